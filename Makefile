@@ -1,0 +1,44 @@
+# Everything a command needs is set up by the command itself: `.venv` is made once, and again when pins change.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEV_READY := $(VENV)/.dev-ready
+
+export DAGSTER_DISABLE_TELEMETRY := 1
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+
+.PHONY: run test ui sql bench lint
+
+run: $(READY)
+	@$(BIN)/python -m pipeline run
+
+test: $(DEV_READY)
+	$(BIN)/python -m pytest
+
+ui: $(READY)
+	@$(BIN)/python -m pipeline ui
+
+sql: $(READY)
+	@$(BIN)/python -m pipeline sql
+
+bench: $(DEV_READY)
+	@$(BIN)/python -m benchmarks
+
+lint: $(DEV_READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pipeline.models.dbt parse
+	cd dbt_project && ../$(BIN)/sqlfluff lint models tests
+
+$(READY): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing (once) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(DEV_READY): $(READY)
+	@echo "Installing what tests and checks need (once) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""How long the pipeline takes beside what it could take at best: `make bench`."""

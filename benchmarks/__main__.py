@@ -1,0 +1,185 @@
+"""`python -m benchmarks`: the pipeline beside bare DuckDB statements and beside dlt, and one run from end to end.
+
+Every measurement is a fresh process in a fresh copy of the project, one after the other, so that nothing is warm but
+the system's cache of files. Where runs are repeated, kinds take turns and medians are shown.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import bare, compare_dlt, contents, end_to_end, ours
+from benchmarks.generate import FILE_NAME, SHARE_OF_EVENTS
+from benchmarks.processes import Clone
+
+T = TypeVar("T")
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
+# The bare steps, and the models that do the same.
+STEPS = {
+    "type, identify": ("stg_event_rows",),
+    "deduplicate": ("stg_events",),
+    "split": (
+        *("email_delivered", "email_opened", "email_link_clicked", "email_marked_as_spam", "email_bounced"),
+        *("email_unsubscribed", "tracks"),
+    ),
+}
+MODELS = tuple(chain.from_iterable(STEPS.values()))
+
+
+class Workshop:
+    """The folder that everything happens in: exports, made once, and a new copy of the project for each run."""
+
+    def __init__(self, folder: Path, keep: bool) -> None:
+        self.folder = folder
+        self._keep = keep
+
+    def exports(self, rows: int) -> Path:
+        """A folder with one file of so many rows; made in a process of its own, whose memory is nobody's then."""
+        folder = self.folder / f"exports_{rows}"
+        if not (folder / FILE_NAME).exists():
+            with self.copy("generating", folder) as copy:
+                copy.python("benchmarks.generate", str(folder / FILE_NAME), str(rows))
+        return folder
+
+    @contextmanager
+    def copy(self, what: str, exports: Path) -> Iterator[Clone]:
+        """A copy of the project to do something in; it goes away afterwards, with the tables that it made."""
+        folder = self.folder / "".join(letter if letter.isalnum() else "_" for letter in what)
+        if folder.exists():
+            shutil.rmtree(folder)
+        if console.is_terminal:
+            with console.status(what):
+                yield Clone.make(folder, exports)
+        else:
+            console.print(f"… {what}")
+            yield Clone.make(folder, exports)
+        if not self._keep:
+            shutil.rmtree(folder)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--rows", default=5_000_000, show_default=True, help="Rows to load and model; 0: leave that out.")
+@click.option("--end-to-end", "events", default=1_000_000, show_default=True, help="Events to run; 0: leave out.")
+@click.option("--repeat", default=1, show_default=True, help="Runs of each kind; medians are shown.")
+@click.option("--dlt/--no-dlt", "with_dlt", default=True, show_default=True, help="Whether to compare with dlt.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Work in this folder, and leave everything there.")
+def main(rows: int, events: int, repeat: int, with_dlt: bool, keep: Path | None) -> None:
+    """Measure seconds and memory."""
+    with TemporaryDirectory(prefix="benchmarks_") as temporary:
+        folder = keep.absolute() if keep else Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        workshop = Workshop(folder, keep is not None)
+        console.print(f"{os.cpu_count()} cores; load average before the first run: {os.getloadavg()[0]:.1f}")
+        if rows:
+            _load_and_model(workshop, rows, repeat, with_dlt)
+        if events:
+            _end_to_end(workshop, events, repeat)
+
+
+def _load_and_model(workshop: Workshop, rows: int, repeat: int, with_dlt: bool) -> None:
+    exports, head = workshop.exports(rows), workshop.folder / "head"
+    of_ours: list[ours.Ours] = []
+    of_bare: list[bare.Bare] = []
+    of_dlt: dict[str, list[compare_dlt.Dlt]] = {reader: [] for reader in compare_dlt.READERS}
+    tables: list[dict[str, list[int]]] = []
+    if with_dlt:
+        compare_dlt.head_of(exports / FILE_NAME, head, rows // 10)
+    for number in range(1, repeat + 1):
+        with workshop.copy(f"ours {number}", exports) as copy:
+            of_ours.append(ours.measure(copy))
+            tables.append(contents.of(copy))
+        with workshop.copy(f"bare {number}", exports) as copy:
+            of_bare.append(bare.measure(copy))
+            tables.append(contents.of(copy))
+        for reader in of_dlt if with_dlt else ():
+            with workshop.copy(f"dlt {reader} {number}", exports) as copy:
+                of_dlt[reader].append(compare_dlt.measure(copy, reader, head))
+    megabytes = (exports / FILE_NAME).stat().st_size / 1e6
+    console.print(_table_of_both(f"{rows:,} rows, {megabytes:,.0f} MB of CSV", of_ours, of_bare))
+    same = all(found == tables[0] for found in tables)
+    console.print(f"The {len(tables[0])} tables that both made say the same: {'yes' if same else 'NO'}\n")
+    if with_dlt:
+        console.print(_table_of_dlt(of_dlt, rows / _median(of_ours, lambda run: run.load)))
+
+
+def _median(runs: Iterable[T], value: Callable[[T], float]) -> float:
+    return median(value(run) for run in runs)
+
+
+def _table_of_both(title: str, of_ours: list[ours.Ours], of_bare: list[bare.Bare]) -> Table:
+    table = _table(title, "seconds", "ours", "bare", "ratio", "aim")
+
+    def row(name: str, mine: Callable[[ours.Ours], float], theirs: Callable[[bare.Bare], float], aim: str = "") -> None:
+        a, b = _median(of_ours, mine), _median(of_bare, theirs)
+        table.add_row(name, f"{a:.1f}", f"{b:.1f}", f"{a / b:.2f}", aim)
+
+    row("load", lambda run: run.load, lambda run: run.steps["load"])
+    for step, models in STEPS.items():
+        row(f"  {step}", partial(_sum, models), partial(_sum, (step,)))
+    row("models", partial(_sum, MODELS), partial(_sum, STEPS))
+    row("load + models", lambda run: run.load + _sum(MODELS, run), partial(_sum, ("load", *STEPS)), "≤ 1.3")
+    row("  with dbt's tests", lambda run: run.load + _sum(MODELS, run) + run.tests, partial(_sum, ("load", *STEPS)))
+    table.add_section()
+    table.add_row("start-up, not counted", f"{_median(of_ours, lambda run: run.around):.1f}")
+    table.add_row("peak MB, load", f"{_median(of_ours, lambda run: run.load_peak):,.0f}")
+    table.add_row("peak MB, dbt", f"{_median(of_ours, lambda run: run.dbt_peak):,.0f}")
+    table.add_row("peak MB, all statements", "", f"{_median(of_bare, lambda run: run.peak):,.0f}")
+    return table
+
+
+def _sum(steps: Iterable[str], run: ours.Ours | bare.Bare) -> float:
+    seconds = run.models if isinstance(run, ours.Ours) else run.steps
+    return sum(seconds[step] for step in steps)
+
+
+def _table_of_dlt(of_dlt: dict[str, list[compare_dlt.Dlt]], rows_a_second: float) -> Table:
+    table = _table("Load alone", "", "rows", "seconds", "rows a second", "ours is quicker by", "peak MB", "aim")
+    table.add_row("ours", "", "", f"{rows_a_second:,.0f}")
+    for reader, runs in of_dlt.items():
+        seconds = _median(runs, lambda run: run.seconds)
+        quick = runs[0].rows / seconds
+        peak = _median(runs, lambda run: run.peak)
+        values = (f"{runs[0].rows:,}", f"{seconds:.1f}", f"{quick:,.0f}", f"{rows_a_second / quick:.0f} ×")
+        table.add_row(f"dlt, {reader}", *values, f"{peak:,.0f}", "≥ 100 ×")
+    return table
+
+
+def _end_to_end(workshop: Workshop, events: int, repeat: int) -> None:
+    exports = workshop.exports(round(events / SHARE_OF_EVENTS))
+    runs = []
+    for number in range(1, repeat + 1):
+        with workshop.copy(f"end to end {number}", exports) as copy:
+            runs.append(end_to_end.measure(copy))
+    table = _table(f"make run: {runs[0].events:,} events, dry run", "seconds", "")
+    for step in runs[0].steps:
+        table.add_row(step.replace("__", "/"), f"{median(run.steps[step] for run in runs):.1f}")
+    table.add_section()
+    table.add_row("all steps", f"{_median(runs, lambda run: sum(run.steps.values())):.1f}")
+    table.add_row("the whole process", f"{_median(runs, lambda run: run.seconds):.1f}")
+    table.add_row("peak MB, the process", f"{_median(runs, lambda run: run.peak):,.0f}")
+    table.add_row("peak MB, dbt below it", f"{_median(runs, lambda run: run.dbt_peak):,.0f}")
+    console.print(table)
+
+
+def _table(title: str, first: str, *others: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,231 @@
+"""The same work as bare DuckDB statements, written by hand for this one file.
+
+Same kind of DuckLake, same memory limit, same tables with the same columns and partitions, same ids; but nothing that
+a pipeline needs beyond that: no settings, no fingerprints, no second file, date or layout, no lookups, no history, no
+replacing, no transactions over several tables, no checks. What is counted is every statement from the reading of the
+file on; not counted are imports, attaching, and making the empty tables of `raw`.
+"""
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from benchmarks.generate import EXPORT_DATE, FILE_NAME
+from benchmarks.processes import Clone
+from pipeline.catalog import EVENTS, INTEGRATION_NAME, INTEGRATION_VERSION, LIBRARY_NAME
+from pipeline.settings import load_settings
+from pipeline.warehouse import MEMORY_LIMIT, RAW_TABLES, Warehouse
+
+_NOW = "TIMESTAMPTZ '2024-06-11 05:00:00+00'"
+_EXPORTED_AT = "TIMESTAMPTZ '2024-06-11 04:00:00+00'"
+_WHICH = f"DATE '{EXPORT_DATE}' AS export_date, '{FILE_NAME}' AS file"
+
+_CODES = {
+    "DELIVERED": "Email Delivered",
+    "VIEW": "Email Opened",
+    "CLICK": "Email Link Clicked",
+    "COMPLAINT": "Email Marked as Spam",
+    "BOUNCE": "Email Bounced",
+    "OPTOUT": "Email Unsubscribed",
+}
+
+_LOAD = (
+    """
+    INSERT INTO raw.events BY NAME
+    SELECT
+        *,
+        CASE
+            WHEN event_code NOT IN ({codes}, 'SENT') THEN 'unknown event code'
+            WHEN event IS NOT NULL AND occurred_at IS NULL THEN 'unreadable date-time'
+        END AS rejected_because
+    FROM (
+        SELECT
+            {which}, row_number() OVER () AS row_number, 'interactions' AS layout,
+            {exported_at} AS exported_at, {now} AS loaded_at, columns(* EXCLUDE is_bot), is_bot,
+            CASE event_code {events} END AS event,
+            timezone('Europe/Brussels', try_cast(timestamp AS TIMESTAMP)) AS occurred_at
+        FROM read_csv(
+            '{path}', auto_detect = false, delim = '|', quote = '"', escape = '"', header = true, nullstr = [''],
+            store_rejects = true, rejects_table = 'rejects', columns = {{
+                list_id: 'VARCHAR', selligent_user_id: 'VARCHAR', user_id: 'VARCHAR', email: 'VARCHAR',
+                campaign_id: 'VARCHAR', campaign_name: 'VARCHAR', email_id: 'VARCHAR', email_subject: 'VARCHAR',
+                event_code: 'VARCHAR', link_id: 'VARCHAR', link_name: 'VARCHAR', is_bot: 'VARCHAR',
+                timestamp: 'VARCHAR'
+            }}
+        )
+    )
+    """,
+    """
+    INSERT INTO raw.rejected_rows BY NAME
+    SELECT DISTINCT ON (line) {which}, line, error_message AS reason, csv_line AS text, {now} AS loaded_at
+    FROM temp.rejects
+    UNION ALL BY NAME
+    SELECT
+        {which}, row_number + 1 AS line, rejected_because AS reason, {now} AS loaded_at,
+        concat_ws('|', user_id, email, email_id, event_code, timestamp) AS text
+    FROM raw.events WHERE rejected_because IS NOT NULL
+    """,
+)
+
+_ID = """
+    CAST(md5(json_array(
+        'Selligent Marketing Cloud', event,
+        CASE WHEN user_id IS NOT NULL THEN 'user' ELSE 'contact' END,
+        coalesce(user_id, list_id || ':' || selligent_user_id),
+        email_id, campaign_id, link_id, list_id, send_id, CAST(epoch_us(occurred_at) AS VARCHAR)
+    )) AS UUID)
+"""
+
+_TYPED = """
+    export_date, file, row_number, exported_at, loaded_at, event AS event_text, occurred_at AS timestamp, user_id,
+    email, list_id, selligent_user_id, send_id, email_id, email_subject, campaign_id, campaign_name, link_id,
+    link_name, list_name, is_bot = '1' AS is_bot
+"""
+
+_IDENTIFY = (
+    """
+    CREATE TABLE staging.event_rows (
+        export_date DATE, file VARCHAR, row_number BIGINT, exported_at TIMESTAMPTZ, loaded_at TIMESTAMPTZ, id UUID,
+        event_text VARCHAR, timestamp TIMESTAMPTZ, user_id VARCHAR, email VARCHAR, list_id VARCHAR,
+        selligent_user_id VARCHAR, send_id VARCHAR, email_id VARCHAR, email_subject VARCHAR, campaign_id VARCHAR,
+        campaign_name VARCHAR, link_id VARCHAR, link_name VARCHAR, list_name VARCHAR, is_bot BOOLEAN
+    )
+    """,
+    "ALTER TABLE staging.event_rows SET PARTITIONED BY (export_date)",
+    # Twins are few: a cheap hash tells which rows can be any, and only those are numbered.
+    """
+    CREATE TEMP TABLE twins AS
+    WITH hashed AS (
+        SELECT
+            row_number,
+            hash(event, user_id, list_id, selligent_user_id, email_id, campaign_id, link_id, timestamp) AS hashed
+        FROM raw.events WHERE event IS NOT NULL AND rejected_because IS NULL
+    )
+    SELECT row_number FROM hashed WHERE hashed IN (SELECT hashed FROM hashed GROUP BY hashed HAVING count(*) > 1)
+    """,
+    """
+    INSERT INTO staging.event_rows BY NAME
+    WITH told AS NOT MATERIALIZED (FROM raw.events WHERE event IS NOT NULL AND rejected_because IS NULL)
+    SELECT {id} AS id, {typed} FROM told ANTI JOIN temp.twins USING (row_number)
+    UNION ALL BY NAME
+    SELECT
+        CASE
+            WHEN ordinal = 1 THEN first_id
+            ELSE CAST(md5(json_array(CAST(first_id AS VARCHAR), CAST(ordinal AS VARCHAR))) AS UUID)
+        END AS id,
+        * EXCLUDE (first_id, ordinal)
+    FROM (
+        SELECT *, row_number() OVER (PARTITION BY first_id ORDER BY row_number) AS ordinal
+        FROM (SELECT {id} AS first_id, {typed} FROM told SEMI JOIN temp.twins USING (row_number))
+    )
+    """,
+)
+
+_DEDUPLICATE = (
+    "CREATE TEMP TABLE repeated AS SELECT id FROM staging.event_rows GROUP BY id HAVING count(*) > 1",
+    """
+    CREATE TABLE staging.events AS
+    WITH first_rows AS NOT MATERIALIZED (
+        FROM staging.event_rows WHERE id NOT IN (FROM temp.repeated)
+        UNION ALL BY NAME
+        FROM staging.event_rows WHERE id IN (FROM temp.repeated)
+        QUALIFY row_number() OVER (PARTITION BY id ORDER BY row_number) = 1
+    )
+    SELECT
+        id, export_date, event_text, timestamp, exported_at, loaded_at AS received_at, user_id, email, list_id,
+        selligent_user_id, send_id, is_bot, email_id, email_subject, campaign_id, campaign_name, link_id, link_name,
+        list_name, {now} AS written_at
+    FROM first_rows
+    """,
+)
+
+_SPLIT = """
+    CREATE TABLE {schema}.{table} AS
+    SELECT
+        CAST(id AS VARCHAR) AS id, received_at, exported_at AS sent_at, timestamp AS original_timestamp, timestamp,
+        user_id, CASE WHEN user_id IS NULL THEN email END AS anonymous_id,
+        replace(lower(event_text), ' ', '_') AS event, event_text,
+        '{integration_name}' AS context_integration_name, '{integration_version}' AS context_integration_version,
+        '{library_name}' AS context_library_name, '1.0.0' AS context_library_version,
+        email AS context_traits_email, list_id AS context_selligent_list_id,
+        selligent_user_id AS context_selligent_user_id, send_id AS context_selligent_send_id,
+        is_bot AS context_selligent_is_bot, written_at AS uuid_ts {properties}
+    FROM staging.events {where}
+"""
+
+
+@dataclass(frozen=True)
+class Bare:
+    """Seconds by step, and the process's peak in MB."""
+
+    steps: dict[str, float]
+    peak: int
+
+
+def measure(clone: Clone) -> Bare:
+    """Run the statements in a fresh process, into a DuckLake in the copy's `data/`."""
+    finished = clone.python("benchmarks.bare")
+    return Bare(finished.answer, finished.peak)
+
+
+def statements(path: str, schema: str) -> dict[str, list[str]]:
+    """The statements of each step."""
+    values = {
+        "codes": ", ".join(f"'{code}'" for code in _CODES),
+        "events": " ".join(f"WHEN '{code}' THEN '{event}'" for code, event in _CODES.items()),
+        "which": _WHICH,
+        "exported_at": _EXPORTED_AT,
+        "now": _NOW,
+        "path": path.replace("'", "''"),
+        "id": _ID,
+        "typed": _TYPED,
+    }
+    tables = {event.table: (event.name, event.properties) for event in EVENTS}
+    split = [
+        _SPLIT.format(
+            schema=schema,
+            table=table,
+            properties="".join(f", {name}" for name in properties),
+            where=f"WHERE event_text = '{name}'" if name else "",
+            integration_name=INTEGRATION_NAME,
+            integration_version=INTEGRATION_VERSION,
+            library_name=LIBRARY_NAME,
+        )
+        for table, (name, properties) in {**tables, "tracks": (None, ())}.items()
+    ]
+    return {
+        "load": [statement.format(**values) for statement in _LOAD],
+        "type, identify": [statement.format(**values) for statement in _IDENTIFY],
+        "deduplicate": [statement.format(**values) for statement in _DEDUPLICATE],
+        "split": split,
+    }
+
+
+def main() -> None:
+    """Run them, in the copy; print the seconds of each step."""
+    settings = load_settings()
+    warehouse = Warehouse.of(settings)
+    path = next(Path(settings.selligent_exports).glob(FILE_NAME))
+    Path(warehouse.files).mkdir()
+    seconds = {}
+    with duckdb.connect(config={"memory_limit": MEMORY_LIMIT}) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        for statement in warehouse.attach_statements(read_only=False):
+            connection.execute(statement)
+        connection.execute(RAW_TABLES.read_text("utf-8"))
+        for schema in ("staging", settings.schema_name):
+            connection.execute(f"CREATE SCHEMA {schema}")
+        for step, listed in statements(str(path), settings.schema_name).items():
+            started = time.perf_counter()
+            for statement in listed:
+                connection.execute(statement)
+            seconds[step] = time.perf_counter() - started
+    json.dump(seconds, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""A labelled log as `examples/layouts/interactions.yml` describes it, of any size, the same each time.
+
+    python -m benchmarks.generate FILE ROWS
+
+One morning's file about the day before, in the order of time. Everything in a row follows from hashes of its number:
+16 rows a person, 300 emails of 40 campaigns on 3 lists, 6 links an email. One row in 2,000 says the same as the row
+before it (two true events), 4 % have no customer key, 5 % have a known code that is no event; a code that nobody
+listed and a date that does not exist come in one row of 25,000 each, and three rows at the end break off.
+"""
+
+import sys
+from pathlib import Path
+
+import duckdb
+
+FILE_NAME = "ACME_interactions_20240611_0600.csv"
+EXPORT_DATE = "2024-06-11"
+# Of all rows, how many tell an event.
+SHARE_OF_EVENTS = 0.95
+BROKEN = '"12"|"884001"|"C-100001"|"somebody@example.com"\n'
+
+_SQL = """
+COPY (
+    WITH numbers AS (
+        SELECT CASE WHEN range % 2000 = 1999 THEN range - 1 ELSE range END AS n FROM range({rows})
+    ),
+    dice AS (
+        SELECT
+            n,
+            CAST(hash(n, 'person') % greatest({rows} // 16, 1) AS INTEGER) AS person,
+            CAST(hash(n, 'email') % 300 AS INTEGER) AS email,
+            CAST(hash(n, 'link') % 6 AS INTEGER) AS link,
+            CAST(hash(n, 'event') % 10000 AS INTEGER) AS event,
+            CAST(hash(n, 'flaw') % 25000 AS INTEGER) AS flaw
+        FROM numbers
+    )
+    SELECT
+        CAST(12 + email % 3 AS VARCHAR) AS LIST_ID,
+        CAST(884001 + person AS VARCHAR) AS USER_ID,
+        CASE WHEN person % 100 >= 4 THEN 'C-' || (100001 + person) ELSE '' END AS CUSTOMER_KEY,
+        ['zoe', 'jurgen', 'mieke', 'noel', 'lotte', 'daan', 'chloe'][1 + person % 7] || '.'
+            || ['peeters', 'dubois', 'janssens', 'lindstrom', 'maes'][1 + person % 5] || person
+            || ['@example.com', '@example.org', '@example.net'][1 + person % 3] AS MAIL,
+        CAST(5100 + email % 40 AS VARCHAR) AS JOURNEY_ID,
+        'NL_2024_06_campaign_' || (email % 40) AS JOURNEY_NAME,
+        CAST(7000 + email AS VARCHAR) AS CONTENT_ID,
+        'Zoë & Åsa | onze zomerfavorieten, week ' || email AS SUBJECT,
+        CASE
+            WHEN flaw = 0 THEN 'FWD'
+            WHEN event < 500 THEN 'SENT'
+            WHEN event < 5500 THEN 'DELIVERED'
+            WHEN event < 8500 THEN 'VIEW'
+            WHEN event < 9700 THEN 'CLICK'
+            WHEN event < 9900 THEN 'BOUNCE'
+            WHEN event < 9980 THEN 'OPTOUT'
+            ELSE 'COMPLAINT'
+        END AS INTERACTION,
+        CASE WHEN event BETWEEN 8500 AND 9699 THEN CAST(20000 + email * 6 + link AS VARCHAR) ELSE '' END AS LINK_ID,
+        CASE WHEN event BETWEEN 8500 AND 9699 THEN 'hero "shop now" ' || link ELSE '' END AS LINK_NAME,
+        CASE WHEN hash(n, 'bot') % 100 < 7 THEN '1' ELSE '0' END AS IS_BOT,
+        CASE
+            WHEN flaw = 1 THEN '2024-02-31T08:15:00'
+            ELSE strftime(
+                TIMESTAMP '2024-06-10' + to_seconds(CAST(n * 86399 // {rows} AS BIGINT)), '%Y-%m-%dT%H:%M:%S'
+            )
+        END AS INTERACTION_DT
+    FROM dice
+) TO '{path}' (FORMAT csv, DELIMITER '|', QUOTE '"', HEADER, FORCE_QUOTE *)
+"""
+
+
+def generate(path: Path, rows: int) -> None:
+    """Write the file; `rows` are its data rows, but for the three that break off."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect() as connection:
+        connection.execute(_SQL.format(rows=rows, path=str(path).replace("'", "''")))
+    with path.open("a", encoding="utf-8") as file:
+        file.write(BROKEN * 3)
+
+
+if __name__ == "__main__":
+    generate(Path(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,88 @@
+"""The pipeline's own load and models, without Dagster around them, timed in the copy of the project they run in.
+
+What is counted:
+
+- load: the look at the folder and `load(...)`, from its first statement to its last commit. Not counted: imports,
+  attaching the warehouse, making its empty tables.
+- models: the seconds that dbt notes for each model in its run_results.json, hooks and commits included. Not counted:
+  dbt's start-up, its parsing of the project, and what it does before the first model.
+- tests: the seconds that dbt notes for each data test; they belong to a run, but the bare statements have none.
+"""
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from benchmarks.generate import EXPORT_DATE
+from benchmarks.processes import Clone
+from pipeline.dates import ExportDates
+from pipeline.exports.intake import look
+from pipeline.exports.layouts import read_layouts
+from pipeline.exports.loading import load
+from pipeline.exports.locations import ExportLocation
+from pipeline.models.dbt import DBT_DIR, TARGET_DIR, dbt_executable, environment, variables
+from pipeline.models.span import run_span
+from pipeline.settings import load_settings
+from pipeline.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Ours:
+    """Seconds by step, and peaks in MB of the two processes."""
+
+    load: float
+    models: dict[str, float]
+    tests: float
+    around: float
+    load_peak: int
+    dbt_peak: int
+
+
+def measure(clone: Clone) -> Ours:
+    """Load and model the copy's exports, each in a fresh process."""
+    loading = clone.python("benchmarks.ours")
+    command = loading.answer
+    modelling = clone.run(command["dbt"], command["environment"])
+    results = json.loads((clone.folder / "data" / "dbt" / "run_results.json").read_text("utf-8"))
+    seconds = {result["unique_id"]: result["execution_time"] for result in results["results"]}
+    models = {key.split(".")[-1]: value for key, value in seconds.items() if key.startswith("model.")}
+    return Ours(
+        load=command["load"],
+        models=models,
+        tests=sum(value for key, value in seconds.items() if key.startswith("test.")),
+        around=loading.seconds - command["load"] + modelling.seconds - sum(seconds.values()),
+        load_peak=loading.peak,
+        dbt_peak=modelling.peak,
+    )
+
+
+def main() -> None:
+    """Load, in the copy; print the seconds and how dbt is to be called, as the asset `models` would call it."""
+    settings = load_settings()
+    warehouse = Warehouse.of(settings)
+    day = date.fromisoformat(EXPORT_DATE)
+    dates = ExportDates(day, day)
+    location, layouts = ExportLocation(settings.selligent_exports), read_layouts(settings.selligent_layouts)
+    with warehouse.writing() as connection:
+        started = time.perf_counter()
+        load(connection, location, look(location, layouts, day), dates)
+        seconds = time.perf_counter() - started
+        span = run_span(connection, dates)
+    places = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR), "--target-path", str(TARGET_DIR)]
+    answer = {
+        "load": seconds,
+        "dbt": [dbt_executable(), "--quiet", "build", *places, "--vars", json.dumps(variables(settings))],
+        "environment": {
+            **environment(warehouse),
+            **span.as_environment(),
+            "DBT_LOG_PATH": str(Path(TARGET_DIR) / "logs"),
+        },
+    }
+    json.dump(answer, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

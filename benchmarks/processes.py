@@ -1,0 +1,134 @@
+"""Child processes: each in a copy of the project, with its seconds and its peak memory."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+from pipeline.settings import PROJECT_ROOT, Settings
+
+_COPIED = ("pipeline", "dbt_project", "examples/layouts", "benchmarks")
+_LOOK_SECONDS = 0.2
+# getrusage counts bytes on macOS, kilobytes on Linux.
+_MAXRSS_PER_MB = 1 << 20 if sys.platform == "darwin" else 1 << 10
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A process that went well. Peaks are resident memory in MB; `children` is the largest that it started itself."""
+
+    output: str
+    seconds: float
+    peak: int
+    peak_of_children: int
+
+    @property
+    def answer(self) -> Any:
+        """What it printed last, as JSON."""
+        return json.loads(self.output.splitlines()[-1])
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A copy of the project that has never run: no `.env`, no `data/`, no setting but those given here."""
+
+    folder: Path
+    environment: Mapping[str, str]
+
+    @classmethod
+    def make(cls, folder: Path, exports: Path) -> "Clone":
+        """Copy what runs; its warehouse, ledger and Dagster home will be below its own `data/`."""
+        for name in _COPIED:
+            shutil.copytree(PROJECT_ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        settings = {name.upper() for name in Settings.model_fields} | {"DAGSTER_HOME", "PYTHONPATH"}
+        kept = {name: value for name, value in os.environ.items() if name not in settings and name[:4] != "DBT_"}
+        given = {
+            "SELLIGENT_EXPORTS": str(exports),
+            "WAREHOUSE": f"ducklake:sqlite:{folder}/data/warehouse.sqlite",
+            "WAREHOUSE_FILES": f"{folder}/data/warehouse/",
+            "LEDGER": f"sqlite:///{folder}/data/ledger.sqlite",
+            "DAGSTER_HOME": f"{folder}/data/dagster",
+            "DAGSTER_DISABLE_TELEMETRY": "1",
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        }
+        (folder / "data").mkdir()
+        return cls(folder, kept | given)
+
+    def python(self, module: str, *arguments: str) -> Finished:
+        """Run a module of the copy."""
+        return self.run([sys.executable, "-m", module, *arguments])
+
+    def run(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> Finished:
+        """Run a program in the copy, to its end.
+
+        Raises:
+            RuntimeError: it failed; with its own words.
+        """
+        values = {**self.environment, **(environment or {})}
+        with TemporaryFile() as output, TemporaryFile() as log:
+            started = time.perf_counter()
+            process = subprocess.Popen(arguments, cwd=self.folder, env=values, stdout=output, stderr=log)
+            watch = _Watch(process.pid)
+            _, status, usage = os.wait4(process.pid, 0)
+            seconds = time.perf_counter() - started
+            process.returncode = os.waitstatus_to_exitcode(status)
+            peak_of_children = watch.stop()
+            said, logged = _text(output), _text(log)
+        if process.returncode != 0:
+            raise RuntimeError(f"{arguments[:4]} exited with {process.returncode}:\n{(said + logged)[-4000:]}")
+        return Finished(said, seconds, usage.ru_maxrss // _MAXRSS_PER_MB, peak_of_children)
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")
+
+
+class _Watch(threading.Thread):
+    """Looks at the high-water mark of every process below one (on Linux; elsewhere it finds nothing).
+
+    What getrusage says of grandchildren is no use: a child starts with the peak of the process that it was split from.
+    """
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._pid = pid
+        self._peak = 0
+        self._stopped = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        while not self._stopped.wait(_LOOK_SECONDS):
+            self._peak = max(self._peak, *_peaks_below(self._pid), 0)
+
+    def stop(self) -> int:
+        self._stopped.set()
+        self.join()
+        return self._peak >> 10
+
+
+def _peaks_below(ancestor: int) -> Iterator[int]:
+    parents: dict[int, int] = {}
+    peaks: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/status"):
+        try:
+            lines = dict(line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
+        except OSError:  # ended meanwhile
+            continue
+        pid = int(path.parent.name)
+        parents[pid] = int(lines["PPid"])
+        peaks[pid] = int(lines.get("VmHWM", "0 kB").split()[0])
+    for pid, peak in peaks.items():
+        above = parents[pid]
+        while above in parents and above != ancestor:
+            above = parents[above]
+        if above == ancestor:
+            yield peak

@@ -1,0 +1,15 @@
+{#-
+    Events that no export says any more, because a corrected file replaced the one that did, leave the table.
+    `upstream` is the model that still has every event. Only the span of time that this run's files touch, now or
+    before their correction, is searched.
+-#}
+{% macro drop_withdrawn(upstream) -%}
+    {%- set still_there = ref(upstream) -%}
+    {%- if is_incremental() and run_window("corrected") == "true" -%}
+    delete from {{ this }}
+    where {{ in_run_span("timestamp") }}
+        and cast(id as uuid) not in (select id from {{ still_there }} where {{ in_run_span("timestamp") }})
+    {%- else -%}
+    select 0 as nothing_to_drop
+    {%- endif -%}
+{%- endmacro %}

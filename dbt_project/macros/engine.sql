@@ -1,0 +1,15 @@
+{#- What differs between SQL engines stands here and nowhere else in the project. -#}
+
+{#- A UUID-shaped hash of texts in their order; NULL and '' are different, and no text can imitate a border. -#}
+{% macro hashed(expressions) -%}
+    cast(md5(to_json([{{ expressions | join(", ") }}])) as uuid)
+{%- endmacro %}
+
+{#- An instant as text: microseconds since 1970, UTC. -#}
+{% macro microseconds(instant) -%}
+    cast(epoch_us({{ instant }}) as varchar)
+{%- endmacro %}
+
+{% macro sha256_text(text) -%}
+    sha256({{ text }})
+{%- endmacro %}

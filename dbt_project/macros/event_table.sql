@@ -1,0 +1,53 @@
+{#-
+    The table of one event name, as a Segment warehouse would have it; `properties` are the event's own columns.
+    `event_name` none gives `tracks`: every event, shared columns only.
+-#}
+{% macro event_table(event_name, properties) -%}
+with events as (
+
+    select *
+    from {{ ref("stg_events") }}
+    where true
+        {%- if event_name %}
+        and event_text = '{{ event_name }}'
+        {%- endif %}
+        {%- if is_incremental() %}
+        {#- What staging wrote since this table was last written, by whichever run. #}
+        and written_at > coalesce((select max(uuid_ts) from {{ this }}), timestamptz '-infinity')
+        {%- endif %}
+
+)
+
+select
+    cast(id as varchar) as id,
+    received_at,
+    exported_at as sent_at,
+    timestamp as original_timestamp,
+    timestamp,
+    user_id,
+    case
+        when user_id is null
+            then {{ sha256_text("lower(email)") if var("anonymous_id") == "sha256" else "email" }}
+    end as anonymous_id,
+    {{ snake_case("event_text") }} as event,
+    event_text,
+    '{{ var("integration_name") }}' as context_integration_name,
+    '{{ var("integration_version") }}' as context_integration_version,
+    '{{ var("library_name") }}' as context_library_name,
+    '{{ var("library_version") }}' as context_library_version,
+    email as context_traits_email,
+    list_id as context_selligent_list_id,
+    selligent_user_id as context_selligent_user_id,
+    send_id as context_selligent_send_id,
+    is_bot as context_selligent_is_bot,
+    written_at as uuid_ts
+    {%- for property in properties %},
+    {{ property }}
+    {%- endfor %}
+from events
+{%- endmacro %}
+
+{#- Segment's snake case of an event name; the six are plain words. -#}
+{% macro snake_case(text) -%}
+    replace(lower({{ text }}), ' ', '_')
+{%- endmacro %}

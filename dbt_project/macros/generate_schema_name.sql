@@ -1,0 +1,11 @@
+{#-
+    A model's schema is named as written: users query `staging`, not `main_staging`. The event tables' schema bears
+    the name of the Segment source, which is a setting.
+-#}
+{% macro generate_schema_name(custom_schema_name, node) -%}
+    {%- if custom_schema_name == "segment_source" -%}
+        {{ var("source_schema") }}
+    {%- else -%}
+        {{ (custom_schema_name or target.schema) | trim }}
+    {%- endif -%}
+{%- endmacro %}

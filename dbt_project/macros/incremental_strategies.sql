@@ -1,0 +1,32 @@
+{#-
+    How a table takes the rows of a run. Both strategies are one transaction, and both are safe to run again.
+-#}
+
+{#- The rows of this run's export dates are replaced as a whole. -#}
+{% macro get_incremental_replace_export_dates_sql(arg_dict) -%}
+    {%- set columns = arg_dict["dest_columns"] | map(attribute="quoted") | join(", ") -%}
+    delete from {{ arg_dict["target_relation"] }} as target where {{ in_run_dates("target") }};
+    insert into {{ arg_dict["target_relation"] }} ({{ columns }})
+    select {{ columns }} from {{ arg_dict["temp_relation"] }};
+{%- endmacro %}
+
+{#-
+    A row with a known id replaces the row that has it, every other is added. An id is tied to one timestamp, so the
+    search for known ids stays within the timestamps of the new rows: a day costs what the day holds.
+-#}
+{% macro get_incremental_each_id_once_sql(arg_dict) -%}
+    {%- set columns = arg_dict["dest_columns"] | map(attribute="quoted") | join(", ") -%}
+    {%- set target = arg_dict["target_relation"] -%}
+    {%- set new = arg_dict["temp_relation"] -%}
+    {%- set span = run_query(
+        "select cast(min(timestamp) as varchar), cast(max(timestamp) as varchar) from " ~ new
+    ).rows[0] -%}
+    {%- if span[0] is none -%}
+        select 0 as nothing_new
+    {%- else -%}
+        delete from {{ target }}
+        where timestamp between timestamptz '{{ span[0] }}' and timestamptz '{{ span[1] }}'
+            and id in (select id from {{ new }});
+        insert into {{ target }} ({{ columns }}) select {{ columns }} from {{ new }};
+    {%- endif -%}
+{%- endmacro %}

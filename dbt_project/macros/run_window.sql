@@ -1,0 +1,32 @@
+{#-
+    What this run is about. Inside the pipeline: export dates from `first_date` to `last_date`, whose events happened
+    between `earliest` and `latest`; `all_names` is set when lookups changed names of events of other dates,
+    `corrected` when a file of these dates was replaced by newer bytes. By itself, dbt models everything.
+
+    Read from the environment, and only when SQL is made, so that a new date doesn't make dbt parse the project anew.
+-#}
+{% macro run_window(part) -%}
+    {%- set defaults = {
+        "first_date": "0001-01-01",
+        "last_date": "9999-12-31",
+        "earliest": "0001-01-01 00:00:00+00",
+        "latest": "9999-12-31 00:00:00+00",
+        "all_names": "false",
+        "corrected": "true",
+    } -%}
+    {%- if execute -%}
+        {{- env_var("DBT_WINDOW_" ~ part | upper, defaults[part]) -}}
+    {%- else -%}
+        {{- defaults[part] -}}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The rows of this run's export dates. -#}
+{% macro in_run_dates(relation) -%}
+    {{ relation }}.export_date between date '{{ run_window("first_date") }}' and date '{{ run_window("last_date") }}'
+{%- endmacro %}
+
+{#- The rows whose events happened in the span of time that this run's exports touch. -#}
+{% macro in_run_span(column) -%}
+    {{ column }} between timestamptz '{{ run_window("earliest") }}' and timestamptz '{{ run_window("latest") }}'
+{%- endmacro %}

@@ -1,0 +1,11 @@
+{#- The columns of an event that make it say something else when they change. -#}
+{% macro staged_columns(relation) -%}
+    {%- set columns = [
+        "export_date", "event_text", "timestamp", "exported_at", "user_id", "email", "list_id", "selligent_user_id",
+        "send_id", "is_bot", "email_id", "email_subject", "campaign_id", "campaign_name", "link_id", "link_name",
+        "list_name",
+    ] -%}
+    {%- for column in columns -%}
+        {{ relation }}.{{ column }}{{ ", " if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}

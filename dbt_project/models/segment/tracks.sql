@@ -1,0 +1,3 @@
+{{ config(pre_hook="{{ drop_withdrawn('stg_events') }}") }}
+
+{{ event_table(none, properties=[]) }}

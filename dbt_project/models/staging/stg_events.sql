@@ -1,0 +1,120 @@
+{#-
+    One row an event, for ever: of all rows that say the same event, the one of the earliest export, with the names
+    and persons that lookups know. A run writes only rows that are new or say something new.
+-#}
+{{ config(
+    alias="events",
+    materialized="incremental",
+    incremental_strategy="each_id_once",
+    pre_hook="{{ drop_withdrawn('stg_event_rows') }}",
+) }}
+
+with rows_of_this_run as (
+
+    select *
+    from {{ ref("stg_event_rows") }} as event_rows
+    where {{ in_run_dates("event_rows") }} or {{ run_window("all_names") }}
+
+),
+
+{#- The same event in an export of another date counts too; its timestamp is the same, so few files are searched. -#}
+candidates as (
+
+    select *
+    from {{ ref("stg_event_rows") }}
+    where {{ in_run_span("timestamp") }}
+        and id in (select id from rows_of_this_run)
+
+),
+
+repeated as (
+
+    select id from candidates group by id having count(*) > 1
+
+),
+
+{#- Sorting is for the few ids that stand there twice: sorting all rows would cost twice the rest of the model. -#}
+first_rows as (
+
+    select * from candidates where id not in (select id from repeated)
+
+    union all by name
+
+    select *
+    from candidates
+    where id in (select id from repeated)
+    qualify row_number() over (
+        partition by id order by export_date, exported_at, file, row_number
+    ) = 1
+
+),
+
+emails as (
+    {{ newest_lookup("emails", ["email_id"], ["email_subject"]) }}
+),
+
+campaigns as (
+    {{ newest_lookup("campaigns", ["campaign_id"], ["campaign_name"]) }}
+),
+
+links as (
+    {{ newest_lookup("links", ["link_id"], ["link_name"]) }}
+),
+
+lists as (
+    {{ newest_lookup("lists", ["list_id"], ["list_name"]) }}
+),
+
+contacts as (
+    {{ newest_lookup("contacts", ["list_id", "selligent_user_id"], ["user_id", "email"]) }}
+),
+
+named as (
+
+    select
+        first_rows.id,
+        first_rows.export_date,
+        first_rows.event_text,
+        first_rows.timestamp,
+        first_rows.exported_at,
+        first_rows.loaded_at as received_at,
+        coalesce(first_rows.user_id, nullif(trim(contacts.user_id), '')) as user_id,
+        coalesce(first_rows.email, nullif(trim(contacts.email), '')) as email,
+        first_rows.list_id,
+        first_rows.selligent_user_id,
+        first_rows.send_id,
+        first_rows.is_bot,
+        first_rows.email_id,
+        coalesce(first_rows.email_subject, emails.email_subject) as email_subject,
+        first_rows.campaign_id,
+        coalesce(first_rows.campaign_name, campaigns.campaign_name) as campaign_name,
+        first_rows.link_id,
+        coalesce(first_rows.link_name, links.link_name) as link_name,
+        coalesce(first_rows.list_name, lists.list_name) as list_name
+    from first_rows
+    left join emails on first_rows.email_id = emails.email_id
+    left join campaigns on first_rows.campaign_id = campaigns.campaign_id
+    left join links on first_rows.link_id = links.link_id
+    left join lists on first_rows.list_id = lists.list_id
+    left join contacts
+        on first_rows.list_id = contacts.list_id
+        and first_rows.selligent_user_id = contacts.selligent_user_id
+
+)
+
+{% if is_incremental() %}
+select
+    named.* replace (coalesce(known.received_at, named.received_at) as received_at),
+    timestamptz '{{ run_started_at }}' as written_at
+from named
+left join {{ this }} as known
+    on named.id = known.id
+    and {{ in_run_span("known.timestamp") }}
+where known.id is null
+    or row({{ staged_columns("named") }}) is distinct from row({{ staged_columns("known") }})
+{% else %}
+select
+    named.*,
+    timestamptz '{{ run_started_at }}' as written_at
+from named
+{% endif %}

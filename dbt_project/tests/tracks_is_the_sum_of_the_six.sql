@@ -1,0 +1,26 @@
+-- Every event stands in `tracks` and in the table of its name, once each: neither has an id that the other lacks.
+with tables as (
+
+    {%- for table in [
+        "email_delivered", "email_opened", "email_link_clicked",
+        "email_marked_as_spam", "email_bounced", "email_unsubscribed",
+    ] %}
+    select id, event, '{{ table }}' as table_name from {{ ref(table) }} where {{ in_run_span("timestamp") }}
+    {%- if not loop.last %} union all {%- endif %}
+    {%- endfor %}
+
+),
+
+tracks as (
+
+    select id, event from {{ ref("tracks") }} where {{ in_run_span("timestamp") }}
+
+)
+
+select
+    coalesce(tables.id, tracks.id) as id,
+    tables.table_name,
+    tracks.event
+from tables
+full outer join tracks on tables.id = tracks.id and tables.table_name = tracks.event
+where tables.id is null or tracks.id is null

@@ -1,0 +1,116 @@
+"""The commands: `python -m pipeline run`, `status`, `sql`, `ui`.
+
+What a command needs is imported when it is asked for: Dagster takes seconds to import, and most commands do without.
+"""
+
+import os
+import sys
+from datetime import UTC, date, datetime
+
+import click
+
+from pipeline.dates import FIRST_EXPORT_DATE, ExportDates
+from pipeline.errors import PipelineError, SettingsError
+from pipeline.settings import PROJECT_ROOT, load_settings
+
+# Dagster and dbt report nothing about anybody.
+os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
+
+DAY = click.DateTime(formats=["%Y-%m-%d"])
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def app() -> None:
+    """Selligent exports into DuckDB, into the tables of a Segment warehouse, into Segment."""
+
+
+@app.command()
+@click.option("--from", "first", type=DAY, metavar="DATE", help="First export date; alone: up to today.")
+@click.option("--to", "last", type=DAY, metavar="DATE", help="Last export date; alone: that date.")
+def run(first: datetime | None, last: datetime | None) -> int:
+    """Run the main job for the export dates that have something new, or for the dates given."""
+    dates = _dates(first, last)
+    settings = load_settings()
+    from pipeline.commands.run import run as run_job
+
+    return run_job(settings, dates)
+
+
+@app.command()
+def status() -> int:
+    """Per export date and event: rows loaded, rejected, modelled, delivered, waiting, dead."""
+    settings = load_settings()
+    from pipeline.commands.tables import show
+    from pipeline.report.summary import KEY, summary
+    from pipeline.segment.ledger import Ledger
+    from pipeline.warehouse import Warehouse
+
+    with Warehouse.of(settings).reading() as connection:
+        show(summary(connection, Ledger(settings.ledger), None), KEY)
+    return 0
+
+
+@app.command()
+@click.argument("query", required=False)
+def sql(query: str | None) -> int:
+    """A SQL prompt on the warehouse, read-only, that blocks no run; or the answer to one QUERY."""
+    settings = load_settings()
+    from pipeline.commands.sql import sql as open_prompt
+
+    return open_prompt(settings, query)
+
+
+@app.command()
+@click.option("--port", default=3000, show_default=True)
+def ui(port: int) -> None:
+    """Dagster's UI on this machine, daemon included."""
+    load_settings()
+    from pipeline.instance import dagster_home
+
+    dagster_home()
+    os.chdir(PROJECT_ROOT)
+    arguments = ["dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
+    os.execv(sys.executable, [sys.executable, "-m", *arguments])
+
+
+def _dates(first: datetime | None, last: datetime | None) -> ExportDates | None:
+    if first is None and last is None:
+        return None
+    today = datetime.now(UTC).date()
+    end = last.date() if last else today
+    start = first.date() if first else end
+    _check(start, end, today)
+    return ExportDates(start, end)
+
+
+def _check(start: date, end: date, today: date) -> None:
+    if start > end:
+        raise SettingsError(f"--from: {start} is after {end}")
+    if start < FIRST_EXPORT_DATE:
+        raise SettingsError(f"--from: {start} is before {FIRST_EXPORT_DATE}, the first date that has a partition")
+    if end > today:
+        raise SettingsError(f"--to: {end} is in the future")
+
+
+def main() -> int:
+    """Run a command; its exit status: 0 went well, 1 failed, 2 for a wrong setting or argument."""
+    try:
+        return int(app(standalone_mode=False) or 0)
+    except click.UsageError as error:
+        return _say(error.format_message(), 2)
+    except SettingsError as error:
+        return _say(str(error), 2)
+    except PipelineError as error:
+        return _say(str(error), 1)
+    except (click.Abort, KeyboardInterrupt):
+        return _say("Stopped.", 130)
+
+
+def _say(words: str, status: int) -> int:
+    click.echo(" ".join(words.split()), err=True)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

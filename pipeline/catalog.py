@@ -1,0 +1,73 @@
+"""The six events, written once: what they are called, what they carry, which table they become.
+
+Event names and properties follow Segment's email spec (Segment docs, "Spec: Email events"); the columns are
+those of a warehouse that Segment itself loads (Segment docs, "Warehouse schemas").
+"""
+
+from dataclasses import dataclass
+
+from pipeline.naming import snake_case
+
+INTEGRATION_NAME = "Selligent Marketing Cloud"
+INTEGRATION_VERSION = "1"
+LIBRARY_NAME = "selligent-to-segment"
+
+EMAIL_PROPERTIES = ("email_id", "email_subject", "campaign_id", "campaign_name")
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event name, with the properties that its messages and its table carry, in their order."""
+
+    name: str
+    properties: tuple[str, ...]
+    description: str
+
+    @property
+    def table(self) -> str:
+        """The event's table, which is also the value of its column `event`."""
+        return snake_case(self.name)
+
+
+EVENTS = (
+    Event("Email Delivered", EMAIL_PROPERTIES, "The receiving server took the email."),
+    Event("Email Opened", EMAIL_PROPERTIES, "The email was opened (Selligent: a view)."),
+    Event(
+        "Email Link Clicked",
+        (*EMAIL_PROPERTIES, "link_id", "link_name"),
+        "A link in the email was clicked (Selligent: a sensor or probe).",
+    ),
+    Event("Email Marked as Spam", EMAIL_PROPERTIES, "The recipient marked the email as spam (a complaint)."),
+    Event("Email Bounced", EMAIL_PROPERTIES, "The receiving server sent the email back."),
+    Event(
+        "Email Unsubscribed",
+        (*EMAIL_PROPERTIES, "list_id", "list_name"),
+        "The recipient opted out of a list.",
+    ),
+)
+
+EVENTS_BY_NAME = {event.name: event for event in EVENTS}
+EVENTS_BY_TABLE = {event.table: event for event in EVENTS}
+
+# Columns of every event table and of `tracks`, in their order.
+SHARED_COLUMNS = (
+    "id",
+    "received_at",
+    "sent_at",
+    "original_timestamp",
+    "timestamp",
+    "user_id",
+    "anonymous_id",
+    "event",
+    "event_text",
+    "context_integration_name",
+    "context_integration_version",
+    "context_library_name",
+    "context_library_version",
+    "context_traits_email",
+    "context_selligent_list_id",
+    "context_selligent_user_id",
+    "context_selligent_send_id",
+    "context_selligent_is_bot",
+    "uuid_ts",
+)

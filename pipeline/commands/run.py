@@ -1,0 +1,121 @@
+"""`python -m pipeline run`: the main job, for what is new or for the dates given."""
+
+import os
+from contextlib import redirect_stdout
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.commands.tables import console as out
+from pipeline.commands.tables import show
+from pipeline.dates import ExportDates, ranges
+from pipeline.exports.intake import look
+from pipeline.exports.layouts import read_layouts
+from pipeline.exports.locations import ExportLocation
+from pipeline.progress import console, display
+from pipeline.report.summary import summary
+from pipeline.segment.ledger import Ledger
+from pipeline.settings import DATA_DIR, Settings
+from pipeline.warehouse import Warehouse
+from pipeline.work import dates_with_new_files, unfinished_dates
+
+
+def run(settings: Settings, dates: ExportDates | None) -> int:
+    """Run the main job; the exit status.
+
+    Raises:
+        PipelineError: a setting, a layout, the location, the warehouse or the ledger is not usable; nothing was done.
+    """
+    warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
+    seen = look(
+        ExportLocation(settings.selligent_exports), read_layouts(settings.selligent_layouts), datetime.now(UTC).date()
+    )
+    if warehouse.exists():
+        with warehouse.reading():
+            pass  # one that can't be opened is told before Dagster starts
+    if dates is not None:
+        work, sending = [dates], []
+    else:
+        days = set(dates_with_new_files(warehouse, seen)) | unfinished_dates(warehouse, ledger)
+        waiting = ledger.waiting_dates() - days if settings.delivers else set[date]()
+        work, sending = ranges(days), ranges(waiting)
+    if not work and not sending:
+        out.print("Nothing is new.")
+    failed = False
+    if work or sending:
+        failed = not all(
+            [
+                *(_run_job(span, everything=True) for span in work),
+                *(_run_job(span, everything=False) for span in sending),
+            ]
+        )
+    _tell(settings, warehouse, ledger)
+    return int(failed)
+
+
+def _run_job(dates: ExportDates, *, everything: bool) -> bool:
+    # Imported here: Dagster takes seconds to import, which a run with nothing to do should not.
+    from pipeline.instance import dagster_home, fail_dead_runs, run_lock
+
+    dagster_home()
+    os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
+    import dagster as dg
+
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):  # dbt's own lines go to its log
+        from pipeline.definitions import defs
+        from pipeline.segment.assets import delivery_keys
+
+        job = defs.resolve_job_def("selligent_to_segment")
+        console.print(f"Export dates {dates}" if everything else f"Waiting events of export dates {dates}")
+        selection = None if everything else [*delivery_keys(), dg.AssetKey(["delivery", "report"])]
+        with dg.DagsterInstance.get() as instance, run_lock() as tags, display() as run_config:
+            fail_dead_runs(instance)
+            result = job.execute_in_process(
+                instance=instance,
+                run_config=run_config,
+                asset_selection=selection,
+                tags={
+                    **tags,
+                    "dagster/asset_partition_range_start": str(dates.first),
+                    "dagster/asset_partition_range_end": str(dates.last),
+                },
+                raise_on_error=False,
+            )
+    for event in result.get_failed_step_keys():
+        console.print(f"failed: {event.replace('__', '/')}: {_why(result, event)}", style="red")
+    return bool(result.success)
+
+
+def _why(result: Any, step: str) -> str:
+    """The sentence of the error that a step failed with; the innermost cause says most."""
+    for event in result.filter_events(lambda event: event.is_step_failure and event.step_key == step):
+        data = event.step_failure_data
+        if data.user_failure_data is not None and data.user_failure_data.description:
+            return str(data.user_failure_data.description)
+        error = data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        if error is not None:
+            return str(error.message).strip().removeprefix("pipeline.errors.")
+    return "see the run in Dagster's UI"
+
+
+def _tell(settings: Settings, warehouse: Warehouse, ledger: Ledger) -> None:
+    if not warehouse.exists():
+        out.print(f"There is nothing in {settings.selligent_exports}.")
+        return
+    with warehouse.reading() as connection:
+        table = summary(connection, ledger, None)
+        notes = connection.execute(
+            "SELECT name, status, reason FROM raw.export_files "
+            "WHERE status IN ('refused', 'unmatched') ORDER BY loaded_at DESC LIMIT 5"
+        ).fetchall()
+    if table.empty:
+        out.print(f"There is nothing in {settings.selligent_exports} to load.")
+    else:
+        show(table, ["event"])
+    for name, status, reason in notes:
+        out.print(f"{name}: {status}: {reason}")
+    if not settings.delivers:
+        out.print(f"Dry run, since SEGMENT_WRITE_KEY is not set: the requests are in {DATA_DIR / 'dry_run'}")
+    out.print("Look at it: `make ui` (the steps), `make sql` (the tables), `python -m pipeline status` (each date)")

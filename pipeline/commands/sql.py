@@ -1,0 +1,34 @@
+"""`python -m pipeline sql`: DuckDB's own prompt on the warehouse, read-only."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pipeline.errors import WarehouseError
+from pipeline.settings import Settings
+from pipeline.warehouse import Warehouse, quoted
+
+
+def sql(settings: Settings, query: str | None) -> int:
+    """Open the prompt, or answer one query; the exit status of the prompt.
+
+    Raises:
+        WarehouseError: there is no warehouse, or no `duckdb` beside this Python.
+    """
+    warehouse = Warehouse.of(settings)
+    with warehouse.reading():
+        pass  # says clearly what is wrong, where something is
+    prompt = shutil.which("duckdb", path=str(Path(sys.executable).parent)) or shutil.which("duckdb")
+    if prompt is None:
+        raise WarehouseError("There is no `duckdb` command; `make run` installs it.")
+    with TemporaryDirectory() as folder:
+        # A file, since a password in an argument could be read by every user of the machine.
+        start = Path(folder) / "start.sql"
+        start.touch(mode=0o600)
+        statements = [*warehouse.attach_statements(read_only=True), "SET TimeZone = 'UTC'"]
+        statements.append(f"USE lake.{quoted(settings.schema_name)}")
+        start.write_text(";\n".join(statements) + ";\n", "utf-8")
+        arguments = [prompt, "-init", str(start), *(["-c", query] if query else [])]
+        return subprocess.run(arguments, check=False).returncode

@@ -1,0 +1,33 @@
+"""The dates that a run is of."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+# The first export date that there is a partition for.
+FIRST_EXPORT_DATE = date(2010, 1, 1)
+
+
+@dataclass(frozen=True, order=True)
+class ExportDates:
+    """A range of export dates, both ends included."""
+
+    first: date
+    last: date
+
+    def __contains__(self, day: date) -> bool:
+        return self.first <= day <= self.last
+
+    def __str__(self) -> str:
+        return f"{self.first}" if self.first == self.last else f"{self.first} to {self.last}"
+
+
+def ranges(days: Iterable[date]) -> list[ExportDates]:
+    """The fewest ranges that hold these dates and no others, in order."""
+    found: list[ExportDates] = []
+    for day in sorted(set(days)):
+        if found and day - found[-1].last == timedelta(days=1):
+            found[-1] = ExportDates(found[-1].first, day)
+        else:
+            found.append(ExportDates(day, day))
+    return found

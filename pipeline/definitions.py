@@ -1,0 +1,31 @@
+"""What Dagster loads; nothing but putting together."""
+
+import dagster as dg
+
+from pipeline.automation import new_exports, selligent_to_segment, selligent_to_segment_daily
+from pipeline.exports.assets import raw
+from pipeline.models.assets import dbt_resource, models
+from pipeline.progress import progress_logger
+from pipeline.report.assets import report
+from pipeline.resources import Exports, SegmentResource, WarehouseResource
+from pipeline.segment.assets import deliveries, outbox
+from pipeline.settings import load_settings
+
+# A wrong setting is told when the code is loaded, before anything is touched.
+load_settings()
+
+defs = dg.Definitions(
+    assets=[raw, models, outbox, *deliveries, report],
+    jobs=[selligent_to_segment],
+    schedules=[selligent_to_segment_daily],
+    sensors=[new_exports],
+    resources={
+        "exports": Exports(),
+        "warehouse": WarehouseResource(),
+        "segment": SegmentResource(),
+        "dbt": dbt_resource,
+    },
+    loggers={"progress": progress_logger},
+    # Every step in the run's own process: starting one costs seconds, and no step has anything to gain from it.
+    executor=dg.in_process_executor,
+)

@@ -1,0 +1,29 @@
+"""The one family of errors that this project raises on purpose."""
+
+
+class PipelineError(Exception):
+    """Something that a person can put right; its text is one sentence that says what, where and how."""
+
+
+class SettingsError(PipelineError):
+    """A setting or an argument is wrong; nothing was touched."""
+
+
+class LayoutError(SettingsError):
+    """A layout file is wrong; it is refused as a whole."""
+
+
+class LocationError(PipelineError):
+    """The place where exports arrive can't be read."""
+
+
+class FileRefused(PipelineError):
+    """One export file can't be taken; the others go on."""
+
+
+class WarehouseError(PipelineError):
+    """The warehouse can't be opened."""
+
+
+class DeliveryError(PipelineError):
+    """Delivery stopped; what was not sent is still waiting in the ledger."""

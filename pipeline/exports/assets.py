@@ -1,0 +1,108 @@
+"""Export files as assets: four tables that one reading of the files fills."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from pipeline.exports.checks import rows_accounted_for
+from pipeline.exports.loading import Loaded, load
+from pipeline.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
+from pipeline.resources import Exports, WarehouseResource
+
+_DESCRIPTIONS = {
+    "export_files": "One row a file and content: what it is, how it was read, and how many rows it had.",
+    "events": "Every data row of the export files, as text, with the file and the row that it came from.",
+    "rejected_rows": "Every row that could not be read or understood: file, line, reason, and the row itself.",
+    "lookups": "Names and contacts from lookup files, all snapshots.",
+}
+
+
+class LoadConfig(dg.Config):
+    """How files are loaded."""
+
+    reload: bool = False
+    """Read files again whose bytes and layout are known already."""
+
+
+def _key(table: str) -> dg.AssetKey:
+    return dg.AssetKey(["raw", table])
+
+
+@dg.multi_asset(
+    name="raw",
+    specs=[
+        dg.AssetSpec(_key(table), group_name="raw", description=description, kinds={"csv", "duckdb"}, skippable=True)
+        for table, description in _DESCRIPTIONS.items()
+    ],
+    check_specs=[
+        dg.AssetCheckSpec(
+            "every_row_is_accounted_for",
+            asset=_key("events"),
+            description="Rows in a file = events + skipped + rejected, file by file.",
+            blocking=True,
+        )
+    ],
+    can_subset=True,
+    partitions_def=EXPORT_DATES,
+    backfill_policy=ONE_RUN,
+    pool=WAREHOUSE_WRITERS,
+)
+def raw(
+    context: dg.AssetExecutionContext, config: LoadConfig, exports: Exports, warehouse: WarehouseResource
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    """Read each export file of these dates once, by its bytes; one that is known already is left alone."""
+    dates = dates_of(context)
+    look = exports.look()
+    with warehouse.open().writing() as connection:
+        loaded = load(connection, exports.location(), look, dates, reload=config.reload, log=context.log.info)
+        accounts = rows_accounted_for(connection, dates)
+    for key in sorted(context.selected_asset_keys):
+        yield dg.MaterializeResult(asset_key=key, metadata=_metadata(key.path[-1], loaded))
+    for check in context.selected_asset_check_keys:
+        yield dg.AssetCheckResult(
+            asset_key=check.asset_key,
+            check_name=check.name,
+            passed=accounts.hold,
+            description=accounts.sentence,
+            metadata={"rows": accounts.rows},
+        )
+
+
+def _metadata(table: str, loaded: Loaded) -> dict[str, dg.MetadataValue | int | str]:
+    lookups = table == "lookups"
+    common: dict[str, dg.MetadataValue | int | str] = {
+        "files_loaded": loaded.count("loaded"),
+        "files_unchanged": loaded.unchanged,
+        "files_refused": loaded.count("refused"),
+        "files_unmatched": loaded.count("unmatched"),
+    }
+    if table == "export_files":
+        return common | {"files": dg.MetadataValue.md(files_as_markdown(loaded))}
+    return common | {
+        "dagster/partition_row_count": loaded.total(
+            "rejected" if table == "rejected_rows" else "rows", lookups=lookups
+        ),
+        "rows": loaded.total("rows", lookups=lookups),
+        "skipped": loaded.total("skipped", lookups=lookups),
+        "rejected": loaded.total("rejected", lookups=lookups),
+    }
+
+
+def files_as_markdown(loaded: Loaded) -> str:
+    """The files that this step dealt with, as a table; nothing of their content."""
+    if not loaded.files:
+        return "Nothing was new."
+    lines = [
+        "| date | file | became | rows | skipped | rejected | why |",
+        "| --- | --- | --- | --: | --: | --: | --- |",
+    ]
+    lines += [
+        f"| {file.export_date} | {_cell(file.name)} | {file.status} "
+        f"| {file.rows:,} | {file.skipped:,} | {file.rejected:,} | {_cell(file.reason or '')} |"
+        for file in loaded.files
+    ]
+    return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

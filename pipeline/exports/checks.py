@@ -1,0 +1,56 @@
+"""Every row of every file is an event, skipped, or rejected: counted in the tables, not while loading."""
+
+from dataclasses import dataclass
+
+import duckdb
+
+from pipeline.dates import ExportDates
+
+_COUNTED = """
+    WITH files AS (
+        SELECT name AS file, export_date, rows, skipped, rejected FROM raw.export_files
+        WHERE status = 'loaded' AND export_date BETWEEN $1 AND $2
+    ),
+    events AS (
+        SELECT file, export_date,
+            count(*) FILTER (event IS NOT NULL AND rejected_because IS NULL) AS events,
+            count(*) FILTER (event IS NULL AND rejected_because IS NULL) AS skipped
+        FROM raw.events WHERE export_date BETWEEN $1 AND $2 GROUP BY ALL
+        UNION ALL BY NAME
+        SELECT file, export_date, count(*) AS events, 0 AS skipped
+        FROM raw.lookups WHERE export_date BETWEEN $1 AND $2 GROUP BY ALL
+    ),
+    rejected AS (
+        SELECT file, export_date, count(*) AS rejected
+        FROM raw.rejected_rows WHERE export_date BETWEEN $1 AND $2 GROUP BY ALL
+    )
+    SELECT files.file, files.rows,
+        coalesce(events.events, 0) AS events, coalesce(events.skipped, 0) AS skipped,
+        coalesce(rejected.rejected, 0) AS rejected
+    FROM files
+    LEFT JOIN events USING (file, export_date)
+    LEFT JOIN rejected USING (file, export_date)
+"""
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """Whether the rows of some files are all accounted for, how many there are, and what to tell a person."""
+
+    hold: bool
+    rows: int
+    sentence: str
+
+
+def rows_accounted_for(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Accounts:
+    """Compare what was read of each loaded file with what stands in the tables."""
+    counted = connection.execute(_COUNTED, [dates.first, dates.last]).fetchall()
+    rows = sum(row[1] for row in counted)
+    wrong = [
+        f"{file} had {had:,} rows, but {events:,} events + {skipped:,} skipped + {rejected:,} rejected"
+        for file, had, events, skipped, rejected in counted
+        if had != events + skipped + rejected
+    ]
+    if wrong:
+        return Accounts(False, rows, "; ".join(wrong) + ". Materialise raw/events again with reload.")
+    return Accounts(True, rows, f"{rows:,} rows of {len(counted)} files are all accounted for.")

@@ -1,0 +1,111 @@
+"""Date-times of an export as SQL: text in, UTC instants out, by the rules of a layout.
+
+A local time in the hour that a zone repeats in autumn means two instants, and one in the hour that it skips in
+spring means none. DuckDB would choose silently; here the layout's rule is written out.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo
+
+from pipeline.exports.layouts import Layout
+from pipeline.warehouse import literal
+
+_CLOCK = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?"
+_OFFSET = r" ?(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)"
+# Every day outside these years goes the careful way; inside, only days on which a zone changes its clocks do.
+_FIRST_YEAR, _LAST_YEAR = 2000, 2050
+
+
+@dataclass(frozen=True)
+class DateTimes:
+    """SQL over a text column: `naive` (TIMESTAMP, local) and `absolute` (TIMESTAMPTZ); at most one is not NULL."""
+
+    naive: str
+    absolute: str
+
+
+def parsed(layout: Layout, text: str) -> DateTimes:
+    """How the layout's date-times are read; `text` is SQL for the column."""
+    if not layout.datetime_formats:
+        plain = f"replace({text}, ',', '.')"
+        return DateTimes(
+            naive=f"CASE WHEN regexp_full_match({text}, {literal(_CLOCK)}) THEN TRY_CAST({plain} AS TIMESTAMP) END",
+            absolute=f"CASE WHEN regexp_full_match({text}, {literal(_CLOCK + _OFFSET)}) "
+            f"THEN TRY_CAST(regexp_replace({plain}, ' ([+Z-])', '\\1') AS TIMESTAMPTZ) END",
+        )
+    naive = [_strptime(text, pattern) for pattern in layout.datetime_formats if "%z" not in pattern]
+    absolute = [
+        _strptime(f"regexp_replace({text}, 'Z$', '+00:00')", pattern)
+        for pattern in layout.datetime_formats
+        if "%z" in pattern
+    ]
+    return DateTimes(_first(naive, "TIMESTAMP"), _first(absolute, "TIMESTAMPTZ"))
+
+
+def _strptime(text: str, pattern: str) -> str:
+    if "%f" in pattern:  # takes six digits at most, and exports have up to nine
+        text = f"regexp_replace({text}, '(\\d{{6}})\\d{{1,3}}', '\\1')"
+    return f"try_strptime({text}, {literal(pattern)})"
+
+
+def _first(expressions: list[str], sql_type: str) -> str:
+    return f"coalesce({', '.join(expressions)})" if expressions else f"CAST(NULL AS {sql_type})"
+
+
+@dataclass(frozen=True)
+class Instants:
+    """SQL over the columns of `parsed`: the instant (NULL where there is none) and what was special about it."""
+
+    occurred_at: str
+    note: str
+
+
+def placed(layout: Layout, naive: str, absolute: str) -> Instants:
+    """The instant that a local time means in the layout's zone; `naive` and `absolute` are columns."""
+    if layout.timezone is None:
+        return Instants(absolute, "NULL")
+    zone = literal(layout.timezone)
+    simple = f"timezone({zone}, {naive})"
+    # The same local time by the offset of the day before and by that of the day after.
+    by_old = f"(timezone({zone}, {naive} - INTERVAL 1 DAY) + INTERVAL 1 DAY)"
+    by_new = f"(timezone({zone}, {naive} + INTERVAL 1 DAY) - INTERVAL 1 DAY)"
+    old_is_true = f"timezone({zone}, {by_old}) = {naive}"
+    new_is_true = f"timezone({zone}, {by_new}) = {naive}"
+    note = (
+        f"CASE WHEN {by_old} = {by_new} THEN NULL WHEN {old_is_true} AND {new_is_true} THEN 'ambiguous' "
+        f"WHEN NOT {old_is_true} AND NOT {new_is_true} THEN 'nonexistent' END"
+    )
+    ambiguous = {"earlier": f"least({by_old}, {by_new})", "later": f"greatest({by_old}, {by_new})", "reject": "NULL"}
+    # By the old offset, a time inside the gap comes out as much later as the clocks were moved.
+    nonexistent = "NULL" if layout.ambiguous_hour == "reject" else by_old
+    careful = (
+        f"CASE {note} WHEN 'ambiguous' THEN {ambiguous[layout.ambiguous_hour]} WHEN 'nonexistent' THEN {nonexistent} "
+        f"ELSE CASE WHEN {old_is_true} THEN {by_old} ELSE {by_new} END END"
+    )
+    days = ", ".join(f"DATE '{day}'" for day in change_days(layout.timezone))
+    special = f"(year({naive}) NOT BETWEEN {_FIRST_YEAR} AND {_LAST_YEAR}" + (
+        f" OR CAST({naive} AS DATE) IN ({days}))" if days else ")"
+    )
+    return Instants(
+        occurred_at=f"CASE WHEN {absolute} IS NOT NULL THEN {absolute} WHEN {naive} IS NULL THEN NULL "
+        f"WHEN {special} THEN {careful} ELSE {simple} END",
+        note=f"CASE WHEN {naive} IS NOT NULL AND {special} THEN {note} END",
+    )
+
+
+@cache
+def change_days(zone: str) -> tuple[date, ...]:
+    """The local days, and the days beside them, around which a zone's offset changes."""
+    place = ZoneInfo(zone)
+    noon = datetime(_FIRST_YEAR, 1, 1, 12, tzinfo=UTC)
+    days: set[date] = set()
+    offset = noon.astimezone(place).utcoffset()
+    while noon.year <= _LAST_YEAR:
+        noon += timedelta(days=1)
+        new_offset = noon.astimezone(place).utcoffset()
+        if new_offset != offset:
+            days |= {(noon + timedelta(days=shift)).date() for shift in (-2, -1, 0, 1)}
+        offset = new_offset
+    return tuple(sorted(days))

@@ -1,0 +1,388 @@
+"""Layouts: what an export file of a customer looks like, in YAML, one file a kind of export.
+
+A layout that is wrong is refused as a whole; the error names the file, the key and what would be right.
+"""
+
+import codecs
+import difflib
+import hashlib
+import re
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from pipeline.catalog import EVENTS_BY_NAME
+from pipeline.errors import LayoutError
+
+MEANINGS = (
+    "user_id",
+    "email",
+    "selligent_user_id",
+    "email_id",
+    "email_subject",
+    "campaign_id",
+    "campaign_name",
+    "link_id",
+    "link_name",
+    "list_id",
+    "list_name",
+    "timestamp",
+    "event_id",
+    "send_id",
+    "is_bot",
+)
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """What a lookup file must map: its key, and the values of which it gives at least one."""
+
+    key: tuple[str, ...]
+    values: tuple[str, ...]
+
+
+LOOKUPS: Mapping[str, Lookup] = {
+    "emails": Lookup(("email_id",), ("email_subject",)),
+    "campaigns": Lookup(("campaign_id",), ("campaign_name",)),
+    "links": Lookup(("link_id",), ("link_name",)),
+    "lists": Lookup(("list_id",), ("list_name",)),
+    "contacts": Lookup(("list_id", "selligent_user_id"), ("user_id", "email")),
+}
+
+NAME_GROUPS = ("date", "time", "part", "rows", "md5")
+LATER_NAME_GROUPS = ("part", "rows", "md5")
+# The directives that Python's and DuckDB's strptime read alike.
+DATETIME_DIRECTIVES = set("YymdHIMSfpzbBjaA%")
+
+
+def _wrong(text: str) -> PydanticCustomError:
+    return PydanticCustomError("wrong", "{text}", {"text": text})
+
+
+def _text(value: object) -> object:
+    """YAML's booleans would lose what was written."""
+    if isinstance(value, bool):
+        raise _wrong(f"YAML read {value!r} here; put the word in quotes")
+    return value
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+
+
+class Layout(BaseModel):
+    """One kind of export file, as its YAML describes it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    files: str
+    kind: Literal["events", "emails", "campaigns", "links", "lists", "contacts"]
+    columns: dict[Text, Text]
+    format: Literal["csv", "ndjson"] = "csv"
+    encoding: str = "utf-8"
+    delimiter: str = ","
+    quote: str | None = '"'
+    header: Literal[True] | list[Text] = True
+    ready_marker: str | None = None
+    null_values: list[Text] = [""]
+    timezone: str | None = None
+    ambiguous_hour: Literal["earlier", "later", "reject"] = "earlier"
+    datetime_formats: list[str] = []
+    event: str | None = None
+    event_column: Text | None = None
+    event_codes: dict[Text, str | None] = {}
+    event_codes_default: str | None = None
+
+    @field_validator("files")
+    @classmethod
+    def _pattern(cls, value: str) -> str:
+        try:
+            groups = re.compile(value).groupindex
+        except re.error as error:
+            raise _wrong(f"{value!r} is no regular expression: {error}") from None
+        for group in groups:
+            if group not in NAME_GROUPS:
+                raise _wrong(f"the group {group!r} is unknown; {_choice(group, NAME_GROUPS)}")
+            if group in LATER_NAME_GROUPS:
+                raise _wrong(f"the group {group!r} is not supported by this version; remove its name")
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _codec(cls, value: str) -> str:
+        try:
+            codec = codecs.lookup(value).name
+        except LookupError:
+            raise _wrong(f"{value!r} is no encoding that Python knows, such as utf-8") from None
+        if codec not in ("utf-8", "utf-8-sig", "ascii"):
+            raise _wrong(f"{value!r} is not supported by this version; convert the file to utf-8")
+        return value
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, value: str) -> str:
+        if len(value) != 1:
+            raise _wrong(f"{value!r} is not one character, which is what this version supports")
+        if value in "\r\n\0":
+            raise _wrong("a line break can't separate columns")
+        return value
+
+    @field_validator("quote")
+    @classmethod
+    def _one_quote(cls, value: str | None) -> str | None:
+        if value is not None and (len(value) != 1 or not value.isascii() or value in "\r\n\0"):
+            raise _wrong(f"{value!r} is not one character; write null where nothing is quoted")
+        return value
+
+    @field_validator("header", mode="before")
+    @classmethod
+    def _header_or_names(cls, value: object) -> object:
+        if value is not True and not (isinstance(value, list) and value):
+            raise _wrong("is neither true nor the list of column names of a file without a header")
+        if isinstance(value, list):
+            _no_repeats("column name", [str(name).lower() for name in value])
+        return value
+
+    @field_validator("ready_marker")
+    @classmethod
+    def _no_marker_yet(cls, value: str | None) -> str | None:
+        if value is not None:
+            raise _wrong("is not supported by this version; remove it")
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        if value is not None and value not in available_timezones():
+            raise _wrong(f"{value!r} is no IANA time zone; {_choice(value, available_timezones())}")
+        return value
+
+    @field_validator("datetime_formats")
+    @classmethod
+    def _known_directives(cls, value: list[str]) -> list[str]:
+        for pattern in value:
+            directives = re.findall(r"%(.?)", pattern)
+            if unknown := [d for d in directives if d not in DATETIME_DIRECTIVES]:
+                raise _wrong(f"{pattern!r} has the unknown directive '%{unknown[0]}'")
+            if not {"d", "j"} & set(directives) or not {"Y", "y"} & set(directives):
+                raise _wrong(f"{pattern!r} has no day or no year; it looks like '%d-%m-%Y %H:%M:%S'")
+            if not {"m", "b", "B", "j"} & set(directives):
+                raise _wrong(f"{pattern!r} has no month (%m; %M is minutes); it looks like '%d-%m-%Y %H:%M:%S'")
+        return value
+
+    @field_validator("event", "event_codes_default")
+    @classmethod
+    def _known_event(cls, value: str | None) -> str | None:
+        if value is not None:
+            _check_event(value)
+        return value
+
+    @field_validator("event_codes")
+    @classmethod
+    def _known_events(cls, value: dict[str, str | None]) -> dict[str, str | None]:
+        for code, event in value.items():
+            if event is not None:
+                _check_event(event, f"{code!r}: ")
+        return value
+
+    @field_validator("columns")
+    @classmethod
+    def _known_meanings(cls, value: dict[str, str]) -> dict[str, str]:
+        for column, meaning in value.items():
+            if meaning not in MEANINGS:
+                raise _wrong(f"{column!r}: {meaning!r} is no meaning; {_choice(meaning, MEANINGS)}")
+        _no_repeats("meaning", list(value.values()))
+        _no_repeats("column", [column.lower() for column in value])
+        return value
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Layout":
+        if self.kind == "events":
+            self._whole_events()
+        else:
+            self._whole_lookup(LOOKUPS[self.kind])
+        if isinstance(self.header, list):
+            self._headerless(self.header)
+        if self.format == "csv":
+            self._parts_that_can_be_told_apart()
+        return self
+
+    def _parts_that_can_be_told_apart(self) -> None:
+        if self.quote == self.delimiter:
+            key = "quote" if "quote" in self.model_fields_set else "delimiter"
+            raise _wrong(f"{key}: {self.delimiter!r} can't be both the delimiter and the quote")
+        for value in self.null_values:
+            if self.delimiter in value or (self.quote and self.quote in value):
+                raise _wrong(f"null_values: {value!r} holds the delimiter or the quote, so no value is ever this")
+
+    def _whole_events(self) -> None:
+        if "timestamp" not in self.meanings:
+            raise _wrong("columns: none means 'timestamp'; say which column tells when the event happened")
+        if not self.meanings & {"user_id", "email"} and not {"list_id", "selligent_user_id"} <= self.meanings:
+            raise _wrong(
+                "columns: nothing tells the person; map 'user_id', 'email', or 'list_id' and 'selligent_user_id'"
+            )
+        if (self.event is None) == (self.event_column is None):
+            raise _wrong("event: give either 'event' or 'event_column' with 'event_codes'")
+        if self.event is not None and (self.event_codes or self.event_codes_default):
+            raise _wrong("event_codes: they go with 'event_column', not with 'event'")
+        if self.event_column is not None and not self.event_codes and self.event_codes_default is None:
+            raise _wrong("event_codes: missing; say which code of 'event_column' means which event")
+        if self.timezone is None and any("%z" not in pattern for pattern in self.datetime_formats):
+            raise _wrong("timezone: missing; date-times without an offset need one, such as Europe/Brussels")
+
+    def _whole_lookup(self, lookup: Lookup) -> None:
+        for key in lookup.key:
+            if key not in self.meanings:
+                raise _wrong(f"columns: none means {key!r}, which is the key of {self.kind}")
+        if not self.meanings & set(lookup.values):
+            raise _wrong(f"columns: none means {' or '.join(map(repr, lookup.values))}, which {self.kind} give")
+        if self.event or self.event_column or self.event_codes or self.event_codes_default:
+            raise _wrong(f"event: a lookup of {self.kind} has none; remove it")
+
+    def _headerless(self, header: Sequence[str]) -> None:
+        names = {name.lower() for name in header}
+        for column in (*self.columns, *([self.event_column] if self.event_column else [])):
+            if column.lower() not in names:
+                raise _wrong(f"header: {column!r} is used, but the list of column names has no such name")
+
+    @cached_property
+    def meanings(self) -> set[str]:
+        """The meanings that some column has."""
+        return set(self.columns.values())
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """The whole file name, without `.gz`, matches this."""
+        return re.compile(self.files)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes whenever the layout says something else, so that its files are read again."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+def _check_event(name: str, before: str = "") -> None:
+    if name not in EVENTS_BY_NAME:
+        raise _wrong(f"{before}{name!r} is no event; {_choice(name, EVENTS_BY_NAME)}")
+
+
+def _choice(given: str, known: Iterable[str]) -> str:
+    """What would be right: the nearest word, or all of them where they are few."""
+    words = sorted(known)
+    near = difflib.get_close_matches(given, words, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"it is one of {', '.join(words)}" if len(words) < 20 else "see the README for what is possible"
+
+
+def _no_repeats(what: str, names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise _wrong(f"the {what} {name!r} stands there twice")
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML's safe loader, but a key that stands twice is an error instead of a silent overwrite."""
+
+
+def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Hashable, Any]:
+    seen: set[Hashable] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node)
+        if not isinstance(key, Hashable):
+            raise yaml.constructor.ConstructorError(None, None, "a key has to be one word", key_node.start_mark)
+        if key in seen:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {key!r} stands there twice", key_node.start_mark
+            )
+        seen.add(key)
+    return loader.construct_mapping(node)
+
+
+# A code 010 is no 8, and no other number means one here: whatever looks like one stays the text that stands there.
+_StrictLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag.rsplit(":", 1)[-1] in ("bool", "null", "merge")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def read_layout(path: Path) -> Layout:
+    """One layout file.
+
+    Raises:
+        LayoutError: with the file, the key, and what would be right.
+    """
+    try:
+        content = yaml.load(path.read_text("utf-8"), _StrictLoader)  # noqa: S506 - a safe loader, only stricter
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise LayoutError(f"{path.name}, line {line}: {error.problem}") from None
+    except (yaml.YAMLError, ValueError, AttributeError) as error:  # what explicit tags make of wrong values, too
+        raise LayoutError(f"{path.name}: is no YAML in UTF-8: {error}") from None
+    if not isinstance(content, dict):
+        raise LayoutError(f"{path.name}: is empty or no mapping; a layout starts with 'name: …'")
+    try:
+        return Layout.model_validate(content)
+    except ValidationError as error:
+        faults = "; ".join(dict.fromkeys(_sentence(detail) for detail in error.errors()))
+        raise LayoutError(f"{path.name}: {faults}") from None
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    # pydantic names the branch of a union in the path to the fault; only the YAML's own keys help a reader.
+    key = ".".join(str(part) for part in detail["loc"] if not str(part).startswith(("list[", "literal[", "function-")))
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"{key}: is unknown; {_choice(key, Layout.model_fields)}"
+        case "missing":
+            return f"{key}: is missing"
+        case "literal_error":
+            return f"{key}: {detail['input']!r} is not {detail.get('ctx', {}).get('expected')}"
+        case "wrong":
+            return f"{key}: {detail['msg']}" if key else detail["msg"]
+        case _:
+            return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+
+
+def read_layouts(folder: Path) -> list[Layout]:
+    """All layouts of a folder (`*.yml`, `*.yaml`), by file name.
+
+    Raises:
+        LayoutError: naming every file that is wrong, in one line.
+    """
+    if not folder.is_dir():
+        raise LayoutError(f"SELLIGENT_LAYOUTS: there is no folder {folder}")
+    paths = sorted(path for path in folder.iterdir() if path.suffix in (".yml", ".yaml"))
+    if not paths:
+        raise LayoutError(f"SELLIGENT_LAYOUTS: {folder} has no layout; one looks like clicks.yml")
+    layouts: dict[str, Layout] = {}
+    faults: list[str] = []
+    for path in paths:
+        try:
+            layout = read_layout(path)
+        except LayoutError as error:
+            faults.append(str(error))
+            continue
+        if layout.name in layouts:
+            faults.append(f"{path.name}: name: {layout.name!r} is another layout's name already")
+        layouts[layout.name] = layout
+    if faults:
+        raise LayoutError("; ".join(faults))
+    return list(layouts.values())

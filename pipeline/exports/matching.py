@@ -1,0 +1,77 @@
+"""Which layout an export file has, and which date it is of: both told by its name."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from zoneinfo import ZoneInfo
+
+from pipeline.dates import FIRST_EXPORT_DATE
+from pipeline.exports.layouts import Layout
+from pipeline.exports.locations import ExportFile
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A file that can be loaded: one layout fits, and its date is known."""
+
+    file: ExportFile
+    layout: Layout
+    export_date: date
+    exported_at: datetime
+
+
+@dataclass(frozen=True)
+class Unmatched:
+    """A file that is left alone, and why."""
+
+    file: ExportFile
+    reason: str
+
+    @property
+    def export_date(self) -> date:
+        """Where it is shown: at the date that it was last written, UTC."""
+        return self.file.modified_at.date()
+
+
+def match(file: ExportFile, layouts: Sequence[Layout], today: date) -> Landed | Unmatched:
+    """The file with its layout and its dates, or why it is left alone."""
+    fitting = [(layout, found) for layout in layouts if (found := layout.pattern.fullmatch(file.base_name))]
+    if not fitting:
+        return Unmatched(file, "no layout matches its name; write one, or move the file elsewhere")
+    if len(fitting) > 1:
+        names = ", ".join(layout.name for layout, _ in fitting)
+        return Unmatched(file, f"more than one layout matches its name ({names}); make their patterns stricter")
+    layout, found = fitting[0]
+    try:
+        export_date, exported_at = _dates(file, layout, found)
+    except ValueError as error:
+        return Unmatched(file, str(error))
+    if export_date < FIRST_EXPORT_DATE:
+        return Unmatched(file, f"its name says {export_date}; dates before {FIRST_EXPORT_DATE} have no partition")
+    if export_date > today:
+        return Unmatched(file, f"its name says {export_date}, which is in the future; it is loaded from that day on")
+    return Landed(file, layout, export_date, exported_at)
+
+
+def _dates(file: ExportFile, layout: Layout, found: re.Match[str]) -> tuple[date, datetime]:
+    groups = found.groupdict()
+    day_text, clock_text = groups.get("date"), groups.get("time")
+    if day_text is None:
+        return file.modified_at.date(), file.modified_at
+    day = _digits(day_text, {8: "%Y%m%d"}, "date", "20240611")
+    if clock_text is None:
+        return day.date(), file.modified_at
+    clock = _digits(clock_text, {4: "%H%M", 6: "%H%M%S"}, "time", "071500")
+    zone = ZoneInfo(layout.timezone) if layout.timezone else UTC
+    local = datetime.combine(day.date(), time(clock.hour, clock.minute, clock.second), zone)
+    return day.date(), local.astimezone(UTC)
+
+
+def _digits(text: str, shapes: Mapping[int, str], group: str, example: str) -> datetime:
+    """The moment that digits tell; how many there are says which shape they have."""
+    digits = re.sub(r"[^0-9]", "", text)
+    try:
+        return datetime.strptime(digits, shapes[len(digits)]).replace(tzinfo=UTC)
+    except (KeyError, ValueError):
+        raise ValueError(f"{text!r} in its name is no {group}; the group {group!r} looks like {example}") from None

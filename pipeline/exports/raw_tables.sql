@@ -1,0 +1,82 @@
+CREATE SCHEMA IF NOT EXISTS raw;
+
+CREATE TABLE IF NOT EXISTS raw.export_files (
+    export_date DATE,
+    name VARCHAR,
+    size BIGINT,
+    sha256 VARCHAR,
+    modified_at TIMESTAMPTZ,
+    layout VARCHAR,
+    layout_fingerprint VARCHAR,
+    kind VARCHAR,
+    exported_at TIMESTAMPTZ,
+    status VARCHAR,
+    reason VARCHAR,
+    rows BIGINT,
+    skipped BIGINT,
+    rejected BIGINT,
+    first_event_at TIMESTAMPTZ,
+    last_event_at TIMESTAMPTZ,
+    loaded_at TIMESTAMPTZ
+);
+
+CREATE TABLE IF NOT EXISTS raw.events (
+    export_date DATE,
+    file VARCHAR,
+    row_number BIGINT,
+    layout VARCHAR,
+    exported_at TIMESTAMPTZ,
+    loaded_at TIMESTAMPTZ,
+    user_id VARCHAR,
+    email VARCHAR,
+    selligent_user_id VARCHAR,
+    email_id VARCHAR,
+    email_subject VARCHAR,
+    campaign_id VARCHAR,
+    campaign_name VARCHAR,
+    link_id VARCHAR,
+    link_name VARCHAR,
+    list_id VARCHAR,
+    list_name VARCHAR,
+    timestamp VARCHAR,
+    event_id VARCHAR,
+    send_id VARCHAR,
+    is_bot VARCHAR,
+    event_code VARCHAR,
+    extra JSON,
+    event VARCHAR,
+    occurred_at TIMESTAMPTZ,
+    time_note VARCHAR,
+    rejected_because VARCHAR
+);
+
+ALTER TABLE raw.events SET PARTITIONED BY (export_date);
+
+CREATE TABLE IF NOT EXISTS raw.rejected_rows (
+    export_date DATE,
+    file VARCHAR,
+    line BIGINT,
+    reason VARCHAR,
+    text VARCHAR,
+    loaded_at TIMESTAMPTZ
+);
+
+CREATE TABLE IF NOT EXISTS raw.lookups (
+    export_date DATE,
+    file VARCHAR,
+    row_number BIGINT,
+    kind VARCHAR,
+    exported_at TIMESTAMPTZ,
+    loaded_at TIMESTAMPTZ,
+    email_id VARCHAR,
+    email_subject VARCHAR,
+    campaign_id VARCHAR,
+    campaign_name VARCHAR,
+    link_id VARCHAR,
+    link_name VARCHAR,
+    list_id VARCHAR,
+    list_name VARCHAR,
+    selligent_user_id VARCHAR,
+    user_id VARCHAR,
+    email VARCHAR
+);

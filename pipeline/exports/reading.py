@@ -1,0 +1,272 @@
+"""One export file as SQL: DuckDB parses it, every value stays text, every row is accepted or told why not.
+
+What is built here is a relation with the columns of `raw.events` or `raw.lookups`. Python reads the header and
+nothing else of the file.
+"""
+
+import csv
+import io
+import json
+import re
+import zlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from pipeline.errors import FileRefused
+from pipeline.exports.datetimes import parsed, placed
+from pipeline.exports.layouts import LOOKUPS, MEANINGS, Layout
+from pipeline.exports.locations import LocalCopy
+from pipeline.warehouse import literal, quoted
+
+REJECTS_TABLE = "csv_rejects"
+REJECTS_SCANS = "csv_reject_scans"
+# A character that JSON text can't hold, so that a line stays one column.
+_NO_DELIMITER = "\x01"
+_KEY_SAMPLE_LINES = 1000
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file as a relation: its SQL, and what stands in it under which expression.
+
+    `columns` maps the names in the file to SQL expressions over the relation's columns; `first_row_line` is the line
+    of the first data row; `fault` is SQL for why a row can't be read at all (NULL where it can).
+    """
+
+    relation: str
+    columns: Mapping[str, str]
+    extra: str
+    text: str
+    first_row_line: int
+    fault: str = "NULL"
+
+
+def csv_source(copy: LocalCopy, layout: Layout) -> Source | None:
+    """A delimited file; None where it has no rows at all.
+
+    Raises:
+        FileRefused: the header lacks what the layout can't do without, or repeats a name.
+    """
+    names = _header(copy, layout) if layout.header is True else list(layout.header)
+    if names is None:
+        return None
+    variables = [f"c{position}" for position in range(len(names))]
+    types = ", ".join(f"{name}: 'VARCHAR'" for name in variables)
+    # DuckDB wants at least one text for NULL; this one stands in no file.
+    nulls = ", ".join(literal(value) for value in layout.null_values or ["\x1a\x1a"])
+    quote = literal(layout.quote or "")
+    relation = (
+        f"read_csv({_exactly(copy)}, auto_detect = false, columns = {{{types}}}, "
+        f"delim = {literal(layout.delimiter)}, quote = {quote}, escape = {quote}, "
+        f"header = {str(layout.header is True).lower()}, nullstr = [{nulls}], encoding = 'utf-8', "
+        f"compression = {literal('gzip' if copy.gzipped else 'none')}, strict_mode = true, "
+        f"store_rejects = true, rejects_table = {literal(REJECTS_TABLE)}, rejects_scan = {literal(REJECTS_SCANS)})"
+    )
+    columns = dict(zip(names, variables, strict=True))
+    known = {column.lower() for column in _used_columns(layout)}
+    rest = {name: variable for name, variable in columns.items() if name.lower() not in known}
+    pairs = ", ".join(f"{literal(name)}, {variable}" for name, variable in rest.items())
+    return Source(
+        relation=relation,
+        columns=columns,
+        extra=f"json_object({pairs})" if rest else "CAST(NULL AS JSON)",
+        text=_joined(variables, layout),
+        first_row_line=2 if layout.header is True else 1,
+    )
+
+
+def _exactly(copy: LocalCopy) -> str:
+    """The file's path as SQL, in which no character stands for others: DuckDB takes `*`, `?` and `[` for a pattern."""
+    return literal(re.sub(r"([*?\[])", r"[\1]", str(copy.path)))
+
+
+def _used_columns(layout: Layout) -> list[str]:
+    return [*layout.columns, *([layout.event_column] if layout.event_column else [])]
+
+
+def _header(copy: LocalCopy, layout: Layout) -> list[str] | None:
+    with copy.open() as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", errors="replace", newline="") as text:
+        if layout.quote is None:
+            reader = csv.reader(text, delimiter=layout.delimiter, quoting=csv.QUOTE_NONE)
+        else:
+            reader = csv.reader(text, delimiter=layout.delimiter, quotechar=layout.quote)
+        try:
+            names = next(reader, None)
+        except (csv.Error, EOFError, OSError, zlib.error) as error:
+            raise FileRefused(f"line 1: the header can't be read: {error}") from None
+    if names is None:
+        return None
+    lowered = [name.lower() for name in names]
+    for name in names:
+        if lowered.count(name.lower()) > 1:
+            raise FileRefused(f"line 1: the column {name!r} stands in the header twice")
+    required = [column for column, meaning in layout.columns.items() if meaning == "timestamp"]
+    required += [layout.event_column] if layout.event_column else []
+    if layout.kind != "events":
+        keys = LOOKUPS[layout.kind].key
+        required = [column for column, meaning in layout.columns.items() if meaning in keys]
+    for column in required:
+        if column.lower() not in lowered:
+            raise FileRefused(f"line 1: the header has no column {column!r}; it has {', '.join(names)}")
+    return names
+
+
+def _joined(variables: Sequence[str], layout: Layout) -> str:
+    """SQL for the row's text, for people to find it by: the values, quoted as in the file."""
+    values = [f"coalesce({variable}, '')" for variable in variables]
+    if layout.quote is not None:
+        quote, doubled = literal(layout.quote), literal(layout.quote * 2)
+        values = [f"{quote} || replace({value}, {quote}, {doubled}) || {quote}" for value in values]
+    return f"concat_ws({literal(layout.delimiter)}, {', '.join(values)})"
+
+
+def ndjson_source(copy: LocalCopy, layout: Layout) -> Source:
+    """A file of one JSON object a line. Keys match without regard to case, as a header's names do."""
+    compression = literal("gzip" if copy.gzipped else "none")
+    lines = (
+        f"read_csv({_exactly(copy)}, auto_detect = false, columns = {{line: 'VARCHAR'}}, "
+        f"delim = {literal(_NO_DELIMITER)}, quote = '', escape = '', header = false, encoding = 'utf-8', "
+        f"compression = {compression}, strict_mode = true, store_rejects = true, "
+        f"rejects_table = {literal(REJECTS_TABLE)}, rejects_scan = {literal(REJECTS_SCANS)})"
+    )
+    document = "CASE WHEN json_valid(line) AND json_type(line) = 'OBJECT' THEN CAST(line AS JSON) END"
+    nulls = ", ".join(literal(value) for value in layout.null_values)
+
+    def value(spellings: Sequence[str]) -> str:
+        pointers = (literal("/" + key.replace("~", "~0").replace("/", "~1")) for key in spellings)
+        extracted = f"coalesce({', '.join(f'document ->> {pointer}' for pointer in pointers)}, NULL)"
+        return f"CASE WHEN {extracted} IN ({nulls}) THEN NULL ELSE {extracted} END" if nulls else extracted
+
+    spelled = _spelled_keys(copy)
+    keys = {column: sorted(spelled.get(column.lower(), {column})) for column in _used_columns(layout)}
+    removal = f"json_object({', '.join(f'{literal(key)}, NULL' for spellings in keys.values() for key in spellings)})"
+    rest = f"json_merge_patch(document, {removal})"
+    return Source(
+        relation=f"(SELECT line, {document} AS document FROM {lines})",
+        columns={column: value(spellings) for column, spellings in keys.items()},
+        extra=f"CASE WHEN document IS NULL THEN to_json(line) WHEN {rest} = '{{}}' THEN NULL ELSE {rest} END",
+        text="line",
+        first_row_line=1,
+        fault="CASE WHEN document IS NULL THEN 'the line is no JSON object' END",
+    )
+
+
+def _spelled_keys(copy: LocalCopy) -> dict[str, set[str]]:
+    """How the file spells its keys, by their lower case; its first lines tell."""
+    spelled: dict[str, set[str]] = defaultdict(set)
+    try:
+        with copy.open() as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", errors="replace") as text:
+            lines = list(islice(text, _KEY_SAMPLE_LINES))
+    except (EOFError, OSError, zlib.error) as error:
+        raise FileRefused(f"can't be unpacked: {error}") from None
+    for line in lines:
+        try:
+            document = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        for key in document if isinstance(document, dict) else ():
+            spelled[key.lower()].add(key)
+    return spelled
+
+
+def meanings_of(source: Source, layout: Layout) -> dict[str, str]:
+    """SQL for each meaning; a column that the file doesn't have is NULL."""
+    by_lower = {name.lower(): expression for name, expression in source.columns.items()}
+    expressions = dict.fromkeys(MEANINGS, "CAST(NULL AS VARCHAR)")
+    for column, meaning in layout.columns.items():
+        expressions[meaning] = by_lower.get(column.lower(), expressions[meaning])
+    return expressions
+
+
+def missing_columns(source: Source, layout: Layout) -> list[str]:
+    """Columns that the layout names and the file doesn't have; their meaning is NULL in every row."""
+    names = {name.lower() for name in source.columns}
+    return [column for column in _used_columns(layout) if column.lower() not in names]
+
+
+def event_rows(source: Source, layout: Layout) -> str:
+    """SELECT of a file's rows as `raw.events` has them, but for the columns that say which file it is."""
+    meanings = meanings_of(source, layout)
+    by_lower = {name.lower(): expression for name, expression in source.columns.items()}
+    code = by_lower[layout.event_column.lower()] if layout.event_column else "CAST(NULL AS VARCHAR)"
+    times = parsed(layout, '"timestamp"')
+    instants = placed(layout, "naive_time", "absolute_time")
+    named = ", ".join(f"{expression} AS {quoted(meaning)}" for meaning, expression in meanings.items())
+    kept = ", ".join(quoted(meaning) for meaning in MEANINGS)
+    return f"""
+        WITH numbered AS (SELECT row_number() OVER () AS row_number, * FROM {source.relation}),
+        texts AS (
+            SELECT row_number, {named}, {code} AS event_code, {source.extra} AS extra, {source.fault} AS fault
+            FROM numbered{" WHERE line IS NOT NULL" if layout.format == "ndjson" else ""}
+        ),
+        timed AS (SELECT *, {times.naive} AS naive_time, {times.absolute} AS absolute_time FROM texts),
+        understood AS (
+            SELECT *, {_event(layout)} AS event, {instants.occurred_at} AS instant, {instants.note} AS time_note,
+                CASE WHEN instant BETWEEN TIMESTAMPTZ '0001-01-02 00:00:00+00' AND TIMESTAMPTZ '9998-12-31 00:00:00+00'
+                    THEN instant END AS occurred_at
+            FROM timed
+        )
+        SELECT
+            row_number, {kept}, event_code, extra, event, occurred_at, time_note,
+            CASE {_reasons(layout)} END AS rejected_because
+        FROM understood
+    """
+
+
+def _event(layout: Layout) -> str:
+    if layout.event is not None:
+        return literal(layout.event)
+    listed = " ".join(f"WHEN {literal(code)} THEN {literal(event)}" for code, event in layout.event_codes.items())
+    default = literal(layout.event_codes_default)
+    return f"CASE event_code {listed} ELSE {default} END" if listed else default
+
+
+def _reasons(layout: Layout) -> str:
+    """WHEN clauses, first fault first; a row whose code is known and mapped to nothing is no fault."""
+    clauses = ["WHEN fault IS NOT NULL THEN fault"]
+    if layout.event_column is not None and layout.event_codes_default is None:
+        codes = ", ".join(literal(code) for code in layout.event_codes)
+        clauses += [
+            f"WHEN event_code IS NULL THEN {literal(f'no event code in column {layout.event_column}')}",
+            f"WHEN event_code NOT IN ({codes}) THEN 'unknown event code ''' || event_code || ''' in column ' "
+            f"|| {literal(layout.event_column)} || '; list it in event_codes of layout ' || {literal(layout.name)}",
+        ]
+    column = next(column for column, meaning in layout.columns.items() if meaning == "timestamp")
+    expected = ", ".join(layout.datetime_formats) or "ISO 8601, like 2024-06-11T09:15:10"
+    clauses += [
+        "WHEN event IS NULL THEN NULL",
+        f"""WHEN "timestamp" IS NULL THEN {literal(f"no date-time in column {column}")}""",
+        "WHEN occurred_at IS NULL AND time_note IS NOT NULL THEN 'the local time ''' || \"timestamp\" || ''' is ' "
+        "|| time_note || ' (clocks change), and ambiguous_hour says reject'",
+        "WHEN occurred_at IS NULL AND naive_time IS NOT NULL THEN 'the date-time ''' || \"timestamp\" "
+        f"|| ''' has no offset, and layout ' || {literal(layout.name)} || ' names no timezone'",
+        "WHEN occurred_at IS NULL THEN 'the date-time ''' || \"timestamp\" || ''' in column ' "
+        f"|| {literal(column)} || ' is not readable as ' || {literal(expected)}",
+        "WHEN coalesce(trim(user_id), '') = '' AND coalesce(trim(email), '') = '' "
+        "AND (coalesce(trim(list_id), '') = '' OR coalesce(trim(selligent_user_id), '') = '') "
+        "THEN 'nobody to tell it of: no user id and no email address'",
+    ]
+    return " ".join(clauses)
+
+
+def lookup_rows(source: Source, layout: Layout) -> str:
+    """SELECT of a lookup file's rows as `raw.lookups` has them, with why a row is rejected."""
+    lookup = LOOKUPS[layout.kind]
+    meanings = meanings_of(source, layout)
+    wanted = (*lookup.key, *lookup.values)
+    named = ", ".join(f"{meanings[meaning]} AS {meaning}" for meaning in wanted)
+    no_key = " OR ".join(f"{key} IS NULL" for key in lookup.key)
+    return f"""
+        WITH numbered AS (SELECT row_number() OVER () AS row_number, * FROM {source.relation}),
+        texts AS (
+            SELECT row_number, {named}, {source.text} AS text, {source.fault} AS fault
+            FROM numbered{" WHERE line IS NOT NULL" if layout.format == "ndjson" else ""}
+        )
+        SELECT
+            row_number, {", ".join(wanted)}, text,
+            coalesce(fault, CASE WHEN {no_key} THEN {literal("no " + " or no ".join(lookup.key))} END)
+                AS rejected_because
+        FROM texts
+    """

@@ -1,0 +1,1 @@
+"""Raw tables → event tables: dbt, seen from Dagster."""

@@ -1,0 +1,115 @@
+"""The dbt models as assets, their tests as asset checks."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
+from packaging.version import Version
+
+from pipeline.models.counts import counts_of
+from pipeline.models.dbt import (
+    DBT_DIR,
+    TARGET_DIR,
+    dbt_executable,
+    environment,
+    in_environment,
+    newest_source,
+    variables,
+)
+from pipeline.models.span import run_span
+from pipeline.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
+from pipeline.resources import WarehouseResource
+from pipeline.settings import load_settings
+from pipeline.warehouse import Warehouse
+
+
+class QuickDbt(DbtCliResource):
+    """dbt without the two start-ups that dagster-dbt adds to each call, some seven seconds on a small machine: one
+    to ask dbt for its version, one to have an adapter at hand for row counts, which are taken elsewhere.
+    """
+
+    @property
+    def _cli_version(self) -> Version:
+        return Version(version("dbt-core"))
+
+    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> Any:
+        return None
+
+
+dbt_project = DbtProject(project_dir=DBT_DIR, profiles_dir=DBT_DIR, target_path=TARGET_DIR)
+dbt_resource = QuickDbt(
+    project_dir=str(DBT_DIR), dbt_executable=dbt_executable(), global_config_flags=["--no-use-colors"]
+)
+
+
+def prepared_manifest() -> Path:
+    """The path of an up-to-date manifest; dbt is asked to make one only when the project has changed."""
+    path = TARGET_DIR / "manifest.json"
+    if not path.exists() or path.stat().st_mtime < newest_source():
+        # In the environment of a run: dbt parses everything anew where a variable or the profile is another.
+        settings = load_settings()
+        with in_environment(environment(Warehouse.of(settings))):
+            dbt_resource.cli(["parse", "--vars", json.dumps(variables(settings))], target_path=TARGET_DIR).wait()
+    return path
+
+
+class ModelConfig(dg.Config):
+    """How tables are modelled."""
+
+    full_refresh: bool = False
+    """Make every table anew from raw, whatever dates are asked for."""
+
+
+class _Translator(DagsterDbtTranslator):
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        name = str(dbt_resource_props["name"])
+        if dbt_resource_props["resource_type"] == "source":
+            return dg.AssetKey(["raw", name])
+        if name.startswith("stg_"):
+            return dg.AssetKey(["staging", name.removeprefix("stg_")])
+        return dg.AssetKey(["segment", name])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        return self.get_asset_key(dbt_resource_props).path[0]
+
+
+@dbt_assets(
+    manifest=prepared_manifest(),
+    name="models",
+    dagster_dbt_translator=_Translator(),
+    partitions_def=EXPORT_DATES,
+    backfill_policy=ONE_RUN,
+    pool=WAREHOUSE_WRITERS,
+    project=dbt_project,
+)
+def models(
+    context: dg.AssetExecutionContext, config: ModelConfig, dbt: DbtCliResource, warehouse: WarehouseResource
+) -> Iterator[Any]:
+    """Type, identify and split the events of these dates; every table takes each id once."""
+    dates = dates_of(context)
+    place = warehouse.open()
+    with place.writing() as connection:
+        span = run_span(connection, dates)
+    flags = [
+        "build",
+        "--vars",
+        json.dumps(variables(load_settings())),
+        *(["--full-refresh"] if config.full_refresh else []),
+    ]
+    window = {} if config.full_refresh else span.as_environment()
+    outputs = []
+    with place.turn(), in_environment({**environment(place), **window}):
+        for event in dbt.cli(flags, context=context, target_path=TARGET_DIR).stream():
+            # Held back until dbt has let go of the warehouse, so that they can be counted.
+            if isinstance(event, dg.Output):
+                outputs.append(event)
+            else:
+                yield event
+    counts = counts_of(place, dates)
+    for output in outputs:
+        key = context.asset_key_for_output(output.output_name)
+        yield output.with_metadata({**output.metadata, **counts.metadata_of(key)})

@@ -1,0 +1,50 @@
+"""How many rows of some export dates stand in each modelled table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import dagster as dg
+
+from pipeline.dates import ExportDates
+from pipeline.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows of some export dates: staged, of those known already from another row, and events by table."""
+
+    staged: int
+    duplicates: int
+    events: Mapping[str, int]
+
+    def metadata_of(self, key: dg.AssetKey) -> dict[str, int]:
+        """What is worth showing at one table's asset."""
+        match key.path:
+            case ["staging", "event_rows"]:
+                return {"dagster/partition_row_count": self.staged}
+            case ["staging", "events"]:
+                total = sum(self.events.values())
+                return {"dagster/partition_row_count": total, "duplicates": self.duplicates}
+            case [_, "tracks"]:
+                return {"dagster/partition_row_count": sum(self.events.values())}
+            case [_, table]:
+                return {"dagster/partition_row_count": self.events.get(table, 0)}
+            case _:
+                return {}
+
+
+def counts_of(warehouse: Warehouse, dates: ExportDates) -> Counts:
+    """Count by export date, which staging alone knows."""
+    between = [dates.first, dates.last]
+    with warehouse.reading() as connection:
+        staged = connection.execute(
+            "SELECT count(*) FROM staging.event_rows WHERE export_date BETWEEN ? AND ?", between
+        ).fetchone()
+        events = connection.execute(
+            "SELECT replace(lower(event_text), ' ', '_'), count(*) FROM staging.events "
+            "WHERE export_date BETWEEN ? AND ? GROUP BY ALL",
+            between,
+        ).fetchall()
+    rows = staged[0] if staged else 0
+    by_table = dict(events)
+    return Counts(rows, rows - sum(by_table.values()), by_table)

@@ -1,0 +1,78 @@
+"""dbt as this project runs it: which warehouse, which names, which span of time."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from duckdb_extensions import import_extension
+
+from pipeline import __version__
+from pipeline.catalog import INTEGRATION_NAME, INTEGRATION_VERSION, LIBRARY_NAME
+from pipeline.settings import DATA_DIR, PROJECT_ROOT, Settings
+from pipeline.warehouse import MEMORY_LIMIT, Warehouse
+
+DBT_DIR = PROJECT_ROOT / "dbt_project"
+TARGET_DIR = DATA_DIR / "dbt"
+
+
+def target(warehouse: Warehouse) -> str:
+    """The output in `profiles.yml` that attaches this kind of warehouse."""
+    if not warehouse.is_ducklake:
+        return "duckdb"
+    return "ducklake_postgres" if warehouse.catalog_file is None else "ducklake_sqlite"
+
+
+def variables(settings: Settings) -> Mapping[str, str]:
+    """Dbt's vars: names that stand in the tables."""
+    return {
+        "source_schema": settings.schema_name,
+        "message_id_namespace": settings.message_id_namespace,
+        "anonymous_id": settings.segment_anonymous_id,
+        "integration_name": INTEGRATION_NAME,
+        "integration_version": INTEGRATION_VERSION,
+        "library_name": LIBRARY_NAME,
+        "library_version": __version__,
+    }
+
+
+def environment(warehouse: Warehouse) -> Mapping[str, str]:
+    """What `profiles.yml` reads."""
+    for extension in warehouse.extensions:
+        import_extension(extension)
+    return {
+        "DBT_WAREHOUSE_KIND": target(warehouse),
+        "DBT_WAREHOUSE": warehouse.place,
+        "DBT_WAREHOUSE_FILES": warehouse.files,
+        "DBT_MEMORY_LIMIT": MEMORY_LIMIT,
+        "DBT_TEMP_DIRECTORY": str(DATA_DIR / "tmp"),
+        "DO_NOT_TRACK": "1",
+    }
+
+
+@contextmanager
+def in_environment(values: Mapping[str, str]) -> Iterator[None]:
+    """These variables for child processes, while the block runs."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def dbt_executable() -> str:
+    """The dbt beside this Python, whether or not its environment was activated."""
+    beside = Path(sys.executable).parent / "dbt"
+    return str(beside) if beside.exists() else "dbt"
+
+
+def newest_source() -> float:
+    """When a file of the dbt project was last changed, in seconds since 1970."""
+    files = [path for pattern in ("*.yml", "*/**/*.sql", "*/**/*.yml", "*/**/*.md") for path in DBT_DIR.glob(pattern)]
+    return max(path.stat().st_mtime for path in files)

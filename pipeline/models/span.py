@@ -1,0 +1,108 @@
+"""How far a run has to look: the span of time that its exports touch, so that a day costs what the day holds."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+
+from pipeline.dates import ExportDates
+
+# Kind of lookup: its key, and what it gives; as in raw.lookups and staging.events.
+_LOOKUPS = {
+    "emails": (("email_id",), ("email_subject",)),
+    "campaigns": (("campaign_id",), ("campaign_name",)),
+    "links": (("link_id",), ("link_name",)),
+    "lists": (("list_id",), ("list_name",)),
+    "contacts": (("list_id", "selligent_user_id"), ("user_id", "email")),
+}
+
+
+@dataclass(frozen=True)
+class RunSpan:
+    """Export dates of a run, and when their events happened; None where they have none.
+
+    `all_names`: lookups of these dates changed what events of other dates are called, so those are modelled too.
+    `corrected`: a file of these dates was replaced by newer bytes, so events may have to go.
+    """
+
+    dates: ExportDates
+    earliest: datetime | None
+    latest: datetime | None
+    all_names: bool = False
+    corrected: bool = False
+
+    def as_environment(self) -> dict[str, str]:
+        """What the macro `run_window` of the dbt project reads."""
+        never = "infinity"
+        return {
+            "DBT_WINDOW_FIRST_DATE": str(self.dates.first),
+            "DBT_WINDOW_LAST_DATE": str(self.dates.last),
+            "DBT_WINDOW_EARLIEST": self.earliest.isoformat() if self.earliest else never,
+            "DBT_WINDOW_LATEST": self.latest.isoformat() if self.latest else never,
+            "DBT_WINDOW_ALL_NAMES": str(self.all_names).lower(),
+            "DBT_WINDOW_CORRECTED": str(self.corrected).lower(),
+        }
+
+
+def run_span(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> RunSpan:
+    """The span of all files of these dates, those that were replaced included: what they said may have to go."""
+    found = connection.execute(
+        "SELECT min(first_event_at), max(last_event_at), coalesce(bool_or(status = 'replaced'), false) "
+        "FROM raw.export_files WHERE export_date BETWEEN ? AND ?",
+        [dates.first, dates.last],
+    ).fetchone()
+    earliest, latest, corrected = found or (None, None, False)
+    renamed = _renamed_events(connection, dates)
+    if renamed is None:
+        return RunSpan(dates, earliest, latest, corrected=corrected)
+    return RunSpan(
+        dates,
+        min(filter(None, (earliest, renamed[0]))),
+        max(filter(None, (latest, renamed[1]))),
+        all_names=True,
+        corrected=corrected,
+    )
+
+
+def _renamed_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> tuple[datetime, datetime] | None:
+    """When the events happened that a lookup of these dates gives another name or person than before."""
+    modelled = connection.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE database_name = 'lake' AND schema_name = 'staging' "
+        "AND table_name = 'events'"
+    ).fetchone()
+    if modelled is None:
+        return None
+    spans = [
+        span
+        for kind in _LOOKUPS
+        if (span := connection.execute(_renamed_by(kind), [dates.first, dates.last]).fetchone()) and span[0] is not None
+    ]
+    if not spans:
+        return None
+    return min(span[0] for span in spans), max(span[1] for span in spans)
+
+
+def _renamed_by(kind: str) -> str:
+    key, values = _LOOKUPS[kind]
+    keys, given = ", ".join(key), ", ".join(values)
+    newest = (
+        f"QUALIFY row_number() OVER (PARTITION BY {keys} "
+        "ORDER BY exported_at DESC, loaded_at DESC, file DESC, row_number DESC) = 1"
+    )
+    same_key = " AND ".join(f"today.{column} = before.{column}" for column in key)
+    return f"""
+        WITH snapshots AS (
+            SELECT *, export_date BETWEEN $1 AND $2 AS of_this_run FROM raw.lookups WHERE kind = '{kind}'
+        ),
+        today AS (SELECT {keys}, {given} FROM snapshots {newest}),
+        before AS (SELECT {keys}, {given} FROM snapshots WHERE NOT of_this_run {newest}),
+        changed AS (
+            SELECT {", ".join(f"today.{column}" for column in key)}
+            FROM today LEFT JOIN before ON {same_key}
+            WHERE row({", ".join(f"today.{column}" for column in values)})
+                IS DISTINCT FROM row({", ".join(f"before.{column}" for column in values)})
+                AND EXISTS (SELECT 1 FROM snapshots WHERE of_this_run)
+        )
+        SELECT min(events.timestamp), max(events.timestamp)
+        FROM staging.events AS events JOIN changed USING ({keys})
+    """

@@ -1,0 +1,17 @@
+"""Segment's snake case, which names schemas, tables and columns in a Segment warehouse."""
+
+import re
+
+# A word is a run of capitals and digits followed by a run of small letters and digits.
+_WORD = re.compile(r"[A-Z0-9]+[a-z0-9]*|[a-z0-9]+")
+_SEPARATORS = re.compile(r"[^A-Za-z0-9]+")
+
+
+def snake_case(name: str) -> str:
+    """The slug that Segment's warehouses make of a name: `Email Marked as Spam` → `email_marked_as_spam`.
+
+    Only ASCII letters and digits survive; everything else separates words. A name without any gives ''.
+    Source: Segment docs, "Warehouse schemas" (naming conventions), and columns seen in such warehouses.
+    """
+    chunks = _SEPARATORS.split(name)
+    return "_".join(word.lower() for chunk in chunks for word in _WORD.findall(chunk))

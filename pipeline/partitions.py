@@ -1,0 +1,28 @@
+"""Daily partitions by export date, and the dates that a step is asked for."""
+
+import warnings
+from datetime import date, datetime, time
+
+import dagster as dg
+
+from pipeline.dates import FIRST_EXPORT_DATE, ExportDates
+
+# Dagster calls backfill policies beta and says so at every use; the constraints pin the version that is used here.
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+
+EXPORT_DATES = dg.DailyPartitionsDefinition(
+    start_date=datetime.combine(FIRST_EXPORT_DATE, time()),
+    end_offset=1,  # today has exports, too
+)
+# A range of dates is one run, whether it is asked for in the UI or on the command line.
+ONE_RUN = dg.BackfillPolicy.single_run()
+
+# Pools with one slot each: two writers of a DuckLake on SQLite, or two senders of one batch, get in each other's way.
+WAREHOUSE_WRITERS = "warehouse_writers"
+SEGMENT_DELIVERY = "segment_delivery"
+
+
+def dates_of(context: dg.AssetExecutionContext) -> ExportDates:
+    """The export dates that this step is asked for."""
+    keys = context.partition_key_range
+    return ExportDates(date.fromisoformat(keys.start), date.fromisoformat(keys.end))

@@ -1,0 +1,93 @@
+"""What a run from the command line says while it works: a live line on a terminal, plain lines elsewhere."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+_SHOWN = ("dagster/partition_row_count", "events", "delivered", "written", "batches", "dead", "waiting")
+
+
+class _Display(logging.Handler):
+    """Turns Dagster's events into lines."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        super().__init__(logging.INFO - 10)
+        self._progress = progress
+        self._task = progress.add_task("starting") if progress else None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        meta: dict[str, Any] = getattr(record, "dagster_meta", {})
+        event: dg.DagsterEvent | None = meta.get("dagster_event")
+        if event is None:
+            if record.levelno >= logging.INFO:
+                self._now(str(meta.get("orig_message", record.getMessage())))
+            return
+        if event.is_step_start:
+            self._now(str(event.step_key).replace("__", "/"))
+        elif event.is_step_materialization:
+            self._materialized(event)
+        elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            self._checked(event)
+
+    def _materialized(self, event: dg.DagsterEvent) -> None:
+        materialization = event.step_materialization_data.materialization
+        numbers = {
+            key.split("/")[-1].replace("partition_row_count", "rows"): entry.value
+            for key, entry in materialization.metadata.items()
+            if key in _SHOWN and isinstance(entry.value, int)
+        }
+        words = ", ".join(f"{value:,} {name}" for name, value in numbers.items())
+        line = f"{materialization.asset_key.to_user_string():<32} {words}"
+        if line != getattr(self, "_last", None):
+            self._last = line
+            console.print(line)
+
+    def _checked(self, event: dg.DagsterEvent) -> None:
+        evaluation: Any = event.event_specific_data
+        if not evaluation.passed:
+            console.print(f"check failed: {evaluation.check_name}: {evaluation.description or ''}", style="red")
+
+    def _now(self, words: str) -> None:
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, description=words)
+        else:
+            console.print(f"… {words}")
+
+
+_display: _Display | None = None
+
+
+@contextmanager
+def display() -> Iterator[dict[str, Any]]:
+    """Run configuration under which a run tells its progress here, and to nobody else."""
+    global _display
+    progress = (
+        Progress(
+            SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console, transient=True
+        )
+        if console.is_terminal
+        else None
+    )
+    _display = _Display(progress)
+    try:
+        if progress is None:
+            yield {"loggers": {"progress": {}}}
+        else:
+            with progress:
+                yield {"loggers": {"progress": {}}}
+    finally:
+        _display = None
+
+
+@dg.logger({})
+def progress_logger(_context: dg.InitLoggerContext) -> logging.Logger:
+    """A logger whose handler is the display of the command that runs, or nothing."""
+    logger = logging.Logger("progress")
+    logger.addHandler(_display or logging.NullHandler())
+    return logger

@@ -1,0 +1,61 @@
+"""The reconciliation as an asset, and the mark that dates went all the way."""
+
+import dagster as dg
+
+from pipeline.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
+from pipeline.report.summary import NUMBERS, as_markdown, summary
+from pipeline.resources import SegmentResource, WarehouseResource
+from pipeline.segment.assets import delivery_keys
+from pipeline.segment.checks import due_is_settled
+from pipeline.segment.mirror import mirror
+
+
+@dg.asset(
+    key=["delivery", "report"],
+    deps=[
+        *delivery_keys(),
+        *(dg.AssetKey(["raw", table]) for table in ("export_files", "rejected_rows")),
+        dg.AssetKey(["segment", "tracks"]),
+    ],
+    check_specs=[
+        dg.AssetCheckSpec(
+            "due_is_delivered_waiting_or_dead",
+            asset=["delivery", "report"],
+            description="Events that were ever due = delivered + waiting + dead.",
+        )
+    ],
+    group_name="delivery",
+    kinds={"duckdb"},
+    partitions_def=EXPORT_DATES,
+    backfill_policy=ONE_RUN,
+    pool=WAREHOUSE_WRITERS,
+)
+def report(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, segment: SegmentResource
+) -> dg.MaterializeResult:
+    """Files → rows → events → delivered, per date and event: every number reconciles."""
+    dates, place, ledger = dates_of(context), warehouse.open(), segment.ledger()
+    mirror(place, ledger, dates)
+    with place.reading() as connection:
+        balance = due_is_settled(connection, ledger, dates)
+        table = summary(connection, ledger, dates)
+        loaded = connection.execute(
+            "SELECT export_date, max(loaded_at) FROM raw.export_files "
+            "WHERE status = 'loaded' AND export_date BETWEEN ? AND ? GROUP BY ALL",
+            [dates.first, dates.last],
+        ).fetchall()
+    ledger.complete(dict(loaded))
+    return dg.MaterializeResult(
+        metadata={
+            "reconciliation": dg.MetadataValue.md(as_markdown(table)),
+            **{number: int(table[number].sum()) for number in NUMBERS},
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="due_is_delivered_waiting_or_dead",
+                passed=balance.holds,
+                description=balance.sentence,
+                metadata=dict(balance.numbers),
+            )
+        ],
+    )

@@ -1,0 +1,87 @@
+"""Files → rows → events → delivered, per export date and event: the table that `status` prints."""
+
+from collections.abc import Sequence
+
+import duckdb
+import pandas as pd
+
+from pipeline.catalog import EVENTS
+from pipeline.dates import ExportDates
+from pipeline.segment.ledger import Ledger
+
+KEY = ["export_date", "event"]
+NUMBERS = ["loaded", "rejected", "modelled", "delivered", "waiting", "dead"]
+# Rows that tell no event: known and skipped, or rejected before the event was understood.
+NO_EVENT = "(no event)"
+
+_LOADED = f"""
+    SELECT export_date, coalesce(replace(lower(event), ' ', '_'), '{NO_EVENT}') AS event,
+        count(*) FILTER (rejected_because IS NULL AND event IS NOT NULL) AS loaded,
+        count(rejected_because) AS rejected
+    FROM raw.events WHERE export_date BETWEEN $1 AND $2 GROUP BY ALL
+"""
+# Rows that could not even be split into columns stand in no other table.
+_UNREAD = f"""
+    SELECT export_date, '{NO_EVENT}' AS event, 0 AS loaded, sum(rejected) AS rejected
+    FROM (
+        SELECT export_date, rejected FROM raw.export_files
+        WHERE status = 'loaded' AND export_date BETWEEN $1 AND $2
+        UNION ALL
+        SELECT export_date, -1 FROM raw.events
+        WHERE rejected_because IS NOT NULL AND export_date BETWEEN $1 AND $2
+    )
+    GROUP BY ALL
+"""
+_MODELLED = """
+    SELECT export_date, replace(lower(event_text), ' ', '_') AS event, count(*) AS modelled
+    FROM staging.events WHERE export_date BETWEEN $1 AND $2 GROUP BY ALL
+"""
+
+
+def summary(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: ExportDates | None) -> pd.DataFrame:
+    """One row an export date and event: KEY and NUMBERS, in events (`rejected`: in rows); dates None are all."""
+    window = dates or _all_dates(connection)
+    if window is None:
+        return pd.DataFrame(columns=[*KEY, *NUMBERS])
+    between = [window.first, window.last]
+    read, unread = _frame(connection, _LOADED, between), _frame(connection, _UNREAD, between)
+    loaded: pd.DataFrame = pd.concat([read, unread]).groupby(KEY, as_index=False).sum()
+    modelled = (
+        _frame(connection, _MODELLED, between) if _is_modelled(connection) else pd.DataFrame(columns=[*KEY, "modelled"])
+    )
+    standings = pd.DataFrame(
+        [vars(standing) for standing in ledger.standings(window)], columns=[*KEY, "delivered", "waiting", "dead"]
+    )
+    table = loaded.merge(modelled, how="outer", on=KEY).merge(standings, how="outer", on=KEY)
+    table[NUMBERS] = table[NUMBERS].fillna(0).astype(int)
+    table = table[(table[NUMBERS] != 0).any(axis=1)]
+    order = {event.table: place for place, event in enumerate(EVENTS)} | {NO_EVENT: len(EVENTS)}
+    return table.sort_values(KEY, key=lambda column: column.map(order) if column.name == "event" else column)
+
+
+def _all_dates(connection: duckdb.DuckDBPyConnection) -> ExportDates | None:
+    found = connection.execute("SELECT min(export_date), max(export_date) FROM raw.export_files").fetchone()
+    return ExportDates(*found) if found and found[0] else None
+
+
+def _is_modelled(connection: duckdb.DuckDBPyConnection) -> bool:
+    found = connection.execute(
+        "SELECT 1 FROM duckdb_tables() "
+        "WHERE database_name = 'lake' AND schema_name = 'staging' AND table_name = 'events'"
+    ).fetchone()
+    return found is not None
+
+
+def _frame(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object]) -> pd.DataFrame:
+    cursor = connection.execute(query, parameters)
+    return pd.DataFrame(cursor.fetchall(), columns=[column[0] for column in cursor.description or []])
+
+
+def as_markdown(table: pd.DataFrame) -> str:
+    """The table for Dagster's UI."""
+    lines = ["| " + " | ".join([*KEY, *NUMBERS]) + " |", "| --- | --- |" + " --: |" * len(NUMBERS)]
+    lines += [
+        "| " + " | ".join([str(row[0]), str(row[1]), *(f"{number:,}" for number in row[2:])]) + " |"
+        for row in table[[*KEY, *NUMBERS]].itertuples(index=False)
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,73 @@
+"""What assets are handed. Settings are read when a step needs them and never become Dagster config, so that no
+secret is shown in the UI or stored with a run.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from pipeline.exports.intake import Look, look
+from pipeline.exports.layouts import read_layouts
+from pipeline.exports.locations import ExportLocation
+from pipeline.segment.client import SegmentClient
+from pipeline.segment.ledger import Ledger
+from pipeline.segment.pacing import Pace
+from pipeline.settings import Settings, load_settings
+from pipeline.warehouse import Warehouse
+
+
+class Exports(dg.ConfigurableResource):
+    """The place that exports arrive in, with the layouts that say what they look like."""
+
+    def location(self) -> ExportLocation:
+        """SELLIGENT_EXPORTS."""
+        return ExportLocation(load_settings().selligent_exports)
+
+    def look(self) -> Look:
+        """What is there now."""
+        return look(self.location(), read_layouts(load_settings().selligent_layouts), datetime.now(UTC).date())
+
+
+class WarehouseResource(dg.ConfigurableResource):
+    """The warehouse that WAREHOUSE names."""
+
+    def open(self) -> Warehouse:
+        """The warehouse; nothing is attached yet."""
+        return Warehouse.of(load_settings())
+
+
+class SegmentResource(dg.ConfigurableResource):
+    """The ledger and the way to Segment; the ceiling holds over all deliveries of a run."""
+
+    _pace: Pace | None = PrivateAttr(default=None)
+
+    def settings(self) -> Settings:
+        """The settings as they stand now."""
+        return load_settings()
+
+    def ledger(self) -> Ledger:
+        """The ledger that LEDGER names."""
+        return Ledger(load_settings().ledger)
+
+    @contextmanager
+    def client(self) -> Iterator[SegmentClient | None]:
+        """A client for the endpoint of the settings; None without a write key, which means a dry run."""
+        settings = load_settings()
+        if settings.segment_write_key is None:
+            yield None
+            return
+        if self._pace is None:
+            self._pace = Pace(settings.segment_events_per_second)
+        client = SegmentClient(
+            settings.segment_endpoint,
+            settings.segment_write_key.get_secret_value(),
+            settings.segment_connections,
+            self._pace,
+        )
+        try:
+            yield client
+        finally:
+            client.close()

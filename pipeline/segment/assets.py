@@ -1,0 +1,150 @@
+"""Event tables as deliveries: the outbox, and the sending, one asset an event name."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from pipeline.catalog import EVENTS, Event
+from pipeline.partitions import EXPORT_DATES, ONE_RUN, SEGMENT_DELIVERY, WAREHOUSE_WRITERS, dates_of
+from pipeline.resources import SegmentResource, WarehouseResource
+from pipeline.segment.checks import staged_is_modelled
+from pipeline.segment.delivery import deliver, write_out
+from pipeline.segment.mirror import mirror
+from pipeline.segment.outbox import cut
+from pipeline.segment.registering import register
+from pipeline.settings import DATA_DIR
+
+DRY_RUN_DIR = DATA_DIR / "dry_run"
+_PROGRESS_SECONDS = 5
+
+
+@dg.asset(
+    key=["delivery", "outbox"],
+    deps=[dg.AssetKey(["segment", event.table]) for event in EVENTS],
+    check_specs=[
+        dg.AssetCheckSpec(
+            "staged_is_modelled_or_known",
+            asset=["delivery", "outbox"],
+            description="Rows staged = events in the six tables + rows that say a known event again.",
+            blocking=True,
+        )
+    ],
+    group_name="delivery",
+    kinds={"duckdb", "segment"},
+    partitions_def=EXPORT_DATES,
+    backfill_policy=ONE_RUN,
+    pool=WAREHOUSE_WRITERS,
+)
+def outbox(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, segment: SegmentResource
+) -> dg.MaterializeResult:
+    """Events that were never due before, cut into batches within Segment's limits; a batch never changes again."""
+    dates = dates_of(context)
+    schema, now = segment.settings().schema_name, datetime.now(UTC)
+    with warehouse.open().writing() as connection:
+        balance = staged_is_modelled(connection, schema, dates)
+        done = cut(connection, schema, dates, now)
+        registered = register(connection, segment.ledger(), dates, now)
+    return dg.MaterializeResult(
+        metadata={
+            "events": sum(done.events.values()),
+            "batches": done.batches,
+            "dead": done.dead,
+            "withdrawn_in_time": registered.withdrawn_in_time,
+            "withdrawn_after_delivery": registered.withdrawn_too_late,
+            **{f"events/{table}": events for table, events in done.events.items()},
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="staged_is_modelled_or_known",
+                passed=balance.holds,
+                description=balance.sentence,
+                metadata=dict(balance.numbers),
+            )
+        ],
+    )
+
+
+def _delivery_asset(event: Event) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=["delivery", event.table],
+        deps=[dg.AssetKey(["delivery", "outbox"])],
+        group_name="delivery",
+        description=f"Every waiting {event.name} of these dates, sent to Segment; without a write key, written out.",
+        kinds={"segment"},
+        partitions_def=EXPORT_DATES,
+        backfill_policy=ONE_RUN,
+        pool=SEGMENT_DELIVERY,
+    )
+    def delivery(
+        context: dg.AssetExecutionContext, warehouse: WarehouseResource, segment: SegmentResource
+    ) -> dg.MaterializeResult:
+        return _deliver(context, warehouse, segment, event)
+
+    return delivery
+
+
+def _deliver(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, segment: SegmentResource, event: Event
+) -> dg.MaterializeResult:
+    dates, place, ledger = dates_of(context), warehouse.open(), segment.ledger()
+    started = time.monotonic()
+    before = ledger.standing_of(event.table, dates)
+    with place.reading() as connection, segment.client() as client:
+        register(connection, ledger, dates, datetime.now(UTC))
+        if client is None:
+            written = write_out(connection, ledger, DRY_RUN_DIR, event.table, dates)
+            context.log.info(f"dry run: {written} request bodies written below {DRY_RUN_DIR}")
+            return dg.MaterializeResult(
+                metadata={"dry_run": True, "written": written, "waiting": before.waiting, "dead": before.dead}
+            )
+        sent = deliver(
+            connection,
+            ledger,
+            client.send,
+            event.table,
+            dates,
+            segment.settings().segment_connections,
+            progress=_every_few_seconds(context, event),
+        )
+    mirror(place, ledger, dates)
+    after = ledger.standing_of(event.table, dates)
+    seconds = time.monotonic() - started
+    metadata = {
+        "delivered": after.delivered - before.delivered,
+        "delivered_in_all": after.delivered,
+        "waiting": after.waiting,
+        "dead": after.dead,
+        "batches": sent.batches,
+        "attempts": sent.attempts,
+        "seconds": round(seconds, 1),
+        "events_per_second": round((after.delivered - before.delivered) / seconds),
+    }
+    if sent.stopped_by is not None:
+        raise dg.Failure(
+            f"{sent.stopped_by} {after.waiting:,} events are still waiting; run again, and the rest is sent.",
+            metadata=metadata,
+        )
+    return dg.MaterializeResult(metadata=metadata)
+
+
+def _every_few_seconds(context: dg.AssetExecutionContext, event: Event) -> Callable[[int, int], None]:
+    last = time.monotonic()
+
+    def progress(done: int, of: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _PROGRESS_SECONDS:
+            last = time.monotonic()
+            context.log.info(f"{done:,} of {of:,} {event.name} delivered")
+
+    return progress
+
+
+deliveries = [_delivery_asset(event) for event in EVENTS]
+
+
+def delivery_keys() -> Iterator[dg.AssetKey]:
+    """The six keys of the sending."""
+    return (dg.AssetKey(["delivery", event.table]) for event in EVENTS)

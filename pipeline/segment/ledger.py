@@ -1,0 +1,322 @@
+"""What became of every batch: the one record that a delivery trusts.
+
+One row a batch and one a dead event, so that ten million events cost some ten thousand rows. SQLite on one machine,
+PostgreSQL on several.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine, make_url
+
+from pipeline.dates import ExportDates
+from pipeline.errors import DeliveryError
+
+WAITING, DELIVERED, DEAD = "waiting", "delivered", "dead"
+_CHUNK = 500
+
+
+class Instant(sa.TypeDecorator[datetime]):
+    """A point in time, UTC. SQLite keeps no time zone, so it is put on again when a value comes back."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """To the database."""
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """From the database."""
+        return (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)) if value else None
+
+
+metadata = sa.MetaData()
+
+batches = sa.Table(
+    "batches",
+    metadata,
+    sa.Column("batch_id", sa.String(64), primary_key=True),
+    sa.Column("event", sa.String(64), nullable=False),
+    sa.Column("export_date", sa.Date, nullable=False),
+    sa.Column("sequence", sa.Integer, nullable=False),
+    sa.Column("events", sa.Integer, nullable=False),
+    sa.Column("bytes", sa.Integer, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False, default=WAITING),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Column("first_attempt_at", Instant),
+    sa.Column("delivered_at", Instant),
+    sa.Column("reason", sa.Text),
+    sa.Index("batches_by_date", "export_date", "event", "status"),
+)
+
+dead_events = sa.Table(
+    "dead_events",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("event", sa.String(64), nullable=False),
+    sa.Column("export_date", sa.Date, nullable=False),
+    sa.Column("batch_id", sa.String(64), index=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("died_at", Instant, nullable=False),
+    sa.Index("dead_events_by_date", "export_date", "event"),
+)
+
+completed_dates = sa.Table(
+    "completed_dates",
+    metadata,
+    sa.Column("export_date", sa.Date, primary_key=True),
+    sa.Column("loaded_at", Instant, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Events of one name and one export date that are sent together; it never changes after it was cut."""
+
+    batch_id: str
+    event: str
+    export_date: date
+    sequence: int
+    events: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class DeadEvent:
+    """An event that can't be delivered, and why."""
+
+    id: str
+    event: str
+    export_date: date
+    batch_id: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What became of a batch in one go: delivered but for its dead events, or still waiting with a reason."""
+
+    batch: Batch
+    delivered: bool
+    attempts: int
+    dead: Sequence[DeadEvent] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Events of one export date and event name, by what became of them."""
+
+    export_date: date
+    event: str
+    delivered: int
+    waiting: int
+    dead: int
+
+
+class Ledger:
+    """The ledger at a SQLAlchemy URL; its tables are made on first use.
+
+    Raises:
+        DeliveryError: it can't be opened; the message has no password in it.
+    """
+
+    def __init__(self, url: str) -> None:
+        place = make_url(url)
+        try:
+            if place.get_backend_name() == "sqlite" and place.database:
+                Path(place.database).parent.mkdir(parents=True, exist_ok=True)
+            self._engine = _engine(url)
+            metadata.create_all(self._engine)
+        except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
+            # A password can also stand among the parameters of a URL, and drivers repeat what they were given.
+            shown = place.set(query={}).render_as_string(hide_password=True)
+            raise DeliveryError(f"LEDGER: {shown} can't be opened ({type(error).__name__})") from None
+
+    def register(self, cut: Iterable[Batch], dead: Iterable[DeadEvent], now: datetime) -> int:
+        """Enter what the outbox has and the ledger has not; how many batches were new."""
+        cut, dead = list(cut), list(dead)
+        with self._engine.begin() as connection:
+            new = _unknown(connection, batches.c.batch_id, [batch.batch_id for batch in cut])
+            _insert(connection, batches, [vars(batch) for batch in cut if batch.batch_id in new])
+            new_dead = _unknown(connection, dead_events.c.id, [event.id for event in dead])
+            _insert(connection, dead_events, [vars(event) | {"died_at": now} for event in dead if event.id in new_dead])
+        return len(new)
+
+    def waiting(self, event: str, dates: ExportDates) -> list[Batch]:
+        """Batches still to be sent, oldest export date first."""
+        query = (
+            sa.select(*(batches.c[name] for name in Batch.__dataclass_fields__))
+            .where(batches.c.status == WAITING, batches.c.event == event, _within(batches, dates))
+            .order_by(batches.c.export_date, batches.c.sequence)
+        )
+        with self._engine.connect() as connection:
+            return [Batch(**row) for row in connection.execute(query).mappings()]
+
+    def waiting_dates(self) -> set[date]:
+        """Export dates with a batch still to be sent."""
+        query = sa.select(batches.c.export_date).where(batches.c.status == WAITING).distinct()
+        with self._engine.connect() as connection:
+            return set(connection.execute(query).scalars())
+
+    def dead_ids(self, event: str, dates: ExportDates) -> list[str]:
+        """Events that must not be sent with their batch."""
+        query = sa.select(dead_events.c.id).where(dead_events.c.event == event, _within(dead_events, dates))
+        with self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
+    def attempting(self, group: Sequence[Batch], now: datetime) -> None:
+        """Note, before they are sent, that these batches may have been received from now on."""
+        statement = (
+            sa.update(batches)
+            .where(batches.c.batch_id.in_([batch.batch_id for batch in group]), batches.c.first_attempt_at.is_(None))
+            .values(first_attempt_at=now)
+        )
+        with self._engine.begin() as connection:
+            connection.execute(statement)
+
+    def settle(self, results: Sequence[Settled], now: datetime) -> None:
+        """Write down what became of some batches, all at once."""
+        with self._engine.begin() as connection:
+            for result in results:
+                connection.execute(
+                    sa.update(batches)
+                    .where(batches.c.batch_id == result.batch.batch_id)
+                    .values(
+                        status=DELIVERED if result.delivered else WAITING,
+                        attempts=batches.c.attempts + result.attempts,
+                        delivered_at=now if result.delivered else None,
+                        reason=result.reason,
+                    )
+                )
+            dead = [event for result in results for event in result.dead]
+            new = _unknown(connection, dead_events.c.id, [event.id for event in dead])
+            _insert(connection, dead_events, [vars(event) | {"died_at": now} for event in dead if event.id in new])
+
+    def withdraw(self, gone: Sequence[DeadEvent], now: datetime) -> tuple[int, int]:
+        """Events that no export says any more must not be sent: how many are dead from now on, and how many had been
+        delivered before, which nobody can take back.
+        """
+        batch_ids = sorted({event.batch_id for event in gone if event.batch_id})
+        with self._engine.begin() as connection:
+            alive = _unknown(connection, dead_events.c.id, [event.id for event in gone])
+            sent = _found(connection, batches.c.batch_id, batch_ids, batches.c.status == DELIVERED)
+            late = [event for event in gone if event.id in alive and event.batch_id in sent]
+            in_time = [event for event in gone if event.id in alive and event.batch_id not in sent]
+            _insert(connection, dead_events, [vars(event) | {"died_at": now} for event in in_time])
+        return len(in_time), len(late)
+
+    def standings(self, dates: ExportDates | None = None) -> list[Standing]:
+        """Events by export date and name; what was never put into a batch is dead."""
+        batched = sa.select(
+            batches.c.export_date,
+            batches.c.event,
+            sa.func.sum(sa.case((batches.c.status == DELIVERED, batches.c.events), else_=0)).label("delivered"),
+            sa.func.sum(sa.case((batches.c.status == WAITING, batches.c.events), else_=0)).label("waiting"),
+        ).group_by(batches.c.export_date, batches.c.event)
+        died = (
+            sa.select(
+                dead_events.c.export_date,
+                dead_events.c.event,
+                sa.func.count().label("dead"),
+                sa.func.sum(sa.case((batches.c.status == DELIVERED, 1), else_=0)).label("of_delivered"),
+                sa.func.sum(sa.case((batches.c.status == WAITING, 1), else_=0)).label("of_waiting"),
+            )
+            .select_from(dead_events.outerjoin(batches, dead_events.c.batch_id == batches.c.batch_id))
+            .group_by(dead_events.c.export_date, dead_events.c.event)
+        )
+        if dates is not None:
+            batched = batched.where(_within(batches, dates))
+            died = died.where(_within(dead_events, dates))
+        found: dict[tuple[date, str], Standing] = {}
+        with self._engine.connect() as connection:
+            rows: Sequence[Any] = connection.execute(batched).all()
+            for day, event, delivered, waiting in rows:
+                found[day, event] = Standing(day, event, int(delivered), int(waiting), 0)
+            dead_rows: Sequence[Any] = connection.execute(died).all()
+            for day, event, dead, of_delivered, of_waiting in dead_rows:
+                alive = found.get((day, event), Standing(day, event, 0, 0, 0))
+                found[day, event] = Standing(
+                    day, event, alive.delivered - int(of_delivered), alive.waiting - int(of_waiting), int(dead)
+                )
+        return [found[key] for key in sorted(found)]
+
+    def standing_of(self, event: str, dates: ExportDates) -> Standing:
+        """Events of one name over some export dates."""
+        found = [standing for standing in self.standings(dates) if standing.event == event]
+        return Standing(
+            dates.first,
+            event,
+            sum(standing.delivered for standing in found),
+            sum(standing.waiting for standing in found),
+            sum(standing.dead for standing in found),
+        )
+
+    def frames(self, dates: ExportDates) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Batches and dead events of some export dates, as the warehouse's copies have them."""
+        columns = [batches.c[name] for name in MIRRORED_BATCH_COLUMNS]
+        dead_columns = [dead_events.c[name] for name in MIRRORED_DEAD_COLUMNS]
+        with self._engine.connect() as connection:
+            return (
+                pd.read_sql(sa.select(*columns).where(_within(batches, dates)), connection),
+                pd.read_sql(sa.select(*dead_columns).where(_within(dead_events, dates)), connection),
+            )
+
+    def complete(self, loaded: dict[date, datetime]) -> None:
+        """These export dates went all the way, with what had been loaded by then."""
+        with self._engine.begin() as connection:
+            connection.execute(sa.delete(completed_dates).where(completed_dates.c.export_date.in_(list(loaded))))
+            _insert(connection, completed_dates, [{"export_date": day, "loaded_at": at} for day, at in loaded.items()])
+
+    def completed(self) -> dict[date, datetime]:
+        """When the newest file was loaded of each date that went all the way."""
+        with self._engine.connect() as connection:
+            return {row.export_date: row.loaded_at for row in connection.execute(sa.select(completed_dates))}
+
+
+MIRRORED_BATCH_COLUMNS = ("batch_id", "event", "export_date", "events", "status", "attempts", "delivered_at", "reason")
+MIRRORED_DEAD_COLUMNS = ("id", "event", "export_date", "reason", "died_at")
+
+
+def _engine(url: str) -> Engine:
+    engine = sa.create_engine(url)
+    if engine.dialect.name == "sqlite":
+
+        @sa.event.listens_for(engine, "connect")
+        def _wal(dbapi_connection: Any, _record: Any) -> None:
+            # WAL: `status` reads while a delivery writes. A commit survives the death of the process.
+            for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "busy_timeout = 30000"):
+                dbapi_connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
+def _within(table: sa.Table, dates: ExportDates) -> sa.ColumnElement[bool]:
+    return table.c.export_date.between(dates.first, dates.last)
+
+
+def _insert(connection: Connection, table: sa.Table, rows: Sequence[dict[str, object]]) -> None:
+    if rows:
+        connection.execute(sa.insert(table), list(rows))
+
+
+def _found(
+    connection: Connection, column: sa.Column[str], keys: Sequence[str], condition: sa.ColumnElement[bool] | None = None
+) -> set[str]:
+    """Those of the keys that the ledger has (and for which the condition holds)."""
+    found: set[str] = set()
+    for start in range(0, len(keys), _CHUNK):
+        query = sa.select(column).where(column.in_(keys[start : start + _CHUNK]))
+        found |= set(connection.execute(query if condition is None else query.where(condition)).scalars())
+    return found
+
+
+def _unknown(connection: Connection, column: sa.Column[str], keys: Sequence[str]) -> set[str]:
+    """Those of the keys that the ledger does not have."""
+    return set(keys) - _found(connection, column, keys)

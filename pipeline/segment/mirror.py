@@ -1,0 +1,42 @@
+"""The ledger's copy in the warehouse, so that `delivery.events` can be asked in SQL by anybody."""
+
+import duckdb
+import pandas as pd
+
+from pipeline.dates import ExportDates
+from pipeline.segment.ledger import MIRRORED_BATCH_COLUMNS, MIRRORED_DEAD_COLUMNS, Ledger
+from pipeline.warehouse import Warehouse, transaction
+
+_TABLES = {
+    "delivery.batches": (MIRRORED_BATCH_COLUMNS, "batch_id"),
+    "delivery.dead_events": (MIRRORED_DEAD_COLUMNS, "id"),
+}
+
+
+def mirror(warehouse: Warehouse, ledger: Ledger, dates: ExportDates) -> None:
+    """Bring the copy up to the ledger for these export dates; what is the same already is not written again."""
+    frames = dict(zip(_TABLES, ledger.frames(dates), strict=True))
+    with warehouse.writing() as connection, transaction(connection):
+        for table, frame in frames.items():
+            _sync(connection, table, frame, dates)
+
+
+def _sync(connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame, dates: ExportDates) -> None:
+    columns, key = _TABLES[table]
+    listed = ", ".join(columns)
+    typed = ", ".join(
+        f"CAST({column} AS TIMESTAMPTZ) AS {column}" if column.endswith("_at") else column for column in columns
+    )
+    connection.register("ledger_rows", frame)
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE mirrored AS SELECT {listed} FROM {table} WHERE false;"
+        f"INSERT INTO mirrored SELECT {typed} FROM ledger_rows"
+    )
+    connection.unregister("ledger_rows")
+    of_dates = f"export_date BETWEEN DATE '{dates.first}' AND DATE '{dates.last}'"
+    changed = f"SELECT {key} FROM (SELECT {listed} FROM {table} WHERE {of_dates} EXCEPT SELECT * FROM mirrored)"
+    connection.execute(f"DELETE FROM {table} WHERE {of_dates} AND {key} IN ({changed})")
+    connection.execute(
+        f"INSERT INTO {table} ({listed}) SELECT * FROM mirrored WHERE {key} NOT IN "
+        f"(SELECT {key} FROM {table} WHERE {of_dates})"
+    )

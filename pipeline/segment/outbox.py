@@ -1,0 +1,182 @@
+"""What is due, cut into batches, once: a batch never changes after it was cut."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+
+from pipeline.catalog import EVENTS, Event
+from pipeline.dates import ExportDates
+from pipeline.segment.ledger import Batch, DeadEvent
+from pipeline.segment.payloads import (
+    ENVELOPE_BYTES,
+    MAX_BATCH_BYTES,
+    MAX_BATCH_EVENTS,
+    MAX_EVENT_BYTES,
+    SEPARATOR,
+    dead_because,
+    message,
+)
+from pipeline.warehouse import literal, quoted, transaction
+
+Connection = duckdb.DuckDBPyConnection
+
+# An event that begins within these bytes of a batch ends within the limit, however large it is.
+_FILL_BYTES = MAX_BATCH_BYTES - MAX_EVENT_BYTES - ENVELOPE_BYTES
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What was put into the outbox for some dates: events by event name, and how many batches they make."""
+
+    events: Mapping[str, int]
+    dead: int
+    batches: int
+
+
+def cut(connection: Connection, schema: str, dates: ExportDates, now: datetime) -> Cut:
+    """Put every event of these export dates that was never due before into batches, all in one transaction."""
+    span = connection.execute(
+        "SELECT min(timestamp), max(timestamp) FROM staging.events WHERE export_date BETWEEN ? AND ?",
+        [dates.first, dates.last],
+    ).fetchone()
+    if span is None or span[0] is None:
+        return Cut({event.table: 0 for event in EVENTS}, 0, 0)
+    events: dict[str, int] = {}
+    with transaction(connection):
+        for event in EVENTS:
+            inserted = connection.execute(_cut_statement(event, schema, dates, span, now)).fetchone()
+            events[event.table] = int(inserted[0]) if inserted else 0
+        counted = connection.execute(
+            "SELECT count(DISTINCT batch_id), count(dead_because) FROM delivery.outbox "
+            "WHERE cut_at = ? AND export_date BETWEEN ? AND ?",
+            [now, dates.first, dates.last],
+        ).fetchone()
+    batches, dead = counted or (0, 0)
+    return Cut(events, dead, batches)
+
+
+def _cut_statement(
+    event: Event, schema: str, dates: ExportDates, span: tuple[datetime, datetime], now: datetime
+) -> str:
+    table = f"{quoted(schema)}.{quoted(event.table)}"
+    between = f"BETWEEN TIMESTAMPTZ '{span[0].isoformat()}' AND TIMESTAMPTZ '{span[1].isoformat()}'"
+    of_dates = f"export_date BETWEEN DATE '{dates.first}' AND DATE '{dates.last}'"
+    size = f"strlen(payload) + {len(SEPARATOR)}"
+    return f"""
+        INSERT INTO delivery.outbox BY NAME
+        WITH due AS (
+            SELECT events.*, staged.export_date
+            FROM {table} AS events
+            JOIN (
+                SELECT CAST(id AS VARCHAR) AS id, export_date FROM staging.events
+                WHERE {of_dates} AND event_text = {literal(event.name)}
+            ) AS staged ON events.id = staged.id
+            WHERE events.timestamp {between}
+                AND events.id NOT IN (
+                    SELECT id FROM delivery.outbox WHERE event = {literal(event.table)} AND timestamp {between}
+                )
+        ),
+        messages AS (
+            SELECT id, export_date, timestamp, user_id, anonymous_id, {message(event)} AS payload FROM due
+        ),
+        judged AS (SELECT * EXCLUDE (user_id, anonymous_id), {dead_because("strlen(payload)")} AS dead_because
+            FROM messages),
+        laid_out AS (
+            SELECT
+                *,
+                row_number() OVER in_order AS number,
+                sum({size}) OVER in_order - ({size}) AS begins_at
+            FROM judged
+            WHERE dead_because IS NULL
+            WINDOW in_order AS (PARTITION BY export_date ORDER BY timestamp, id)
+        ),
+        numbered AS (
+            SELECT
+                laid_out.*,
+                dense_rank() OVER (
+                    PARTITION BY export_date
+                    ORDER BY begins_at // {_FILL_BYTES}, (number - 1) // {MAX_BATCH_EVENTS}
+                ) + coalesce(earlier.sequence, 0) AS sequence
+            FROM laid_out
+            LEFT JOIN (
+                SELECT export_date, max(sequence) AS sequence FROM delivery.outbox
+                WHERE event = {literal(event.table)} AND {of_dates}
+                GROUP BY export_date
+            ) AS earlier USING (export_date)
+        ),
+        batches AS (
+            SELECT export_date, sequence, md5(string_agg(id, ',' ORDER BY number)) AS batch_id
+            FROM numbered GROUP BY export_date, sequence
+        )
+        SELECT
+            id, {literal(event.table)} AS event, export_date, timestamp, sequence, batch_id, payload,
+            NULL AS dead_because, TIMESTAMPTZ '{now.isoformat()}' AS cut_at
+        FROM numbered
+        JOIN batches USING (export_date, sequence)
+        UNION ALL BY NAME
+        SELECT
+            id, {literal(event.table)} AS event, export_date, timestamp, payload, dead_because,
+            TIMESTAMPTZ '{now.isoformat()}' AS cut_at
+        FROM judged
+        WHERE dead_because IS NOT NULL
+        ORDER BY export_date, sequence
+    """
+
+
+def cut_batches(connection: Connection, dates: ExportDates) -> list[Batch]:
+    """Every batch of these dates that was ever cut."""
+    rows = connection.execute(
+        "SELECT batch_id, event, export_date, sequence, count(*), sum(strlen(payload)) FROM delivery.outbox "
+        "WHERE batch_id IS NOT NULL AND export_date BETWEEN ? AND ? GROUP BY ALL ORDER BY export_date, sequence",
+        [dates.first, dates.last],
+    ).fetchall()
+    return [Batch(*row) for row in rows]
+
+
+def stillborn(connection: Connection, dates: ExportDates) -> list[DeadEvent]:
+    """Events that Segment would have dropped without a word; they were never put into a batch."""
+    rows = connection.execute(
+        "SELECT id, event, export_date, batch_id, dead_because FROM delivery.outbox "
+        "WHERE dead_because IS NOT NULL AND export_date BETWEEN ? AND ?",
+        [dates.first, dates.last],
+    ).fetchall()
+    return [DeadEvent(*row) for row in rows]
+
+
+def bodies(connection: Connection, group: Sequence[Batch], dead: Sequence[str]) -> Iterator[tuple[Batch, str]]:
+    """The messages of some batches of one event and export date, joined, one text a batch; without dead events."""
+    first, last = group[0], group[-1]
+    rows = connection.execute(
+        f"""
+        SELECT batch_id, string_agg(payload, {literal(SEPARATOR)} ORDER BY timestamp, id)
+        FROM delivery.outbox
+        WHERE event = ? AND export_date = ? AND sequence BETWEEN ? AND ? AND id NOT IN (SELECT unnest(?::VARCHAR[]))
+        GROUP BY batch_id
+        """,
+        [first.event, first.export_date, first.sequence, last.sequence, list(dead)],
+    )
+    by_id = {batch.batch_id: batch for batch in group}
+    found = dict(rows.fetchall())
+    for batch_id, batch in by_id.items():
+        yield batch, found.get(batch_id, "")
+
+
+def withdrawn(connection: Connection, dates: ExportDates) -> list[DeadEvent]:
+    """Events in the outbox that no export says any more: a corrected file replaced the one that did."""
+    rows = connection.execute(
+        """
+        SELECT id, event, export_date, batch_id, 'withdrawn: a corrected export does not have it any more'
+        FROM delivery.outbox
+        WHERE export_date BETWEEN ? AND ?
+            AND id NOT IN (
+                SELECT CAST(id AS VARCHAR) FROM staging.events
+                WHERE timestamp BETWEEN
+                    (SELECT min(timestamp) FROM delivery.outbox WHERE export_date BETWEEN ? AND ?)
+                    AND (SELECT max(timestamp) FROM delivery.outbox WHERE export_date BETWEEN ? AND ?)
+            )
+        """,
+        [dates.first, dates.last] * 3,
+    ).fetchall()
+    return [DeadEvent(*row) for row in rows]

@@ -1,0 +1,56 @@
+"""The messages that Segment gets, as SQL over the event tables: tables and messages never say different things.
+
+The shape follows Segment docs, "Spec: Track" and "HTTP API: Batch". DuckDB builds the JSON, so no event becomes a
+Python object.
+"""
+
+from pipeline.catalog import Event
+from pipeline.warehouse import literal
+
+# Segment docs, "HTTP API: Max request size": 32 KB an event; whether 1,000 or 1,024 is not said, so the smaller.
+MAX_EVENT_BYTES = 32_000
+# Likewise 500 KB and 2,500 events a batch; the client libraries stop at 475,000 bytes, and so does this one.
+MAX_BATCH_BYTES = 475_000
+MAX_BATCH_EVENTS = 2_500
+
+# JSON never holds a raw line break inside a text, so a body can be taken apart again without parsing it.
+SEPARATOR = ",\n"
+ENVELOPE_BYTES = 100
+
+
+def message(event: Event) -> str:
+    """SQL for one message, as JSON text without nulls, over the columns of the event's table."""
+    properties = ", ".join(f"{name}: {name}" for name in event.properties)
+    return f"""
+        CAST(json_merge_patch('{{}}', to_json({{
+            type: 'track',
+            messageId: id,
+            userId: nullif(user_id, ''),
+            anonymousId: nullif(anonymous_id, ''),
+            event: event_text,
+            timestamp: strftime(timestamp, '%Y-%m-%dT%H:%M:%S.%fZ'),
+            properties: {{{properties}}},
+            context: {{
+                integration: {{name: context_integration_name, version: context_integration_version}},
+                library: {{name: context_library_name, version: context_library_version}},
+                traits: {{email: context_traits_email}},
+                selligent: {{
+                    list_id: context_selligent_list_id,
+                    user_id: context_selligent_user_id,
+                    send_id: context_selligent_send_id,
+                    is_bot: context_selligent_is_bot
+                }}
+            }}
+        }})) AS VARCHAR)
+    """
+
+
+def dead_because(message_bytes: str) -> str:
+    """SQL for why Segment would drop a message without a word, in Segment's own codes; NULL where it would not."""
+    nobody = literal("no_user_anon_id: neither a user id nor an email address is known; a contacts lookup can tell")
+    large = literal("message_too_large: ")
+    limit = literal(f" bytes of JSON, where Segment takes {MAX_EVENT_BYTES}")
+    return (
+        f"CASE WHEN coalesce(user_id, '') = '' AND coalesce(anonymous_id, '') = '' THEN {nobody} "
+        f"WHEN {message_bytes} > {MAX_EVENT_BYTES} THEN {large} || {message_bytes} || {limit} END"
+    )

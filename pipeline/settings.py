@@ -1,0 +1,216 @@
+"""The project's settings: from the environment, or from `.env` beside `pyproject.toml`.
+
+Every fault is told at once, in one line, by the name of its setting; a secret is never repeated in it.
+"""
+
+import ipaddress
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from pipeline.catalog import EVENTS
+from pipeline.errors import SettingsError
+from pipeline.naming import snake_case
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+# Dagster's home, dbt's artifacts and what a dry run writes; another place suits containers and tests.
+DATA_DIR = PROJECT_ROOT / os.environ.get("PIPELINE_DATA_DIR", "data")
+
+# Segment docs, "Regional Segment": each region has its own endpoint, and the other's events are lost.
+ENDPOINTS = {"us": "https://api.segment.io", "eu": "https://events.eu1.segmentapis.com"}
+SEGMENT_DOMAINS = {"us": ("api.segment.io",), "eu": ("events.eu1.segmentapis.com", "eu1.api.segmentapis.com")}
+RESERVED_SCHEMAS = {"raw", "staging", "delivery", "main", "temp", "system", "information_schema", "pg_catalog"}
+SECRETS = {"SEGMENT_WRITE_KEY", "WAREHOUSE", "LEDGER", "SELLIGENT_EXPORTS", "SEGMENT_ENDPOINT"}
+LATER_SETTINGS = (
+    "SELLIGENT_SUPPRESSED",
+    "SEGMENT_BACKFILL_EVENTS_PER_SECOND",
+    "SEGMENT_INTEGRATIONS",
+    "SEGMENT_PUBLIC_API_TOKEN",
+    "SEGMENT_SOURCE_ID",
+    "ALERT_WEBHOOK",
+    "KEEP_SNAPSHOTS_DAYS",
+)
+
+
+def fault(text: str) -> PydanticCustomError:
+    """A validation error whose text is shown as it stands."""
+    return PydanticCustomError("fault", "{text}", {"text": text})
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only be this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; a field's name in capitals is the setting's name."""
+
+    model_config = SettingsConfigDict(
+        env_file=PROJECT_ROOT / ".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    selligent_exports: str = Field(default="examples/exports", validate_default=True, repr=False)
+    selligent_layouts: Path = Field(default=Path("examples/layouts"), validate_default=True)
+    segment_source_name: str = "Selligent Marketing Cloud"
+    segment_write_key: SecretStr | None = None
+    segment_region: Literal["us", "eu"] = "us"
+    segment_endpoint: str = Field(default="", validate_default=True, repr=False)
+    segment_events_per_second: int = 1000
+    segment_connections: int = 8
+    message_id_namespace: str = Field(default="", validate_default=True)
+    segment_anonymous_id: Literal["email", "sha256"] = "email"
+    warehouse: str = Field(default="ducklake:sqlite:data/warehouse.sqlite", validate_default=True, repr=False)
+    warehouse_files: str = Field(default="data/warehouse/", validate_default=True)
+    ledger: str = Field(default="sqlite:///data/ledger.sqlite", validate_default=True, repr=False)
+
+    selligent_suppressed: None = None
+    segment_backfill_events_per_second: None = None
+    segment_integrations: None = None
+    segment_public_api_token: None = None
+    segment_source_id: None = None
+    alert_webhook: None = None
+    keep_snapshots_days: None = None
+
+    @field_validator(*(name.lower() for name in LATER_SETTINGS), mode="before")
+    @classmethod
+    def _not_yet(cls, value: object) -> None:
+        if value is not None:
+            raise fault("is not supported by this version; remove it")
+
+    @field_validator("selligent_exports")
+    @classmethod
+    def _exports_place(cls, value: str) -> str:
+        return value if "://" in value else str(PROJECT_ROOT / value)
+
+    @field_validator("selligent_layouts")
+    @classmethod
+    def _layouts_folder(cls, value: Path) -> Path:
+        return PROJECT_ROOT / value
+
+    @field_validator("segment_source_name")
+    @classmethod
+    def _source_makes_a_schema(cls, value: str) -> str:
+        schema = snake_case(value)
+        if not schema:
+            raise fault(f"{value!r} has no ASCII letter or digit to name a schema with")
+        if schema in RESERVED_SCHEMAS:
+            raise fault(f"{value!r} would name the schema {schema!r}, which is taken; choose another name")
+        if schema in {event.table for event in EVENTS}:
+            raise fault(f"{value!r} has the same snake case as the event table {schema!r}")
+        return value
+
+    @field_validator("segment_endpoint")
+    @classmethod
+    def _endpoint_of_the_region(cls, value: str, info: ValidationInfo) -> str:
+        region: str | None = info.data.get("segment_region")
+        if region is None:  # its own fault is told already
+            return value
+        if not value:
+            return ENDPOINTS[region]
+        try:
+            url = urlsplit(value)
+            host, _port = url.hostname or "", url.port
+        except ValueError:
+            raise fault("is no URL; it looks like https://events.example.com") from None
+        if url.scheme not in ("http", "https") or not host:
+            raise fault("is no URL; it looks like https://events.example.com")
+        if url.scheme != "https" and not is_loopback(host):
+            raise fault("must start with https:// (http is allowed for this machine alone)")
+        for other, domains in SEGMENT_DOMAINS.items():
+            if host in domains and other != region:
+                raise fault(
+                    f"is Segment's endpoint for {other!r}, but SEGMENT_REGION is {region!r}: "
+                    "its events would be accepted and never seen"
+                )
+        return value.rstrip("/")
+
+    @field_validator("segment_events_per_second", "segment_connections", mode="before")
+    @classmethod
+    def _whole_number(cls, value: object, info: ValidationInfo) -> int:
+        least = 0 if info.field_name == "segment_events_per_second" else 1
+        try:
+            number = int(str(value))
+        except ValueError:
+            raise fault(f"{str(value)!r} is not a whole number") from None
+        if number < least:
+            raise fault(f"{str(value)!r} is below {least}")
+        return number
+
+    @field_validator("message_id_namespace")
+    @classmethod
+    def _namespace_or_source(cls, value: str, info: ValidationInfo) -> str:
+        return value or str(info.data.get("segment_source_name", ""))
+
+    @field_validator("warehouse")
+    @classmethod
+    def _known_warehouse(cls, value: str) -> str:
+        for prefix in ("ducklake:sqlite:", "ducklake:postgres:"):
+            place = value.removeprefix(prefix)
+            if place != value and place:
+                return f"{prefix}{PROJECT_ROOT / place}" if prefix == "ducklake:sqlite:" else value
+        if value.endswith((".duckdb", ".db")) and ":" not in value:
+            return str(PROJECT_ROOT / value)
+        raise fault("is none of ducklake:sqlite:FILE, ducklake:postgres:DSN and FILE.duckdb")
+
+    @field_validator("warehouse_files")
+    @classmethod
+    def _files_folder(cls, value: str) -> str:
+        return value if "://" in value else f"{PROJECT_ROOT / value}/"
+
+    @field_validator("ledger")
+    @classmethod
+    def _ledger_url(cls, value: str) -> str:
+        try:
+            url = make_url(value)
+        except (ArgumentError, ValueError):
+            raise fault("is no SQLAlchemy URL; it looks like sqlite:///data/ledger.sqlite") from None
+        if url.get_backend_name() == "sqlite":
+            if not url.database or url.database == ":memory:":
+                raise fault("names no file; it looks like sqlite:///data/ledger.sqlite")
+            url = url.set(database=str(PROJECT_ROOT / url.database))
+        elif url.get_backend_name() != "postgresql":
+            raise fault("is neither sqlite:///FILE nor postgresql://…")
+        return url.render_as_string(hide_password=False)
+
+    @cached_property
+    def schema_name(self) -> str:
+        """The schema of the event tables."""
+        return snake_case(self.segment_source_name)
+
+    @property
+    def delivers(self) -> bool:
+        """Whether events go to Segment; without a write key delivery is a dry run."""
+        return self.segment_write_key is not None
+
+
+def load_settings() -> Settings:
+    """The settings as they stand now.
+
+    Raises:
+        SettingsError: naming every setting that is wrong, in one line.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = [_sentence(detail) for detail in error.errors(include_url=False)]
+        raise SettingsError("; ".join(faults)) from None
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    name = str(detail["loc"][0]).upper()
+    if detail["type"] != "literal_error":
+        return f"{name}: {detail['msg']}"
+    shown = "the value" if name in SECRETS else repr(detail["input"])
+    context: dict[str, Any] = detail.get("ctx", {})
+    return f"{name}: {shown} is not {context.get('expected')}"

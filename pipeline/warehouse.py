@@ -1,0 +1,202 @@
+"""Where the tables are kept: the one place that knows how storage is attached.
+
+A warehouse is a DuckLake (catalog in SQLite or PostgreSQL, data in Parquet) or a plain DuckDB file. It is always
+attached under the name `lake`, so that every statement reads the same for all of them.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+from duckdb_extensions import import_extension
+from filelock import FileLock
+
+from pipeline.errors import WarehouseError
+from pipeline.settings import DATA_DIR, Settings
+
+ALIAS = "lake"
+# Analysts' long transactions hold the catalog for a moment at most; half a minute outlasts any of them.
+BUSY_TIMEOUT_MS = 30_000
+MEMORY_LIMIT = "1GB"
+
+_LOCKED = re.compile(r"could not set lock|conflicting lock|database is locked", re.IGNORECASE)
+_OTHER_VERSION = re.compile(r"catalog version|version number|storage version", re.IGNORECASE)
+
+RAW_TABLES = Path(__file__).parent / "exports" / "raw_tables.sql"
+DELIVERY_TABLES = Path(__file__).parent / "segment" / "delivery_tables.sql"
+
+
+def quoted(identifier: str) -> str:
+    """An SQL identifier, safe whatever characters it has."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(text: str | None) -> str:
+    """An SQL text literal, safe whatever characters it has; None is NULL."""
+    return "NULL" if text is None else "'" + text.replace("'", "''") + "'"
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """A DuckLake or a DuckDB file; `place` as in WAREHOUSE, `files` as in WAREHOUSE_FILES, absolute."""
+
+    place: str
+    files: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Warehouse":
+        """The warehouse that the settings name."""
+        return cls(settings.warehouse, settings.warehouse_files)
+
+    @property
+    def is_ducklake(self) -> bool:
+        """Whether it is a DuckLake, which readers and one writer can use at once."""
+        return self.place.startswith("ducklake:")
+
+    @property
+    def catalog_file(self) -> Path | None:
+        """The local file that the catalog is in; None for a server."""
+        if self.place.startswith("ducklake:postgres:"):
+            return None
+        return Path(self.place.removeprefix("ducklake:sqlite:"))
+
+    @property
+    def extensions(self) -> list[str]:
+        """DuckDB's extensions that attaching needs."""
+        if not self.is_ducklake:
+            return []
+        catalog = "postgres_scanner" if self.catalog_file is None else "sqlite_scanner"
+        return ["ducklake", catalog, *(["httpfs"] if "://" in self.files else [])]
+
+    @property
+    def attach_options(self) -> dict[str, str | int | bool]:
+        """Options of ATTACH. WAL lets readers and the writer work at once on a SQLite catalog; the data path is
+        given anew each time, so that a project's folder can be moved.
+        """
+        if not self.is_ducklake:
+            return {}
+        options: dict[str, str | int | bool] = {"data_path": self.files, "override_data_path": True}
+        if self.catalog_file is not None:
+            options |= {"meta_journal_mode": "WAL", "meta_busy_timeout": BUSY_TIMEOUT_MS}
+        return options
+
+    def exists(self) -> bool:
+        """Whether something was ever written; a server is believed to."""
+        return self.catalog_file is None or self.catalog_file.exists()
+
+    @contextmanager
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection that can't change anything, and that blocks no writer of a DuckLake.
+
+        Raises:
+            WarehouseError: there is nothing to read, or it can't be opened.
+        """
+        if not self.exists():
+            raise WarehouseError("There is no warehouse yet; `make run` makes it.")
+        with self._connected(read_only=True) as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection for one writer; others of this machine wait for their turn.
+
+        Raises:
+            WarehouseError: it can't be opened.
+        """
+        with self.turn(), self._connected(read_only=False) as connection:
+            self._make_tables(connection)
+            yield connection
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """The writer's turn: a SQLite catalog and a DuckDB file take one writer at a time.
+
+        The lock is the operating system's, so a killed process leaves nothing locked.
+        """
+        if self.catalog_file is None:
+            yield
+            return
+        try:
+            self.catalog_file.parent.mkdir(parents=True, exist_ok=True)
+            if self.is_ducklake and "://" not in self.files:
+                Path(self.files).mkdir(parents=True, exist_ok=True)
+            lock = FileLock(f"{self.catalog_file}.lock")
+            lock.acquire()
+        except OSError as error:
+            raise WarehouseError(f"WAREHOUSE: {error.filename} can't be made: {error.strerror}") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def _connected(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        connection = duckdb.connect(":memory:", config={"memory_limit": MEMORY_LIMIT})
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute(f"SET temp_directory = {literal(str(DATA_DIR / 'tmp'))}")
+            self._attach(connection, read_only)
+            yield connection
+        finally:
+            connection.close()
+
+    def _attach(self, connection: duckdb.DuckDBPyConnection, read_only: bool) -> None:
+        try:
+            for statement in self.attach_statements(read_only=read_only):
+                connection.execute(statement)
+        except duckdb.Error as error:
+            raise WarehouseError(_attach_failure(self, str(error))) from None
+
+    def attach_statements(self, *, read_only: bool) -> list[str]:
+        """What makes `lake` of a fresh DuckDB connection; a reader attaches read-only."""
+        load = [f"LOAD {name}" for name in self.extensions]
+        for name in self.extensions:
+            import_extension(name)
+        options = {**self.attach_options, **({"read_only": True} if read_only else {})}
+        listed = ", ".join(
+            f"{name} {literal(value) if isinstance(value, str) else str(value).lower()}"
+            for name, value in options.items()
+        )
+        attach = f"ATTACH {literal(self.place)} AS {ALIAS}" + (f" ({listed})" if listed else "")
+        return [*load, attach, f"USE {ALIAS}"]
+
+    def _make_tables(self, connection: duckdb.DuckDBPyConnection) -> None:
+        known = connection.execute(
+            "SELECT count(*) FROM duckdb_tables() WHERE database_name = ? AND schema_name IN ('raw', 'delivery')",
+            [ALIAS],
+        ).fetchone()
+        if known is not None and known[0] > 0:
+            return
+        script = RAW_TABLES.read_text("utf-8") + DELIVERY_TABLES.read_text("utf-8")
+        with transaction(connection):
+            for statement in script.split(";"):
+                # Only a DuckLake lays its files out by partition.
+                if statement.strip() and (self.is_ducklake or "SET PARTITIONED BY" not in statement):
+                    connection.execute(statement)
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All of the block's statements, or none."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _attach_failure(warehouse: Warehouse, message: str) -> str:
+    """The sentence for a person; the driver's own words can hold a password, so they are not repeated."""
+    name = str(warehouse.catalog_file or "the PostgreSQL catalog")
+    if _LOCKED.search(message):
+        return f"WAREHOUSE: {name} is locked by another process; wait for it, or use a DuckLake, which can be shared."
+    if _OTHER_VERSION.search(message):
+        return f"WAREHOUSE: {name} was written by another version of DuckDB or DuckLake; use that version."
+    if warehouse.catalog_file is None:
+        return "WAREHOUSE: the PostgreSQL catalog can't be opened; check its host, database, user and password."
+    return f"WAREHOUSE: {name} can't be opened as a warehouse: {message.splitlines()[0]}"

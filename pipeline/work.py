@@ -1,0 +1,35 @@
+"""Which export dates have something to do."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import date
+
+from pipeline.exports.intake import Look, is_known, known_files
+from pipeline.segment.ledger import Ledger
+from pipeline.warehouse import Warehouse
+
+
+def dates_with_new_files(warehouse: Warehouse, look: Look) -> Mapping[date, list[str]]:
+    """Export dates with files that are new, changed, or under a changed layout; what tells those files apart."""
+    known = {}
+    if warehouse.exists():
+        with warehouse.reading() as connection:
+            known = known_files(connection)
+    new: dict[date, list[str]] = defaultdict(list)
+    for seen in look.landed:
+        if not is_known(seen, known):
+            file = seen.file
+            new[seen.export_date].append(f"{file.name} {file.size} {file.modified_at} {seen.layout.fingerprint}")
+    return new
+
+
+def unfinished_dates(warehouse: Warehouse, ledger: Ledger) -> set[date]:
+    """Export dates whose newest files did not go all the way: a run failed, or was killed."""
+    if not warehouse.exists():
+        return set()
+    with warehouse.reading() as connection:
+        loaded = connection.execute(
+            "SELECT export_date, max(loaded_at) FROM raw.export_files WHERE status = 'loaded' GROUP BY ALL"
+        ).fetchall()
+    completed = ledger.completed()
+    return {day for day, loaded_at in loaded if completed.get(day) != loaded_at}

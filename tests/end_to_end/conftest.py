@@ -1,0 +1,27 @@
+"""Projects to run for real."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.project import Project
+from tests.segment_server import SegmentServer
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+@pytest.fixture
+def segment() -> Iterator[SegmentServer]:
+    with SegmentServer() as server:
+        yield server
+
+
+@pytest.fixture
+def delivering(project: Project, segment: SegmentServer) -> Project:
+    """A project whose events go to the strict server."""
+    project.settings |= {"SEGMENT_ENDPOINT": segment.url, "SEGMENT_WRITE_KEY": "test-key"}
+    return project

@@ -1,0 +1,129 @@
+"""A user's project in a temporary folder: its settings, its exports, and the commands as a user types them."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.settings import PROJECT_ROOT
+from pipeline.warehouse import Warehouse
+
+SCHEMA = "selligent_marketing_cloud"
+TABLES = (
+    "email_delivered",
+    "email_opened",
+    "email_link_clicked",
+    "email_marked_as_spam",
+    "email_bounced",
+    "email_unsubscribed",
+)
+
+
+@dataclass
+class Project:
+    """Everything below `folder`; nothing outside it is written."""
+
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+    warehouse_name: str = "ducklake:sqlite:{folder}/warehouse.sqlite"
+
+    @property
+    def exports(self) -> Path:
+        return self.folder / "exports"
+
+    @property
+    def layouts(self) -> Path:
+        return self.folder / "layouts"
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def warehouse(self) -> Warehouse:
+        return Warehouse(self.warehouse_name.format(folder=self.folder), f"{self.folder}/warehouse/")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        ours = {
+            "SELLIGENT_EXPORTS": str(self.exports),
+            "SELLIGENT_LAYOUTS": str(self.layouts),
+            "WAREHOUSE": self.warehouse.place,
+            "WAREHOUSE_FILES": self.warehouse.files,
+            "LEDGER": f"sqlite:///{self.folder}/ledger.sqlite",
+            "DAGSTER_HOME": str(self.data / "dagster"),
+            "PIPELINE_DATA_DIR": str(self.data),
+            "SEGMENT_EVENTS_PER_SECOND": "0",
+        }
+        clean = {name: value for name, value in os.environ.items() if name not in ("SEGMENT_WRITE_KEY", "COLUMNS")}
+        return {**clean, **ours, **self.settings}
+
+    def with_examples(self) -> "Project":
+        """The exports and layouts that the project ships."""
+        shutil.copytree(PROJECT_ROOT / "examples" / "exports", self.exports)
+        shutil.copytree(PROJECT_ROOT / "examples" / "layouts", self.layouts)
+        return self
+
+    def with_files(self, exports: Mapping[str, str], layouts: Mapping[str, str]) -> "Project":
+        """These exports and layouts."""
+        for folder, files in ((self.exports, exports), (self.layouts, layouts)):
+            folder.mkdir(exist_ok=True)
+            for name, text in files.items():
+                (folder / name).write_text(text, "utf-8")
+        return self
+
+    def command(self, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+        """`python -m pipeline …`, from another folder than the project's, as cron does."""
+        return subprocess.run(
+            [sys.executable, "-m", "pipeline", *arguments],
+            env={**self.environment, **settings},
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def start(self, *arguments: str, **settings: str) -> "subprocess.Popen[bytes]":
+        """The same, not waited for."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "pipeline", *arguments],
+            env={**self.environment, **settings},
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def run(self, *arguments: str, **settings: str) -> str:
+        """`python -m pipeline run`, which must go well; what it printed."""
+        done = self.command("run", *arguments, **settings)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def materialize(self, asset: str, first: str, last: str = "", *, config: str = "{}", **settings: str) -> bool:
+        """One asset alone, for a range of dates, as the UI would."""
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.end_to_end.materialize", asset, first, last or first, config],
+            env={**self.environment, **settings},
+            cwd=PROJECT_ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode in (0, 1), done.stdout + done.stderr
+        return done.returncode == 0
+
+    def query(self, statement: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        """Rows of the warehouse."""
+        with self.warehouse.reading() as connection:
+            return connection.execute(statement, list(parameters)).fetchall()
+
+    def ids(self, table: str = "tracks") -> set[str]:
+        """The ids in one of the event tables."""
+        return {str(row[0]) for row in self.query(f"SELECT id FROM {SCHEMA}.{table}")}
+
+    def snapshot(self) -> int:
+        """Number of the newest snapshot: it grows with every change of any table."""
+        return int(str(self.query("SELECT max(snapshot_id) FROM ducklake_snapshots('lake')")[0][0]))

@@ -1,0 +1,101 @@
+"""What is wrong is said in one line, with the exit status of the contract, and nothing is half-done."""
+
+import sqlite3
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.end_to_end.project import Project
+from tests.end_to_end.tiny import LAYOUTS, log
+from tests.segment_server import SegmentServer
+
+ROWS = {"log_20240611.csv": log(["ann,m1,c1,VIEW,,2024-06-10T08:00:00Z"])}
+
+
+def _fails(project: Project, status: int, words: str, *arguments: str, **settings: str) -> None:
+    done = project.command("run", *arguments, **settings)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert words in done.stderr
+    assert not (project.folder / "warehouse").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"SEGMENT_ENDPOINT": "http://events.example.com"}, "SEGMENT_ENDPOINT: must start with https://"),
+        ({"SEGMENT_EVENTS_PER_SECOND": "-5"}, "SEGMENT_EVENTS_PER_SECOND: '-5' is below 0"),
+        ({"SEGMENT_REGION": "eu", "SEGMENT_ENDPOINT": "https://api.segment.io"}, "would be accepted and never seen"),
+        ({"ALERT_WEBHOOK": "https://example.com"}, "ALERT_WEBHOOK: is not supported by this version"),
+    ],
+)
+def test_a_wrong_setting_stops_the_run_before_anything_is_touched(
+    project: Project, settings: dict[str, str], words: str
+) -> None:
+    _fails(project.with_files(ROWS, LAYOUTS), 2, words, **settings)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--from", "yesterday"), "'yesterday' does not match the format"),
+        (("--from", "2024-06-12", "--to", "2024-06-11"), "--from: 2024-06-12 is after 2024-06-11"),
+        (("--to", "2999-01-01"), "--to: 2999-01-01 is in the future"),
+        (("--form", "2024-06-12"), "No such option"),
+    ],
+)
+def test_a_wrong_argument_is_said_in_one_line(project: Project, arguments: tuple[str, ...], words: str) -> None:
+    _fails(project.with_files(ROWS, LAYOUTS), 2, words, *arguments)
+
+
+def test_a_broken_layout_is_refused_with_its_file_and_key(project: Project) -> None:
+    project.with_files(ROWS, {**LAYOUTS, "broken.yml": "name: broken\nfiles: x\nkind: events\ncolumns: {A: userid}\n"})
+    _fails(project, 2, "broken.yml: columns: 'A': 'userid' is no meaning; did you mean 'user_id'?")
+
+
+def test_a_missing_folder_is_named(project: Project) -> None:
+    project.with_files(ROWS, LAYOUTS)
+    _fails(project, 1, "SELLIGENT_EXPORTS: there is no folder", SELLIGENT_EXPORTS=str(project.folder / "nowhere"))
+
+
+def test_an_empty_folder_is_fine(project: Project) -> None:
+    project.with_files({}, LAYOUTS)
+    assert "There is nothing in" in project.run()
+
+
+def test_a_warehouse_that_somebody_holds_is_told_by_name(project: Project) -> None:
+    project.with_files(ROWS, LAYOUTS)
+    project.warehouse_name = "{folder}/warehouse.duckdb"
+    place = project.folder / "warehouse.duckdb"
+    with duckdb.connect(str(place)):
+        done = project.command("run")
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"WAREHOUSE: {place} is locked by another process; wait for it, or use a DuckLake, which can be shared.\n"
+    )
+
+
+def test_a_catalog_of_a_newer_format_is_left_alone(project: Project, tmp_path: Path) -> None:
+    project.with_files(ROWS, LAYOUTS)
+    project.run()
+    catalog = tmp_path / "warehouse.sqlite"
+    with sqlite3.connect(catalog) as connection:
+        connection.execute("UPDATE ducklake_metadata SET value = '99.0' WHERE key = 'version'")
+    done = project.command("run", "--from", "2024-06-11", "--to", "2024-06-11")
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"WAREHOUSE: {catalog} was written by another version of DuckDB or DuckLake; use that version.\n"
+    )
+
+
+def test_a_write_key_that_is_refused_stops_the_run_and_is_shown_nowhere(project: Project) -> None:
+    project.with_files(ROWS, LAYOUTS)
+    with SegmentServer(strict_auth=True) as server:
+        done = project.command("run", SEGMENT_ENDPOINT=server.url, SEGMENT_WRITE_KEY="a-very-secret-key")
+    assert done.returncode == 1
+    assert "Check SEGMENT_WRITE_KEY" in done.stderr
+    assert project.query("SELECT DISTINCT status FROM delivery.events") == [("waiting",)]
+    assert "a-very-secret-key" not in done.stdout + done.stderr
+    for path in project.folder.rglob("*"):
+        assert not path.is_file() or b"a-very-secret-key" not in path.read_bytes(), path

@@ -1,0 +1,76 @@
+"""Days that come one after the other, corrections, late names: the tables end up the same as if made at once."""
+
+import json
+
+from tests.end_to_end.project import SCHEMA, TABLES, Project
+from tests.end_to_end.tiny import LAYOUTS, log
+
+_SAME = "* EXCLUDE (received_at, uuid_ts)"
+FULL_REFRESH = json.dumps({"ops": {"models": {"config": {"full_refresh": True}}}})
+
+
+def _content(project: Project) -> dict[str, list[tuple[object, ...]]]:
+    return {table: project.query(f"SELECT {_SAME} FROM {SCHEMA}.{table} ORDER BY id") for table in (*TABLES, "tracks")}
+
+
+def test_a_full_refresh_gives_the_tables_that_the_days_gave(project: Project) -> None:
+    """The 13th comes first, so its overlap with the 12th has to change hands when the 12th is loaded."""
+    project.with_examples()
+    for day in ("2024-06-13", "2024-06-11", "2024-06-12"):
+        project.run("--from", day, "--to", day)
+    by_days = _content(project)
+    assert len(by_days["tracks"]) == 4326
+
+    assert project.materialize("segment/tracks", "2024-06-11", config=FULL_REFRESH)
+    assert project.materialize("staging/event_rows", "2024-06-11", config=FULL_REFRESH)
+    assert project.materialize("staging/events", "2024-06-11", config=FULL_REFRESH)
+    for table in (*TABLES, "tracks"):
+        assert project.materialize(f"segment/{table}", "2024-06-11", config=FULL_REFRESH)
+    assert _content(project) == by_days
+
+
+def test_a_corrected_export_replaces_its_rows_and_a_row_that_another_export_says_stays(project: Project) -> None:
+    """Ann's click is in the file of the 11th alone; Bob's is in that of the 12th, too."""
+    ann, bob = "ann,m1,c1,CLICK,l1,2024-06-10T08:00:00Z", "bob,m1,c1,CLICK,l1,2024-06-10T09:00:00Z"
+    zoe = "zoe,m1,c1,CLICK,l1,2024-06-10T10:00:00Z"
+    project.with_files({"log_20240611.csv": log([ann, bob]), "log_20240612.csv": log([bob, zoe])}, LAYOUTS)
+    project.run()
+    assert _clickers(project) == ["ann", "bob", "zoe"]
+
+    (project.exports / "log_20240611.csv").write_text(log(["eve,m1,c1,CLICK,l1,2024-06-10T11:00:00Z"]), "utf-8")
+    project.run()
+    assert _clickers(project) == ["bob", "eve", "zoe"]
+    assert [row[0] for row in project.query(f"SELECT user_id FROM {SCHEMA}.tracks ORDER BY 1")] == ["bob", "eve", "zoe"]
+    # Ann's click was still waiting: it must not be sent any more.
+    assert project.query("SELECT status, count(*) FROM delivery.events GROUP BY ALL ORDER BY ALL") == [
+        ("dead", 1),
+        ("waiting", 3),
+    ]
+
+
+def test_identical_rows_are_as_many_events_as_the_fullest_file_says(project: Project) -> None:
+    """Two true clicks within a second in one file, one of them in the overlap of the next: two events, not three."""
+    click = "ann,m1,c1,CLICK,l1,2024-06-10T08:00:00Z"
+    project.with_files({"log_20240611.csv": log([click, click]), "log_20240612.csv": log([click])}, LAYOUTS)
+    project.run()
+    assert len(project.ids("email_link_clicked")) == 2
+
+
+def test_a_name_that_comes_late_is_filled_in_and_the_newest_name_wins(project: Project) -> None:
+    project.with_files({"log_20240611.csv": log(["ann,m1,c1,VIEW,,2024-06-10T08:00:00Z"])}, LAYOUTS)
+    project.run()
+    before = project.query(f"SELECT id, campaign_name, received_at FROM {SCHEMA}.email_opened")
+    assert before[0][1] is None
+
+    (project.exports / "campaigns_20240612.csv").write_text("ID,NAME\nc1,Summer\n", "utf-8")
+    project.run()
+    after = project.query(f"SELECT id, campaign_name, received_at FROM {SCHEMA}.email_opened")
+    assert after == [(before[0][0], "Summer", before[0][2])]
+
+    (project.exports / "campaigns_20240613.csv").write_text("ID,NAME\nc1,Summer sale\n", "utf-8")
+    project.run()
+    assert project.query(f"SELECT campaign_name FROM {SCHEMA}.email_opened") == [("Summer sale",)]
+
+
+def _clickers(project: Project) -> list[object]:
+    return [row[0] for row in project.query(f"SELECT user_id FROM {SCHEMA}.email_link_clicked ORDER BY 1")]

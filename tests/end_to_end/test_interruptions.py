@@ -1,0 +1,138 @@
+"""Killed, refused, looked at: whatever happens to a run, the next one goes on where it stopped."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections import Counter
+
+from pipeline.settings import PROJECT_ROOT
+from tests.end_to_end.project import SCHEMA, Project
+from tests.end_to_end.tiny import LAYOUTS, log
+from tests.segment_faults import Answer, Slow
+from tests.segment_server import Message, SegmentServer
+
+
+def test_a_run_that_is_killed_in_the_middle_of_a_delivery_loses_nothing(
+    delivering: Project, segment: SegmentServer
+) -> None:
+    """Two connections, slow answers, and a kill after the fourth request: at most two batches were in flight."""
+    delivering.with_examples()
+    delivering.settings["SEGMENT_CONNECTIONS"] = "2"
+    in_flight: set[str] = set()
+
+    def from_the_fourth_on(number: int, messages: list[Message]) -> bool:
+        if number >= 4:
+            in_flight.update(message["messageId"] for message in messages)
+        return number >= 4
+
+    segment.misbehave_when(from_the_fourth_on, Slow(60))
+    process = delivering.start("run")
+    segment.wait_for_requests(5, timeout=300)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    segment.behave()
+
+    delivering.run()
+    assert segment.received_ids == delivering.ids("tracks")
+    assert not segment.dropped
+    assert segment.duplicates
+    assert set(segment.duplicates) <= in_flight
+    assert len(in_flight) < len(segment.received_ids) / 2
+    assert delivering.query("SELECT DISTINCT status FROM delivery.events") == [("delivered",)]
+
+
+def test_one_delivery_that_failed_is_finished_alone(delivering: Project, segment: SegmentServer) -> None:
+    delivering.with_files(
+        {
+            "log_20240611.csv": log(
+                [f"u{n},m1,c1,{what},,2024-06-10T08:00:0{n}Z" for n in range(5) for what in ("SENT", "VIEW")]
+            )
+        },
+        LAYOUTS,
+    )
+    segment.misbehave_when(
+        lambda _number, messages: any(message["event"] == "Email Opened" for message in messages),
+        Answer(401, body="no such key"),
+    )
+    done = delivering.command("run")
+    assert done.returncode == 1
+    assert "Check SEGMENT_WRITE_KEY" in done.stderr
+    assert segment.received_ids == delivering.ids("email_delivered")
+
+    segment.behave()
+    assert delivering.materialize("delivery/email_opened", "2024-06-11")
+    assert segment.received_ids == delivering.ids("tracks")
+    assert not segment.duplicates
+
+
+def test_loading_alone_again_changes_nothing_downstream(project: Project) -> None:
+    project.with_files({"log_20240611.csv": log(["ann,m1,c1,VIEW,,2024-06-10T08:00:00Z"])}, LAYOUTS)
+    project.run()
+    tables = ("staging.event_rows", "staging.events", f"{SCHEMA}.email_opened", f"{SCHEMA}.tracks", "delivery.outbox")
+    before = {table: project.query(f"SELECT * FROM {table}") for table in tables}
+    reload = json.dumps({"ops": {"raw": {"config": {"reload": True}}}})
+    loaded_at = project.query("SELECT loaded_at FROM raw.events")
+
+    assert project.materialize("raw/events", "2024-06-11", config=reload)
+    assert project.query("SELECT loaded_at FROM raw.events") > loaded_at
+    assert {table: project.query(f"SELECT * FROM {table}") for table in tables} == before
+
+
+_ANALYST = """
+import sys
+from tests.end_to_end.project import Project
+from pathlib import Path
+project = Project(Path(sys.argv[1]))
+with project.warehouse.reading() as connection:
+    connection.execute("BEGIN")
+    count = "SELECT count(*) FROM selligent_marketing_cloud.tracks"
+    seen = connection.execute(count).fetchone()
+    print("open", flush=True)
+    for line in sys.stdin:
+        assert connection.execute(count).fetchone() == seen
+        print(seen[0], flush=True)
+"""
+
+
+def test_an_open_transaction_of_an_analyst_neither_fails_a_run_nor_sees_half_of_it(project: Project) -> None:
+    project.with_files({"log_20240611.csv": log(["ann,m1,c1,VIEW,,2024-06-10T08:00:00Z"])}, LAYOUTS)
+    project.run()
+    analyst = subprocess.Popen(
+        [sys.executable, "-c", _ANALYST, str(project.folder)],
+        cwd=PROJECT_ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert analyst.stdin is not None
+    assert analyst.stdout is not None
+    assert analyst.stdout.readline() == "open\n"
+
+    (project.exports / "log_20240612.csv").write_text(log(["bob,m1,c1,VIEW,,2024-06-11T08:00:00Z"]), "utf-8")
+    project.run()
+    analyst.stdin.write("again\n")
+    analyst.stdin.close()
+    assert analyst.stdout.read() == "1\n"
+    assert analyst.wait() == 0
+    answer = project.command("sql", "SELECT count(*) AS n FROM tracks")
+    assert answer.returncode == 0
+    assert "2" in answer.stdout
+
+
+def test_a_file_that_cannot_be_read_is_refused_and_the_others_go_on(project: Project) -> None:
+    project.with_files(
+        {
+            "log_20240611.csv": log(["ann,m1,c1,VIEW,,2024-06-10T08:00:00Z"]),
+            "log_20240611_again.csv": "WHO,MAIL\nann,m1\n",
+            "notes.txt": "what is this",
+        },
+        LAYOUTS,
+    )
+    said = project.run()
+    assert len(project.ids()) == 1
+    assert "log_20240611_again.csv: refused: line 1: the header has no column 'WHEN'" in said
+    assert "notes.txt: unmatched: no layout matches its name" in said
+    statuses = Counter(row[0] for row in project.query("SELECT status FROM raw.export_files"))
+    assert statuses == {"loaded": 1, "refused": 1, "unmatched": 1}
+    assert "Nothing is new" in project.run()

@@ -1,0 +1,90 @@
+"""From export files to delivered events, with the examples that the project ships."""
+
+import json
+from collections import Counter
+
+from tests.end_to_end.project import SCHEMA, TABLES, Project
+from tests.segment_server import SegmentServer
+
+# Counted by hand from what `examples/make_exports.py` says of its files.
+EVENTS = {
+    "email_delivered": 2372,
+    "email_opened": 1255,
+    "email_link_clicked": 582,
+    "email_marked_as_spam": 7,
+    "email_bounced": 93,
+    "email_unsubscribed": 17,
+}
+
+
+def test_every_event_of_the_examples_is_delivered_once_and_a_second_run_does_nothing(
+    delivering: Project, segment: SegmentServer
+) -> None:
+    delivering.with_examples()
+    delivering.run()
+
+    assert {table: len(delivering.ids(table)) for table in TABLES} == EVENTS
+    assert segment.received_ids == delivering.ids("tracks")
+    assert len(segment.received_ids) == 4326
+    assert not segment.dropped
+    assert not segment.duplicates
+    assert delivering.query("SELECT status, count(*) FROM delivery.events GROUP BY ALL") == [("delivered", 4326)]
+
+    requests, snapshot = len(segment.requests), delivering.snapshot()
+    assert "Nothing is new" in delivering.run()
+    assert len(segment.requests) == requests
+    assert delivering.snapshot() == snapshot
+
+    # Asked for by date, everything is done again and nothing comes of it.
+    before = delivering.query(f"SELECT * FROM {SCHEMA}.tracks ORDER BY id")
+    delivering.run("--from", "2024-06-11", "--to", "2024-06-13")
+    assert len(segment.requests) == requests
+    assert delivering.query(f"SELECT * FROM {SCHEMA}.tracks ORDER BY id") == before
+
+
+def test_messages_say_what_the_tables_say(delivering: Project, segment: SegmentServer) -> None:
+    delivering.with_examples()
+    delivering.run()
+    messages = segment.messages
+    rows = delivering.query(
+        f"SELECT id, user_id, anonymous_id, event_text, strftime(timestamp, '%Y-%m-%dT%H:%M:%S.%fZ'), email_subject, "
+        f"link_name, context_traits_email, context_selligent_is_bot FROM {SCHEMA}.email_link_clicked"
+    )
+    assert len(rows) == EVENTS["email_link_clicked"]
+    for key, user, anonymous, name, moment, subject, link, email, bot in rows:
+        message = messages[str(key)]
+        assert message.get("userId") == user
+        assert message.get("anonymousId") == anonymous
+        assert message["event"] == name
+        assert message["timestamp"] == moment
+        assert message["properties"].get("email_subject") == subject
+        assert message["properties"].get("link_name") == link
+        assert message["context"]["traits"].get("email") == email
+        assert message["context"]["selligent"].get("is_bot") == bot
+
+
+def test_without_a_write_key_the_requests_are_written_out_and_sent_when_there_is_one(
+    project: Project, segment: SegmentServer
+) -> None:
+    project.with_examples()
+    said = project.run()
+
+    assert "Dry run" in said
+    bodies = [json.loads(path.read_bytes()) for path in (project.data / "dry_run").rglob("*.json")]
+    written = Counter(message["messageId"] for body in bodies for message in body["batch"])
+    assert set(written) == project.ids("tracks")
+    assert max(written.values()) == 1
+    assert project.query("SELECT DISTINCT status FROM delivery.events") == [("waiting",)]
+    assert "Nothing is new" in project.run()
+
+    project.run(SEGMENT_ENDPOINT=segment.url, SEGMENT_WRITE_KEY="test-key")
+    assert segment.received_ids == project.ids("tracks")
+    assert not segment.duplicates
+    assert not segment.dropped
+
+
+def test_a_plain_duckdb_file_gives_the_same_tables(project: Project) -> None:
+    project.warehouse_name = "{folder}/warehouse.duckdb"
+    project.with_examples().run()
+    assert {table: len(project.ids(table)) for table in TABLES} == EVENTS
+    assert len(project.ids("tracks")) == sum(EVENTS.values())

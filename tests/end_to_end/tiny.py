@@ -1,0 +1,27 @@
+"""A layout and exports of a handful of rows, for stories in which every row counts."""
+
+from collections.abc import Sequence
+
+LAYOUT = r"""
+name: log
+files: 'log_(?P<date>\d{8})(_(?P<time>\d{4}))?(_again)?\.csv'
+kind: events
+timezone: UTC
+event_column: WHAT
+event_codes: {SENT: Email Delivered, VIEW: Email Opened, CLICK: Email Link Clicked}
+columns: {WHO: user_id, MAIL: email_id, CAMPAIGN: campaign_id, LINK: link_id, WHEN: timestamp}
+"""
+
+CAMPAIGNS = r"""
+name: campaigns
+files: 'campaigns_(?P<date>\d{8})\.csv'
+kind: campaigns
+columns: {ID: campaign_id, NAME: campaign_name}
+"""
+
+LAYOUTS = {"log.yml": LAYOUT, "campaigns.yml": CAMPAIGNS}
+
+
+def log(rows: Sequence[str]) -> str:
+    """The text of an export; a row is `who,mail,campaign,what,link,when`."""
+    return "\n".join(["WHO,MAIL,CAMPAIGN,WHAT,LINK,WHEN", *rows]) + "\n"

@@ -1,0 +1,465 @@
+"""Each file is loaded once, by its bytes; each date in one transaction; what was loaded stays until it is replaced."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipeline.dates import ExportDates
+from pipeline.exports.intake import Look, look
+from pipeline.exports.layouts import MEANINGS
+from pipeline.exports.loading import Loaded, LoadedFile, load
+from pipeline.exports.locations import ExportFile, ExportLocation, LocalCopy
+from pipeline.warehouse import Warehouse
+from tests.exports.desk import CODED, HEADER, NOW, WRITTEN, ZOE, Desk, layout
+
+HOUR = timedelta(hours=1)
+MONDAY, TUESDAY, WEDNESDAY = date(2024, 6, 10), date(2024, 6, 11), date(2024, 6, 12)
+DATED = r"opens_(?P<date>\d{8})(_\d)?\.csv"
+JEF = "C-2,jef@example.com,Soldes,2024-06-11T10:00:00\n"
+NOBODY = ",,Soldes,2024-06-11T09:15:10\n"
+REFUSED = "NOTHING,HERE\n1,2\n"
+EVERY_COLUMN = ("file", "row_number", *MEANINGS, "extra", "event", "occurred_at", "rejected_because")
+LISTS = layout(
+    name="lists", files="lists.*", kind="lists", event=None, columns={"LIST_ID": "list_id", "LIST_NAME": "list_name"}
+)
+
+
+class WatchedLocation(ExportLocation):
+    """Remembers which files were fetched, and can lose one between the look and the reading."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(str(folder))
+        self.fetched: list[str] = []
+        self.failing: str | None = None
+
+    @contextmanager
+    def local(self, file: ExportFile) -> Iterator[LocalCopy]:
+        if file.name == self.failing:
+            raise ConnectionError("the line went dead")
+        self.fetched.append(file.name)
+        with super().local(file) as copy:
+            yield copy
+
+
+@pytest.fixture
+def watched(desk: Desk) -> WatchedLocation:
+    desk.location = WatchedLocation(desk.folder)
+    return desk.location
+
+
+def names(loaded: Loaded) -> list[tuple[str, str]]:
+    return [(file.name, file.status) for file in loaded.files]
+
+
+# Once
+
+
+def test_a_file_is_remembered_with_what_it_was_and_how_it_was_read(desk: Desk) -> None:
+    desk.layouts = (layout(files=r"opens_(?P<date>\d{8})_(?P<time>\d{4})\.csv", **CODED),)
+    content = (
+        "CUSTOMER,WHAT,MAIL,SUBJECT,OPENED_AT\n"
+        "C-1,OPEN,,,2024-06-09T23:59:59\n"
+        "C-1,CLICK,,,2024-06-10T00:00:01\n"
+        "C-1,SENT,,,2024-06-01T00:00:00\n"
+        "C-1,FWD,,,2024-05-01T00:00:00\n"
+    )
+    desk.put("opens_20240610_0630.csv", content)
+    loaded = desk.load()
+    assert loaded == Loaded([LoadedFile("opens_20240610_0630.csv", MONDAY, "events", "loaded", 4, 1, 1)], 0)
+    [file] = desk.files(
+        "export_date", "name", "size", "modified_at", "layout", "kind", "exported_at", "status", "reason",
+        "rows", "skipped", "rejected", "first_event_at", "last_event_at", "loaded_at",
+    )  # fmt: skip
+    assert file == (
+        MONDAY,
+        "opens_20240610_0630.csv",
+        len(content),
+        WRITTEN,
+        "opens",
+        "events",
+        datetime(2024, 6, 10, 4, 30, tzinfo=UTC),
+        "loaded",
+        None,
+        4,
+        1,
+        1,
+        datetime(2024, 6, 9, 21, 59, 59, tzinfo=UTC),
+        datetime(2024, 6, 9, 22, 0, 1, tzinfo=UTC),
+        NOW,
+    )
+
+
+def test_a_file_is_loaded_once(desk: Desk, watched: WatchedLocation) -> None:
+    desk.put("opens.csv", HEADER + ZOE + NOBODY)
+    desk.load()
+    commits = desk.commits()
+    assert desk.load(at=NOW + HOUR) == Loaded([], 1)
+    assert watched.fetched == ["opens.csv"]
+    assert desk.commits() == commits
+    assert desk.events("user_id", "loaded_at") == [("C-1", NOW), (None, NOW)]
+
+
+def test_the_same_bytes_at_a_newer_time_are_not_loaded_again(desk: Desk, watched: WatchedLocation) -> None:
+    desk.put("opens.csv", HEADER + ZOE)
+    desk.load()
+    desk.put("opens.csv", HEADER + ZOE, WRITTEN + HOUR)
+    assert desk.load(at=NOW + HOUR) == Loaded([], 1)
+    assert desk.events("loaded_at") == [NOW]
+    assert desk.files("status", "modified_at", "loaded_at") == [("loaded", WRITTEN + HOUR, NOW)]
+    desk.load()
+    assert watched.fetched == ["opens.csv"] * 2
+
+
+def test_a_reload_reads_what_is_known_and_changes_no_row_but_its_time(desk: Desk) -> None:
+    desk.put("opens.csv", HEADER + ZOE + NOBODY + "half\n")
+    desk.load()
+    before = desk.events("row_number", "user_id", "occurred_at"), desk.rejected("line", "reason", "text")
+    loaded = desk.load(reload=True, at=NOW + HOUR)
+    assert (names(loaded), loaded.unchanged) == ([("opens.csv", "loaded")], 0)
+    assert (desk.events("row_number", "user_id", "occurred_at"), desk.rejected("line", "reason", "text")) == before
+    assert set(desk.events("loaded_at")) == {NOW + HOUR}
+    assert desk.files("status") == ["replaced", "loaded"]
+
+
+def test_a_changed_layout_reads_its_files_again(desk: Desk) -> None:
+    desk.put("opens.csv", HEADER + ZOE)
+    desk.load()
+    desk.layouts = (layout(timezone="America/New_York"),)
+    assert names(desk.load(at=NOW + HOUR)) == [("opens.csv", "loaded")]
+    assert desk.events("occurred_at") == [datetime(2024, 6, 11, 13, 15, 10, tzinfo=UTC)]
+
+
+def test_only_the_dates_asked_for_are_loaded(desk: Desk) -> None:
+    desk.layouts = (layout(files=DATED),)
+    for day in ("20240610", "20240611", "20240612"):
+        desk.put(f"opens_{day}.csv", HEADER + ZOE)
+    assert names(desk.load(ExportDates(TUESDAY, TUESDAY))) == [("opens_20240611.csv", "loaded")]
+    assert names(desk.load(ExportDates(TUESDAY, WEDNESDAY))) == [("opens_20240612.csv", "loaded")]
+    assert desk.events("export_date") == [TUESDAY, WEDNESDAY]
+
+
+def test_files_of_one_name_in_two_folders_are_two_files(desk: Desk) -> None:
+    desk.put("belgium/opens.csv", HEADER + ZOE)
+    desk.put("france/opens.csv", HEADER + JEF)
+    assert names(desk.load()) == [("belgium/opens.csv", "loaded"), ("france/opens.csv", "loaded")]
+    assert desk.events("file", "user_id") == [("belgium/opens.csv", "C-1"), ("france/opens.csv", "C-2")]
+
+
+def test_nothing_to_load_is_no_fault(desk: Desk) -> None:
+    commits = desk.commits()
+    assert desk.load() == Loaded([], 0)
+    assert desk.commits() == commits
+
+
+# Instead of
+
+
+def test_new_bytes_take_the_place_of_the_rows_of_the_former(desk: Desk) -> None:
+    desk.put("opens.csv", HEADER + ZOE + JEF + NOBODY + "half\n")
+    desk.put("opens_too.csv", HEADER + JEF + NOBODY)
+    desk.load()
+    desk.put("opens.csv", HEADER + JEF, WRITTEN + HOUR)
+    loaded = desk.load(at=NOW + HOUR)
+    assert loaded == Loaded([LoadedFile("opens.csv", TUESDAY, "events", "loaded", 1, 0, 0)], 1)
+    assert desk.events("file", "row_number", "user_id", "loaded_at") == [
+        ("opens.csv", 1, "C-2", NOW + HOUR),
+        ("opens_too.csv", 1, "C-2", NOW),
+        ("opens_too.csv", 2, None, NOW),
+    ]
+    assert desk.rejected("file", "line") == [("opens_too.csv", 3)]
+    assert desk.files("name", "status", "rows", "loaded_at") == [
+        ("opens.csv", "replaced", 4, NOW),
+        ("opens.csv", "loaded", 1, NOW + HOUR),
+        ("opens_too.csv", "loaded", 2, NOW),
+    ]
+
+
+def test_what_was_replaced_still_tells_when_its_events_happened(desk: Desk) -> None:
+    """The models have to look again at the days of events that are gone."""
+    desk.put("opens.csv", HEADER + ZOE)
+    desk.load()
+    desk.put("opens.csv", HEADER, WRITTEN + HOUR)
+    desk.load(at=NOW + HOUR)
+    assert desk.files("status", "first_event_at", "last_event_at") == [
+        ("replaced", *[datetime(2024, 6, 11, 7, 15, 10, tzinfo=UTC)] * 2),
+        ("loaded", None, None),
+    ]
+    assert desk.events() == []
+
+
+def test_a_new_snapshot_of_a_lookup_takes_the_place_of_the_former_file_alone(desk: Desk) -> None:
+    desk.layouts = (LISTS,)
+    desk.put("lists_a.csv", "LIST_ID,LIST_NAME\n12,Nieuwsbrief\n13,Wedstrijd\n")
+    desk.put("lists_b.csv", "LIST_ID,LIST_NAME\n12,Newsletter\n")
+    desk.load()
+    desk.put("lists_a.csv", "LIST_ID,LIST_NAME\n14,Loyalty\n", WRITTEN + HOUR)
+    loaded = desk.load(at=NOW + HOUR)
+    assert (loaded.total("rows", lookups=True), loaded.total("rows")) == (1, 0)
+    assert desk.lookups("file", "list_id", "list_name", "kind") == [
+        ("lists_a.csv", "14", "Loyalty", "lists"),
+        ("lists_b.csv", "12", "Newsletter", "lists"),
+    ]
+
+
+def test_a_file_whose_kind_turns_out_to_be_another_leaves_none_of_its_former_rows(desk: Desk) -> None:
+    desk.put("opens.csv", HEADER + "12,Nieuwsbrief,,2024-06-11T09:15:10\n")
+    desk.load()
+    desk.layouts = (layout(kind="lists", event=None, columns={"CUSTOMER": "list_id", "MAIL": "list_name"}),)
+    desk.load(at=NOW + HOUR)
+    assert desk.events() == []
+    assert desk.lookups("list_id", "list_name") == [("12", "Nieuwsbrief")]
+
+
+def test_a_file_that_is_gone_keeps_its_rows(desk: Desk) -> None:
+    desk.put("opens.csv", HEADER + ZOE)
+    desk.load()
+    desk.remove("opens.csv")
+    assert desk.load(at=NOW + HOUR) == Loaded([], 0)
+    assert desk.events("user_id", "loaded_at") == [("C-1", NOW)]
+    assert desk.files("status") == ["loaded"]
+    assert desk.load(reload=True, at=NOW + HOUR) == Loaded([], 0)
+    assert desk.events("user_id", "loaded_at") == [("C-1", NOW)]
+
+
+def test_a_file_that_comes_back_unchanged_is_not_loaded_again(desk: Desk) -> None:
+    desk.put("opens.csv", HEADER + ZOE)
+    desk.load()
+    desk.remove("opens.csv")
+    desk.load(at=NOW + HOUR)
+    desk.put("opens.csv", HEADER + ZOE, WRITTEN + HOUR)
+    assert desk.load(at=NOW + 2 * HOUR) == Loaded([], 1)
+
+
+# Refused
+
+
+def test_a_refused_file_is_told_and_the_others_of_its_date_are_loaded(desk: Desk) -> None:
+    desk.put("opens_a.csv", HEADER + ZOE)
+    desk.put("opens_b.csv", REFUSED)
+    desk.put("opens_c.csv", HEADER + JEF)
+    reason = "line 1: the header has no column 'OPENED_AT'; it has NOTHING, HERE"
+    assert desk.load() == Loaded(
+        [
+            LoadedFile("opens_a.csv", TUESDAY, "events", "loaded", 1),
+            LoadedFile("opens_b.csv", TUESDAY, None, "refused", reason=reason),
+            LoadedFile("opens_c.csv", TUESDAY, "events", "loaded", 1),
+        ],
+        0,
+    )
+    assert desk.events("user_id") == ["C-1", "C-2"]
+    assert desk.files("name", "status", "reason") == [
+        ("opens_a.csv", "loaded", None),
+        ("opens_b.csv", "refused", reason),
+        ("opens_c.csv", "loaded", None),
+    ]
+
+
+def test_several_refused_files_of_a_date_are_each_told_once(desk: Desk) -> None:
+    desk.put("opens_a.csv", REFUSED)
+    desk.put("opens_b.csv", HEADER + ZOE)
+    desk.put("opens_c.csv", REFUSED)
+    loaded = desk.load()
+    assert (loaded.count("refused"), loaded.count("loaded"), loaded.unchanged) == (2, 1, 0)
+    assert desk.files("status") == ["refused", "loaded", "refused"]
+
+
+def test_a_refused_file_does_not_count_others_as_unchanged_twice(desk: Desk) -> None:
+    desk.put("opens_a.csv", HEADER + ZOE)
+    desk.load()
+    desk.put("opens_b.csv", REFUSED)
+    loaded = desk.load(at=NOW + HOUR)
+    assert (names(loaded), loaded.unchanged) == ([("opens_b.csv", "refused")], 1)
+
+
+def test_a_refused_file_is_not_read_again_until_it_changes(desk: Desk, watched: WatchedLocation) -> None:
+    desk.put("opens.csv", REFUSED)
+    desk.load()
+    fetched = len(watched.fetched)
+    assert desk.load(at=NOW + HOUR) == Loaded([], 1)
+    assert len(watched.fetched) == fetched
+    desk.put("opens.csv", HEADER + ZOE, WRITTEN + HOUR)
+    assert names(desk.load(at=NOW + 2 * HOUR)) == [("opens.csv", "loaded")]
+    assert desk.files("status") == ["replaced", "loaded"]
+
+
+def test_a_refused_file_is_read_again_when_its_layout_changes(desk: Desk) -> None:
+    desk.put("opens.csv", "KEY,AT\nC-1,2024-06-11T09:15:10\n")
+    assert names(desk.load()) == [("opens.csv", "refused")]
+    desk.layouts = (layout(columns={"KEY": "user_id", "AT": "timestamp"}),)
+    assert names(desk.load(at=NOW + HOUR)) == [("opens.csv", "loaded")]
+
+
+def test_new_bytes_that_are_refused_leave_the_rows_of_the_former(desk: Desk) -> None:
+    desk.put("opens.csv", HEADER + ZOE + NOBODY)
+    desk.load()
+    desk.put("opens.csv", REFUSED, WRITTEN + HOUR)
+    assert names(desk.load(at=NOW + HOUR)) == [("opens.csv", "refused")]
+    assert desk.events("user_id", "loaded_at") == [("C-1", NOW), (None, NOW)]
+    assert desk.rejected("line") == [3]
+    assert desk.files("status", "rows") == [("loaded", 2), ("refused", 0)]
+
+
+def test_the_former_bytes_may_come_back_after_others_were_refused(desk: Desk) -> None:
+    for hour, content in enumerate([HEADER + ZOE, REFUSED, HEADER + ZOE]):
+        desk.put("opens.csv", content, WRITTEN + hour * HOUR)
+        desk.load(at=NOW + hour * HOUR)
+    assert desk.events("user_id") == ["C-1"]
+    assert [status for status in desk.files("status") if status != "replaced"] == ["loaded"]
+
+
+# Unmatched
+
+
+def test_a_file_without_a_layout_is_told_once_and_not_read(desk: Desk, watched: WatchedLocation) -> None:
+    desk.put("readme.md", "hello")
+    reason = "no layout matches its name; write one, or move the file elsewhere"
+    assert desk.load() == Loaded([LoadedFile("readme.md", TUESDAY, None, "unmatched", reason=reason)], 0)
+    assert desk.load(at=NOW + HOUR) == Loaded([], 1)
+    assert watched.fetched == []
+    assert desk.files("name", "export_date", "status", "reason", "sha256", "layout", "rows") == [
+        ("readme.md", TUESDAY, "unmatched", reason, None, None, 0)
+    ]
+
+
+def test_a_file_with_two_layouts_is_told(desk: Desk) -> None:
+    desk.layouts = (layout(), layout(name="all", files=".*"))
+    desk.put("opens.csv", HEADER + ZOE)
+    loaded = desk.load()
+    assert [file.reason for file in loaded.files] == [
+        "more than one layout matches its name (opens, all); make their patterns stricter"
+    ]
+    assert desk.events() == []
+
+
+def test_a_file_that_gets_a_layout_is_loaded(desk: Desk) -> None:
+    desk.put("views.csv", HEADER + ZOE)
+    assert names(desk.load()) == [("views.csv", "unmatched")]
+    desk.layouts = (layout(files="views.*"),)
+    assert names(desk.load(at=NOW + HOUR)) == [("views.csv", "loaded")]
+    assert desk.files("status") == ["replaced", "loaded"]
+
+
+def test_a_file_that_gets_a_layout_with_a_date_in_its_name_is_a_stranger_no_more(desk: Desk) -> None:
+    """A stranger is shown at the date of its modification, which is not the date in its name."""
+    desk.put("views_20240610.csv", HEADER + ZOE)
+    desk.load()
+    desk.layouts = (layout(files=r"views_(?P<date>\d{8})\.csv"),)
+    desk.load(at=NOW + HOUR)
+    assert "unmatched" not in desk.files("status")
+
+
+def test_a_stranger_is_told_whatever_dates_are_asked_for(desk: Desk) -> None:
+    """Nobody asks for a run of a file that nothing can be made of."""
+    desk.put("readme.md", "hello")
+    assert names(desk.load(ExportDates(MONDAY, MONDAY))) == [("readme.md", "unmatched")]
+    assert desk.load(ExportDates(MONDAY, MONDAY), at=NOW + HOUR) == Loaded([], 1)
+
+
+# Together or not at all
+
+
+def test_the_files_of_a_date_come_in_one_transaction(desk: Desk) -> None:
+    desk.layouts = (layout(files=DATED),)
+    for day in ("20240610", "20240611"):
+        for part in ("", "_1", "_2"):
+            desk.put(f"opens_{day}{part}.csv", HEADER + ZOE + NOBODY)
+    before = desk.commits()
+    desk.load()
+    assert desk.commits() == before + 2
+    assert len(desk.events()) == 12
+
+
+def test_a_line_that_goes_dead_leaves_whole_dates(desk: Desk, watched: WatchedLocation) -> None:
+    desk.layouts = (layout(files=DATED),)
+    for name in ("opens_20240610.csv", "opens_20240611_1.csv", "opens_20240611_2.csv", "opens_20240612.csv"):
+        desk.put(name, HEADER + ZOE + NOBODY)
+    watched.failing = "opens_20240611_2.csv"
+    with pytest.raises(ConnectionError):
+        desk.load()
+    assert desk.events("export_date") == [MONDAY, MONDAY]
+    assert desk.rejected("file") == ["opens_20240610.csv"]
+    assert desk.files("name") == ["opens_20240610.csv"]
+    watched.failing = None
+    assert names(desk.load()) == [
+        ("opens_20240611_1.csv", "loaded"),
+        ("opens_20240611_2.csv", "loaded"),
+        ("opens_20240612.csv", "loaded"),
+    ]
+
+
+def test_a_replacement_that_is_interrupted_leaves_the_former_rows(desk: Desk, watched: WatchedLocation) -> None:
+    desk.put("opens_a.csv", HEADER + ZOE)
+    desk.put("opens_b.csv", HEADER + ZOE)
+    desk.load()
+    for name in ("opens_a.csv", "opens_b.csv"):
+        desk.put(name, HEADER + JEF, WRITTEN + HOUR)
+    watched.failing = "opens_b.csv"
+    with pytest.raises(ConnectionError):
+        desk.load(at=NOW + HOUR)
+    assert desk.events("user_id", "loaded_at") == [("C-1", NOW), ("C-1", NOW)]
+
+
+def test_a_file_that_goes_away_between_the_look_and_the_reading_stops_no_other(desk: Desk) -> None:
+    desk.put("opens_a.csv", HEADER + ZOE)
+    desk.put("opens_b.csv", HEADER + JEF)
+    seen = look(desk.location, desk.layouts, NOW.date())
+    desk.remove("opens_a.csv")
+    load(desk.connection, desk.location, seen, ExportDates(TUESDAY, TUESDAY), clock=lambda: NOW)
+    assert desk.events("user_id") == ["C-2"]
+
+
+@pytest.mark.parametrize("name", ["opens_*.csv", "opens_?.csv", "opens_[1].csv"])
+def test_a_name_that_looks_like_a_pattern_means_one_file(desk: Desk, name: str) -> None:
+    """DuckDB reads every file that such a name matches: the other's rows would be in it, too."""
+    desk.put(name, HEADER + ZOE)
+    desk.put("opens_1.csv", HEADER + JEF)
+    desk.load()
+    assert sorted(desk.events("file", "user_id")) == sorted([(name, "C-1"), ("opens_1.csv", "C-2")])
+
+
+# Elsewhere
+
+
+def test_a_plain_duckdb_file_holds_the_same(desk: Desk, tmp_path: Path) -> None:
+    desk.put("opens_a.csv", HEADER + ZOE + NOBODY + "half\n")
+    desk.put("opens_b.csv", REFUSED)
+    with Warehouse(f"{tmp_path}/plain.duckdb", "").writing() as connection:
+        plain = Desk(connection, desk.folder)
+        assert desk.load() == plain.load()
+        assert desk.events(*EVERY_COLUMN) == plain.events(*EVERY_COLUMN)
+        assert desk.rejected("file", "line", "reason", "text") == plain.rejected("file", "line", "reason", "text")
+        assert desk.files("name", "status", "rows") == plain.files("name", "status", "rows")
+
+
+def test_what_is_being_read_is_told(desk: Desk) -> None:
+    desk.put("opens.csv", HEADER + ZOE)
+    told: list[str] = []
+    seen = look(desk.location, desk.layouts, NOW.date())
+    load(desk.connection, desk.location, seen, ExportDates(TUESDAY, TUESDAY), log=told.append)
+    assert told == ["reading opens.csv (0.0 MB) as opens"]
+
+
+# Numbers
+
+
+def test_numbers_of_events_and_of_lookups_are_added_up_apart() -> None:
+    loaded = Loaded(
+        [
+            LoadedFile("a", MONDAY, "events", "loaded", rows=10, skipped=2, rejected=1),
+            LoadedFile("b", MONDAY, "events", "loaded", rows=5, rejected=3),
+            LoadedFile("c", MONDAY, "lists", "loaded", rows=7, rejected=1),
+            LoadedFile("d", MONDAY, None, "refused"),
+        ],
+        unchanged=4,
+    )
+    assert [loaded.total(number) for number in ("rows", "skipped", "rejected")] == [15, 2, 4]
+    assert [loaded.total(number, lookups=True) for number in ("rows", "skipped", "rejected")] == [7, 0, 1]
+    assert [loaded.count(status) for status in ("loaded", "refused", "unmatched")] == [3, 1, 0]
+
+
+def test_a_look_without_files_loads_nothing(desk: Desk) -> None:
+    nothing = Look([], [])
+    assert load(desk.connection, desk.location, nothing, ExportDates(MONDAY, TUESDAY)) == Loaded([], 0)

@@ -1,0 +1,134 @@
+"""A file's name tells its layout, its export date, and when it was written."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from pipeline.exports.layouts import Layout
+from pipeline.exports.locations import ExportFile
+from pipeline.exports.matching import Landed, Unmatched, match
+from tests.exports.desk import layout
+
+TODAY = date(2024, 6, 20)
+MODIFIED = datetime(2024, 6, 12, 23, 30, tzinfo=UTC)
+CLICKS = layout(name="clicks", files=r"ACME_clicks_(?P<date>\d{8})(?P<time>\d{6})?\.txt")
+
+
+def file(name: str) -> ExportFile:
+    return ExportFile(name, 1, MODIFIED)
+
+
+def landed(name: str, *layouts: Layout) -> Landed:
+    found = match(file(name), layouts or [CLICKS], TODAY)
+    assert isinstance(found, Landed)
+    return found
+
+
+def reason(name: str, *layouts: Layout) -> str:
+    found = match(file(name), layouts or [CLICKS], TODAY)
+    assert isinstance(found, Unmatched)
+    assert found.export_date == date(2024, 6, 12)
+    return found.reason
+
+
+def test_a_file_has_the_layout_whose_pattern_is_its_whole_name() -> None:
+    opens = layout(name="opens", files=r"ACME_opens_(?P<date>\d{8})\.txt")
+    assert landed("ACME_opens_20240611.txt", CLICKS, opens).layout is opens
+    assert landed("ACME_clicks_20240611.txt", CLICKS, opens).layout is CLICKS
+
+
+@pytest.mark.parametrize("name", ["out/2024/ACME_clicks_20240611.txt", "ACME_clicks_20240611.txt.gz"])
+def test_folders_and_packing_are_no_part_of_the_name(name: str) -> None:
+    assert landed(name).export_date == date(2024, 6, 11)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ACME_clicks_20240611.txt.tmp", "my_ACME_clicks_20240611.txt", "acme_clicks_20240611.txt", "readme.md"],
+)
+def test_a_file_without_a_layout_is_left_alone(name: str) -> None:
+    assert reason(name) == "no layout matches its name; write one, or move the file elsewhere"
+
+
+def test_a_file_with_two_layouts_is_left_alone() -> None:
+    assert reason("ACME_clicks_20240611.txt", CLICKS, layout(name="all", files=".*")) == (
+        "more than one layout matches its name (clicks, all); make their patterns stricter"
+    )
+
+
+def test_the_name_tells_when_the_file_was_written_in_local_time() -> None:
+    found = landed("ACME_clicks_20240611063000.txt")
+    assert (found.export_date, found.exported_at) == (date(2024, 6, 11), datetime(2024, 6, 11, 4, 30, tzinfo=UTC))
+
+
+def test_the_export_date_is_the_one_in_the_name_also_where_it_is_another_day_in_utc() -> None:
+    found = landed("ACME_clicks_20240611003000.txt")
+    assert (found.export_date, found.exported_at) == (date(2024, 6, 11), datetime(2024, 6, 10, 22, 30, tzinfo=UTC))
+
+
+def test_without_a_zone_the_time_in_the_name_is_utc() -> None:
+    nowhere = layout(files=CLICKS.files, timezone=None)
+    assert landed("ACME_clicks_20240611063000.txt", nowhere).exported_at == datetime(2024, 6, 11, 6, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "expected"),
+    [
+        (r"x_(?P<date>\d{8})_(?P<time>\d{4})", "x_20240611_0630", datetime(2024, 6, 11, 4, 30, tzinfo=UTC)),
+        (
+            r"x_(?P<date>[\d-]{10})T(?P<time>[\d.]{8})",
+            "x_2024-06-11T06.30.15",
+            datetime(2024, 6, 11, 4, 30, 15, tzinfo=UTC),
+        ),
+        (r"(?P<time>\d{6})x(?P<date>\d{8})", "063015x20240611", datetime(2024, 6, 11, 4, 30, 15, tzinfo=UTC)),
+    ],
+)
+def test_date_and_time_may_be_written_with_or_without_separators(pattern: str, name: str, expected: datetime) -> None:
+    found = landed(name, layout(files=pattern))
+    assert (found.export_date, found.exported_at) == (date(2024, 6, 11), expected)
+
+
+def test_without_a_time_in_the_name_the_file_was_written_when_it_was_modified() -> None:
+    found = landed("ACME_clicks_20240611.txt")
+    assert (found.export_date, found.exported_at) == (date(2024, 6, 11), MODIFIED)
+
+
+@pytest.mark.parametrize("pattern", [r"clicks(_(?P<date>\d{8}))?", r"clicks", r"clicks(_(?P<time>\d{4}))?"])
+def test_without_a_date_in_the_name_the_day_of_its_modification_counts(pattern: str) -> None:
+    found = landed("clicks", layout(files=pattern))
+    assert (found.export_date, found.exported_at) == (date(2024, 6, 12), MODIFIED)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("ACME_clicks_20240231.txt", "'20240231' in its name is no date; the group 'date' looks like 20240611"),
+        ("ACME_clicks_20240611250000.txt", "'250000' in its name is no time; the group 'time' looks like 071500"),
+        ("ACME_clicks_20240621.txt", "its name says 2024-06-21, which is in the future; it is loaded from that day on"),
+        ("ACME_clicks_20091231.txt", "its name says 2009-12-31; dates before 2010-01-01 have no partition"),
+    ],
+)
+def test_a_file_of_an_impossible_date_is_left_alone(name: str, expected: str) -> None:
+    assert reason(name) == expected
+
+
+@pytest.mark.parametrize(("name", "day"), [("20240620", date(2024, 6, 20)), ("20100101", date(2010, 1, 1))])
+def test_a_file_of_today_and_of_the_first_day_is_loaded(name: str, day: date) -> None:
+    assert landed(f"ACME_clicks_{name}.txt").export_date == day
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "expected"),
+    [
+        (r"x(?P<date>\d{6})", "x240611", "'240611' in its name is no date; the group 'date' looks like 20240611"),
+        (r"x(?P<date>\d{7})", "x2024111", "'2024111' in its name is no date; the group 'date' looks like 20240611"),
+        (
+            r"x(?P<date>\d{8})_(?P<time>\d{3})",
+            "x20240611_630",
+            "'630' in its name is no time; the group 'time' looks like 071500",
+        ),
+    ],
+)
+def test_digits_that_could_mean_two_dates_mean_none(pattern: str, name: str, expected: str) -> None:
+    """Python reads 240611 as the year 2406, and 2024111 as one of two days."""
+    assert reason(name, layout(files=pattern)) == expected

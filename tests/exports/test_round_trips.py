@@ -1,0 +1,209 @@
+"""Random files, written as Selligent might write them: every cell arrives as it was, and no row is lost."""
+
+import csv
+import gzip
+import io
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.exports.desk import CODED, Reader
+
+# A load takes far longer in a DuckLake than in a plain file; what differs between them does so in few examples.
+THOROUGHLY = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+BRIEFLY = settings(THOROUGHLY, max_examples=8)
+
+COLUMNS = {"WHO": "user_id", "ABOUT": "email_subject", "AT": "timestamp"}
+USED = {"who", "about", "at", "what"}
+NULL_VALUES = ["", "NULL", "n.v.t."]
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
+CELL = st.one_of(TEXT, st.sampled_from([*NULL_VALUES, "null", " ", '"', "''", "a;b|c,d\te", "two\nlines", "0070"]))
+# Where nothing is quoted, a letter can't separate columns whose names and values hold it.
+MARK = st.sampled_from(",;|\t^ ") | st.characters(exclude_categories=["Cs", "L", "N"], exclude_characters="\x00\r\n-")
+FAULT = st.sampled_from([None, None, None, "unknown code", "unreadable time", "nobody", "skipped", "short", "long"])
+
+
+@dataclass(frozen=True)
+class ExportFile:
+    """A file as bytes, the layout that reads it, and what must come out of it."""
+
+    content: bytes
+    layout: dict[str, Any]
+    rows: list[dict[str, str | None]]
+    further: list[dict[str, str | None]]
+    events: int
+    skipped: int
+    rejected: int
+
+
+@st.composite
+def export_files(draw: st.DrawFn) -> ExportFile:
+    quote = draw(st.sampled_from(['"', "'", "`", None]))
+    delimiter = draw(MARK.filter(lambda mark: mark != quote and mark not in "".join(NULL_VALUES)))
+    header = draw(st.booleans())
+    line_end = draw(st.sampled_from(["\n", "\r\n"]))
+    further_names = draw(
+        st.lists(TEXT, max_size=3, unique_by=str.lower).filter(lambda ns: not USED & {*map(str.lower, ns)})
+    )
+
+    def writable(text: str) -> str:
+        """Without quotes, nothing can hold a delimiter or a line break."""
+        breaks = (delimiter, "\r", "\n") if quote is None else ()
+        return "".join(character for character in text if character not in breaks)
+
+    further_names = list({writable(name).lower(): writable(name) for name in further_names}.values())
+    names = draw(st.permutations(["WHO", "WHAT", "ABOUT", "AT", *[n for n in further_names if n.lower() not in USED]]))
+    further_names = [name for name in names if name not in {"WHO", "WHAT", "ABOUT", "AT"}]
+    rows, lines = [], []
+    counts = {"events": 0, "skipped": 0, "rejected": 0}
+    for fault in draw(st.lists(FAULT, max_size=8)):
+        row = {name: writable(draw(CELL)) for name in names}
+        row |= {"WHO": f"C-{len(lines)}", "WHAT": "OPEN", "AT": "20240611091510"}
+        row |= {
+            "unknown code": {"WHAT": "FWD"},
+            "unreadable time": {"AT": "20240231091510"},
+            "nobody": {"WHO": "NULL"},
+            "skipped": {"WHAT": "SENT", "AT": "never"},
+        }.get(fault, {})
+        cells = [row[name] for name in names]
+        if fault == "short":
+            cells.pop()
+        elif fault == "long":
+            cells.append("one more")
+        else:
+            rows.append({name: None if cell in NULL_VALUES else cell for name, cell in row.items()})
+        counts["events" if fault is None else "skipped" if fault == "skipped" else "rejected"] += 1
+        lines.append(cells)
+    text = io.StringIO()
+    if quote is None:
+        text.write("".join(delimiter.join(line) + line_end for line in ([names] if header else []) + lines))
+    else:
+        quoting = draw(st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]))
+        writer = csv.writer(text, delimiter=delimiter, quotechar=quote, quoting=quoting, lineterminator=line_end)
+        writer.writerows(([names] if header else []) + lines)
+    content = text.getvalue().encode("utf-8-sig" if draw(st.booleans()) else "utf-8")
+    return ExportFile(
+        content=gzip.compress(content) if draw(st.booleans()) else content,
+        layout=CODED
+        | {"delimiter": delimiter, "quote": quote, "header": header or names, "null_values": NULL_VALUES}
+        | {"columns": COLUMNS, "datetime_formats": ["%Y%m%d%H%M%S"]},
+        rows=rows,
+        further=[{name: row[name] for name in further_names} for row in rows],
+        **counts,
+    )
+
+
+def assert_every_cell_arrives(read: Reader, export: ExportFile) -> None:
+    reading = read(export.content, **export.layout)
+    in_all = export.events + export.skipped + export.rejected
+    assert reading.counts == ("loaded", in_all, export.skipped, export.rejected)
+    assert reading.all("row_number", "user_id", "event_code", "email_subject", "timestamp") == [
+        (number, row["WHO"], row["WHAT"], row["ABOUT"], row["AT"]) for number, row in enumerate(export.rows, start=1)
+    ]
+    assert [json.loads(extra or "{}") for extra in reading.all("extra")] == export.further
+    assert len(reading.accepted("event")) == export.events
+    assert len(reading.rejected) == export.rejected
+
+
+@THOROUGHLY
+@given(export=export_files())
+def test_every_cell_of_a_delimited_file_arrives_and_no_row_is_lost(read: Reader, export: ExportFile) -> None:
+    assert_every_cell_arrives(read, export)
+
+
+@BRIEFLY
+@given(export=export_files())
+def test_every_cell_of_a_delimited_file_arrives_in_a_lake(read_into_lake: Reader, export: ExportFile) -> None:
+    assert_every_cell_arrives(read_into_lake, export)
+
+
+# Names that a layout gives to keys, and that JSON, JSON pointers, JSON paths and SQL all have their own ideas about.
+NAME = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=6) | st.sampled_from(
+    ["", "/", "~", "~1", "a/b", "$", "$.a", "*", "0", "it's", 'say "hi"', "back\\slash", "line", "document", "select"]
+)
+KEY = st.text(st.characters(exclude_categories=["Cs"]), max_size=6) | NAME
+VALUE = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(-1e9, 1e9, width=32) | CELL,
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(KEY, values, max_size=3),
+    max_leaves=4,
+)
+
+
+@dataclass(frozen=True)
+class JsonFile:
+    """Lines of JSON, the layout that reads them, and what must come out of each: None where it is broken off."""
+
+    content: bytes
+    columns: dict[str, str]
+    lines: list[str]
+    said: list[tuple[str, str | None, dict[str, Any]] | None]
+
+
+@st.composite
+def json_files(draw: st.DrawFn) -> JsonFile:
+    who, when, about = draw(st.lists(NAME, min_size=3, max_size=3, unique_by=str.lower))
+    taken = {who.lower(), when.lower(), about.lower()}
+    further_keys = st.dictionaries(KEY.filter(lambda key: key.lower() not in taken), VALUE, max_size=5)
+    lines: list[str] = []
+    said: list[tuple[str, str | None, dict[str, Any]] | None] = []
+    for number, broken in enumerate(draw(st.lists(st.booleans(), max_size=5))):
+        further, subject = draw(further_keys), draw(CELL)
+        document = {who: f"C-{number}", about: subject, when: "2024-06-11T09:15:10"}
+        pairs = draw(st.permutations([*further.items(), *document.items()]))
+        line = json.dumps(dict(pairs), ensure_ascii=draw(st.booleans()))
+        lines.append(line[:-1] if broken else line)
+        said.append(None if broken else (f"C-{number}", subject or None, further))
+    content = "".join(f"{line}\n" for line in lines).encode("utf-8-sig" if draw(st.booleans()) else "utf-8")
+    return JsonFile(
+        content=gzip.compress(content) if draw(st.booleans()) else content,
+        columns={who: "user_id", when: "timestamp", about: "email_subject"},
+        lines=lines,
+        said=said,
+    )
+
+
+def assert_every_key_arrives(read: Reader, export: JsonFile) -> None:
+    reading = read(export.content, format="ndjson", columns=export.columns)
+    assert reading.counts == ("loaded", len(export.lines), 0, export.said.count(None))
+    numbered = enumerate(zip(export.lines, export.said, strict=True), start=1)
+    assert [(line, text) for line, _, text in reading.rejected] == [
+        (number, line) for number, (line, said) in numbered if said is None
+    ]
+    understood = reading.accepted("user_id", "email_subject", "extra")
+    assert [(user_id, subject, json.loads(extra or "{}")) for user_id, subject, extra in understood] == [
+        said for said in export.said if said is not None
+    ]
+
+
+@THOROUGHLY
+@given(export=json_files())
+def test_every_key_of_a_json_line_arrives_and_no_line_is_lost(read: Reader, export: JsonFile) -> None:
+    assert_every_key_arrives(read, export)
+
+
+@BRIEFLY
+@given(export=json_files())
+def test_every_key_of_a_json_line_arrives_in_a_lake(read_into_lake: Reader, export: JsonFile) -> None:
+    assert_every_key_arrives(read_into_lake, export)
+
+
+# A row that is understood, one that is not, one that can't be read.
+KINDS = st.sampled_from(["C-1,zoe@example.com,2024-06-11T09:15:10", ",,2024-06-11T09:15:10", "half"])
+
+
+@THOROUGHLY
+@given(rows=st.lists(KINDS, max_size=30), header=st.booleans(), line_end=st.sampled_from(["\n", "\r\n"]))
+def test_every_rejected_row_is_found_at_its_line(read: Reader, rows: list[str], header: bool, line_end: str) -> None:
+    names = ["CUSTOMER", "MAIL", "OPENED_AT"]
+    lines = [",".join(names), *rows] if header else rows
+    reading = read(
+        "".join(line + line_end for line in lines),
+        header=header or names,
+        columns={"CUSTOMER": "user_id", "MAIL": "email", "OPENED_AT": "timestamp"},
+    )
+    first = 2 if header else 1
+    assert reading.lines == [number for number, row in enumerate(rows, start=first) if not row.startswith("C-1")]

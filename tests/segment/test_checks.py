@@ -1,0 +1,89 @@
+"""Nothing is lost on the way: two ways of counting agree, or somebody is told what to do."""
+
+from datetime import timedelta
+
+import pytest
+
+from pipeline.dates import ExportDates
+from pipeline.segment.checks import Balance, due_is_settled, staged_is_modelled
+from pipeline.segment.outbox import cut
+from tests import segment_faults as faults
+from tests.segment.lake import DATES, DAY, NOW, SCHEMA, Lake, day, id_of, one_of_each, said
+from tests.segment.sending import Sender
+
+
+def of_the_models(lake: Lake, dates: ExportDates = DATES) -> Balance:
+    return staged_is_modelled(lake.connection, SCHEMA, dates)
+
+
+def test_rows_are_events_and_repetitions(lake: Lake) -> None:
+    """Of nine rows, one says an event of the day again and two an event of the day before."""
+    yesterday = f"{day(-1).first}"
+    lake.stage(*one_of_each(), said(10, export_date=yesterday), said(11, export_date=yesterday))
+    lake.say_again(said(1), said(10), said(11))
+
+    assert of_the_models(lake) == Balance(
+        True, {"staged": 9, "modelled": 6, "duplicates": 3}, "9 rows = 6 events + 3 said before."
+    )
+    assert of_the_models(lake, day(-1)).numbers == {"staged": 2, "modelled": 2, "duplicates": 0}
+    assert of_the_models(lake, ExportDates(day(-1).first, DAY)).numbers == {
+        "staged": 11,
+        "modelled": 8,
+        "duplicates": 3,
+    }
+
+
+def test_a_quiet_day_is_in_balance(plain: Lake) -> None:
+    assert of_the_models(plain) == Balance(
+        True, {"staged": 0, "modelled": 0, "duplicates": 0}, "0 rows = 0 events + 0 said before."
+    )
+
+
+@pytest.mark.parametrize("table", ["email_delivered", "email_unsubscribed"])
+def test_an_event_that_is_missing_from_its_table_is_told(plain: Lake, table: str) -> None:
+    plain.stage(*one_of_each())
+    plain.query(f"DELETE FROM {SCHEMA}.{table}")
+    balance = of_the_models(plain)
+    assert not balance.holds
+    assert balance.sentence == (
+        "6 rows are staged, but 5 events are in the tables and 0 were said before. "
+        "Materialise the segment tables of these dates again."
+    )
+
+
+def test_an_event_that_stands_in_its_table_twice_is_told(plain: Lake) -> None:
+    plain.stage(*one_of_each())
+    plain.query(f"INSERT INTO {SCHEMA}.email_opened FROM {SCHEMA}.email_opened")
+    assert not of_the_models(plain).holds
+
+
+def test_what_was_due_is_delivered_waiting_or_dead(sender: Sender) -> None:
+    sender.lake.stage(*(said(number) for number in range(4)), said(9, user_id=None), said(10, "Email Bounced"))
+    sender.lake.put_out(sender.ledger)
+    sender.server.misbehave(faults.Answer(400), faults.Answer(400), faults.Answer(400))
+    sender.deliver()
+    assert due_is_settled(sender.lake.connection, sender.ledger, DATES) == Balance(
+        True,
+        {"due": 6, "delivered": 3, "waiting": 1, "dead": 2},
+        "6 events that were due = 3 delivered + 1 waiting + 2 dead.",
+    )
+
+
+def test_what_was_cut_and_not_entered_is_told(sender: Sender) -> None:
+    sender.lake.stage(said(1))
+    sender.lake.put_out(sender.ledger)
+    sender.lake.stage(said(2))
+    cut(sender.lake.connection, SCHEMA, DATES, NOW + timedelta(days=1))
+    balance = due_is_settled(sender.lake.connection, sender.ledger, DATES)
+    assert not balance.holds
+    assert balance.sentence == (
+        "2 events were due, but 0 delivered + 1 waiting + 0 dead. Materialise delivery/outbox of these dates again."
+    )
+
+
+def test_each_date_is_counted_by_itself(sender: Sender) -> None:
+    sender.lake.stage(said(1), said(2, export_date=f"{day(1).first}"))
+    sender.lake.put_out(sender.ledger, day(1))
+    assert due_is_settled(sender.lake.connection, sender.ledger, day(1)).numbers["due"] == 1
+    assert due_is_settled(sender.lake.connection, sender.ledger, DATES).numbers["due"] == 0
+    assert sender.lake.due_ids() == {id_of(2)}

@@ -1,0 +1,98 @@
+"""The ceiling holds whatever comes, with a clock that only sleeping moves."""
+
+from itertools import accumulate
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from pipeline.segment.pacing import Pace
+from tests.segment.sending import FakeTime
+
+ROUNDING = 1e-6
+
+
+def pace_at(events_per_second: float, time: FakeTime) -> Pace:
+    return Pace(events_per_second, time.clock, time.sleep)
+
+
+@given(
+    ceiling=st.integers(1, 5_000),
+    batches=st.lists(
+        st.tuples(st.integers(1, 2_500), st.floats(0, 10), st.none() | st.floats(0, 400)), min_size=1, max_size=30
+    ),
+)
+@example(ceiling=1000, batches=[(2500, 0, None), (2500, 0, None), (1, 0, None)])
+def test_no_span_of_time_sees_more_events_than_the_ceiling_allows(
+    ceiling: int, batches: list[tuple[int, float, float | None]]
+) -> None:
+    """Batches come after any idle time, and with a pause between some of them. Idle time is not saved up."""
+    time = FakeTime()
+    pace = pace_at(ceiling, time)
+    went_at: list[float] = []
+    for events, idle, pause in batches:
+        time.seconds += idle
+        if pause is not None:
+            pace.pause(pause)
+        pace.wait_for(events)
+        went_at.append(time.seconds)
+
+    before = [0, *accumulate(events for events, _, _ in batches)]
+    for first in range(len(batches)):
+        for last in range(first + 1, len(batches)):
+            events_between = before[last] - before[first]
+            assert events_between <= ceiling * (went_at[last] - went_at[first]) + ceiling * ROUNDING
+
+
+@given(st.lists(st.integers(1, 2_500), min_size=1, max_size=30), st.integers(1, 5_000))
+def test_nobody_waits_longer_than_the_ceiling_asks(batches: list[int], ceiling: int) -> None:
+    time = FakeTime()
+    pace = pace_at(ceiling, time)
+    for events in batches:
+        pace.wait_for(events)
+    assert time.seconds == pytest.approx(sum(batches[:-1]) / ceiling)
+
+
+def test_the_first_batch_goes_at_once(time: FakeTime) -> None:
+    pace_at(10, time).wait_for(2_500)
+    assert time.slept == []
+
+
+def test_no_ceiling_is_no_waiting(time: FakeTime) -> None:
+    pace = pace_at(0, time)
+    for _ in range(100):
+        pace.wait_for(2_500)
+    assert time.slept == []
+
+
+@pytest.mark.parametrize("ceiling", [0, 1_000])
+def test_a_pause_holds_whoever_comes(time: FakeTime, ceiling: int) -> None:
+    pace = pace_at(ceiling, time)
+    pace.pause(30)
+    pace.wait_for(1)
+    assert time.seconds == 30
+    pace.wait_for(1)
+    assert time.seconds == (30 if ceiling == 0 else 30.001)
+
+
+def test_a_shorter_pause_does_not_end_a_longer_one(time: FakeTime) -> None:
+    pace = pace_at(0, time)
+    pace.pause(30)
+    pace.pause(5)
+    pace.wait_for(1)
+    assert time.seconds == 30
+
+
+@pytest.mark.parametrize("ceiling", [0, 1_000])
+def test_a_pause_holds_those_too_who_were_waiting_for_their_turn_already(time: FakeTime, ceiling: int) -> None:
+    """Another connection is told to wait while this one sleeps: what one was told holds for all."""
+
+    def sleep(seconds: float) -> None:
+        time.sleep(seconds)
+        if len(time.slept) == 1:
+            pace.pause(60)
+
+    pace = Pace(ceiling, time.clock, sleep)
+    pace.pause(2)
+    pace.wait_for(100)
+    assert time.seconds >= 62

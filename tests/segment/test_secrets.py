@@ -1,0 +1,128 @@
+"""The write key goes to Segment and nowhere else, whatever goes wrong."""
+
+import base64
+import logging
+import traceback
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipeline.segment import outbox
+from pipeline.segment.delivery import write_out
+from pipeline.segment.ledger import Ledger
+from pipeline.segment.mirror import mirror
+from pipeline.warehouse import Warehouse
+from tests import segment_faults as faults
+from tests.segment.conftest import opened
+from tests.segment.lake import DATES, id_of, said
+from tests.segment.sending import KEY, FakeTime, RecordingServer, Sender, client_for
+
+ENCODED = base64.b64encode(f"{KEY}:".encode()).decode()
+REFUSALS = [faults.Answer(status) for status in (302, 307, 401, 403, 404, 501)]
+PASSING = [faults.Answer(400), faults.Answer(413), *faults.EVERY_KIND, faults.RejectMessage(id_of(4))]
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "MAX_BATCH_EVENTS", 3)
+
+
+@pytest.fixture(autouse=True)
+def everything_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    for name in ("pipeline", "urllib3", "requests"):
+        caplog.set_level(logging.DEBUG, name)
+
+
+def assert_told_nowhere(folder: Path, caplog: pytest.LogCaptureFixture, *texts: object) -> None:
+    told = [text.to_csv() if isinstance(text, pd.DataFrame) else str(text) for text in texts]
+    told += [f"{record.getMessage()} {record.__dict__}" for record in caplog.records]
+    for text in told:
+        assert KEY not in text
+        assert ENCODED not in text
+    for path in folder.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert KEY.encode() not in content, path.name
+            assert ENCODED.encode() not in content, path.name
+
+
+def rows_of(warehouse: Warehouse) -> list[object]:
+    with warehouse.reading() as connection:
+        return [
+            connection.execute(f"FROM delivery.{table}").fetchall()
+            for table in ("outbox", "batches", "dead_events", "events")
+        ]
+
+
+def test_no_kind_of_failure_tells_the_write_key(
+    warehouse: Warehouse,
+    ledger: Ledger,
+    server: RecordingServer,
+    time: FakeTime,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told: list[object] = []
+    with opened(warehouse) as lake:
+        sender = Sender(lake, ledger, server, time)
+        lake.stage(*(said(number) for number in range(90)))
+        lake.put_out(ledger)
+        told.append(write_out(lake.connection, ledger, tmp_path / "dry_run", "email_opened", DATES))
+        for fault in [*REFUSALS, *PASSING]:
+            server.misbehave(fault)
+            told += [sender.deliver(max_attempts=1), *ledger.frames(DATES)]
+        told.append(client_for("http://127.0.0.1:1", time).send("{}", 1))
+    mirror(warehouse, ledger, DATES)
+    told += [*ledger.frames(DATES), ledger.standings(), rows_of(warehouse)]
+
+    assert any("401" in str(text) for text in told)
+    assert caplog.records
+    assert_told_nowhere(tmp_path, caplog, *told)
+
+
+ECHO = f'{{"success": false, "message": "unknown write key {KEY}"}} <pre>Authorization: Basic {ENCODED}</pre>'
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 404, 413, 503])
+def test_an_answer_that_repeats_the_write_key_is_not_repeated(
+    sender: Sender, tmp_path: Path, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    """Proxies show what they were sent on their error pages; a reason goes to the ledger, the UI and the report."""
+    sender.lake.stage(said(1))
+    sender.lake.put_out(sender.ledger)
+    sender.server.misbehave(faults.Answer(status, body=ECHO, kept=False))
+    sent = sender.deliver(max_attempts=1)
+    assert sender.standing()[0] == 0
+    assert_told_nowhere(tmp_path, caplog, sent, *sender.ledger.frames(DATES))
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["http://127.0.0.1:1", "http://a host", "http://127.0.0.1:99999", "gopher://x", "http://"]
+)
+def test_an_endpoint_that_cannot_be_asked_tells_nothing(
+    endpoint: str, time: FakeTime, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = client_for(endpoint, time, max_attempts=1)
+    answer = client.send('{"messageId":"1"}', 1)
+    assert_told_nowhere(tmp_path, caplog, answer, client, vars(answer.verdict))
+
+
+def test_a_write_key_that_no_header_can_carry_is_not_told(
+    sender: Sender, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Copied from a web page with an invisible character in it."""
+    sender.lake.stage(said(1))
+    sender.lake.put_out(sender.ledger)
+    client = client_for(sender.server.url, sender.time, write_key=f"{KEY}\u200b")
+    told: list[object] = []
+    try:
+        told.append(sender.deliver(send=client.send))
+    except Exception as error:
+        told += [error, "".join(traceback.format_exception(error))]
+    assert_told_nowhere(tmp_path, caplog, *told)
+
+
+def test_a_client_shown_to_somebody_does_not_show_its_write_key(time: FakeTime) -> None:
+    assert KEY not in repr(client_for("http://127.0.0.1:1", time))
