@@ -29,8 +29,8 @@ lint: $(DEV_READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pipeline.models.dbt parse
-	cd dbt_project && ../$(BIN)/sqlfluff lint models tests
+	cd dbt_project && ../$(BIN)/dbt parse --quiet --warn-error
+	$(BIN)/sqlfluff lint dbt_project/models dbt_project/tests/*.sql
 
 $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -20,7 +20,7 @@ COLUMNS = {"WHO": "user_id", "ABOUT": "email_subject", "AT": "timestamp"}
 USED = {"who", "about", "at", "what"}
 NULL_VALUES = ["", "NULL", "n.v.t."]
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00\r"), max_size=12)
 CELL = st.one_of(TEXT, st.sampled_from([*NULL_VALUES, "null", " ", '"', "''", "a;b|c,d\te", "two\nlines", "0070"]))
 # Where nothing is quoted, a letter can't separate columns whose names and values hold it.
 MARK = st.sampled_from(",;|\t^ ") | st.characters(exclude_categories=["Cs", "L", "N"], exclude_characters="\x00\r\n-")
@@ -51,9 +51,10 @@ def export_files(draw: st.DrawFn) -> ExportFile:
     )
 
     def writable(text: str) -> str:
-        """Without quotes, nothing can hold a delimiter or a line break."""
-        breaks = (delimiter, "\r", "\n") if quote is None else ()
-        return "".join(character for character in text if character not in breaks)
+        """Without quotes, nothing can hold a delimiter or a line break; with them, lines break as rows end."""
+        if quote is not None:
+            return text.replace("\n", line_end)
+        return "".join(character for character in text if character not in (delimiter, "\n"))
 
     further_names = list({writable(name).lower(): writable(name) for name in further_names}.values())
     names = draw(st.permutations(["WHO", "WHAT", "ABOUT", "AT", *[n for n in further_names if n.lower() not in USED]]))
