@@ -1,4 +1,4 @@
-"""Materialise one asset for a range of dates in this process; exit status 1 where the run failed."""
+"""Materialise assets (commas between them) for a range of dates in this process; exit status 1 where the run failed."""
 
 import json
 import sys
@@ -9,13 +9,13 @@ from pipeline.definitions import defs
 from pipeline.instance import dagster_home
 
 
-def main(asset: str, first: str, last: str, config: str) -> int:
+def main(assets: str, first: str, last: str, config: str) -> int:
     dagster_home()
-    key = dg.AssetKey(asset.split("/"))
+    keys = [dg.AssetKey(asset.split("/")) for asset in assets.split(",")]
     with dg.DagsterInstance.get() as instance:
         result = defs.resolve_job_def("selligent_to_segment").execute_in_process(
             instance=instance,
-            asset_selection=[key],
+            asset_selection=keys,
             run_config=json.loads(config),
             tags={"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last},
             raise_on_error=False,

@@ -102,10 +102,10 @@ class Project:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def materialize(self, asset: str, first: str, last: str = "", *, config: str = "{}", **settings: str) -> bool:
-        """One asset alone, for a range of dates, as the UI would."""
+    def materialize(self, assets: str, first: str, last: str = "", *, config: str = "{}", **settings: str) -> bool:
+        """One asset alone, or several, for a range of dates, as the UI would."""
         done = subprocess.run(
-            [sys.executable, "-m", "tests.end_to_end.materialize", asset, first, last or first, config],
+            [sys.executable, "-m", "tests.end_to_end.materialize", assets, first, last or first, config],
             env={**self.environment, **settings},
             cwd=PROJECT_ROOT,
             capture_output=True,
