@@ -134,6 +134,7 @@ class Warehouse:
 
     @contextmanager
     def _connected(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        DATA_DIR.mkdir(parents=True, exist_ok=True)  # of the directory for spilling, DuckDB makes the last part only
         connection = duckdb.connect(":memory:", config={"memory_limit": MEMORY_LIMIT})
         try:
             connection.execute("SET TimeZone = 'UTC'")

@@ -5,6 +5,11 @@
     cast(md5(to_json([{{ expressions | join(", ") }}])) as uuid)
 {%- endmacro %}
 
+{#- A number that is the same for the same values, and quickly told; it is stored nowhere. -#}
+{% macro bucket(expressions) -%}
+    hash({{ expressions | join(", ") }})
+{%- endmacro %}
+
 {#- An instant as text: microseconds since 1970, UTC. -#}
 {% macro microseconds(instant) -%}
     cast(epoch_us({{ instant }}) as varchar)

@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 
@@ -22,6 +24,7 @@ from pipeline.exports.reading import (
     lookup_rows,
     missing_columns,
     ndjson_source,
+    parse,
 )
 from pipeline.warehouse import literal, quoted, transaction
 
@@ -173,7 +176,9 @@ def _replace(loader: _Loader, seen: Landed, copy: LocalCopy) -> LoadedFile:
     for table in (REJECTS_TABLE, REJECTS_SCANS):
         loader.connection.execute(f"DROP TABLE IF EXISTS temp.{quoted(table)}")
     fill = _fill_events if seen.layout.kind == "events" else _fill_lookups
-    rows, skipped, rejected = fill(loader, seen, source)
+    with TemporaryDirectory() as folder:
+        parsed = parse(loader.connection, source, Path(folder) / "rows.parquet")
+        rows, skipped, rejected = fill(loader, seen, source, parsed)
     return LoadedFile(name, day, seen.layout.kind, "loaded", rows, skipped, rejected, warning)
 
 
@@ -192,10 +197,10 @@ def _which_file(loader: _Loader, seen: Landed) -> str:
     )
 
 
-def _fill_events(loader: _Loader, seen: Landed, source: Source) -> tuple[int, int, int]:
+def _fill_events(loader: _Loader, seen: Landed, source: Source, parsed: str) -> tuple[int, int, int]:
     loader.connection.execute(
         f"INSERT INTO raw.events BY NAME SELECT {_which_file(loader, seen)}, "
-        f"{literal(seen.layout.name)} AS layout, * FROM ({event_rows(source, seen.layout)})"
+        f"{literal(seen.layout.name)} AS layout, * FROM ({event_rows(parsed, source, seen.layout, seen.export_date)})"
     )
     place = [seen.export_date, seen.file.name]
     counted = loader.connection.execute(
@@ -237,10 +242,10 @@ def _text_of_stored(source: Source, layout: Layout) -> str:
     return f"concat_ws({literal(layout.delimiter)}, {', '.join(stored)})"
 
 
-def _fill_lookups(loader: _Loader, seen: Landed, source: Source) -> tuple[int, int, int]:
+def _fill_lookups(loader: _Loader, seen: Landed, source: Source, parsed: str) -> tuple[int, int, int]:
     loader.connection.execute(
         f"CREATE OR REPLACE TEMP TABLE lookup_rows AS SELECT {_which_file(loader, seen)}, "
-        f"{literal(seen.layout.kind)} AS kind, * FROM ({lookup_rows(source, seen.layout)})"
+        f"{literal(seen.layout.kind)} AS kind, * FROM ({lookup_rows(parsed, source, seen.layout)})"
     )
     loader.connection.execute(
         "INSERT INTO raw.lookups BY NAME "

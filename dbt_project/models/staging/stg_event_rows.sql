@@ -6,7 +6,26 @@
     partitioned_by="export_date",
 ) }}
 
-with understood as (
+{%- set namespace = "'" ~ var("message_id_namespace") | replace("'", "''") ~ "'" -%}
+{%- set kind_of_person -%}
+    case
+        when user_id is not null then 'user'
+        when list_id is not null and selligent_user_id is not null then 'contact'
+        else 'email'
+    end
+{%- endset -%}
+{%- set person -%}
+    case
+        when user_id is not null then user_id
+        when list_id is not null and selligent_user_id is not null then list_id || ':' || selligent_user_id
+        else lower(email)
+    end
+{%- endset -%}
+{#- Only what the export's own row says goes into an id: a lookup that comes late must not change it. -#}
+{%- set said = ["event_text", kind_of_person, person, "email_id", "campaign_id", "link_id", "list_id", "send_id"] -%}
+{%- set own_id = hashed([namespace] + said + [microseconds("timestamp")]) -%}
+{%- set given_id = hashed([namespace, "event_text", "event_id"]) %}
+with understood as not materialized (
 
     select
         raw_events.export_date,
@@ -40,40 +59,51 @@ with understood as (
 
 ),
 
-{#- Only what the export's own row says goes into an id: a lookup that comes late must not change it. -#}
-identified as (
+{#- Rows alike are few, and to find out which can be any is far cheaper than to number all rows. -#}
+crowded as (
 
-    select
-        *,
-        case
-            when event_id is not null
-                then {{ hashed(["'" ~ var("message_id_namespace") | replace("'", "''") ~ "'", "event_text", "event_id"]) }}
-            else {{ hashed([
-                "'" ~ var("message_id_namespace") | replace("'", "''") ~ "'",
-                "event_text",
-                "case when user_id is not null then 'user' when list_id is not null and selligent_user_id is not null "
-                ~ "then 'contact' else 'email' end",
-                "case when user_id is not null then user_id when list_id is not null and selligent_user_id is not null "
-                ~ "then list_id || ':' || selligent_user_id else lower(email) end",
-                "email_id",
-                "campaign_id",
-                "link_id",
-                "list_id",
-                "send_id",
-                microseconds("timestamp"),
-            ]) }}
-        end as first_id
-    from understood
+    select bucket
+    from (select {{ bucket(said + ["timestamp"]) }} as bucket from understood where event_id is null)
+    group by bucket
+    having count(*) > 1
 
 ),
 
 {#- Two rows alike in one file are two true events within one moment: the n-th of them is event n. -#}
-counted as (
+numbered as (
+
+    select
+        * exclude (first_id, ordinal),
+        case
+            when ordinal = 1 then first_id
+            else {{ hashed(["cast(first_id as varchar)", "cast(ordinal as varchar)"]) }}
+        end as id
+    from (
+        select
+            *,
+            row_number() over (partition by first_id, file, export_date order by row_number) as ordinal
+        from (
+            select
+                *,
+                {{ own_id }} as first_id
+            from understood
+            where event_id is null and {{ bucket(said + ["timestamp"]) }} in (select bucket from crowded)
+        )
+    )
+
+),
+
+identified as (
 
     select
         *,
-        row_number() over (partition by first_id, file, export_date) as ordinal
-    from identified
+        case when event_id is not null then {{ given_id }} else {{ own_id }} end as id
+    from understood
+    where event_id is not null or {{ bucket(said + ["timestamp"]) }} not in (select bucket from crowded)
+
+    union all by name
+
+    select * from numbered
 
 )
 
@@ -83,10 +113,7 @@ select
     row_number,
     exported_at,
     loaded_at,
-    case
-        when ordinal = 1 or event_id is not null then first_id
-        else {{ hashed(["cast(first_id as varchar)", "cast(ordinal as varchar)"]) }}
-    end as id,
+    id,
     event_text,
     timestamp,
     user_id,
@@ -102,4 +129,4 @@ select
     link_name,
     list_name,
     is_bot
-from counted
+from identified

@@ -9,40 +9,35 @@
     pre_hook="{{ drop_withdrawn('stg_event_rows') }}",
 ) }}
 
-with rows_of_this_run as (
-
-    select *
-    from {{ ref("stg_event_rows") }} as event_rows
-    where {{ in_run_dates("event_rows") }} or {{ run_window("all_names") }}
-
-),
-
+{%- set in_this_run -%}
+    ({{ in_run_dates("event_rows") }} or {{ run_window("all_names") }}) and {{ in_run_span("event_rows.timestamp") }}
+{%- endset %}
 {#- The same event in an export of another date counts too; its timestamp is the same, so few files are searched. -#}
-candidates as (
+with repeated as (
 
-    select *
+    select id
     from {{ ref("stg_event_rows") }}
     where {{ in_run_span("timestamp") }}
-        and id in (select id from rows_of_this_run)
-
-),
-
-repeated as (
-
-    select id from candidates group by id having count(*) > 1
+        and id in (select event_rows.id from {{ ref("stg_event_rows") }} as event_rows where {{ in_this_run }})
+    group by id
+    having count(*) > 1
 
 ),
 
 {#- Sorting is for the few ids that stand there twice: sorting all rows would cost twice the rest of the model. -#}
-first_rows as (
+first_rows as not materialized (
 
-    select * from candidates where id not in (select id from repeated)
+    select *
+    from {{ ref("stg_event_rows") }} as event_rows
+    where {{ in_this_run }}
+        and event_rows.id not in (select id from repeated)
 
     union all by name
 
     select *
-    from candidates
-    where id in (select id from repeated)
+    from {{ ref("stg_event_rows") }}
+    where {{ in_run_span("timestamp") }}
+        and id in (select id from repeated)
     qualify row_number() over (
         partition by id order by export_date, exported_at, file, row_number
     ) = 1
