@@ -120,7 +120,11 @@ def test_layouts_see_neither_folders_nor_packing(name: str, base_name: str) -> N
     assert ExportFile(name, 1, WRITTEN).base_name == base_name
 
 
-@pytest.mark.parametrize(("content", "gzipped"), [(CONTENT, False), (gzip.compress(CONTENT), True), (b"", False)])
+@pytest.mark.parametrize(
+    ("content", "gzipped"),
+    [(CONTENT, False), (gzip.compress(CONTENT), True), (b"", False)],
+    ids=["plain", "packed", "empty"],
+)
 def test_packing_is_told_by_the_content(tmp_path: Path, content: bytes, gzipped: bool) -> None:
     path = tmp_path / "opens.csv"
     path.write_bytes(content)

@@ -271,7 +271,11 @@ def test_a_file_with_nothing_in_it_is_legal(read: Reader, content: bytes, change
     assert (*reading.counts, reading.file.reason) == ("loaded", 0, 0, 0, None)
 
 
-@pytest.mark.parametrize("content", [HEADER, HEADER.rstrip("\n"), gzip.compress(HEADER.encode())])
+@pytest.mark.parametrize(
+    "content",
+    [HEADER, HEADER.rstrip("\n"), gzip.compress(HEADER.encode())],
+    ids=["one line", "no line end", "packed"],
+)
 def test_a_file_with_nothing_but_a_header_is_legal(read: Reader, content: str | bytes) -> None:
     assert read(content).counts == ("loaded", 0, 0, 0)
 
