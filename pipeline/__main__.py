@@ -4,6 +4,7 @@ What a command needs is imported when it is asked for: Dagster takes seconds to 
 """
 
 import os
+import signal
 import sys
 from datetime import UTC, date, datetime
 
@@ -70,6 +71,8 @@ def ui(port: int) -> None:
 
     dagster_home()
     os.chdir(PROJECT_ROOT)
+    # A shell script starts what it puts in the background deaf to SIGINT, and Dagster would take that over.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     arguments = ["dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
     os.execv(sys.executable, [sys.executable, "-m", *arguments])
 

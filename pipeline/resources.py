@@ -22,6 +22,10 @@ from pipeline.warehouse import Warehouse
 class Exports(dg.ConfigurableResource):
     """The place that exports arrive in, with the layouts that say what they look like."""
 
+    def settings(self) -> Settings:
+        """The settings as they stand now."""
+        return load_settings()
+
     def location(self) -> ExportLocation:
         """SELLIGENT_EXPORTS."""
         return ExportLocation(load_settings().selligent_exports)

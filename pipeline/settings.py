@@ -3,6 +3,7 @@
 Every fault is told at once, in one line, by the name of its setting; a secret is never repeated in it.
 """
 
+import difflib
 import ipaddress
 import os
 from functools import cached_property
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -21,6 +23,8 @@ from pipeline.errors import SettingsError
 from pipeline.naming import snake_case
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+# The made-up exports that the project ships.
+EXAMPLES = str(PROJECT_ROOT / "examples" / "exports")
 # Dagster's home, dbt's artifacts and what a dry run writes; another place suits containers and tests.
 DATA_DIR = PROJECT_ROOT / os.environ.get("PIPELINE_DATA_DIR", "data")
 
@@ -200,11 +204,29 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: naming every setting that is wrong, in one line.
     """
+    faults = _misspelled()
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
-        faults = [_sentence(detail) for detail in error.errors(include_url=False)]
+        faults += [_sentence(detail) for detail in error.errors(include_url=False)]
         raise SettingsError("; ".join(faults)) from None
+    if faults:
+        raise SettingsError("; ".join(faults))
+    return settings
+
+
+def _misspelled() -> list[str]:
+    """Names that are nearly a setting's: such a setting would silently not count."""
+    known = {name.upper() for name in Settings.model_fields}
+    given = {name.upper() for name in (*os.environ, *dotenv_values(_env_file()))} - known
+    near = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.85) for name in sorted(given)}
+    return [f"{name}: is no setting; did you mean {matches[0]}?" for name, matches in near.items() if matches]
+
+
+def _env_file() -> Path:
+    path = Settings.model_config["env_file"]
+    assert isinstance(path, Path)  # there is one file
+    return path
 
 
 def _sentence(detail: ErrorDetails) -> str:

@@ -407,3 +407,10 @@ def test_settings_do_not_change_under_way(environment: Environment) -> None:
 
 def test_the_names_of_settings_are_those_of_the_contract() -> None:
     assert settings.LATER_SETTINGS == LATER
+
+
+def test_a_setting_that_is_nearly_one_is_told(environment: Environment) -> None:
+    """It would silently not count, and events would go to the wrong region."""
+    assert environment.refusal(SEGMENT_REGOIN="eu") == "SEGMENT_REGOIN: is no setting; did you mean SEGMENT_REGION?"
+    environment.env_file.write_text("SELIGENT_EXPORTS=/srv\n", "utf-8")
+    assert "SELIGENT_EXPORTS: is no setting; did you mean SELLIGENT_EXPORTS?" in environment.refusal()

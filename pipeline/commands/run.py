@@ -12,12 +12,24 @@ from pipeline.dates import ExportDates, ranges
 from pipeline.exports.intake import look
 from pipeline.exports.layouts import read_layouts
 from pipeline.exports.locations import ExportLocation
+from pipeline.origin import check_origin
 from pipeline.progress import console, display
 from pipeline.report.summary import summary
 from pipeline.segment.ledger import Ledger
 from pipeline.settings import DATA_DIR, Settings
 from pipeline.warehouse import Warehouse
 from pipeline.work import dates_with_new_files, unfinished_dates
+
+# What a person should look at although the run went well, newest first; on stderr, which cron sends by mail.
+_ODD_FILES = """
+    SELECT name,
+        CASE WHEN status = 'loaded'
+            THEN format('{:d} of {:d} rows were rejected; raw.rejected_rows says why', rejected, rows)
+        ELSE status || ': ' || reason END
+    FROM raw.export_files
+    WHERE status IN ('refused', 'unmatched') OR (status = 'loaded' AND rejected * 10 > rows)
+    ORDER BY loaded_at DESC LIMIT 5
+"""
 
 
 def run(settings: Settings, dates: ExportDates | None) -> int:
@@ -31,8 +43,8 @@ def run(settings: Settings, dates: ExportDates | None) -> int:
         ExportLocation(settings.selligent_exports), read_layouts(settings.selligent_layouts), datetime.now(UTC).date()
     )
     if warehouse.exists():
-        with warehouse.reading():
-            pass  # one that can't be opened is told before Dagster starts
+        with warehouse.reading() as connection:  # one that can't be used is told before Dagster starts
+            check_origin(connection, settings)
     if dates is not None:
         work, sending = [dates], []
     else:
@@ -106,16 +118,14 @@ def _tell(settings: Settings, warehouse: Warehouse, ledger: Ledger) -> None:
         return
     with warehouse.reading() as connection:
         table = summary(connection, ledger, None)
-        notes = connection.execute(
-            "SELECT name, status, reason FROM raw.export_files "
-            "WHERE status IN ('refused', 'unmatched') ORDER BY loaded_at DESC LIMIT 5"
-        ).fetchall()
+        odd = connection.execute(_ODD_FILES).fetchall()
+        waiting = connection.execute("SELECT 1 FROM delivery.outbox LIMIT 1").fetchone() is not None
     if table.empty:
         out.print(f"There is nothing in {settings.selligent_exports} to load.")
     else:
         show(table, ["event"])
-    for name, status, reason in notes:
-        out.print(f"{name}: {status}: {reason}")
-    if not settings.delivers:
+    for name, words in odd:
+        console.print(f"{name}: {words}", style="yellow")
+    if not settings.delivers and waiting:
         out.print(f"Dry run, since SEGMENT_WRITE_KEY is not set: the requests are in {DATA_DIR / 'dry_run'}")
     out.print("Look at it: `make ui` (the steps), `make sql` (the tables), `python -m pipeline status` (each date)")

@@ -6,6 +6,7 @@ import dagster as dg
 
 from pipeline.exports.checks import rows_accounted_for
 from pipeline.exports.loading import Loaded, load
+from pipeline.origin import ensure_origin
 from pipeline.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.resources import Exports, WarehouseResource
 
@@ -54,6 +55,7 @@ def raw(
     dates = dates_of(context)
     look = exports.look()
     with warehouse.open().writing() as connection:
+        ensure_origin(connection, exports.settings())
         loaded = load(connection, exports.location(), look, dates, reload=config.reload, log=context.log.info)
         accounts = rows_accounted_for(connection, dates)
     for key in sorted(context.selected_asset_keys):

@@ -65,9 +65,12 @@ LOOKUPS: Mapping[str, Lookup] = {
 }
 
 NAME_GROUPS = ("date", "time", "part", "rows", "md5")
-LATER_NAME_GROUPS = ("part", "rows", "md5")
 # The directives that Python's and DuckDB's strptime read alike.
 DATETIME_DIRECTIVES = set("YymdHIMSfpzbBjaA%")
+
+
+# What every encoding of an export can say.
+_PROBE = "A;1\r\n"
 
 
 def _wrong(text: str) -> PydanticCustomError:
@@ -118,27 +121,25 @@ class Layout(BaseModel):
         for group in groups:
             if group not in NAME_GROUPS:
                 raise _wrong(f"the group {group!r} is unknown; {_choice(group, NAME_GROUPS)}")
-            if group in LATER_NAME_GROUPS:
-                raise _wrong(f"the group {group!r} is not supported by this version; remove its name")
         return value
 
     @field_validator("encoding")
     @classmethod
     def _codec(cls, value: str) -> str:
         try:
-            codec = codecs.lookup(value).name
-        except LookupError:
-            raise _wrong(f"{value!r} is no encoding that Python knows, such as utf-8") from None
-        if codec not in ("utf-8", "utf-8-sig", "ascii"):
-            raise _wrong(f"{value!r} is not supported by this version; convert the file to utf-8")
+            probe = codecs.getincrementaldecoder(value)().decode(_PROBE.encode(value), True)
+        except (LookupError, UnicodeError, TypeError, AssertionError):
+            raise _wrong(f"{value!r} is no encoding of texts that Python knows, such as utf-8") from None
+        if probe.removeprefix("\ufeff") != _PROBE:
+            raise _wrong(f"{value!r} can't hold rows and columns; an encoding is something like utf-8")
         return value
 
     @field_validator("delimiter")
     @classmethod
-    def _one_character(cls, value: str) -> str:
-        if len(value) != 1:
-            raise _wrong(f"{value!r} is not one character, which is what this version supports")
-        if value in "\r\n\0":
+    def _separates(cls, value: str) -> str:
+        if not value:
+            raise _wrong("is empty; it is what stands between two columns, such as ';'")
+        if set(value) & set("\r\n\0"):
             raise _wrong("a line break can't separate columns")
         return value
 
@@ -160,9 +161,9 @@ class Layout(BaseModel):
 
     @field_validator("ready_marker")
     @classmethod
-    def _no_marker_yet(cls, value: str | None) -> str | None:
-        if value is not None:
-            raise _wrong("is not supported by this version; remove it")
+    def _ends_a_name(cls, value: str | None) -> str | None:
+        if value is not None and (not value or "/" in value):
+            raise _wrong(f"{value!r} is no end of a file name, such as .trg")
         return value
 
     @field_validator("timezone")
@@ -223,9 +224,9 @@ class Layout(BaseModel):
         return self
 
     def _parts_that_can_be_told_apart(self) -> None:
-        if self.quote == self.delimiter:
+        if self.quote is not None and self.quote in self.delimiter:
             key = "quote" if "quote" in self.model_fields_set else "delimiter"
-            raise _wrong(f"{key}: {self.delimiter!r} can't be both the delimiter and the quote")
+            raise _wrong(f"{key}: {self.quote!r} can't be the quote and stand in the delimiter {self.delimiter!r}, too")
         for value in self.null_values:
             if self.delimiter in value or (self.quote and self.quote in value):
                 raise _wrong(f"null_values: {value!r} holds the delimiter or the quote, so no value is ever this")
@@ -268,7 +269,7 @@ class Layout(BaseModel):
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """The whole file name, without `.gz`, matches this."""
+        """The whole file name, without `.gz` or `.zip`, matches this."""
         return re.compile(self.files)
 
     @cached_property

@@ -11,33 +11,13 @@ import duckdb
 
 from pipeline.dates import ExportDates
 from pipeline.errors import FileRefused
+from pipeline.exports.filling import fill
 from pipeline.exports.intake import FileKey, KnownFile, Look, is_known, known_files
-from pipeline.exports.layouts import Layout
 from pipeline.exports.locations import ExportLocation, LocalCopy
 from pipeline.exports.matching import Landed, Unmatched
-from pipeline.exports.reading import (
-    REJECTS_SCANS,
-    REJECTS_TABLE,
-    Source,
-    csv_source,
-    event_rows,
-    lookup_rows,
-    missing_columns,
-    ndjson_source,
-    parse,
-)
-from pipeline.warehouse import literal, quoted, transaction
+from pipeline.warehouse import transaction
 
 Connection = duckdb.DuckDBPyConnection
-
-# DuckDB's words for a row that it can't parse, in a marketer's words.
-PARSE_FAULTS = {
-    "MISSING COLUMNS": "has fewer columns than the header",
-    "TOO MANY COLUMNS": "has more columns than the header",
-    "UNQUOTED VALUE": "has a quote that is not closed, or a quote inside a value that is not doubled",
-    "INVALID ENCODING": "is not valid utf-8",
-    "LINE SIZE OVER MAXIMUM": "is longer than 2 MB",
-}
 
 
 @dataclass(frozen=True)
@@ -167,136 +147,10 @@ def _replace(loader: _Loader, seen: Landed, copy: LocalCopy) -> LoadedFile:
     name, day = seen.file.name, seen.export_date
     for table in ("raw.events", "raw.rejected_rows", "raw.lookups"):
         loader.connection.execute(f"DELETE FROM {table} WHERE export_date = ? AND file = ?", [day, name])
-    source = _source(copy, seen.layout)
-    if source is None:
-        return LoadedFile(name, day, seen.layout.kind, "loaded")
-    warning = None
-    if missing := missing_columns(source, seen.layout):
-        warning = f"the header has no column {', '.join(map(repr, missing))}; taken as empty"
-    for table in (REJECTS_TABLE, REJECTS_SCANS):
-        loader.connection.execute(f"DROP TABLE IF EXISTS temp.{quoted(table)}")
-    fill = _fill_events if seen.layout.kind == "events" else _fill_lookups
     with TemporaryDirectory() as folder:
-        parsed = parse(loader.connection, source, Path(folder) / "rows.parquet")
-        rows, skipped, rejected = fill(loader, seen, source, parsed)
-    return LoadedFile(name, day, seen.layout.kind, "loaded", rows, skipped, rejected, warning)
-
-
-def _source(copy: LocalCopy, layout: Layout) -> Source | None:
-    if copy.path.stat().st_size == 0:
-        return None
-    return csv_source(copy, layout) if layout.format == "csv" else ndjson_source(copy, layout)
-
-
-def _which_file(loader: _Loader, seen: Landed) -> str:
-    """SQL columns that are the same in every row of a file."""
-    return (
-        f"DATE '{seen.export_date}' AS export_date, {literal(seen.file.name)} AS file, "
-        f"TIMESTAMPTZ '{seen.exported_at.isoformat()}' AS exported_at, "
-        f"TIMESTAMPTZ '{loader.now.isoformat()}' AS loaded_at"
-    )
-
-
-def _fill_events(loader: _Loader, seen: Landed, source: Source, parsed: str) -> tuple[int, int, int]:
-    loader.connection.execute(
-        f"INSERT INTO raw.events BY NAME SELECT {_which_file(loader, seen)}, "
-        f"{literal(seen.layout.name)} AS layout, * FROM ({event_rows(parsed, source, seen.layout, seen.export_date)})"
-    )
-    place = [seen.export_date, seen.file.name]
-    counted = loader.connection.execute(
-        "SELECT count(*), count(*) FILTER (event IS NULL AND rejected_because IS NULL), count(rejected_because) "
-        "FROM raw.events WHERE export_date = ? AND file = ?",
-        place,
-    ).fetchone()
-    assert counted is not None  # an aggregate always has its row
-    unread = _note_unread(loader, seen)
-    if counted[2]:
-        text = _text_of_stored(source, seen.layout)
-        _note_rejected(
-            loader,
-            seen,
-            source,
-            f"SELECT row_number, rejected_because, {text} AS text FROM raw.events "
-            f"WHERE export_date = DATE '{seen.export_date}' AND file = {literal(seen.file.name)} "
-            "AND rejected_because IS NOT NULL",
-        )
-    return counted[0] + unread, counted[1], counted[2] + unread
-
-
-def _text_of_stored(source: Source, layout: Layout) -> str:
-    """SQL over `raw.events` for a row's text in the order of the file."""
-    meanings = {column.lower(): quoted(meaning) for column, meaning in layout.columns.items()}
-    if layout.format == "ndjson":
-        stored_as = layout.columns | ({layout.event_column: "event_code"} if layout.event_column else {})
-        mapped = ", ".join(f"{literal(column)}, {quoted(meaning)}" for column, meaning in stored_as.items())
-        return (
-            f"CASE WHEN json_type(extra) = 'VARCHAR' THEN extra ->> '$' "
-            f"ELSE CAST(json_merge_patch(coalesce(extra, '{{}}'), json_object({mapped})) AS VARCHAR) END"
-        )
-    if layout.event_column:
-        meanings.setdefault(layout.event_column.lower(), "event_code")
-    stored = []
-    for name in source.columns:
-        pointer = literal("/" + name.replace("~", "~0").replace("/", "~1"))
-        stored.append(f"coalesce({meanings.get(name.lower(), f'extra ->> {pointer}')}, '')")
-    return f"concat_ws({literal(layout.delimiter)}, {', '.join(stored)})"
-
-
-def _fill_lookups(loader: _Loader, seen: Landed, source: Source, parsed: str) -> tuple[int, int, int]:
-    loader.connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE lookup_rows AS SELECT {_which_file(loader, seen)}, "
-        f"{literal(seen.layout.kind)} AS kind, * FROM ({lookup_rows(parsed, source, seen.layout)})"
-    )
-    loader.connection.execute(
-        "INSERT INTO raw.lookups BY NAME "
-        "SELECT * EXCLUDE (text, rejected_because) FROM temp.lookup_rows WHERE rejected_because IS NULL"
-    )
-    counted = loader.connection.execute("SELECT count(*), count(rejected_because) FROM temp.lookup_rows").fetchone()
-    assert counted is not None  # an aggregate always has its row
-    unread = _note_unread(loader, seen)
-    _note_rejected(
-        loader,
-        seen,
-        source,
-        "SELECT row_number, rejected_because, text FROM temp.lookup_rows WHERE rejected_because IS NOT NULL",
-    )
-    return counted[0] + unread, 0, counted[1] + unread
-
-
-def _note_unread(loader: _Loader, seen: Landed) -> int:
-    """Rows that CSV parsing gave up on, with DuckDB's line and our words; how many there were."""
-    reasons = " ".join(f"WHEN {literal(fault)} THEN {literal(words)}" for fault, words in PARSE_FAULTS.items())
-    inserted = loader.connection.execute(
-        f"INSERT INTO raw.rejected_rows BY NAME SELECT DATE '{seen.export_date}' AS export_date, "
-        f"{literal(seen.file.name)} AS file, line, "
-        f"'the row ' || CASE arg_min(CAST(error_type AS VARCHAR), byte_position) {reasons} "
-        "ELSE arg_min(error_message, byte_position) END AS reason, "
-        f"trim(any_value(csv_line), chr(13) || chr(10)) AS text, TIMESTAMPTZ '{loader.now.isoformat()}' AS loaded_at "
-        f"FROM temp.{REJECTS_TABLE} GROUP BY line"
-    ).fetchone()
-    return int(inserted[0]) if inserted else 0
-
-
-def _note_rejected(loader: _Loader, seen: Landed, source: Source, rows: str) -> None:
-    """Rows that were read and not understood. Their line: rows are numbered as they were read, so every line that
-    could not be read and stands before one moves it down by one.
-    """
-    loader.connection.execute(
-        f"""
-        INSERT INTO raw.rejected_rows BY NAME
-        WITH shifts AS (
-            SELECT line - number + 1 AS first_line, max(number) AS lines
-            FROM (SELECT line, row_number() OVER (ORDER BY line) AS number FROM
-                (SELECT DISTINCT line FROM temp.{REJECTS_TABLE}))
-            GROUP BY ALL
-        ),
-        rejected AS (SELECT *, row_number + {source.first_row_line} - 1 AS read_line FROM ({rows}))
-        SELECT
-            DATE '{seen.export_date}' AS export_date, {literal(seen.file.name)} AS file,
-            read_line + coalesce(shifts.lines, 0) AS line, rejected_because AS reason, text,
-            TIMESTAMPTZ '{loader.now.isoformat()}' AS loaded_at
-        FROM rejected ASOF LEFT JOIN shifts ON rejected.read_line >= shifts.first_line
-        """
+        filled = fill(loader.connection, seen, copy, Path(folder), loader.now)
+    return LoadedFile(
+        name, day, seen.layout.kind, "loaded", filled.rows, filled.skipped, filled.rejected, filled.warning
     )
 
 

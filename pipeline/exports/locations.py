@@ -1,6 +1,5 @@
 """Where exports arrive: a folder, or anything that fsspec reaches; and what tells one file from another."""
 
-import gzip
 import hashlib
 import shutil
 from collections.abc import Iterator
@@ -9,15 +8,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import IO, Any
+from typing import Any
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from pipeline.errors import LocationError
+from pipeline.errors import LocationError, SettingsError
 
 CHUNK_BYTES = 1 << 20
-GZIP_MAGIC = b"\x1f\x8b"
+# Which of this project's extras brings a file system.
+_EXTRAS = {"sftp": "sftp", "ssh": "sftp", "s3": "s3", "s3a": "s3", "abfs": "azure", "abfss": "azure", "az": "azure"}
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class ExportFile:
 
     @property
     def base_name(self) -> str:
-        """The name that layouts are matched with: no folders, no `.gz`."""
-        return PurePosixPath(self.name).name.removesuffix(".gz")
+        """The name that layouts are matched with: no folders, no `.gz` or `.zip`."""
+        return PurePosixPath(self.name).name.removesuffix(".gz").removesuffix(".zip")
 
 
 @dataclass(frozen=True)
@@ -41,39 +41,37 @@ class LocalCopy:
     path: Path
     sha256: str
 
-    @property
-    def gzipped(self) -> bool:
-        """Told by the content, not by the name."""
-        with self.path.open("rb") as file:
-            return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-
-    def open(self) -> IO[bytes]:
-        """The unpacked bytes."""
-        return gzip.open(self.path, "rb") if self.gzipped else self.path.open("rb")  # type: ignore[return-value]
-
 
 class ExportLocation:
     """A folder or URL that exports arrive in.
 
     Raises:
+        SettingsError: there is no such place.
         LocationError: on listing or fetching, where the place can't be read.
     """
 
     def __init__(self, url: str) -> None:
         try:
             self._filesystem, self._root = url_to_fs(url)
-        except (ImportError, OSError, ValueError) as error:  # their words can hold a password
+        except ImportError:
+            scheme = url.partition("://")[0]
+            extra = _EXTRAS.get(scheme)
+            remedy = f"`pip install -e '.[{extra}]'`" if extra else "install the fsspec implementation for it"
+            raise SettingsError(
+                f"SELLIGENT_EXPORTS: {scheme}:// needs a package that is not installed: {remedy}"
+            ) from None
+        except (OSError, ValueError) as error:  # their words can hold a password
             scheme = url.partition("://")[0]
             raise LocationError(
                 f"SELLIGENT_EXPORTS: {scheme}:// can't be used ({type(error).__name__}); check the URL, host and "
-                "credentials, and that the extra for it is installed"
+                "credentials"
             ) from None
         self._is_local = isinstance(self._filesystem, LocalFileSystem)
 
     def files(self) -> list[ExportFile]:
         """Every file below the location, by name; hidden ones are somebody's work in progress."""
         if self._is_local and not Path(self._root).is_dir():
-            raise LocationError(f"SELLIGENT_EXPORTS: there is no folder {self._root}")
+            raise SettingsError(f"SELLIGENT_EXPORTS: there is no folder {self._root}")
         try:
             found = self._filesystem.find(self._root, detail=True)
         except Exception as error:  # each file system has errors of its own

@@ -1,5 +1,10 @@
 CREATE SCHEMA IF NOT EXISTS raw;
 
+CREATE TABLE IF NOT EXISTS raw.origin (
+    name VARCHAR,
+    value VARCHAR
+);
+
 CREATE TABLE IF NOT EXISTS raw.export_files (
     export_date DATE,
     name VARCHAR,

@@ -1,19 +1,17 @@
 """One export file as SQL: DuckDB parses it, every value stays text, every row is accepted or told why not.
 
 What is built here is a relation with the columns of `raw.events` or `raw.lookups`. Python reads the header and
-nothing else of the file.
+nothing else of the text.
 """
 
 import csv
 import io
 import json
 import re
-import zlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import islice
 from pathlib import Path
 
 import duckdb
@@ -21,7 +19,8 @@ import duckdb
 from pipeline.errors import FileRefused
 from pipeline.exports.datetimes import parsed, placed
 from pipeline.exports.layouts import LOOKUPS, MEANINGS, Layout
-from pipeline.exports.locations import LocalCopy
+from pipeline.exports.mending import MAX_ROW_BYTES, header_reader
+from pipeline.exports.texts import CARRIAGE_RETURN, UNIT_SEPARATOR, Text, delimiter_of
 from pipeline.warehouse import literal, quoted
 
 REJECTS_TABLE = "csv_rejects"
@@ -29,6 +28,7 @@ REJECTS_SCANS = "csv_reject_scans"
 # A character that JSON text can't hold, so that a line stays one column.
 _NO_DELIMITER = "\x01"
 _KEY_SAMPLE_LINES = 1000
+_KEY_SAMPLE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,13 @@ def parse(connection: duckdb.DuckDBPyConnection, source: Source, path: Path) -> 
     )
 
 
-def csv_source(copy: LocalCopy, layout: Layout) -> Source | None:
-    """A delimited file; None where it has no rows at all.
+def csv_source(text: Text, layout: Layout, *, mended: bool) -> Source | None:
+    """A delimited text; None where it has no rows at all.
 
     Raises:
         FileRefused: the header lacks what the layout can't do without, or repeats a name.
     """
-    names = _header(copy, layout) if layout.header is True else list(layout.header)
+    names = _header(text, layout) if layout.header is True else list(layout.header)
     if names is None:
         return None
     variables = [f"c{position}" for position in range(len(names))]
@@ -77,12 +77,12 @@ def csv_source(copy: LocalCopy, layout: Layout) -> Source | None:
     nulls = ", ".join(literal(value) for value in layout.null_values or ["\x1a\x1a"])
     quote = literal(layout.quote or "")
     scan = (
-        f"read_csv({_exactly(copy.path)}, auto_detect = false, columns = {{{types}}}, "
-        f"delim = {literal(layout.delimiter)}, quote = {quote}, escape = {quote}, "
-        f"header = {str(layout.header is True).lower()}, nullstr = [{nulls}], encoding = 'utf-8', "
-        f"compression = {literal('gzip' if copy.gzipped else 'none')}, strict_mode = true, "
-        f"store_rejects = true, rejects_table = {literal(REJECTS_TABLE)}, rejects_scan = {literal(REJECTS_SCANS)})"
+        f"read_csv({_exactly(text.path)}, auto_detect = false, columns = {{{types}}}, "
+        f"delim = {literal(delimiter_of(layout))}, quote = {quote}, escape = {quote}, "
+        f"header = {str(layout.header is True).lower()}, nullstr = [{nulls}], {_reading_of(text)})"
     )
+    if restored := _restoring(layout, mended=mended):
+        scan = f"(SELECT {', '.join(f'{restored(name)} AS {name}' for name in variables)} FROM {scan})"
     columns = dict(zip(names, variables, strict=True))
     known = {column.lower() for column in _used_columns(layout)}
     rest = {name: variable for name, variable in columns.items() if name.lower() not in known}
@@ -96,6 +96,35 @@ def csv_source(copy: LocalCopy, layout: Layout) -> Source | None:
     )
 
 
+def _reading_of(text: Text) -> str:
+    r"""Options that are the same for all texts. Of the line ends, DuckDB reads `\r\n` rightly only when it finds out
+    by itself, and `\n` beside carriage returns inside quotes only when told.
+    """
+    newline = "new_line = '\\n', " if text.newline == "\n" else ""
+    return (
+        f"{newline}encoding = 'utf-8', compression = 'none', strict_mode = true, store_rejects = true, "
+        f"rejects_table = {literal(REJECTS_TABLE)}, rejects_scan = {literal(REJECTS_SCANS)}"
+    )
+
+
+def _restoring(layout: Layout, *, mended: bool) -> Callable[[str], str] | None:
+    """SQL for a value as it stood in the file, where characters stand for others in the text."""
+    stand_ins = {}
+    if mended:
+        stand_ins[CARRIAGE_RETURN] = "chr(13)"
+    if delimiter_of(layout) != layout.delimiter:
+        stand_ins[UNIT_SEPARATOR] = literal(layout.delimiter)
+    if not stand_ins:
+        return None
+
+    def restored(expression: str) -> str:
+        for stand_in, original in stand_ins.items():
+            expression = f"replace({expression}, {literal(stand_in)}, {original})"
+        return expression
+
+    return restored
+
+
 def _exactly(path: Path) -> str:
     """A path as SQL, in which no character stands for others: DuckDB takes `*`, `?` and `[` for a pattern."""
     return literal(re.sub(r"([*?\[])", r"[\1]", str(path)))
@@ -105,16 +134,13 @@ def _used_columns(layout: Layout) -> list[str]:
     return [*layout.columns, *([layout.event_column] if layout.event_column else [])]
 
 
-def _header(copy: LocalCopy, layout: Layout) -> list[str] | None:
-    with copy.open() as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", errors="replace", newline="") as text:
-        if layout.quote is None:
-            reader = csv.reader(text, delimiter=layout.delimiter, quoting=csv.QUOTE_NONE)
-        else:
-            reader = csv.reader(text, delimiter=layout.delimiter, quotechar=layout.quote)
-        try:
-            names = next(reader, None)
-        except (csv.Error, EOFError, OSError, zlib.error) as error:
-            raise FileRefused(f"line 1: the header can't be read: {error}") from None
+def _header(text: Text, layout: Layout) -> list[str] | None:
+    with text.path.open("r", encoding="utf-8-sig", errors="replace", newline="") as file:
+        lines = io.StringIO(file.read(MAX_ROW_BYTES), newline="")
+    try:
+        names = next(header_reader(lines, layout), None)
+    except csv.Error as error:
+        raise FileRefused(f"line 1: the header can't be read: {error}") from None
     if names is None:
         return None
     lowered = [name.lower() for name in names]
@@ -141,15 +167,14 @@ def _joined(variables: Sequence[str], layout: Layout) -> str:
     return f"concat_ws({literal(layout.delimiter)}, {', '.join(values)})"
 
 
-def ndjson_source(copy: LocalCopy, layout: Layout) -> Source:
-    """A file of one JSON object a line. Keys match without regard to case, as a header's names do."""
-    compression = literal("gzip" if copy.gzipped else "none")
+def ndjson_source(text: Text, layout: Layout, *, mended: bool) -> Source:
+    """A text of one JSON object a line. Keys match without regard to case, as a header's names do."""
     scan = (
-        f"read_csv({_exactly(copy.path)}, auto_detect = false, columns = {{line: 'VARCHAR'}}, "
-        f"delim = {literal(_NO_DELIMITER)}, quote = '', escape = '', header = false, encoding = 'utf-8', "
-        f"compression = {compression}, strict_mode = true, store_rejects = true, "
-        f"rejects_table = {literal(REJECTS_TABLE)}, rejects_scan = {literal(REJECTS_SCANS)})"
+        f"read_csv({_exactly(text.path)}, auto_detect = false, columns = {{line: 'VARCHAR'}}, "
+        f"delim = {literal(_NO_DELIMITER)}, quote = '', escape = '', header = false, {_reading_of(text)})"
     )
+    if restored := _restoring(layout, mended=mended):
+        scan = f"(SELECT {restored('line')} AS line FROM {scan})"
     document = "CASE WHEN json_valid(line) AND json_type(line) = 'OBJECT' THEN CAST(line AS JSON) END"
     nulls = ", ".join(literal(value) for value in layout.null_values)
 
@@ -158,7 +183,7 @@ def ndjson_source(copy: LocalCopy, layout: Layout) -> Source:
         extracted = f"coalesce({', '.join(f'document ->> {pointer}' for pointer in pointers)}, NULL)"
         return f"CASE WHEN {extracted} IN ({nulls}) THEN NULL ELSE {extracted} END" if nulls else extracted
 
-    spelled = _spelled_keys(copy)
+    spelled = _spelled_keys(text)
     keys = {column: sorted(spelled.get(column.lower(), {column})) for column in _used_columns(layout)}
     removal = f"json_object({', '.join(f'{literal(key)}, NULL' for spellings in keys.values() for key in spellings)})"
     rest = f"json_merge_patch(document, {removal})"
@@ -173,14 +198,11 @@ def ndjson_source(copy: LocalCopy, layout: Layout) -> Source:
     )
 
 
-def _spelled_keys(copy: LocalCopy) -> dict[str, set[str]]:
-    """How the file spells its keys, by their lower case; its first lines tell."""
+def _spelled_keys(text: Text) -> dict[str, set[str]]:
+    """How the text spells its keys, by their lower case; its first lines tell."""
     spelled: dict[str, set[str]] = defaultdict(set)
-    try:
-        with copy.open() as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", errors="replace") as text:
-            lines = list(islice(text, _KEY_SAMPLE_LINES))
-    except (EOFError, OSError, zlib.error) as error:
-        raise FileRefused(f"can't be unpacked: {error}") from None
+    with text.path.open("r", encoding="utf-8-sig", errors="replace") as file:
+        lines = [file.readline(_KEY_SAMPLE_BYTES) for _ in range(_KEY_SAMPLE_LINES)]
     for line in lines:
         try:
             document = json.loads(line)

@@ -21,6 +21,7 @@ from pipeline.models.dbt import (
     variables,
 )
 from pipeline.models.span import run_span
+from pipeline.origin import check_origin
 from pipeline.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.resources import WarehouseResource
 from pipeline.settings import load_settings
@@ -93,6 +94,7 @@ def models(
     dates = dates_of(context)
     place = warehouse.open()
     with place.writing() as connection:
+        check_origin(connection, load_settings())
         span = run_span(connection, dates)
     flags = [
         "build",

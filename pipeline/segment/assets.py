@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from pipeline.catalog import EVENTS, Event
+from pipeline.origin import check_origin
 from pipeline.partitions import EXPORT_DATES, ONE_RUN, SEGMENT_DELIVERY, WAREHOUSE_WRITERS, dates_of
 from pipeline.resources import SegmentResource, WarehouseResource
 from pipeline.segment.checks import staged_is_modelled
@@ -44,6 +45,7 @@ def outbox(
     dates = dates_of(context)
     schema, now = segment.settings().schema_name, datetime.now(UTC)
     with warehouse.open().writing() as connection:
+        check_origin(connection, segment.settings())
         balance = staged_is_modelled(connection, schema, dates)
         done = cut(connection, schema, dates, now)
         registered = register(connection, segment.ledger(), dates, now)
@@ -93,6 +95,7 @@ def _deliver(
     started = time.monotonic()
     before = ledger.standing_of(event.table, dates)
     with place.reading() as connection, segment.client() as client:
+        check_origin(connection, segment.settings())
         register(connection, ledger, dates, datetime.now(UTC))
         if client is None:
             written = write_out(connection, ledger, DRY_RUN_DIR, event.table, dates)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine, make_url
 
 from pipeline.dates import ExportDates
-from pipeline.errors import DeliveryError
+from pipeline.errors import DeliveryError, SettingsError
 
 WAITING, DELIVERED, DEAD = "waiting", "delivered", "dead"
 _CHUNK = 500
@@ -124,6 +124,7 @@ class Ledger:
     """The ledger at a SQLAlchemy URL; its tables are made on first use.
 
     Raises:
+        SettingsError: the driver that it needs is not installed.
         DeliveryError: it can't be opened; the message has no password in it.
     """
 
@@ -134,7 +135,11 @@ class Ledger:
                 Path(place.database).parent.mkdir(parents=True, exist_ok=True)
             self._engine = _engine(url)
             metadata.create_all(self._engine)
-        except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
+        except ImportError as error:
+            raise SettingsError(
+                f"LEDGER: {place.get_backend_name()} needs the package {error.name}: `pip install -e '.[postgres]'`"
+            ) from None
+        except (sa.exc.SQLAlchemyError, OSError) as error:
             # A password can also stand among the parameters of a URL, and drivers repeat what they were given.
             shown = place.set(query={}).render_as_string(hide_password=True)
             raise DeliveryError(f"LEDGER: {shown} can't be opened ({type(error).__name__})") from None
@@ -285,7 +290,10 @@ MIRRORED_DEAD_COLUMNS = ("id", "event", "export_date", "reason", "died_at")
 
 
 def _engine(url: str) -> Engine:
-    engine = sa.create_engine(url)
+    place = make_url(url)
+    if place.drivername == "postgresql":  # SQLAlchemy would take it for psycopg2, which psycopg has replaced
+        place = place.set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(place)
     if engine.dialect.name == "sqlite":
 
         @sa.event.listens_for(engine, "connect")

@@ -56,7 +56,7 @@ def test_a_broken_layout_is_refused_with_its_file_and_key(project: Project) -> N
 
 def test_a_missing_folder_is_named(project: Project) -> None:
     project.with_files(ROWS, LAYOUTS)
-    _fails(project, 1, "SELLIGENT_EXPORTS: there is no folder", SELLIGENT_EXPORTS=str(project.folder / "nowhere"))
+    _fails(project, 2, "SELLIGENT_EXPORTS: there is no folder", SELLIGENT_EXPORTS=str(project.folder / "nowhere"))
 
 
 def test_an_empty_folder_is_fine(project: Project) -> None:

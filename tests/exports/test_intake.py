@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import LocationError
+from pipeline.errors import SettingsError
 from pipeline.exports.intake import FileKey, KnownFile, Look, is_known, known_files, look
 from pipeline.exports.locations import ExportFile, ExportLocation
 from pipeline.exports.matching import Landed, Unmatched
@@ -38,7 +38,7 @@ def test_a_file_of_tomorrow_can_be_loaded_tomorrow(desk: Desk) -> None:
 
 
 def test_a_place_that_is_not_there_cannot_be_looked_at(desk: Desk) -> None:
-    with pytest.raises(LocationError):
+    with pytest.raises(SettingsError):
         look(ExportLocation(f"{desk.folder}/nowhere"), [DATED], NOW.date())
 
 

@@ -1,6 +1,5 @@
 """A folder, or anything that fsspec reaches; whatever is wrong with it is told in a sentence without secrets."""
 
-import gzip
 import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,8 +10,8 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from pipeline.errors import LocationError
-from pipeline.exports.locations import ExportFile, ExportLocation, LocalCopy
+from pipeline.errors import LocationError, SettingsError
+from pipeline.exports.locations import ExportFile, ExportLocation
 from tests.exports.desk import HEADER, WRITTEN, ZOE, Desk
 
 CONTENT = (HEADER + ZOE).encode()
@@ -120,29 +119,15 @@ def test_layouts_see_neither_folders_nor_packing(name: str, base_name: str) -> N
     assert ExportFile(name, 1, WRITTEN).base_name == base_name
 
 
-@pytest.mark.parametrize(
-    ("content", "gzipped"),
-    [(CONTENT, False), (gzip.compress(CONTENT), True), (b"", False)],
-    ids=["plain", "packed", "empty"],
-)
-def test_packing_is_told_by_the_content(tmp_path: Path, content: bytes, gzipped: bool) -> None:
-    path = tmp_path / "opens.csv"
-    path.write_bytes(content)
-    copy = LocalCopy(path, "")
-    assert copy.gzipped == gzipped
-    with copy.open() as file:
-        assert file.read() == (CONTENT if content else b"")
-
-
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(LocationError) as refused:
+    with pytest.raises(SettingsError) as refused:
         ExportLocation(f"{tmp_path}/nowhere").files()
     assert str(refused.value) == f"SELLIGENT_EXPORTS: there is no folder {tmp_path}/nowhere"
 
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "opens.csv").write_bytes(CONTENT)
-    with pytest.raises(LocationError, match="there is no folder"):
+    with pytest.raises(SettingsError, match="there is no folder"):
         ExportLocation(f"{tmp_path}/opens.csv").files()
 
 

@@ -1,0 +1,135 @@
+"""The rows of one file into the tables of `raw`: accepted, skipped, or put aside with a reason."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from pipeline.exports.layouts import Layout
+from pipeline.exports.locations import LocalCopy
+from pipeline.exports.matching import Landed
+from pipeline.exports.parsing import FileParser, Parsed, lines_of, records_of
+from pipeline.exports.reading import Source, event_rows, lookup_rows, missing_columns
+from pipeline.exports.texts import texts
+from pipeline.warehouse import literal, quoted
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What one file's rows became: `rows` = events + `skipped` + `rejected`; a warning, where something is odd."""
+
+    rows: int = 0
+    skipped: int = 0
+    rejected: int = 0
+    warning: str | None = None
+
+
+def fill(connection: duckdb.DuckDBPyConnection, seen: Landed, copy: LocalCopy, folder: Path, now: datetime) -> Filled:
+    """Put a file's rows into `raw`; `folder` is for what is needed meanwhile.
+
+    Raises:
+        FileRefused: nothing can be made of it.
+        duckdb.Error: DuckDB can't read it.
+    """
+    parser = FileParser(connection, seen.layout, texts(copy.path, seen.layout, folder), folder)
+    parsed = parser.parse()
+    if parsed is None:
+        return Filled()
+    filler = _Filler(connection, seen, parser, parsed, now)
+    rows, skipped, rejected = filler.fill_events() if seen.layout.kind == "events" else filler.fill_lookups()
+    warning = None
+    if missing := missing_columns(parsed.source, seen.layout):
+        warning = f"the header has no column {', '.join(map(repr, missing))}; taken as empty"
+    return Filled(rows + parsed.unread, skipped, rejected + parsed.unread, warning)
+
+
+class _Filler:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, seen: Landed, parser: FileParser, parsed: Parsed, now: datetime
+    ) -> None:
+        self._connection = connection
+        self._layout = seen.layout
+        self._parser = parser
+        self._parsed = parsed
+        self._file = f"DATE '{seen.export_date}' AS export_date, {literal(seen.file.name)} AS file"
+        self._exported_at = f"TIMESTAMPTZ '{seen.exported_at.isoformat()}' AS exported_at"
+        self._loaded_at = f"TIMESTAMPTZ '{now.isoformat()}' AS loaded_at"
+        self._export_date = seen.export_date
+        self._is_file = f"export_date = DATE '{seen.export_date}' AND file = {literal(seen.file.name)}"
+
+    def fill_events(self) -> tuple[int, int, int]:
+        rows = event_rows(self._parsed.rows, self._parsed.source, self._layout, self._export_date)
+        self._connection.execute(
+            f"INSERT INTO raw.events BY NAME SELECT {self._file}, {self._exported_at}, {self._loaded_at}, "
+            f"{literal(self._layout.name)} AS layout, * FROM ({rows})"
+        )
+        read, skipped, rejected = self._counted(
+            "SELECT count(*), count(*) FILTER (event IS NULL AND rejected_because IS NULL), count(rejected_because) "
+            f"FROM raw.events WHERE {self._is_file}"
+        )
+        text = _text_of_stored(self._parsed.source, self._layout)
+        self._put_aside(
+            rejected,
+            f"SELECT row_number, rejected_because AS reason, {text} AS text FROM raw.events "
+            f"WHERE {self._is_file} AND rejected_because IS NOT NULL",
+        )
+        return read, skipped, rejected
+
+    def fill_lookups(self) -> tuple[int, int, int]:
+        rows = lookup_rows(self._parsed.rows, self._parsed.source, self._layout)
+        self._connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE lookup_rows AS SELECT {self._file}, {self._exported_at}, "
+            f"{self._loaded_at}, {literal(self._layout.kind)} AS kind, * FROM ({rows})"
+        )
+        self._connection.execute(
+            "INSERT INTO raw.lookups BY NAME "
+            "SELECT * EXCLUDE (text, rejected_because) FROM temp.lookup_rows WHERE rejected_because IS NULL"
+        )
+        read, rejected = self._counted("SELECT count(*), count(rejected_because) FROM temp.lookup_rows")
+        self._put_aside(
+            rejected,
+            "SELECT row_number, rejected_because AS reason, text FROM temp.lookup_rows "
+            "WHERE rejected_because IS NOT NULL",
+        )
+        return read, 0, rejected
+
+    def _counted(self, query: str) -> tuple[int, ...]:
+        found = self._connection.execute(query).fetchone()
+        assert found is not None  # an aggregate always has its row
+        return found
+
+    def _put_aside(self, not_understood: int, rows: str) -> None:
+        """What is no row, and rows that were read and not understood, as `raw.rejected_rows` has them."""
+        if not not_understood and not self._parsed.unread:
+            return
+        self._parser.locate_lines()
+        records = records_of(rows, self._parsed.source.first_row_line)
+        self._connection.execute(
+            f"""
+            INSERT INTO raw.rejected_rows BY NAME
+            SELECT
+                {self._file}, line, text, {self._loaded_at},
+                CASE WHEN piece IS NOT NULL THEN 'in ' || piece || ': ' ELSE '' END || reason AS reason
+            FROM ({self._parser.unread_rows()} UNION ALL BY NAME {lines_of(records)})
+            """
+        )
+
+
+def _text_of_stored(source: Source, layout: Layout) -> str:
+    """SQL over `raw.events` for a row's text in the order of the file."""
+    meanings = {column.lower(): quoted(meaning) for column, meaning in layout.columns.items()}
+    if layout.format == "ndjson":
+        stored_as = layout.columns | ({layout.event_column: "event_code"} if layout.event_column else {})
+        mapped = ", ".join(f"{literal(column)}, {quoted(meaning)}" for column, meaning in stored_as.items())
+        return (
+            f"CASE WHEN json_type(extra) = 'VARCHAR' THEN extra ->> '$' "
+            f"ELSE CAST(json_merge_patch(coalesce(extra, '{{}}'), json_object({mapped})) AS VARCHAR) END"
+        )
+    if layout.event_column:
+        meanings.setdefault(layout.event_column.lower(), "event_code")
+    stored = []
+    for name in source.columns:
+        pointer = literal("/" + name.replace("~", "~0").replace("/", "~1"))
+        stored.append(f"coalesce({meanings.get(name.lower(), f'extra ->> {pointer}')}, '')")
+    return f"concat_ws({literal(layout.delimiter)}, {', '.join(stored)})"

@@ -1,0 +1,287 @@
+r"""Texts that DuckDB would give up on, made such that it reads them: rows end alike, and no quote stays open.
+
+DuckDB's CSV reader is strict or lenient for a whole file. Strict, one line that ends otherwise than the rest refuses
+the file, and one quote that is not closed takes the following rows along; lenient, it accepts rows that are wrong.
+So whatever it can't tell apart is told apart here first: rows that are well-formed are copied, thousands at a time,
+with `\n` at their end; a line that can't be a row is left out and noted. A regular expression finds the longest run of
+rows that need no thought, and Python looks at the others one by one.
+"""
+
+import codecs
+import csv
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import duckdb
+import pandas as pd
+
+from pipeline.errors import FileRefused
+from pipeline.exports.layouts import Layout
+from pipeline.exports.texts import CARRIAGE_RETURN, CHUNK_BYTES, UNIT_SEPARATOR, Text, delimiter_of
+
+# As much as DuckDB takes for one row, and so does this.
+MAX_ROW_BYTES = 2_000_000
+_NOTES_AT_A_TIME = 20_000
+_SHOWN_BYTES = 10_000
+
+OPEN_QUOTE = "the row has a quote that is not closed, or a quote inside a value that is not doubled"
+TOO_LONG = "the row is longer than 2 MB"
+
+NOTES_TABLES = """
+    CREATE OR REPLACE TEMP TABLE line_marks (record BIGINT, shift BIGINT, piece VARCHAR);
+    CREATE OR REPLACE TEMP TABLE mended_rejects (line BIGINT, reason VARCHAR, text VARCHAR, piece VARCHAR);
+"""
+
+
+@dataclass
+class Notes:
+    """Where the lines of a file stand, and which are no rows; kept in DuckDB, since there can be any number.
+
+    `line_marks` says that from a record on (the first one of a file, header or not, is 1), lines have the record's
+    number plus a shift; `mended_rejects` has the lines that are no rows. `rows` counts records without headers.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    rows: int = 0
+    rejected: int = 0
+    _marks: list[tuple[int, int, str | None]] = field(default_factory=list)
+    _rejects: list[tuple[int, str, str, str | None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.connection.execute(NOTES_TABLES)
+
+    def mark(self, record: int, shift: int, piece: str | None) -> None:
+        """From this record on, lines are the record's number plus a shift."""
+        if self._marks and self._marks[-1][0] == record:
+            self._marks.pop()
+        self._marks.append((record, shift, piece))
+        if len(self._marks) > _NOTES_AT_A_TIME:
+            self._write("line_marks", ["record", "shift", "piece"], self._marks[:-1])
+            del self._marks[:-1]
+
+    def reject(self, line: int, reason: str, row: bytes, piece: str | None) -> None:
+        """A line that is no row."""
+        self.rejected += 1
+        text = row[:_SHOWN_BYTES].decode("utf-8", "replace").rstrip("\r\n")
+        self._rejects.append((line, reason, text, piece))
+        if len(self._rejects) > _NOTES_AT_A_TIME:
+            self._write("mended_rejects", ["line", "reason", "text", "piece"], self._rejects)
+            self._rejects.clear()
+
+    def finish(self) -> None:
+        """Write what was held back."""
+        self._write("line_marks", ["record", "shift", "piece"], self._marks)
+        self._write("mended_rejects", ["line", "reason", "text", "piece"], self._rejects)
+
+    def _write(self, table: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:
+        if rows:
+            frame = pd.DataFrame(rows, columns=list(columns))
+            self.connection.register("noted", frame)
+            self.connection.execute(f"INSERT INTO temp.{table} SELECT * FROM noted")
+            self.connection.unregister("noted")
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """What a row looks like in bytes: `run` is many rows that end in a line break and hold none, `row` is any."""
+
+    run: re.Pattern[bytes]
+    row: re.Pattern[bytes]
+
+    @classmethod
+    def of(cls, layout: Layout) -> "Grammar":
+        """The rows of a layout."""
+        if layout.format == "ndjson" or layout.quote is None:
+            return cls(re.compile(rb"(?:[^\r\n]++\r?\n)++"), re.compile(rb"(?:[^\r\n]|\r(?!\n))*+"))
+        quote, delimiter = re.escape(layout.quote.encode()), re.escape(delimiter_of(layout).encode())
+        # As DuckDB reads it, blanks around quotes are no part of the value, unless blanks separate columns.
+        blanks = b"" if delimiter_of(layout) == " " else b" *+"
+        text = (
+            rb"[^" + delimiter + rb"\r\n]"
+            if len(delimiter_of(layout).encode()) == 1
+            else (rb"(?:(?!" + delimiter + rb")[^\r\n])")
+        )
+
+        def rows(inside_quotes: bytes, outside: bytes) -> bytes:
+            quoted = blanks + quote + b"(?:" + inside_quotes + b"++|" + quote + quote + b")*+" + quote + blanks
+            value = b"(?:" + quoted + b"|(?!" + blanks + quote + b")" + outside + b"*+)"
+            return value + b"(?:" + delimiter + value + b")*+"
+
+        plain = rows(rb"[^" + quote + rb"\r\n]", text)
+        return cls(
+            run=re.compile(rb"(?:(?!\r?\n)" + plain + rb"\r?\n)++"),
+            row=re.compile(rows(rb"[^" + quote + rb"]", b"(?:" + text + rb"|\r(?!\n))")),
+        )
+
+
+def mend(texts: Sequence[Text], layout: Layout, notes: Notes, target: Path | None) -> Text | None:
+    """Write the well-formed rows of some texts into one, and note the rest; without a target, only note.
+
+    The first record is the header, where the layout has one; further texts may repeat it.
+
+    Raises:
+        FileRefused: the header is no row.
+    """
+    mender = _Mender(Grammar.of(layout), notes, has_header=layout.format == "csv" and layout.header is True)
+    if target is None:
+        mender.take(texts, layout, None)
+        return None
+    with target.open("wb") as out:
+        mender.take(texts, layout, out)
+    return Text(target)
+
+
+class _Mender:
+    def __init__(self, grammar: Grammar, notes: Notes, *, has_header: bool) -> None:
+        self._grammar = grammar
+        self._notes = notes
+        self._has_header = has_header
+        self._records = 0
+        self._shift = 0
+        self._piece: str | None = None
+
+    def take(self, texts: Sequence[Text], layout: Layout, out: IO[bytes] | None) -> None:
+        header: list[str] | None = None
+        for text in texts:
+            self._piece = text.name
+            self._move(to=-self._records)
+            buffer = _Buffer(text.path)
+            if self._has_header:
+                first = _first_row(buffer.head(), layout)
+                if header is None:
+                    header = first
+                elif first == header:
+                    self._skip_line(buffer)
+            self._copy(buffer, out)
+        self._notes.rows = self._records - (1 if self._has_header and self._records else 0)
+        self._notes.finish()
+
+    def _move(self, *, by: int = 0, to: int | None = None) -> None:
+        """From the next record on, lines stand elsewhere than records are counted."""
+        self._shift = self._shift + by if to is None else to
+        self._notes.mark(self._records + 1, self._shift, self._piece)
+
+    @property
+    def _line(self) -> int:
+        return self._records + 1 + self._shift
+
+    def _copy(self, buffer: "_Buffer", out: IO[bytes] | None) -> None:
+        while buffer.fill(MAX_ROW_BYTES + 2):
+            run = buffer.take(self._grammar.run)
+            if run:
+                self._records += run.count(b"\n")
+                self._write(out, run.replace(b"\r\n", b"\n"))
+            elif (row := buffer.take_row(self._grammar.row)) is not None:
+                self._take_row(row, out)
+            elif self._has_header and self._records == 0:
+                raise FileRefused("line 1: the header can't be read: a quote in it is not closed or not doubled")
+            else:
+                self._skip_line(buffer, OPEN_QUOTE)
+
+    def _take_row(self, row: bytes, out: IO[bytes] | None) -> None:
+        """A row with a line break or a carriage return inside, or without an end; or a blank line."""
+        content = row.removesuffix(b"\n").removesuffix(b"\r")
+        if not content:
+            self._move(by=1)
+            return
+        self._write(out, content.replace(b"\r", CARRIAGE_RETURN.encode()) + b"\n")
+        self._records += 1
+        if breaks := content.count(b"\n"):
+            self._move(by=breaks)
+
+    def _skip_line(self, buffer: "_Buffer", reason: str | None = None) -> None:
+        line, whole = buffer.take_line()
+        if reason is not None:
+            self._notes.reject(self._line, reason if whole else TOO_LONG, line, self._piece)
+        self._move(by=1)
+
+    @staticmethod
+    def _write(out: IO[bytes] | None, data: bytes) -> None:
+        if out is not None:
+            out.write(data)
+
+
+class _Buffer:
+    """A file through a window that is always longer than the longest row."""
+
+    def __init__(self, path: Path) -> None:
+        self._chunks = _chunks(path)
+        self._data = b""
+        self._at = 0
+        self._ended = False
+        if self.fill(len(codecs.BOM_UTF8)) and self._data.startswith(codecs.BOM_UTF8):
+            self._at = len(codecs.BOM_UTF8)
+
+    def head(self) -> bytes:
+        """The first bytes, without going on."""
+        self.fill(MAX_ROW_BYTES)
+        return self._data[self._at : self._at + MAX_ROW_BYTES]
+
+    def fill(self, size: int) -> bool:
+        """See that so many bytes lie ahead, or all that there are; whether there are any."""
+        while len(self._data) - self._at < size and not self._ended:
+            chunk = next(self._chunks, b"")
+            self._ended = not chunk
+            self._data = self._data[self._at :] + chunk
+            self._at = 0
+        return self._at < len(self._data)
+
+    def take(self, pattern: re.Pattern[bytes]) -> bytes:
+        """What matches here, which may be nothing."""
+        found = pattern.match(self._data, self._at)
+        if found is None:
+            return b""
+        self._at = found.end()
+        return found.group()
+
+    def take_row(self, pattern: re.Pattern[bytes]) -> bytes | None:
+        """The row that begins here, with its line break; None where none does."""
+        found = pattern.match(self._data, self._at, self._at + MAX_ROW_BYTES)
+        if found is None:
+            return None
+        end = found.end()
+        for line_break in (b"\r\n", b"\n"):
+            if self._data.startswith(line_break, end):
+                end += len(line_break)
+                break
+        else:
+            if not (self._ended and end == len(self._data)):
+                return None
+        row = self._data[self._at : end]
+        self._at = end
+        return row
+
+    def take_line(self) -> tuple[bytes, bool]:
+        """All up to the next line feed, and whether that is as short as a row can be; of a longer one, the start."""
+        whole = True
+        start = self._data[self._at : self._at + _SHOWN_BYTES]
+        while (end := self._data.find(b"\n", self._at)) < 0 and not self._ended:
+            whole = False
+            self._at = len(self._data)
+            self.fill(MAX_ROW_BYTES)
+        self._at = end + 1 if end >= 0 else len(self._data)
+        return start.partition(b"\n")[0], whole
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(4 * CHUNK_BYTES):
+            yield chunk
+
+
+def _first_row(head: bytes, layout: Layout) -> list[str] | None:
+    return next(header_reader(head.decode("utf-8", "replace").splitlines(keepends=True), layout), None)
+
+
+def header_reader(lines: Iterable[str], layout: Layout) -> "Iterator[list[str]]":
+    """The rows of some lines, read by Python; for headers, of which there is one."""
+    if layout.quote is None:
+        rows = csv.reader(lines, delimiter=delimiter_of(layout), quoting=csv.QUOTE_NONE)
+    else:
+        rows = csv.reader(lines, delimiter=delimiter_of(layout), quotechar=layout.quote)
+    for row in rows:
+        if row:  # a blank line has no columns
+            yield [name.replace(UNIT_SEPARATOR, layout.delimiter) for name in row]

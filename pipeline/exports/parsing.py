@@ -1,0 +1,162 @@
+"""From the texts of a file to rows with numbers and lines; what is no row is put aside with its line."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from pipeline.errors import FileRefused
+from pipeline.exports.layouts import Layout
+from pipeline.exports.mending import Notes, mend
+from pipeline.exports.reading import REJECTS_SCANS, REJECTS_TABLE, Source, csv_source, ndjson_source, parse
+from pipeline.exports.texts import Text
+from pipeline.warehouse import literal
+
+# DuckDB's words for a row that it can't parse, in a marketer's words.
+_PARSE_FAULTS = {
+    "MISSING COLUMNS": "has fewer columns than the header",
+    "TOO MANY COLUMNS": "has more columns than the header",
+    "UNQUOTED VALUE": "has a quote that is not closed, or a quote inside a value that is not doubled",
+    "INVALID ENCODING": "is not valid {encoding}",
+    "LINE SIZE OVER MAXIMUM": "is longer than 2 MB",
+}
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A file's rows, as SQL with their `row_number`, and what its columns are."""
+
+    rows: str
+    source: Source
+    unread: int
+
+
+class FileParser:
+    """The parsing of one file; its tables in `temp` tell of lines and of what is no row."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, layout: Layout, texts: Sequence[Text], folder: Path
+    ) -> None:
+        self._connection = connection
+        self._layout = layout
+        self._texts = texts
+        self._folder = folder
+        self._notes = Notes(connection)
+        self._mended = False
+        self._records = 0
+
+    def parse(self) -> Parsed | None:
+        """Parse; None where there is no row at all. DuckDB reads most texts as they are, and the rest mended.
+
+        Raises:
+            FileRefused: its header is of no use.
+            duckdb.Error: DuckDB can't read it, mended or not.
+        """
+        self._mended = len(self._texts) != 1 or self._texts[0].newline is None
+        if self._mended:
+            return self._parse(self._mend())
+        try:
+            parsed = self._parse(self._texts[0])
+        except duckdb.InvalidInputException:
+            parsed = None
+        else:
+            if parsed is None or not self._took_more_than_its_row():
+                return parsed
+        self._mended = True
+        return self._parse(self._mend())
+
+    def _mend(self) -> Text:
+        self._notes = Notes(self._connection)
+        mended = mend(self._texts, self._layout, self._notes, self._folder / "mended.txt")
+        assert mended is not None  # there is a target
+        return mended
+
+    def _parse(self, text: Text) -> Parsed | None:
+        for table in (REJECTS_TABLE, REJECTS_SCANS):
+            self._connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
+        if text.path.stat().st_size == 0 and not self._notes.rejected:
+            return None
+        if self._layout.format == "csv":
+            source = csv_source(text, self._layout, mended=self._mended)
+        else:
+            source = ndjson_source(text, self._layout, mended=self._mended)
+        if source is None:
+            return None
+        rows = parse(self._connection, source, self._folder / "rows.parquet")
+        read = _number(self._connection, f"SELECT count(*) FROM {rows}")
+        unread = _number(self._connection, f"SELECT count(DISTINCT line) FROM temp.{REJECTS_TABLE}")
+        self._records = read + unread + source.first_row_line - 1
+        if self._mended and read + unread != self._notes.rows:
+            raise FileRefused(
+                f"{self._notes.rows:,} rows were told apart, but {read:,} read and {unread:,} put aside; "
+                "its quotes and line breaks contradict each other"
+            )
+        return Parsed(rows, source, unread + self._notes.rejected)
+
+    def _took_more_than_its_row(self) -> bool:
+        """Whether a fault was found after which DuckDB can't be trusted to know where the next row begins."""
+        faults = "('UNQUOTED VALUE', 'LINE SIZE OVER MAXIMUM')"
+        return (
+            _number(
+                self._connection,
+                f"SELECT count(*) FROM temp.{REJECTS_TABLE} WHERE CAST(error_type AS VARCHAR) IN {faults}",
+            )
+            > 0
+        )
+
+    def locate_lines(self) -> None:
+        """See that `line_marks` tells the lines of records; only needed where some row is put aside."""
+        if not self._mended and self._texts[0].lines != self._records:
+            mend(self._texts, self._layout, self._notes, None)
+
+    def unread_rows(self) -> str:
+        """SQL for `line`, `reason`, `text` and `piece` of what is no row; `locate_lines` comes before."""
+        reasons = " ".join(
+            f"WHEN {literal(fault)} THEN {literal(words.format(encoding=self._layout.encoding))}"
+            for fault, words in _PARSE_FAULTS.items()
+        )
+        return f"""
+            SELECT line, reason, text, piece FROM temp.mended_rejects
+            UNION ALL BY NAME
+            {
+            lines_of(f'''
+                SELECT line AS record,
+                    'the row ' || CASE arg_min(CAST(error_type AS VARCHAR), byte_position) {reasons}
+                    ELSE arg_min(error_message, byte_position) END AS reason,
+                    trim(any_value(csv_line), chr(13) || chr(10)) AS text
+                FROM temp.{REJECTS_TABLE} GROUP BY line
+            ''')
+        }
+        """
+
+
+def lines_of(records: str) -> str:
+    """SQL for some records (a column `record`, 1 is the first of the file), with their `line` and `piece` instead."""
+    return f"""
+        SELECT records.* EXCLUDE (record), records.record + coalesce(shift, 0) AS line, piece
+        FROM ({records}) AS records ASOF LEFT JOIN temp.line_marks ON records.record >= line_marks.record
+    """
+
+
+def records_of(rows: str, first_row_line: int) -> str:
+    """SQL for some rows (a column `row_number`), with their `record` instead: rows are numbered as they were read, so
+    every record that could not be read and stands before one moves it down by one.
+    """
+    return f"""
+        WITH gaps AS (
+            SELECT line - number + 1 AS first_record, max(number) AS records
+            FROM (SELECT line, row_number() OVER (ORDER BY line) AS number FROM
+                (SELECT DISTINCT line FROM temp.{REJECTS_TABLE}))
+            GROUP BY ALL
+        ),
+        rows AS (SELECT *, row_number + {first_row_line} - 1 AS read_as FROM ({rows}))
+        SELECT rows.* EXCLUDE (row_number, read_as), read_as + coalesce(gaps.records, 0) AS record
+        FROM rows ASOF LEFT JOIN gaps ON rows.read_as >= gaps.first_record
+    """
+
+
+def _number(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+    found = connection.execute(query).fetchone()
+    assert found is not None  # an aggregate always has its row
+    return int(found[0])

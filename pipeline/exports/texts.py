@@ -1,0 +1,158 @@
+"""The texts of an export file as DuckDB reads them best: on this machine, unpacked, in UTF-8.
+
+A file that is so already is read where it lies; of any other a copy is made, chunk by chunk.
+"""
+
+import codecs
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import IO
+
+from pipeline.exports.layouts import Layout
+from pipeline.exports.unpacking import Piece, is_packed, pieces
+
+CHUNK_BYTES = 1 << 20
+
+# Stands for a delimiter of several characters. Unicode has it for this: the information separator one.
+UNIT_SEPARATOR = "\x1f"
+# Stands for a carriage return inside a row. Unicode keeps it free for what a program needs internally.
+CARRIAGE_RETURN = "\ufdd0"
+
+_BOMS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32-le",  # begins as UTF-16's does, so it is asked for first
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+_LONGEST_BOM = 4
+
+
+# No byte of UTF-8 text: where it stands, DuckDB finds the row invalid and puts it aside.
+_INVALID = b"\xff"
+_UNDECODABLE = "\udcff"
+
+
+def _mark(error: UnicodeError) -> tuple[str | bytes, int]:
+    if isinstance(error, UnicodeDecodeError):
+        return _UNDECODABLE, error.end
+    if isinstance(error, UnicodeEncodeError):
+        return _INVALID * (error.end - error.start), error.end
+    raise error
+
+
+codecs.register_error("invalid_utf8", _mark)
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text in UTF-8; `name` is that of its piece, where a file has several."""
+
+    path: Path
+    name: str | None = None
+
+    @cached_property
+    def newline(self) -> str | None:
+        r"""What ends its lines: `\n`, `\r\n` or `\r`; None where they end in more than one way."""
+        returns, feeds, both = self._line_ends
+        if returns == 0:
+            return "\n"
+        if feeds == 0:
+            return "\r"
+        return "\r\n" if returns == feeds == both else None
+
+    @cached_property
+    def lines(self) -> int:
+        """How many lines an editor shows; the last one needs no end."""
+        returns, feeds, _ = self._line_ends
+        return (feeds or returns) + (0 if self._ends_in in (b"", b"\n", b"\r") else 1)
+
+    @cached_property
+    def _ends_in(self) -> bytes:
+        with self.path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(size - 1, 0))
+            return file.read()
+
+    @cached_property
+    def _line_ends(self) -> tuple[int, int, int]:
+        """Carriage returns, line feeds, and the pairs of both."""
+        returns = feeds = both = 0
+        last = b""
+        with self.path.open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                feeds += chunk.count(b"\n")
+                if b"\r" in chunk:
+                    returns += chunk.count(b"\r")
+                    both += chunk.count(b"\r\n")
+                both += last == b"\r" and chunk[:1] == b"\n"
+                last = chunk[-1:]
+        return returns, feeds, both
+
+
+def delimiter_of(layout: Layout) -> str:
+    """The one character that separates columns in the texts of this layout."""
+    return layout.delimiter if len(layout.delimiter) == 1 else UNIT_SEPARATOR
+
+
+def texts(path: Path, layout: Layout, folder: Path) -> list[Text]:
+    """The texts of a file, as UTF-8; copies are made in `folder`.
+
+    Raises:
+        FileRefused: it is no text, or can't be unpacked.
+    """
+    found = pieces(path)
+    if not is_packed(path) and _encoding(found[0], layout) == "utf-8" and len(layout.delimiter) == 1:
+        return [Text(path)]
+    return [_copied(piece, layout, folder / f"{number}.txt") for number, piece in enumerate(found)]
+
+
+def _copied(piece: Piece, layout: Layout, path: Path) -> Text:
+    encoding = _encoding(piece, layout)
+    with piece.open() as source, path.open("wb") as target:
+        chunks = _chunks(source)
+        if encoding != "utf-8":
+            chunks = _recoded(chunks, encoding)
+        if len(layout.delimiter) > 1:
+            chunks = _replaced(chunks, layout.delimiter.encode(), UNIT_SEPARATOR.encode())
+        first = next(chunks, b"")
+        target.write(first.removeprefix(codecs.BOM_UTF8))
+        target.writelines(chunks)
+    return Text(path, piece.name)
+
+
+def _encoding(piece: Piece, layout: Layout) -> str:
+    """What the text is in: a byte order mark says more than the layout, which was written for other files as well."""
+    with piece.open() as stream:
+        head = stream.read(_LONGEST_BOM)
+    for mark, encoding in _BOMS.items():
+        if head.startswith(mark):
+            return encoding
+    name = codecs.lookup(layout.encoding).name
+    return "utf-8" if name in ("utf-8-sig", "ascii") else name
+
+
+def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
+    while chunk := stream.read(CHUNK_BYTES):
+        yield chunk
+
+
+def _recoded(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder(encoding)("invalid_utf8")
+    for chunk in chunks:
+        if text := decoder.decode(chunk):
+            yield text.encode("utf-8", "invalid_utf8")
+    yield decoder.decode(b"", True).encode("utf-8", "invalid_utf8")
+
+
+def _replaced(chunks: Iterator[bytes], old: bytes, new: bytes) -> Iterator[bytes]:
+    """The chunks with one text for another, also where it lies across their border."""
+    rest = b""
+    for chunk in chunks:
+        done = (rest + chunk).replace(old, new)
+        cut = max(len(done) - len(old) + 1, 0)
+        rest = done[cut:]
+        yield done[:cut]
+    yield rest

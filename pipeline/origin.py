@@ -1,0 +1,45 @@
+"""What a warehouse was made of: settings that it can't be used with otherwise."""
+
+import duckdb
+
+from pipeline.errors import SettingsError
+from pipeline.settings import EXAMPLES, Settings
+
+_START_ANEW = (
+    "or start anew with another WAREHOUSE, WAREHOUSE_FILES and LEDGER (`rm -r data`, where they are the default)"
+)
+
+
+def check_origin(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """See that a warehouse is used as it was begun.
+
+    Raises:
+        SettingsError: ids in it were made with another namespace, or it holds the made-up examples.
+    """
+    known = dict(connection.execute("SELECT name, value FROM raw.origin").fetchall())
+    namespace = known.get("message_id_namespace", settings.message_id_namespace)
+    if namespace != settings.message_id_namespace:
+        raise SettingsError(
+            f"MESSAGE_ID_NAMESPACE: the warehouse was made with {namespace!r}; with {settings.message_id_namespace!r} "
+            f"every event would get another id and be delivered once more. Set it back, {_START_ANEW}"
+        )
+    exports = known.get("exports", _exports(settings))
+    if exports != _exports(settings):
+        raise SettingsError(
+            f"SELLIGENT_EXPORTS: the warehouse holds {exports} exports, and these are {_exports(settings)}; "
+            f"made-up events must not mix with true ones. Set it back, {_START_ANEW}"
+        )
+
+
+def ensure_origin(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """The same, and a new warehouse remembers how it was begun."""
+    check_origin(connection, settings)
+    if not connection.execute("SELECT 1 FROM raw.origin LIMIT 1").fetchone():
+        connection.execute(
+            "INSERT INTO raw.origin VALUES ('message_id_namespace', ?), ('exports', ?)",
+            [settings.message_id_namespace, _exports(settings)],
+        )
+
+
+def _exports(settings: Settings) -> str:
+    return "example" if settings.selligent_exports == EXAMPLES else "own"
