@@ -9,6 +9,7 @@ rows that need no thought, and Python looks at the others one by one.
 
 import codecs
 import csv
+import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -273,7 +274,11 @@ def _chunks(path: Path) -> Iterator[bytes]:
 
 
 def _first_row(head: bytes, layout: Layout) -> list[str] | None:
-    return next(header_reader(head.decode("utf-8", "replace").splitlines(keepends=True), layout), None)
+    lines = io.StringIO(head.decode("utf-8", "replace"), newline="")
+    try:
+        return next(header_reader(lines, layout), None)
+    except csv.Error:
+        return None
 
 
 def header_reader(lines: Iterable[str], layout: Layout) -> "Iterator[list[str]]":
@@ -284,4 +289,4 @@ def header_reader(lines: Iterable[str], layout: Layout) -> "Iterator[list[str]]"
         rows = csv.reader(lines, delimiter=delimiter_of(layout), quotechar=layout.quote)
     for row in rows:
         if row:  # a blank line has no columns
-            yield [name.replace(UNIT_SEPARATOR, layout.delimiter) for name in row]
+            yield [name.replace(UNIT_SEPARATOR, layout.delimiter).replace(CARRIAGE_RETURN, "\r") for name in row]

@@ -1,9 +1,9 @@
 """Random files, written as Selligent might write them: every cell arrives as it was, and no row is lost."""
 
-import csv
 import gzip
 import io
 import json
+import zipfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +20,24 @@ COLUMNS = {"WHO": "user_id", "ABOUT": "email_subject", "AT": "timestamp"}
 USED = {"who", "about", "at", "what"}
 NULL_VALUES = ["", "NULL", "n.v.t."]
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00\r"), max_size=12)
-CELL = st.one_of(TEXT, st.sampled_from([*NULL_VALUES, "null", " ", '"', "''", "a;b|c,d\te", "two\nlines", "0070"]))
+# No characters that stand for others on the way, nor what no text can hold.
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00\x1f\ufdd0\ufeff"), max_size=12)
+CELL = st.one_of(
+    TEXT,
+    st.sampled_from(
+        [*NULL_VALUES, "null", " ", '"', "''", "a;b|c,d\te", "two\nlines", "two\r\nlines", "\r", "a\rb", "\n\n", "0070"]
+    ),
+)
 # Where nothing is quoted, a letter can't separate columns whose names and values hold it.
-MARK = st.sampled_from(",;|\t^ ") | st.characters(exclude_categories=["Cs", "L", "N"], exclude_characters="\x00\r\n-")
-FAULT = st.sampled_from([None, None, None, "unknown code", "unreadable time", "nobody", "skipped", "short", "long"])
+MARK = st.sampled_from(",;|\t^ ") | st.characters(
+    exclude_categories=["Cs", "L", "N"], exclude_characters="\x00\r\n-\x1f\ufdd0\ufeff"
+)
+LONG_MARK = st.sampled_from(["||", "~|~", "<#>", ";;;;;", "\t|\t"])
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "windows-1252", "iso-8859-15"]
+PACKINGS = ["plain", "gzip", "zip", "zip of two"]
+FAULT = st.sampled_from(
+    [None, None, None, "unknown code", "unreadable time", "nobody", "skipped", "short", "long", "text after a quote"]
+)
 
 
 @dataclass(frozen=True)
@@ -43,27 +56,45 @@ class ExportFile:
 @st.composite
 def export_files(draw: st.DrawFn) -> ExportFile:
     quote = draw(st.sampled_from(['"', "'", "`", None]))
-    delimiter = draw(MARK.filter(lambda mark: mark != quote and mark not in "".join(NULL_VALUES)))
+    delimiter = draw((MARK | LONG_MARK).filter(lambda m: quote not in list(m) and m not in "".join(NULL_VALUES)))
     header = draw(st.booleans())
-    line_end = draw(st.sampled_from(["\n", "\r\n"]))
+    encoding = draw(st.sampled_from(ENCODINGS).filter(lambda e: _is_in(delimiter, e)))
+
+    def writable(text: str) -> str:
+        """What the encoding has; without quotes, no delimiter and no line break either, nor a part of one."""
+        text = text.encode(encoding, "ignore").decode(encoding)
+        if quote is not None:
+            return text
+        return "".join(character for character in text if character not in (*delimiter, "\n")).rstrip("\r")
+
+    def written(cells: list[str]) -> str:
+        needed = {*delimiter, quote, "\r", "\n"}
+        quoted = (
+            [
+                f"{quote}{cell.replace(quote, quote * 2)}{quote}" if always or set(cell) & needed else cell
+                for cell in cells
+            ]
+            if quote
+            else cells
+        )
+        return delimiter.join(quoted) + draw(line_end)
+
+    always = draw(st.booleans())
+    # Most files end their lines in one way, and few in all.
+    line_end = draw(st.sampled_from([st.just("\n"), st.just("\r\n"), st.sampled_from(["\n", "\r\n"])]))
     further_names = draw(
         st.lists(TEXT, max_size=3, unique_by=str.lower).filter(lambda ns: not USED & {*map(str.lower, ns)})
     )
-
-    def writable(text: str) -> str:
-        """Without quotes, nothing can hold a delimiter or a line break; with them, lines break as rows end."""
-        if quote is not None:
-            return text.replace("\n", line_end)
-        return "".join(character for character in text if character not in (delimiter, "\n"))
-
     further_names = list({writable(name).lower(): writable(name) for name in further_names}.values())
     names = draw(st.permutations(["WHO", "WHAT", "ABOUT", "AT", *[n for n in further_names if n.lower() not in USED]]))
     further_names = [name for name in names if name not in {"WHO", "WHAT", "ABOUT", "AT"}]
     rows, lines = [], []
     counts = {"events": 0, "skipped": 0, "rejected": 0}
-    for fault in draw(st.lists(FAULT, max_size=8)):
+    for number, fault in enumerate(draw(st.lists(FAULT, max_size=8))):
+        if fault == "text after a quote" and quote is None:
+            continue
         row = {name: writable(draw(CELL)) for name in names}
-        row |= {"WHO": f"C-{len(lines)}", "WHAT": "OPEN", "AT": "20240611091510"}
+        row |= {"WHO": f"C-{number}", "WHAT": "OPEN", "AT": "20240611091510"}
         row |= {
             "unknown code": {"WHAT": "FWD"},
             "unreadable time": {"AT": "20240231091510"},
@@ -75,27 +106,45 @@ def export_files(draw: st.DrawFn) -> ExportFile:
             cells.pop()
         elif fault == "long":
             cells.append("one more")
-        else:
+        elif fault != "text after a quote":
             rows.append({name: None if cell in NULL_VALUES else cell for name, cell in row.items()})
         counts["events" if fault is None else "skipped" if fault == "skipped" else "rejected"] += 1
-        lines.append(cells)
-    text = io.StringIO()
-    if quote is None:
-        text.write("".join(delimiter.join(line) + line_end for line in ([names] if header else []) + lines))
-    else:
-        quoting = draw(st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]))
-        writer = csv.writer(text, delimiter=delimiter, quotechar=quote, quoting=quoting, lineterminator=line_end)
-        writer.writerows(([names] if header else []) + lines)
-    content = text.getvalue().encode("utf-8-sig" if draw(st.booleans()) else "utf-8")
+        broken = fault == "text after a quote"
+        lines.append(f"{quote}a{quote}b{delimiter}{draw(line_end)}" if broken else written(cells))
+        lines += draw(st.lists(line_end, max_size=1))
+    first = [written(names)] if header else []
+    packing = draw(st.sampled_from(PACKINGS))
+    cut = draw(st.integers(0, len(lines))) if packing == "zip of two" else len(lines)
+    texts = ["".join([*first, *lines[:cut]]), "".join([*(first if draw(st.booleans()) else []), *lines[cut:]])]
     return ExportFile(
-        content=gzip.compress(content) if draw(st.booleans()) else content,
+        content=packed([text.encode(encoding) for text in texts], packing),
         layout=CODED
         | {"delimiter": delimiter, "quote": quote, "header": header or names, "null_values": NULL_VALUES}
-        | {"columns": COLUMNS, "datetime_formats": ["%Y%m%d%H%M%S"]},
+        | {"columns": COLUMNS, "datetime_formats": ["%Y%m%d%H%M%S"], "encoding": encoding},
         rows=rows,
         further=[{name: row[name] for name in further_names} for row in rows],
         **counts,
     )
+
+
+def _is_in(text: str, encoding: str) -> bool:
+    try:
+        return text.encode(encoding).decode(encoding) == text
+    except UnicodeEncodeError:
+        return False
+
+
+def packed(texts: list[bytes], packing: str) -> bytes:
+    """The texts in one file; of two, the second is packed only by the packing that holds two."""
+    if packing == "gzip":
+        return gzip.compress(texts[0])
+    if packing == "plain":
+        return texts[0]
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as members:
+        for number, text in enumerate(texts if packing == "zip of two" else texts[:1]):
+            members.writestr(f"part{number}.csv", text)
+    return archive.getvalue()
 
 
 def assert_every_cell_arrives(read: Reader, export: ExportFile) -> None:
