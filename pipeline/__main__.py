@@ -1,4 +1,4 @@
-"""The commands: `python -m pipeline run`, `status`, `sql`, `ui`.
+"""The commands: `python -m pipeline run`, `inspect`, `status`, `sql`, `ui`.
 
 What a command needs is imported when it is asked for: Dagster takes seconds to import, and most commands do without.
 """
@@ -36,6 +36,15 @@ def run(first: datetime | None, last: datetime | None) -> int:
     from pipeline.commands.run import run as run_job
 
     return run_job(settings, dates)
+
+
+@app.command()
+@click.argument("file")
+def inspect(file: str) -> None:
+    """Draft the layout of an unknown export FILE (a path or a URL): YAML, with a comment on every guess."""
+    from pipeline.exports.inspecting.inspection import inspect as draft_of
+
+    click.echo(draft_of(file), nl=False)
 
 
 @app.command()

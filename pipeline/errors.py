@@ -13,6 +13,10 @@ class LayoutError(SettingsError):
     """A layout file is wrong; it is refused as a whole."""
 
 
+class InspectionRefused(SettingsError):
+    """A file is no export that a layout could describe."""
+
+
 class LocationError(PipelineError):
     """The place where exports arrive can't be read."""
 

@@ -1,0 +1,147 @@
+"""The pattern of a file's name: digits that change from file to file become groups, the rest stays as it is."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline.exports.inspecting.masking import holds_address, masked
+
+_PACKED = re.compile(r"\.(gz|zip)$")
+_VARYING = re.compile(
+    r"(?P<md5>(?<![0-9A-Za-z])(?:[0-9a-f]{32}|[0-9A-F]{32})(?![0-9A-Za-z]))"
+    r"|(?P<date>(?<!\d)(?P<year>(?:19|20)\d{2})(?P<mark>[-_.]?)(?P<month>\d{2})(?P=mark)(?P<day>\d{2}))"
+    r"(?:(?P<gap>[-_.T]?)(?P<time>(?P<hour>\d{2})(?P<colon>[-_.h]?)(?P<minute>\d{2})"
+    r"(?:(?P=colon)(?P<second>\d{2}))?)(?P<fraction>\d{3})?)?(?!\d)"
+    r"|(?:(?P<before>(?<![A-Za-z])(?:rows?|records|recs|count|lines|part|deel|seq|p(?=\d)))(?P<join>[-_]?))?(?P<number>(?<!\d)\d+)"
+    r"(?P<after>rows?|records|recs|lines)?"
+)
+_LONGEST_PART = 4
+_LONG_NUMBER = 5
+_NO_NAME = "export"
+
+
+@dataclass(frozen=True)
+class NamePattern:
+    """`files` matches the names of files like this one; `name` is what is left without digits."""
+
+    files: str
+    name: str
+    date: str | None
+    has_time: bool
+    notes: tuple[str, ...]
+
+
+def name_pattern(file_name: str, rows: int | None) -> NamePattern:
+    """The pattern of a file name; `rows` is how many the file has, where that is known."""
+    base = _PACKED.sub("", file_name)
+    if holds_address(base):
+        return NamePattern(".+@.+", _NO_NAME, None, False, ("the name holds an e-mail address; write it strictly",))
+    state = _Pieces(rows)
+    end = 0
+    while found := _VARYING.search(base, end):
+        state.literal(base[end : found.start()])
+        end = found.start() + state.take(found)
+    state.literal(base[end:])
+    return state.pattern(base)
+
+
+class _Pieces:
+    """What has been understood of a name so far."""
+
+    def __init__(self, rows: int | None) -> None:
+        self._rows = rows
+        self._pattern: list[str] = []
+        self._words: list[str] = []
+        self._groups: dict[str, str] = {}
+        self._notes: list[str] = []
+
+    def literal(self, text: str) -> None:
+        self._pattern.append(_escaped(text))
+        self._words.append(text)
+
+    def take(self, found: re.Match[str]) -> int:
+        """How many of its characters are used."""
+        if found["md5"]:
+            self._group("md5", found["md5"], r"[0-9a-fA-F]{32}")
+            return len(found[0])
+        if found["date"]:
+            return self._date(found)
+        return self._number(found)
+
+    def pattern(self, base: str) -> NamePattern:
+        stem = re.sub(r"\.[A-Za-z]\w*$", "", "_".join(self._words))
+        name = re.sub(r"[^A-Za-z0-9]+", "_", stem).strip("_").lower()
+        if "date" not in self._groups:
+            self._notes.append("no date in the name: the day on which a file was last modified counts")
+        return NamePattern(
+            files="".join(self._pattern),
+            name=name or _NO_NAME,
+            date=self._groups.get("date"),
+            has_time="time" in self._groups,
+            notes=tuple(masked(note) for note in self._notes),
+        )
+
+    def _group(self, group: str, text: str, pattern: str) -> None:
+        """A group can stand in a pattern once."""
+        self._pattern.append(pattern if group in self._groups else f"(?P<{group}>{pattern})")
+        self._groups.setdefault(group, text)
+
+    def _date(self, found: re.Match[str]) -> int:
+        if not _is_date(found["year"], found["month"], found["day"]):
+            return self._unknown(found[0])
+        mark = _escaped(found["mark"])
+        self._group("date", found["date"], mark.join((r"\d{4}", r"\d{2}", r"\d{2}")) if mark else r"\d{8}")
+        clock = found["time"]
+        # A number such as 0001 is a part's, not one minute past midnight.
+        if clock is None or not _is_time(found) or (len(clock) == 4 and found["gap"] and clock.startswith("000")):
+            return len(found["date"])
+        colon, count = _escaped(found["colon"]), 3 if found["second"] else 2
+        self._pattern.append(_escaped(found["gap"]))
+        self._group("time", clock, colon.join([r"\d{2}"] * count) if colon else rf"\d{{{2 * count}}}")
+        if found["fraction"]:
+            self._pattern.append(r"\d{3}")
+        return len(found[0])
+
+    def _number(self, found: re.Match[str]) -> int:
+        before, number = found["before"] or "", found["number"]
+        start = found.start("number")
+        follows_letter = start > 0 and found.string[start - 1].isalpha() and not before
+        if follows_letter and not found["after"]:
+            self.literal(found[0])
+            return len(found[0])
+        self.literal(before + (found["join"] or ""))
+        if found["after"] or before.startswith(("row", "rec", "count", "line")) or self._is_row_count(number):
+            self._group("rows", number, r"\d+")
+        elif before or ("date" in self._groups and len(number) <= _LONGEST_PART):
+            self._group("part", number, r"\d+")
+        elif len(number) >= _LONG_NUMBER:
+            self._unknown(number)
+        else:
+            self.literal(number)
+        self.literal(found["after"] or "")
+        return len(found[0])
+
+    def _unknown(self, text: str) -> int:
+        self._pattern.append(re.sub(r"\d+", r"\\d+", _escaped(text)))
+        self._notes.append(f"{text} is no date that starts with the year, and taken for a number that changes")
+        return len(text)
+
+    def _is_row_count(self, number: str) -> bool:
+        return self._rows is not None and len(number) > 1 and int(number) == self._rows
+
+
+def _escaped(text: str) -> str:
+    """`re.escape` also escapes what means nothing outside of brackets."""
+    return re.sub(r"\\([-# &~])", r"\1", re.escape(text))
+
+
+def _is_date(year: str, month: str, day: str) -> bool:
+    try:
+        datetime(int(year), int(month), int(day))  # noqa: DTZ001 - only whether there is such a day
+    except ValueError:
+        return False
+    return True
+
+
+def _is_time(found: re.Match[str]) -> bool:
+    return int(found["hour"]) < 24 and int(found["minute"]) < 60 and int(found["second"] or 0) < 60

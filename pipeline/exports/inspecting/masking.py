@@ -1,0 +1,37 @@
+"""What may be shown of an export's values: no e-mail address, no line break, no more than fits."""
+
+import re
+
+# Wider than any address may be: what is masked without need costs nothing, an address that is shown does.
+_LOCAL = r"""(?:"[^"\n]*"|[^\s@<>"',;|()\[\]{}:=~]+)"""
+_ADDRESS = re.compile(rf"(?P<local>{_LOCAL})(?P<at>@|%40)(?P<domain>[\w.-]+)", re.IGNORECASE)
+_EXAMPLE_LENGTH = 40
+
+
+def masked(text: str) -> str:
+    """The text with only the first letter and the domain of each e-mail address in it."""
+    return _ADDRESS.sub(_masked_address, text)
+
+
+def _masked_address(found: re.Match[str]) -> str:
+    initial = found["local"].strip('"')[:1]
+    return f"{initial}***{found['at']}{found['domain']}"
+
+
+def holds_address(text: str) -> bool:
+    """Whether an e-mail address stands somewhere in the text."""
+    return _ADDRESS.search(text) is not None
+
+
+def shown(text: str, length: int) -> str:
+    """The text as it can stand in a comment of one line: masked first, so that no half address escapes the mask."""
+    line = "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in masked(text)
+    )
+    return line if len(line) <= length else f"{line[: length - 1]}…"
+
+
+def example(text: str) -> str:
+    """A value as an example in a comment."""
+    return f"'{shown(text, _EXAMPLE_LENGTH)}'"

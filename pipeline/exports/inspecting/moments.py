@@ -1,0 +1,158 @@
+"""Date-times: which formats the values of a column have, and whether day and month can be told apart."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+# What the loader reads without `datetime_formats`; see pipeline/exports/datetimes.py.
+_ISO = re.compile(
+    r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?( ?(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?))?", re.ASCII
+)
+_CLOCK = (
+    r"(?P<gap>T|, | {1,2})(?P<hour>\d{1,2})(?P<colon>[:.])(?P<minute>\d{2})((?P=colon)(?P<second>\d{2})"
+    r"(?P<point>[.,])?(?(point)(?P<fraction>\d{1,9})))?(?P<half> ?[AaPp][Mm])?(?P<zone> ?(?:Z|[+-]\d{2}(?::?\d{2})?))?"
+)
+_YEAR_FIRST = re.compile(rf"(?P<year>\d{{4}})(?P<mark>[-/.])(?P<a>\d{{1,2}})(?P=mark)(?P<b>\d{{1,2}})({_CLOCK})?", re.A)
+_YEAR_LAST = re.compile(
+    rf"(?P<a>\d{{1,2}})(?P<mark>[-/.])(?P<b>\d{{1,2}})(?P=mark)(?P<year>\d{{4}}|\d{{2}})({_CLOCK})?", re.A
+)
+_MONTH_NAMED = re.compile(
+    rf"(?P<day>\d{{1,2}})(?P<mark>[-/. ])(?P<month>[A-Za-z]{{3,9}})(?P=mark)(?P<year>\d{{4}})({_CLOCK})?", re.A
+)
+_AMERICAN_NAMED = re.compile(rf"(?P<month>[A-Za-z]{{3,9}}) (?P<day>\d{{1,2}}), (?P<year>\d{{4}})({_CLOCK})?", re.A)
+_DIGITS_ONLY = {14: "%Y%m%d%H%M%S", 12: "%Y%m%d%H%M", 8: "%Y%m%d"}
+_DIGITS_WITH_CLOCK = re.compile(r"\d{8}(?P<gap>[T _-])(?P<clock>\d{6}|\d{4})", re.A)
+_DIGIT_YEARS = range(1990, 2100)  # a number whose first digits say another year is no date
+# The share of a column's values that must be date-times; the others are broken.
+_ENOUGH = 0.9
+_FIRST, _SECOND = "{a}", "{b}"
+
+
+@dataclass(frozen=True)
+class Moments:
+    """How a column's date-times are written.
+
+    `formats` is empty for ISO 8601. `exchanged` are the same formats with month before day, where the sample can't
+    tell which is right. `misfits` counts values that fit none of the formats.
+    """
+
+    formats: tuple[str, ...]
+    exchanged: tuple[str, ...]
+    with_offset: int
+    without_offset: int
+    misfits: int
+
+    @property
+    def has_clock(self) -> bool:
+        """Whether there is a time of day."""
+        return not self.formats or any("%H" in text or "%I" in text for text in self.formats)
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """A value as a template, in which two numbers may still be day and month or month and day."""
+
+    template: str
+    numbers: tuple[int, int] | None = None
+
+
+def moments_of(values: Sequence[str]) -> Moments | None:
+    """How these values are date-times; None where they are none."""
+    shapes = [shape for value in values if (shape := _shape(value)) is not None]
+    if not shapes or len(shapes) < _ENOUGH * len(values):
+        return None
+    # A year that stands first is hardly ever followed by the day; the order of the others is told by all together.
+    day_first = _is_day_first(shape.numbers for shape in shapes if shape.numbers and not _is_year_first(shape))
+    late_month = _is_day_first(shape.numbers for shape in shapes if shape.numbers and _is_year_first(shape))
+    orders = [late_month is True if _is_year_first(shape) else day_first is not False for shape in shapes]
+    filled = Counter(_filled(shape, order) for shape, order in zip(shapes, orders, strict=True))
+    fitting = Counter({text: sum(1 for v in values if _fits(v, text)) for text in filled})
+    formats = [text for text, _ in filled.most_common() if fitting[text]]
+    read = [value for value in values if any(_fits(value, text) for text in formats)]
+    if not formats or len(read) < _ENOUGH * len(values):
+        return None
+    with_offset = sum(count for text, count in filled.items() if "%z" in text)
+    doubtful = day_first is None and any(shape.numbers and not _is_year_first(shape) for shape in shapes)
+    is_iso = all(_ISO.fullmatch(value) for value in read)
+    return Moments(
+        formats=() if is_iso else tuple(formats),
+        exchanged=tuple(map(_exchanged, formats)) if doubtful else (),
+        with_offset=with_offset,
+        without_offset=len(shapes) - with_offset,
+        misfits=len(values) - len(read),
+    )
+
+
+def _shape(value: str) -> _Shape | None:
+    if value.isascii() and value.isdigit():
+        template = _DIGITS_ONLY.get(len(value))
+        return _Shape(template) if template and int(value[:4]) in _DIGIT_YEARS else None
+    if found := _DIGITS_WITH_CLOCK.fullmatch(value):
+        return _Shape(f"%Y%m%d{found['gap']}{'%H%M%S' if len(found['clock']) == 6 else '%H%M'}")
+    if found := _YEAR_FIRST.fullmatch(value):
+        date = found["mark"].join(("%Y", _FIRST, _SECOND))
+        return _Shape(date + _clock(found), (int(found["a"]), int(found["b"])))
+    if found := _YEAR_LAST.fullmatch(value):
+        date = found["mark"].join((_FIRST, _SECOND, "%Y" if len(found["year"]) == 4 else "%y"))
+        return _Shape(date + _clock(found), (int(found["a"]), int(found["b"])))
+    if found := _MONTH_NAMED.fullmatch(value):
+        return _Shape(found["mark"].join(("%d", _month(found), "%Y")) + _clock(found))
+    if found := _AMERICAN_NAMED.fullmatch(value):
+        return _Shape(f"{_month(found)} %d, %Y{_clock(found)}")
+    return None
+
+
+def _month(found: re.Match[str]) -> str:
+    return "%b" if len(found["month"]) == 3 else "%B"
+
+
+def _clock(found: re.Match[str]) -> str:
+    if found["hour"] is None:
+        return ""
+    parts = [found["gap"], "%I" if found["half"] else "%H", found["colon"], "%M"]
+    if found["second"]:
+        parts += [found["colon"], "%S"]
+    if found["fraction"]:
+        parts += [found["point"], "%f"]
+    if found["half"]:
+        parts += [" " if found["half"].startswith(" ") else "", "%p"]
+    if found["zone"]:
+        parts += [" " if found["zone"].startswith(" ") else "", "%z"]
+    return "".join(parts)
+
+
+def _is_year_first(shape: _Shape) -> bool:
+    return shape.template.startswith("%Y")
+
+
+def _is_day_first(numbers: Iterable[tuple[int, int]]) -> bool | None:
+    """None where no number is above 12, so that each could be a month."""
+    pairs = list(numbers)
+    days_first = sum(first > 12 for first, _ in pairs)
+    days_second = sum(second > 12 for _, second in pairs)
+    return None if days_first == days_second == 0 else days_first >= days_second
+
+
+def _filled(shape: _Shape, day_first: bool) -> str:
+    order = ("%d", "%m") if day_first else ("%m", "%d")
+    return shape.template.replace(_FIRST, order[0]).replace(_SECOND, order[1])
+
+
+def _exchanged(text: str) -> str:
+    if text.startswith("%Y"):
+        return text
+    return text.replace("%d", "{day}").replace("%m", "%d").replace("{day}", "%m")
+
+
+def _fits(value: str, text: str) -> bool:
+    if "%z" in text:
+        value = re.sub(r"([+-]\d{2})$", r"\g<1>00", value)
+    if "%f" in text:  # takes six digits at most; the loader leaves the others away, too
+        value = re.sub(r"(\d{6})\d{1,3}", r"\1", value)
+    try:
+        datetime.strptime(value, text)  # noqa: DTZ007 - only whether it can be read
+    except ValueError:
+        return False
+    return True

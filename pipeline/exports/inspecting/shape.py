@@ -1,0 +1,288 @@
+"""How a text is cut into rows and columns: format, delimiter, quotes, header."""
+
+import csv
+import io
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from pipeline.errors import InspectionRefused
+from pipeline.exports.inspecting.masking import holds_address
+from pipeline.exports.inspecting.moments import moments_of
+
+ROWS = 2000
+SHOWN_ROWS = 3
+
+_SINGLE_DELIMITERS = (",", ";", "|", "\t")
+# In place of a delimiter of several characters, since the csv module takes one. No text holds this one.
+_STAND_IN = "\ufdd0"
+_MARKS = re.compile(r"""[^\w\s"'@.]{2,24}""")
+_MAX_DELIMITER = 5
+_FIRST_LINES = 50
+# Below this share of rows with the same number of columns, a character is no delimiter.
+_LEAST_CONSISTENCY = 0.5
+# A cell that holds a part of the delimiter is rare where the whole one is right.
+_RARE = 0.05
+_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*")
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of a sample, cut into columns.
+
+    `names` is empty for a file without a header; `odd_rows` have another number of columns, or are no JSON objects;
+    `loose_quotes` counts rows with quotes inside a value that are not doubled.
+    """
+
+    format: str
+    names: tuple[str, ...]
+    rows: tuple[tuple[str | None, ...], ...]
+    first_lines: tuple[str, ...]
+    is_whole: bool
+    delimiter: str = ","
+    quote: str | None = None
+    has_header: bool = True
+    odd_rows: int = 0
+    loose_quotes: int = 0
+
+    @property
+    def looked_at(self) -> int:
+        """How many rows the sample has, those that could not be cut included."""
+        return len(self.rows) + self.odd_rows
+
+    def cells(self, position: int) -> list[str]:
+        """The values of one column; what a JSON object lacks is empty."""
+        return [row[position] or "" for row in self.rows]
+
+
+def cut(name: str, text: str, is_whole: bool) -> Table:
+    """The table that a text is; `is_whole` says that nothing of the file comes after it.
+
+    Raises:
+        InspectionRefused: the text is no table and no NDJSON.
+    """
+    lines = list(io.StringIO(text, newline=""))
+    if not is_whole and len(lines) > 1:
+        lines.pop()  # the end of the sample is nowhere in particular
+    first = next(line.strip() for line in lines if line.strip())
+    if first.startswith("{"):
+        return _json_lines(lines, is_whole)
+    if first == "[" or first.startswith("[{"):
+        raise InspectionRefused(f"{name}: is one JSON document; NDJSON is needed: one object a line, no commas between")
+    if first.startswith("<") and first.endswith(">"):
+        raise InspectionRefused(f"{name}: is XML; exports are delimited text or NDJSON")
+    return _delimited(name, lines, is_whole)
+
+
+# One JSON object a line
+
+
+def _json_lines(lines: Sequence[str], is_whole: bool) -> Table:
+    filled = [line.rstrip("\r\n") for line in lines if line.strip()]
+    documents = [_document(line) for line in filled[:ROWS]]
+    objects = [document for document in documents if document is not None]
+    # Keys match without regard to case, as a header's names do.
+    spellings: dict[str, str] = {}
+    for document in objects:
+        for key in document:
+            spellings.setdefault(key.lower(), key)
+    rows = [{key.lower(): _as_text(value) for key, value in document.items()} for document in objects]
+    return Table(
+        format="ndjson",
+        names=tuple(spellings.values()),
+        rows=tuple(tuple(row.get(key) for key in spellings) for row in rows),
+        first_lines=tuple(filled[:SHOWN_ROWS]),
+        is_whole=is_whole and len(filled) <= ROWS,
+        odd_rows=len(documents) - len(objects),
+    )
+
+
+def _document(line: str) -> dict[str, object] | None:
+    try:
+        document = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _as_text(value: object) -> str | None:
+    """A JSON value as the loader sees it."""
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+# Delimited text
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A text as one delimiter and one quote cut it: for each record its cells and its lines."""
+
+    delimiter: str
+    quote: str | None
+    records: tuple[tuple[str, ...], ...]
+    lines: tuple[str, ...]
+    is_whole: bool
+
+    @property
+    def width(self) -> int:
+        """The usual number of columns."""
+        return Counter(map(len, self.records)).most_common(1)[0][0]
+
+    @property
+    def consistency(self) -> float:
+        """The share of records that have it."""
+        return Counter(map(len, self.records)).most_common(1)[0][1] / len(self.records)
+
+    @property
+    def score(self) -> tuple[bool, float]:
+        """A header decides how many columns there are; then few columns agree by accident more easily than many."""
+        return (len(self.records[0]) == self.width, self.consistency * (1 - 1 / self.width))
+
+    def holding(self, text: str) -> float:
+        """The share of records in which a cell holds this text."""
+        return sum(any(text in cell for cell in record) for record in self.records) / len(self.records)
+
+
+def _delimited(name: str, lines: Sequence[str], is_whole: bool) -> Table:
+    plain = _likely([_cut(lines, delimiter, None, is_whole) for delimiter in _delimiters(lines)])
+    cuts: list[_Cut] = []
+    for unquoted in plain:
+        quoted = (_cut(lines, unquoted.delimiter, quote, is_whole) for quote in ('"', "'"))
+        cuts += [unquoted, *(cut for cut in quoted if cut and _is_quoted(unquoted, cut, cut.quote or ""))]
+    if not cuts:
+        raise InspectionRefused(
+            f"{name}: no delimiter cuts its lines into the same number of columns; "
+            "commas, semicolons, pipes, tabs and longer marks such as || were tried"
+        )
+    # Of two cuts that are equally good, the quoted one also takes the quotes away.
+    return _table(max(cuts, key=lambda cut: (cut.score, cut.quote is not None)))
+
+
+def _delimiters(lines: Sequence[str]) -> list[str]:
+    """The usual ones, and every mark of several characters that the first lines hold."""
+    marks: Counter[str] = Counter()
+    for line in lines[:_FIRST_LINES]:
+        for run in set(_MARKS.findall(line)):
+            marks.update(_repeated_marks(run))
+    return [*_SINGLE_DELIMITERS, *(mark for mark, _ in marks.most_common(12))]
+
+
+def _repeated_marks(run: str) -> list[str]:
+    """Empty cells make a delimiter stand there several times: `~|~~|~`."""
+    lengths = [length for length in range(2, _MAX_DELIMITER + 1) if len(run) % length == 0]
+    return [run[:length] for length in lengths if run[:length] * (len(run) // length) == run]
+
+
+def _cut(lines: Sequence[str], delimiter: str, quote: str | None, is_whole: bool) -> _Cut | None:
+    """None where this can't be how the text is cut."""
+    stand_in = delimiter if len(delimiter) == 1 else _STAND_IN
+    marked = (line.replace(delimiter, stand_in) for line in lines)
+    reader = (
+        csv.reader(marked, delimiter=stand_in, quoting=csv.QUOTE_NONE)
+        if quote is None
+        else csv.reader(marked, delimiter=stand_in, quotechar=quote)
+    )
+    try:
+        found = [record for record in islice(_records(reader, lines), ROWS + 2) if record[0]]
+    except csv.Error:  # a value of more than 128 KB: a quote that is none has swallowed the file
+        return None
+    # A quoted value may go on after the end of the sample, and the header is no row.
+    whole = is_whole and len(found) <= ROWS + 1
+    if not whole and len(found) > 1:
+        found = found[:-1]
+    if not found:
+        return None
+    cells = tuple(tuple(cell.replace(stand_in, delimiter) for cell in record) for record, _ in found)
+    return _Cut(delimiter, quote, cells, tuple(text for _, text in found), whole)
+
+
+def _records(reader: Iterator[list[str]], lines: Sequence[str]) -> Iterator[tuple[list[str], str]]:
+    end = 0
+    for record in reader:
+        start, end = end, reader.line_num  # type: ignore[attr-defined]
+        yield record, "".join(lines[start:end]).rstrip("\r\n")
+
+
+def _likely(cuts: Sequence[_Cut | None]) -> list[_Cut]:
+    """Those that cut most rows alike; a part of a longer delimiter that does as well is no delimiter."""
+    likely = [cut for cut in cuts if cut and cut.width > 1 and cut.consistency >= _LEAST_CONSISTENCY]
+    return [
+        cut
+        for cut in likely
+        if not any(
+            cut.delimiter in longer.delimiter
+            and cut.delimiter != longer.delimiter
+            and longer.consistency >= cut.consistency
+            and longer.holding(cut.delimiter) < _RARE
+            for longer in likely
+        )
+    ]
+
+
+def _is_quoted(plain: _Cut, quoted: _Cut, quote: str) -> bool:
+    """Whether the quotes stand around values, rather than somewhere in them."""
+    if quoted.width < 2 or quoted.consistency < plain.consistency:
+        return False
+    cells = [cell for record in plain.records for cell in record if cell]
+    around = sum(len(cell) > 1 and cell.startswith(quote) and cell.endswith(quote) for cell in cells)
+    opening = sum(cell.startswith(quote) for cell in cells) - around
+    closing = sum(cell.endswith(quote) for cell in cells) - around
+    # A value that holds the delimiter opens in one cell and closes in another.
+    if around + min(opening, closing) <= abs(opening - closing):
+        return False
+    # Apostrophes are common in texts.
+    return quote == '"' or around > len(cells) / 2
+
+
+def _table(cut: _Cut) -> Table:
+    has_header = _is_header(cut.records)
+    names = cut.records[0] if has_header else ()
+    records, lines = (cut.records[1:], cut.lines[1:]) if has_header else (cut.records, cut.lines)
+    width = len(names) or cut.width
+    rows = tuple(record for record in records if len(record) == width)
+    table = Table(
+        format="csv",
+        names=names,
+        rows=rows[:ROWS],
+        first_lines=lines[:SHOWN_ROWS],
+        is_whole=cut.is_whole,
+        delimiter=cut.delimiter,
+        quote=cut.quote,
+        has_header=has_header,
+        odd_rows=len(records) - len(rows),
+    )
+    return replace(table, loose_quotes=_loose_quotes(lines, cut)) if cut.quote else table
+
+
+def _loose_quotes(lines: Sequence[str], cut: _Cut) -> int:
+    """Rows that only a forgiving reader can read."""
+    stand_in = cut.delimiter if len(cut.delimiter) == 1 else _STAND_IN
+    loose = 0
+    for line in lines:
+        marked = io.StringIO(line.replace(cut.delimiter, stand_in), newline="")
+        try:
+            list(csv.reader(marked, delimiter=stand_in, quotechar=cut.quote, strict=True))
+        except csv.Error:
+            loose += 1
+    return loose
+
+
+def _is_header(records: Sequence[Sequence[str]]) -> bool:
+    """Names look like names, each stands there once, and no value below says the same."""
+    first = [cell.strip() for cell in records[0]]
+    named = [cell for cell in first if cell]
+    if len(named) < len(first) - 1 or (len(named) < len(first) and first[-1]):  # each line may end with a delimiter
+        return False
+    if len({cell.lower() for cell in named}) < len(named) or any(map(_is_value, named)):
+        return False
+    return not any(
+        len(record) == len(first) and any(cell and cell == name for cell, name in zip(record, first, strict=True))
+        for record in records[1:]
+    )
+
+
+def _is_value(cell: str) -> bool:
+    return holds_address(cell) or _NUMBER.fullmatch(cell) is not None or moments_of([cell]) is not None

@@ -1,0 +1,138 @@
+"""The head of an export: its first bytes, unpacked, from wherever it lies."""
+
+import gzip
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from fsspec.core import url_to_fs
+
+from pipeline.errors import InspectionRefused
+from pipeline.exports.locations import GZIP_MAGIC
+
+# Enough for thousands of rows, and read at once from files of any size.
+HEAD_BYTES = 2 * 1024 * 1024
+
+ZIP_MAGIC = b"PK\x03\x04"
+EMPTY_ZIP_MAGIC = b"PK\x05\x06"
+_ENCRYPTED_FLAG = 1
+
+_PGP = "is encrypted with PGP; decrypt it first"
+_EXCEL = "is an Excel workbook; save the sheet as CSV in UTF-8"
+# What a file of another kind starts with. The binary forms of PGP are those of a message for an RSA key, for an
+# elliptic key, and for a passphrase.
+_OTHER_KINDS = {
+    b"-----BEGIN PGP": _PGP,
+    b"\x85\x01\x0c\x03": _PGP,
+    b"\x85\x01\x8c\x03": _PGP,
+    b"\x85\x02\x0c\x03": _PGP,
+    b"\x84\x5e\x03": _PGP,
+    b"\x8c\x0d\x04": _PGP,
+    b"\xc1\xc0\x4c\x03": _PGP,
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": _EXCEL,
+    b"PAR1": "is a Parquet file; exports are delimited text or NDJSON",
+    b"%PDF": "is a PDF; exports are delimited text or NDJSON",
+    b"7z\xbc\xaf\x27\x1c": "is packed as 7z; unpack it, or pack it as zip or gzip",
+    b"Rar!": "is packed as RAR; unpack it, or pack it as zip or gzip",
+    b"BZh": "is packed as bzip2; unpack it, or pack it as zip or gzip",
+    b"\xfd7zXZ\x00": "is packed as xz; unpack it, or pack it as zip or gzip",
+    b"\x28\xb5\x2f\xfd": "is packed as zstd; unpack it, or pack it as zip or gzip",
+}
+_OTHER_NAMES = {".pgp": _PGP, ".gpg": _PGP, ".asc": _PGP, ".xlsx": _EXCEL, ".xlsm": _EXCEL, ".xls": _EXCEL}
+
+
+@dataclass(frozen=True)
+class Head:
+    """The first bytes of a file, unpacked; `name` is the file's own, without folders."""
+
+    name: str
+    content: bytes
+    is_whole: bool
+    packing: str | None = None
+    member: str | None = None
+    further_members: int = 0
+
+
+def read_head(file: str, size: int = HEAD_BYTES) -> Head:
+    """The head of a local file or of a URL.
+
+    Raises:
+        InspectionRefused: the file can't be read, or is no text at all.
+    """
+    name = PurePosixPath(file.partition("?")[0] if "://" in file else file).name
+    try:
+        with _opened(file) as raw:
+            head = _unpacked(name, raw, size)
+    except FileNotFoundError:
+        raise InspectionRefused(f"{name}: there is no such file") from None
+    except IsADirectoryError:
+        raise InspectionRefused(f"{name or file}: is a folder; name one file in it") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
+        raise InspectionRefused(f"{name}: can't be unpacked: {error}") from None
+    except (ImportError, OSError, ValueError, NotImplementedError) as error:  # their words can hold a password
+        raise InspectionRefused(f"{name}: can't be read ({type(error).__name__})") from None
+    if not head.content.strip():
+        raise InspectionRefused(f"{name}: is empty")
+    return head
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[io.BufferedReader]:
+    if "://" not in file:
+        with Path(file).open("rb") as local:
+            yield local
+        return
+    filesystem, path = url_to_fs(file)
+    with filesystem.open(path, "rb") as remote, io.BufferedReader(remote) as buffered:
+        yield buffered
+
+
+def _unpacked(name: str, raw: io.BufferedReader, size: int) -> Head:
+    start = raw.peek(16)
+    _refuse_other_kinds(name, start)
+    if start.startswith(GZIP_MAGIC):
+        with gzip.GzipFile(fileobj=raw) as unpacked:
+            content = unpacked.read(size + 1)
+        return _head(name, content, size, packing="gzip")
+    if start.startswith(EMPTY_ZIP_MAGIC):
+        raise InspectionRefused(f"{name}: is an empty zip")
+    if start.startswith(ZIP_MAGIC):
+        return _zipped(name, raw, size)
+    if PurePosixPath(name).suffix.lower() in _OTHER_NAMES:
+        raise InspectionRefused(f"{name}: {_OTHER_NAMES[PurePosixPath(name).suffix.lower()]}")
+    return _head(name, raw.read(size + 1), size)
+
+
+def _zipped(name: str, raw: io.BufferedReader, size: int) -> Head:
+    with zipfile.ZipFile(raw) as archive:
+        members = [member for member in archive.infolist() if not member.is_dir()]
+        if any(member.filename.startswith("xl/") for member in members):
+            raise InspectionRefused(f"{name}: {_EXCEL}")
+        filled = [member for member in members if member.file_size and not member.filename.startswith("__MACOSX/")]
+        if not filled:
+            raise InspectionRefused(f"{name}: is empty")
+        if filled[0].flag_bits & _ENCRYPTED_FLAG:
+            raise InspectionRefused(f"{name}: is a zip with a password; unpack it first")
+        with archive.open(filled[0]) as member:
+            content = member.read(size + 1)
+    return _head(name, content, size, "zip", filled[0].filename, len(filled) - 1)
+
+
+def _head(
+    name: str, content: bytes, size: int, packing: str | None = None, member: str | None = None, further: int = 0
+) -> Head:
+    if packing:
+        _refuse_other_kinds(name, content)
+        if content.startswith((GZIP_MAGIC, ZIP_MAGIC)):
+            raise InspectionRefused(f"{name}: is packed twice; unpack it once")
+    return Head(name, content[:size], len(content) <= size, packing, member, further)
+
+
+def _refuse_other_kinds(name: str, start: bytes) -> None:
+    for magic, sentence in _OTHER_KINDS.items():
+        if start.startswith(magic):
+            raise InspectionRefused(f"{name}: {sentence}")

@@ -1,0 +1,176 @@
+"""What the columns of an export are called, in Selligent's words and in several languages.
+
+A name is compared without case, accents and marks: `Journey-Name` is `journeyname`. What a name ends with decides:
+`LIST_USER_ID` is a user's id, `USER_LIST_ID` a list's.
+"""
+
+import re
+import unicodedata
+
+_ID = "(?:id|ids|key|nr|no|num|number|numero|nummer|code|ref|guid|uuid|cle|clave|sleutel|schluessel)"
+_NAME = "(?:name|naam|nom|nombre|nome|title|titel|titre|titulo|label|description|omschrijving|bezeichnung|libelle)"
+_OF = "(?:de|du|des|del|della|da|do|van|la|l)?"
+# Selligent calls a campaign a journey, a link a sensor or probe, an email a content, mail or message.
+_SUBJECTS = {
+    "list": "(?:audiencelist|userlist|mailinglist|list|audience|lijst|doelgroep|liste|lista|verteiler)",
+    "link": "(?:link|sensor|probe|lien|enlace|koppeling|vinculo|collegamento)",
+    "campaign": "(?:campaign|journey|campagne|kampagne|campana|campanha|campagna|traject|parcours)",
+    "email": (
+        "(?:email|mail|message|content|actionmail|mailing|bericht|nachricht|inhalt|courriel|contenu|mensaje|messaggio|"
+        "template)"
+    ),
+}
+_CUSTOMER = (
+    "(?:customer|cust|client|klant|kunde|kunden|cliente|crm|external|extern|master|loyalty|member|lid|abonne|"
+    "subscriber|contact|person|profile|account|relatie)"
+)
+_USER = "(?:user|selligentuser|selligent|gebruiker|benutzer|utilisateur|usuario|utente)"
+_EVENT = "(?:event|interaction|action|activity|gebeurtenis|interactie|actie|evenement|ereignis|evento|aktion|accion)"
+_HAPPENED = (
+    f"(?:{_EVENT}|click|clicked|klik|clic|open|opened|view|viewed|bounce|bounced|optout|unsubscribe|unsubscribed|"
+    "complaint|spam|delivery|delivered)"
+)
+_WHEN = "(?:dt|ts|date|datetime|time|timestamp|datum|tijd|tijdstip|zeit|zeitpunkt|fecha|heure|data|moment|at|on)"
+_NOT_WHEN = (
+    "(?:creat|aangemaakt|modif|updat|chang|load|export|import|expir|subscribed|inschrijf|registr|signup|valid|start|"
+    "enddt|enddate)"
+)
+_BIRTH = "birth|geboort|geburt|naissance|nacimiento|^dob"
+
+_IS_ID = {subject: re.compile(f"{words}{_ID}$|^{_ID}{_OF}{words}$") for subject, words in _SUBJECTS.items()}
+_IS_NAME = {
+    subject: re.compile(f"{words}(?:{_NAME}|text)$|^{_NAME}{_OF}{words}$") for subject, words in _SUBJECTS.items()
+}
+_IS_BARE = {subject: re.compile(f"{words}s?$") for subject, words in _SUBJECTS.items()}
+_IS_SUBJECT = re.compile(
+    "(?:subject|onderwerp|betreff|objet|sujet|asunto|oggetto|assunto)(?:line|regel|zeile|text|mail|email)?$"
+)
+_IS_ADDRESS = re.compile("(?:email|mail|mel|courriel|correo)(?:address|addr|adres|adresse|direccion)?$")
+_IS_SENDER = re.compile("^(?:from|sender|reply|replyto|afzender|absender|expediteur|remitente)|(?:from|sender)$")
+_IS_CUSTOMER = re.compile(f"{_CUSTOMER}{_ID}$|^{_ID}{_OF}{_CUSTOMER}$")
+_IS_USER = re.compile(f"{_USER}{_ID}$|^{_ID}{_OF}{_USER}$|^uid$")
+_IS_SEND = re.compile(
+    f"(?:inqueue|queue|send|sent|sending|dispatch|delivery|envoi|versand|verzending|envio){_ID}$|^{_ID}{_OF}(?:envoi|envio)$"
+)
+_IS_ROW = re.compile(
+    "^(?:id|guid|uuid)$|(?:row|record|log|line|event|interaction|action|activity)(?:id|key|guid|uuid)$"
+)
+_IS_BOT = re.compile("^(?:is)?(?:bot|robot|machine|nonhuman|automated)(?:flag|click|open|view|yn|ind|indicator)?$")
+_IS_CODE = {
+    3: re.compile(f"^{_EVENT}(?:type|name|code|id|kind|naam|nom|typ)?$|^type{_OF}{_EVENT}$"),
+    2: re.compile("^(?:state|status|etat|statut|toestand|zustand|estado|stato)(?:code|id|name)?$|(?:state|status)$"),
+    1: re.compile("^(?:type|code|kind|typ|soort|art|tipo)$"),
+}
+# For finding the column of codes only: what a code means is never guessed.
+_CODE_WORDS = re.compile(
+    "(?:email|mail)?(?:view|open|read|click|clic|klik|sent|send|deliver|bounce|hardbounce|softbounce|"
+    "unsub|optout|complain|spam|markedasspam|marked|linkclick|geopend|uitgeschreven|ouvert|ouverture|desabonn|"
+    "geklickt|geoeffnet|abgemeldet|fwd|forward)"
+)
+_COUNTED = re.compile(
+    "^(?:nb|nr|num|number|numberof|aantal|anzahl|nombre|count|total|totaal|unique|uniq|distinct|hard|soft|sum)*(?:of)?"
+    "(?:sent|send|sends|targeted|deliver(?:y|ies|ed)|verzonden|afgeleverd|open(?:s|ed)?|view(?:s|ed)?|click(?:s|ed)?|"
+    "clicker(?:s)?|clics|kliks|klicks|bounce(?:s|d)?|unsub(?:s|scribe|scribes|scribed|scriptions)?|optout(?:s)?|"
+    "complaint(?:s)?|spam|conversion(?:s)?|ouvertures|geopend)"
+    "(?:count|total|unique|cnt|nb|num|rate|pct)?$"
+)
+
+
+def plain(name: str) -> str:
+    """A name as it is compared."""
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    return re.sub(r"[^a-z0-9]", "", letters)
+
+
+def id_of(name: str) -> str | None:
+    """Whose id a column is by its name: a list's, a link's, a campaign's, an email's."""
+    return _subject(_IS_ID, name)
+
+
+def name_of(name: str) -> str | None:
+    """Whose name a column is by its own."""
+    return _subject(_IS_NAME, name)
+
+
+def bare_subject(name: str) -> str | None:
+    """What a column is about whose name doesn't say whether it is an id or a name."""
+    return _subject(_IS_BARE, name)
+
+
+def subject_in(text: str) -> str | None:
+    """What a file's name says that it is about."""
+    for word in re.findall("[a-z]+", text.casefold()):
+        if subject := bare_subject(word):
+            return subject
+    return None
+
+
+def _subject(patterns: dict[str, re.Pattern[str]], name: str) -> str | None:
+    return next((subject for subject, pattern in patterns.items() if pattern.search(plain(name))), None)
+
+
+def is_email_subject(name: str) -> bool:
+    """Whether a name is that of a subject line."""
+    return _IS_SUBJECT.search(plain(name)) is not None
+
+
+def is_address(name: str) -> bool:
+    """Whether a name is that of a person's e-mail address."""
+    return _IS_ADDRESS.search(plain(name)) is not None and not is_sender(name)
+
+
+def is_sender(name: str) -> bool:
+    """Whether an address is that of the sender."""
+    return _IS_SENDER.search(plain(name)) is not None
+
+
+def is_customer_key(name: str) -> bool:
+    """Whether a name is that of the customer's own key of a person."""
+    return _IS_CUSTOMER.search(plain(name)) is not None
+
+
+def is_user_id(name: str) -> bool:
+    """Whether a name is that of a user id, which may be Selligent's own."""
+    return _IS_USER.search(plain(name)) is not None
+
+
+def is_send_id(name: str) -> bool:
+    """Whether a name is that of one sending to one person."""
+    return _IS_SEND.search(plain(name)) is not None
+
+
+def is_row_id(name: str) -> bool:
+    """Whether a name is that of a row's own id."""
+    return _IS_ROW.search(plain(name)) is not None
+
+
+def is_bot(name: str) -> bool:
+    """Whether a name is that of a flag for machines."""
+    return _IS_BOT.search(plain(name)) is not None
+
+
+def when(name: str) -> int:
+    """How likely a date-time of this name is the event's: 3 to 0, -1 for that of a record, -2 for a birthday."""
+    text = plain(name)
+    if re.search(_BIRTH, text):
+        return -2
+    if re.search(f"(?<!un){_NOT_WHEN}", text):
+        return -1
+    if re.search(f"{_HAPPENED}{_WHEN}$|^{_WHEN}{_OF}{_HAPPENED}$|^timestamp$|^occurred", text):
+        return 3
+    return 2 if re.search(f"^{_WHEN}+$", text) else 1 if re.search(f"{_WHEN}$|^{_WHEN}", text) else 0
+
+
+def code(name: str) -> int:
+    """How likely a column of this name tells the event: 3 to 0."""
+    return next((rank for rank, pattern in _IS_CODE.items() if pattern.search(plain(name))), 0)
+
+
+def is_code_word(value: str) -> bool:
+    """Whether a value sounds like an event."""
+    return _CODE_WORDS.match(plain(value)) is not None
+
+
+def is_count(name: str) -> bool:
+    """Whether a name is that of a number of events, as daily aggregates have them."""
+    return _COUNTED.search(plain(name)) is not None
