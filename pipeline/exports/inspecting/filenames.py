@@ -69,7 +69,7 @@ class _Pieces:
         return self._number(found)
 
     def pattern(self, base: str) -> NamePattern:
-        stem = re.sub(r"\.[A-Za-z]\w*$", "", "_".join(self._words))
+        stem = re.sub(r"\.[A-Za-z]\w*$", "", "".join(self._words))
         name = re.sub(r"[^A-Za-z0-9]+", "_", stem).strip("_").lower()
         if "date" not in self._groups:
             self._notes.append("no date in the name: the day on which a file was last modified counts")
@@ -84,6 +84,7 @@ class _Pieces:
     def _group(self, group: str, text: str, pattern: str) -> None:
         """A group can stand in a pattern once."""
         self._pattern.append(pattern if group in self._groups else f"(?P<{group}>{pattern})")
+        self._words.append("_")
         self._groups.setdefault(group, text)
 
     def _date(self, found: re.Match[str]) -> int:
@@ -123,6 +124,7 @@ class _Pieces:
 
     def _unknown(self, text: str) -> int:
         self._pattern.append(re.sub(r"\d+", r"\\d+", _escaped(text)))
+        self._words.append("_")
         self._notes.append(f"{text} is no date that starts with the year, and taken for a number that changes")
         return len(text)
 
