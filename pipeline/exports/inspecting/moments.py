@@ -68,20 +68,25 @@ def moments_of(values: Sequence[str]) -> Moments | None:
     late_month = _is_day_first(shape.numbers for shape in shapes if shape.numbers and _is_year_first(shape))
     orders = [late_month is True if _is_year_first(shape) else day_first is not False for shape in shapes]
     filled = Counter(_filled(shape, order) for shape, order in zip(shapes, orders, strict=True))
-    fitting = Counter({text: sum(1 for v in values if _fits(v, text)) for text in filled})
-    formats = [text for text, _ in filled.most_common() if fitting[text]]
-    read = [value for value in values if any(_fits(value, text) for text in formats)]
-    if not formats or len(read) < _ENOUGH * len(values):
+    formats, unread = [], list(values)
+    # The format that reads most comes first, and one that adds nothing does not come: May is both a %b and a %B.
+    for text in sorted(filled, key=lambda text: -sum(_fits(value, text) for value in values)):
+        rest = [value for value in unread if not _fits(value, text)]
+        if len(rest) < len(unread):
+            formats.append(text)
+        unread = rest
+    read = len(values) - len(unread)
+    if not formats or read < _ENOUGH * len(values):
         return None
     with_offset = sum(count for text, count in filled.items() if "%z" in text)
     doubtful = day_first is None and any(shape.numbers and not _is_year_first(shape) for shape in shapes)
-    is_iso = all(_ISO.fullmatch(value) for value in read)
+    is_iso = all(_ISO.fullmatch(value) for value in set(values) - set(unread))
     return Moments(
         formats=() if is_iso else tuple(formats),
         exchanged=tuple(map(_exchanged, formats)) if doubtful else (),
         with_offset=with_offset,
         without_offset=len(shapes) - with_offset,
-        misfits=len(values) - len(read),
+        misfits=len(unread),
     )
 
 

@@ -147,11 +147,7 @@ class _Cut:
 
 
 def _delimited(name: str, lines: Sequence[str], is_whole: bool) -> Table:
-    plain = _likely([_cut(lines, delimiter, None, is_whole) for delimiter in _delimiters(lines)])
-    cuts: list[_Cut] = []
-    for unquoted in plain:
-        quoted = (_cut(lines, unquoted.delimiter, quote, is_whole) for quote in ('"', "'"))
-        cuts += [unquoted, *(cut for cut in quoted if cut and _is_quoted(unquoted, cut, cut.quote or ""))]
+    cuts = _likely([cut for delimiter in _delimiters(lines) for cut in _ways(lines, delimiter, is_whole)])
     if not cuts:
         raise InspectionRefused(
             f"{name}: no delimiter cuts its lines into the same number of columns; "
@@ -159,6 +155,15 @@ def _delimited(name: str, lines: Sequence[str], is_whole: bool) -> Table:
         )
     # Of two cuts that are equally good, the quoted one also takes the quotes away.
     return _table(max(cuts, key=lambda cut: (cut.score, cut.quote is not None)))
+
+
+def _ways(lines: Sequence[str], delimiter: str, is_whole: bool) -> list[_Cut]:
+    """A text cut without quotes, and with those that stand around its values."""
+    plain = _cut(lines, delimiter, None, is_whole)
+    if plain is None:
+        return []
+    quoted = (_cut(lines, delimiter, quote, is_whole) for quote in ('"', "'"))
+    return [plain, *(cut for cut in quoted if cut and _is_quoted(plain, cut, cut.quote or ""))]
 
 
 def _delimiters(lines: Sequence[str]) -> list[str]:
@@ -206,9 +211,9 @@ def _records(reader: Iterator[list[str]], lines: Sequence[str]) -> Iterator[tupl
         yield record, "".join(lines[start:end]).rstrip("\r\n")
 
 
-def _likely(cuts: Sequence[_Cut | None]) -> list[_Cut]:
+def _likely(cuts: Sequence[_Cut]) -> list[_Cut]:
     """Those that cut most rows alike; a part of a longer delimiter that does as well is no delimiter."""
-    likely = [cut for cut in cuts if cut and cut.width > 1 and cut.consistency >= _LEAST_CONSISTENCY]
+    likely = [cut for cut in cuts if cut.width > 1 and cut.consistency >= _LEAST_CONSISTENCY]
     return [
         cut
         for cut in likely
@@ -234,7 +239,7 @@ def _is_quoted(plain: _Cut, quoted: _Cut, quote: str) -> bool:
     if around + min(opening, closing) <= abs(opening - closing):
         return False
     # Apostrophes are common in texts.
-    return quote == '"' or around > len(cells) / 2
+    return quote == '"' or around + opening + closing > len(cells) / 2
 
 
 def _table(cut: _Cut) -> Table:
