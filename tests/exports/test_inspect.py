@@ -256,6 +256,38 @@ def test_words_that_come_again_below_are_no_names(guessed: Guessed) -> None:
     assert guessed(lines("VIEW;summer;x", *["CLICK;winter;y", "VIEW;autumn;z"] * 9))["header"] != True  # noqa: E712
 
 
+@pytest.mark.parametrize(
+    ("header", "row", "names"),
+    [
+        ("CUSTOMER_ID;NAME;name;MAIL;OPEN_DT", "C-1;x;y;a@b.be;{}", "CUSTOMER_ID NAME name_3 MAIL OPEN_DT"),
+        ("CUSTOMER_ID;MAIL;OPEN_DT", "C-1;a@b.be;{};", "CUSTOMER_ID MAIL OPEN_DT column_4"),
+    ],
+)
+def test_a_header_that_cannot_be_used_gives_its_names_all_the_same(
+    desk: Desk, tmp_path: Path, header: str, row: str, names: str
+) -> None:
+    desk.put("opens.csv", lines(header, *(row.format(f"{day}-06-2024 9:05") for day in range(1, 31))))
+    draft = inspect(str(desk.folder / "opens.csv"))
+    assert yaml.safe_load(draft)["header"] == names.split()
+    path = tmp_path / "draft.yml"
+    path.write_text(draft.replace("timezone: FILL_IN", "timezone: UTC").replace(": FILL_IN", ": Email Opened"), "utf-8")
+    desk.layouts = (read_layout(path),)
+    (loaded,) = desk.load().files
+    assert (loaded.rows, loaded.rejected) == (31, 1)
+
+
+def test_a_header_that_ends_with_a_delimiter_as_each_row_does_is_one(guessed: Guessed) -> None:
+    drafted = guessed(lines("CUSTOMER_ID;OPEN_DT;", *[f"C-{n};2024-06-11T09:15:10;" for n in range(9)]))
+    assert drafted["header"] is True
+    assert drafted["columns"] == {"CUSTOMER_ID": "user_id", "OPEN_DT": "timestamp"}
+
+
+def test_a_line_before_the_header_is_not_taken_for_it(draft: Drafter) -> None:
+    text = draft(lines("Export of 11 June", "CUSTOMER_ID;MAIL;OPEN_DT", *["C-1;a@b.be;2024-06-11T09:15:10"] * 9))
+    assert yaml.safe_load(text)["header"] == ["column_1", "email", "timestamp"]
+    assert "with another number of columns, which will be rejected: 1." in text
+
+
 def test_a_header_alone_is_drafted_by_its_names(draft: Drafter) -> None:
     text = draft(labelled().but(packing=None).text.splitlines()[0] + "\n")
     drafted = yaml.safe_load(text)
@@ -429,6 +461,11 @@ def test_codes_that_yaml_would_read_as_something_else_stay_what_they_are(guessed
     codes = ["yes", "010", "null!", "1e3", "~x", "a: b", "# c", "it's"]
     rows = [f"C-1\t{code}\t2024-06-11T09:15:10" for code in codes * 2]
     assert list(guessed(lines("CUSTOMER_KEY\tEVENT\tOPEN_DT", *rows))["event_codes"]) == codes
+
+
+def test_seconds_since_1970_are_said_to_be_none_that_a_layout_can_describe(draft: Drafter) -> None:
+    text = draft(lines("CUSTOMER_ID,TS", *(f"C-{n},{1718097310 + n}" for n in range(9))))
+    assert "its name says date-time, but its values are none that a layout can describe" in text
 
 
 def test_what_is_missing_is_said_and_refused(draft: Drafter, tmp_path: Path) -> None:
@@ -651,3 +688,10 @@ def test_a_file_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["pipeline", "inspect"])
     assert main() == 2
     assert issubclass(InspectionRefused, SettingsError)
+
+
+def test_the_readme_shows_what_the_command_prints() -> None:
+    section = (EXAMPLES.parent / "README.md").read_text("utf-8").split("### From an unknown export to a layout")[1]
+    excerpt = section.split("```yaml\n")[1].split("```")[0].splitlines()
+    printed = inspect(str(EXAMPLES / "exports" / "ACME_interactions_20240611_0600.csv")).splitlines()
+    assert [line for line in excerpt if line not in printed] == []

@@ -14,7 +14,7 @@ from pipeline.exports.inspecting.columns import Column
 from pipeline.exports.inspecting.filenames import NamePattern
 from pipeline.exports.inspecting.masking import example, holds_address, shown
 from pipeline.exports.inspecting.meanings import Guess
-from pipeline.exports.inspecting.moments import Moments
+from pipeline.exports.inspecting.moments import Moments, moments_of
 from pipeline.exports.inspecting.shape import Table
 from pipeline.exports.inspecting.source import Head
 from pipeline.exports.inspecting.text import Decoded
@@ -185,10 +185,10 @@ def _header(findings: Findings) -> list[str]:
     if findings.table.has_header:
         return _line("header", "true", "the first row looks like names")
     names = ", ".join(scalar(column.name) for column in findings.columns)
-    return [
-        *_note("The first row holds values, so the columns are called this here; give them names of your own:"),
-        f"header: [{names}]",
-    ]
+    why = "The first row holds values, so the columns are called this here; give them names of your own:"
+    if findings.table.names:
+        why = "The header repeats a name or lacks one, so the names stand here, and its own row will be rejected:"
+    return [*_note(why), f"header: [{names}]"]
 
 
 def _nulls(findings: Findings) -> list[str]:
@@ -211,7 +211,7 @@ def _times(findings: Findings) -> list[str]:
         lines += _note("timezone: left out, since every date-time has an offset; a time in the file's name is then UTC")
     if moments is None or column is None or not column.values:
         return lines
-    seen = f"such as {example(column.values[0])}"
+    seen = f"such as {example(next(value for value in column.values if moments_of([value])))}"
     misfits = f"values that don't fit and will be rejected: {moments.misfits:,}" if moments.misfits else ""
     if not moments.formats:
         return lines + _note(
@@ -251,7 +251,7 @@ def _event(findings: Findings) -> list[str]:
             *_note(f"It is one of: {names}."),
             f"event: {BLANK}",
         ]
-    lines = _line("event_column", scalar(code.name), f"{len(code.distinct)} different values in the sample")
+    lines = _line("event_column", scalar(code.name), f"different values in the sample: {len(code.distinct)}")
     if are_event_names(code):
         others = [name for name in EVENTS_BY_NAME if name not in code.distinct]
         return [

@@ -40,7 +40,7 @@ def find_out(file: str) -> Findings:
     meanings = {guess.meaning: column for column, guess in zip(columns, guessed, strict=True) if guess.meaning}
     refuse_aggregates(head.name, columns, meanings)
     kind, why_kind = kind_of(meanings, guessed, code)
-    if not table.has_header:
+    if not table.names:
         named = _named(columns, guessed, code)
         code = named[columns.index(code)] if code else None
         columns = named

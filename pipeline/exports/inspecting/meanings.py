@@ -72,6 +72,8 @@ def _by_role(column: Column) -> Guess | None:
         if column.is_unique:
             return Guess("event_id", "unique in the sample: an id of the row's own", int(words.plain(name) != "id"))
         return Guess(None, "its name says id, but its values repeat" if column.values else "an id, but of what?")
+    if column.values and words.when(name) > 1:
+        return Guess(None, "its name says date-time, but its values are none that a layout can describe")
     if not column.values and words.is_address(name):
         return Guess("email", said)
     if not column.values and words.when(name) >= 1:

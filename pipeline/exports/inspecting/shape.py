@@ -33,8 +33,9 @@ _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*")
 class Table:
     """The rows of a sample, cut into columns.
 
-    `names` is empty for a file without a header; `odd_rows` have another number of columns, or are no JSON objects;
-    `loose_quotes` counts rows with quotes inside a value that are not doubled.
+    `names` is empty for a file without a header; names without `has_header` are those of a header that can't be used
+    as it is, since it repeats a name or has fewer than there are columns. `odd_rows` have another number of columns,
+    or are no JSON objects; `loose_quotes` counts rows with quotes inside a value that are not doubled.
     """
 
     format: str
@@ -243,10 +244,11 @@ def _is_quoted(plain: _Cut, quoted: _Cut, quote: str) -> bool:
 
 
 def _table(cut: _Cut) -> Table:
-    has_header = _is_header(cut.records)
-    names = cut.records[0] if has_header else ()
-    records, lines = (cut.records[1:], cut.lines[1:]) if has_header else (cut.records, cut.lines)
-    width = len(names) or cut.width
+    width = cut.width
+    has_names = _are_names(cut.records, width)
+    names = _given_names(cut.records[0], width) if has_names else ()
+    has_header = names == cut.records[0]
+    records, lines = (cut.records[1:], cut.lines[1:]) if has_names else (cut.records, cut.lines)
     rows = tuple(record for record in records if len(record) == width)
     table = Table(
         format="csv",
@@ -275,18 +277,26 @@ def _loose_quotes(lines: Sequence[str], cut: _Cut) -> int:
     return loose
 
 
-def _is_header(records: Sequence[Sequence[str]]) -> bool:
-    """Names look like names, each stands there once, and no value below says the same."""
+def _are_names(records: Sequence[Sequence[str]], width: int) -> bool:
+    """Whether the first row holds names: they look like none of the values, and no value below says the same."""
     first = [cell.strip() for cell in records[0]]
     named = [cell for cell in first if cell]
-    if len(named) < len(first) - 1 or (len(named) < len(first) and first[-1]):  # each line may end with a delimiter
+    # Each line may end with a delimiter, or each but the header's.
+    if len(first) not in (width, width - 1) or len(named) < width - 1 or (len(first) == width and not all(first[:-1])):
         return False
-    if len({cell.lower() for cell in named}) < len(named) or any(map(_is_value, named)):
+    if any(map(_is_value, named)):
         return False
-    return not any(
-        len(record) == len(first) and any(cell and cell == name for cell, name in zip(record, first, strict=True))
-        for record in records[1:]
-    )
+    return not any(cell and cell == name for record in records[1:] for cell, name in zip(record, first, strict=False))
+
+
+def _given_names(first: Sequence[str], width: int) -> tuple[str, ...]:
+    """The names of a header as a layout can use them: one a column, and each of them once."""
+    names: list[str] = []
+    for position in range(width):
+        name = first[position] if position < len(first) else f"column_{position + 1}"
+        taken = {known.lower() for known in names}
+        names.append(f"{name}_{position + 1}" if name.lower() in taken else name)
+    return tuple(names)
 
 
 def _is_value(cell: str) -> bool:
