@@ -531,6 +531,12 @@ def test_addresses_are_masked_wherever_they_stand(address: str, around: str) -> 
     assert f"***@{address.partition('@')[2]}" in text
 
 
+def test_endless_values_are_no_burden(draft: Drafter) -> None:
+    value = "a" * 120_000
+    assert "made from all of its 9 rows" in draft(lines("CUSTOMER_ID;NOTE;MAIL", *[f"C-1;{value};zoe@example.com"] * 9))
+    assert "made from all of its 2 rows" in draft(lines(*[f'{{"note": "{value * 5}", "mail": "zoe@example.com"}}'] * 2))
+
+
 def test_addresses_in_urls_are_masked() -> None:
     assert masked("https://example.com/?u=zoe%40example.com") == "https://example.com/?u=z***%40example.com"
 

@@ -2,8 +2,9 @@
 
 import re
 
-# Wider than any address may be: what is masked without need costs nothing, an address that is shown does.
-_LOCAL = r"""(?:"[^"\n]*"|[^\s@<>"',;|()\[\]{}:=~]+)"""
+# Wider than any address may be: what is masked without need costs nothing, an address that is shown does. The bounds
+# keep long texts from being searched to their end from each of their letters.
+_LOCAL = r"""(?:"[^"\n]{0,254}"|[^\s@<>"',;|()\[\]{}:=~]{1,254})"""
 _ADDRESS = re.compile(rf"(?P<local>{_LOCAL})(?P<at>@|%40)(?P<domain>[\w.-]+)", re.IGNORECASE)
 _EXAMPLE_LENGTH = 40
 
@@ -25,9 +26,10 @@ def holds_address(text: str) -> bool:
 
 def shown(text: str, length: int) -> str:
     """The text as it can stand in a comment of one line: masked first, so that no half address escapes the mask."""
+    # Addresses become shorter, so more of the text is needed than is shown.
     line = "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in masked(text)
+        for character in masked(text[: length * 8])
     )
     return line if len(line) <= length else f"{line[: length - 1]}…"
 
