@@ -18,13 +18,15 @@ MAX_UNPACKED_BYTES = 256 << 30
 # So little is unpacked without asking for the ratio: a file of one row, repeated, is no bomb.
 _HARMLESS_BYTES = 64 << 20
 
-_GZIP = b"\x1f\x8b"
-_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+GZIP_MAGIC = b"\x1f\x8b"
+ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 _HEAD_BYTES = 16
 
+PGP = "is encrypted or signed with PGP; decrypt it first"
+EXCEL = "is an Excel workbook; have the export written as delimited text"
 _FOREIGN = {
-    b"-----BEGIN PGP": "is encrypted or signed with PGP; decrypt it before it is put here",
-    b"\xd0\xcf\x11\xe0": "is an Excel workbook; have the export written as delimited text",
+    b"-----BEGIN PGP": PGP,
+    b"\xd0\xcf\x11\xe0": EXCEL,
     b"%PDF": "is a PDF; have the export written as delimited text",
     b"PAR1": "is a Parquet file; have the export written as delimited text",
     b"7z\xbc\xaf\x27\x1c": "is packed with 7-Zip; zip and gzip are read",
@@ -52,18 +54,18 @@ def pieces(path: Path) -> list[Piece]:
     """
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
-    if head.startswith(_GZIP):
+    if head.startswith(GZIP_MAGIC):
         return [Piece(None, lambda: _bounded(gzip.open(path, "rb"), path.stat().st_size))]
-    if head.startswith(_ZIP):
+    if head.startswith(ZIP_MAGICS):
         return _members(path)
-    _refuse_foreign(head)
+    refuse_foreign(head)
     return [Piece(None, lambda: path.open("rb"))]
 
 
 def is_packed(path: Path) -> bool:
     """Whether the texts have to be unpacked."""
     with path.open("rb") as file:
-        return file.read(_HEAD_BYTES).startswith((_GZIP, *_ZIP))
+        return file.read(_HEAD_BYTES).startswith((GZIP_MAGIC, *ZIP_MAGICS))
 
 
 @contextmanager
@@ -75,12 +77,17 @@ def unpacking() -> Iterator[None]:
         raise FileRefused(_CUT_OFF.format(error)) from None
 
 
-def _refuse_foreign(head: bytes) -> None:
+def refuse_foreign(head: bytes) -> None:
+    """Refuse what begins as a file of another kind does, such as Excel's or PGP's.
+
+    Raises:
+        FileRefused: with what it is.
+    """
     for magic, reason in _FOREIGN.items():
         if head.startswith(magic):
             raise FileRefused(reason)
     if _is_openpgp(head):
-        raise FileRefused(_FOREIGN[b"-----BEGIN PGP"])
+        raise FileRefused(PGP)
 
 
 def _is_openpgp(head: bytes) -> bool:
@@ -98,7 +105,7 @@ def _members(path: Path) -> list[Piece]:
         infos = [info for info in archive.infolist() if not info.is_dir()]
     names = [info.filename for info in infos]
     if "[Content_Types].xml" in names:
-        raise FileRefused(_FOREIGN[b"\xd0\xcf\x11\xe0"])
+        raise FileRefused(EXCEL)
     for info in infos:
         inside, windows = PurePosixPath(info.filename), PureWindowsPath(info.filename)
         if inside.is_absolute() or windows.drive or ".." in (*inside.parts, *windows.parts):
@@ -126,9 +133,9 @@ def _opener(path: Path, info: zipfile.ZipInfo) -> Callable[[], IO[bytes]]:
             except NotImplementedError as error:
                 raise FileRefused(f"holds {info.filename!r}, packed in an unusual way ({error}); zip it anew") from None
         head = stream.read(_HEAD_BYTES)
-        if head.startswith((_GZIP, *_ZIP)):
+        if head.startswith((GZIP_MAGIC, *ZIP_MAGICS)):
             raise FileRefused(f"holds {info.filename!r}, which is packed once more; pack it once")
-        _refuse_foreign(head)
+        refuse_foreign(head)
         stream.seek(0)
         return _bounded(stream, path.stat().st_size)
 

@@ -64,13 +64,14 @@ def test_codes_stand_there_with_their_counts(tmp_path: Path) -> None:
         )
 
 
-# What the loader reads; add a shape as it is here as soon as it does.
+# Each shape as Selligent writes it, and in other encodings and packings.
 LOADABLE = [
-    labelled().but(packing=None),
+    labelled(),
     labelled().but(packing="gzip"),
     coded().but(file_name="ACME_2024-06-11_063000.txt"),
-    clicks().but(encoding="utf-8"),
+    clicks(),
     clicks().but(encoding="utf-8-sig"),
+    sends(),
     sends().but(encoding="utf-8"),
     segment(),
     segment_json(),

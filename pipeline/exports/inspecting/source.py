@@ -11,38 +11,16 @@ from pathlib import Path, PurePosixPath
 
 from fsspec.core import url_to_fs
 
-from pipeline.errors import InspectionRefused
-from pipeline.exports.locations import GZIP_MAGIC
+from pipeline.errors import FileRefused, InspectionRefused
+from pipeline.exports.unpacking import EXCEL, GZIP_MAGIC, PGP, ZIP_MAGICS, refuse_foreign
 
 # Enough for thousands of rows, and read at once from files of any size.
 HEAD_BYTES = 2 * 1024 * 1024
 
-ZIP_MAGIC = b"PK\x03\x04"
-EMPTY_ZIP_MAGIC = b"PK\x05\x06"
 _ENCRYPTED_FLAG = 1
 
-_PGP = "is encrypted with PGP; decrypt it first"
-_EXCEL = "is an Excel workbook; save the sheet as CSV in UTF-8"
-# What a file of another kind starts with. The binary forms of PGP are those of a message for an RSA key, for an
-# elliptic key, and for a passphrase.
-_OTHER_KINDS = {
-    b"-----BEGIN PGP": _PGP,
-    b"\x85\x01\x0c\x03": _PGP,
-    b"\x85\x01\x8c\x03": _PGP,
-    b"\x85\x02\x0c\x03": _PGP,
-    b"\x84\x5e\x03": _PGP,
-    b"\x8c\x0d\x04": _PGP,
-    b"\xc1\xc0\x4c\x03": _PGP,
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": _EXCEL,
-    b"PAR1": "is a Parquet file; exports are delimited text or NDJSON",
-    b"%PDF": "is a PDF; exports are delimited text or NDJSON",
-    b"7z\xbc\xaf\x27\x1c": "is packed as 7z; unpack it, or pack it as zip or gzip",
-    b"Rar!": "is packed as RAR; unpack it, or pack it as zip or gzip",
-    b"BZh": "is packed as bzip2; unpack it, or pack it as zip or gzip",
-    b"\xfd7zXZ\x00": "is packed as xz; unpack it, or pack it as zip or gzip",
-    b"\x28\xb5\x2f\xfd": "is packed as zstd; unpack it, or pack it as zip or gzip",
-}
-_OTHER_NAMES = {".pgp": _PGP, ".gpg": _PGP, ".asc": _PGP, ".xlsx": _EXCEL, ".xlsm": _EXCEL, ".xls": _EXCEL}
+# PGP has many beginnings, and a name that tells.
+_OTHER_NAMES = {".pgp": PGP, ".gpg": PGP, ".asc": PGP}
 
 
 @dataclass(frozen=True)
@@ -98,9 +76,7 @@ def _unpacked(name: str, raw: io.BufferedReader, size: int) -> Head:
         with gzip.GzipFile(fileobj=raw) as unpacked:
             content = unpacked.read(size + 1)
         return _head(name, content, size, packing="gzip")
-    if start.startswith(EMPTY_ZIP_MAGIC):
-        raise InspectionRefused(f"{name}: is an empty zip")
-    if start.startswith(ZIP_MAGIC):
+    if start.startswith(ZIP_MAGICS):
         return _zipped(name, raw, size)
     if PurePosixPath(name).suffix.lower() in _OTHER_NAMES:
         raise InspectionRefused(f"{name}: {_OTHER_NAMES[PurePosixPath(name).suffix.lower()]}")
@@ -111,7 +87,7 @@ def _zipped(name: str, raw: io.BufferedReader, size: int) -> Head:
     with zipfile.ZipFile(raw) as archive:
         members = [member for member in archive.infolist() if not member.is_dir()]
         if any(member.filename.startswith("xl/") for member in members):
-            raise InspectionRefused(f"{name}: {_EXCEL}")
+            raise InspectionRefused(f"{name}: {EXCEL}")
         filled = [member for member in members if member.file_size and not member.filename.startswith("__MACOSX/")]
         if not filled:
             raise InspectionRefused(f"{name}: is empty")
@@ -127,12 +103,13 @@ def _head(
 ) -> Head:
     if packing:
         _refuse_other_kinds(name, content)
-        if content.startswith((GZIP_MAGIC, ZIP_MAGIC)):
+        if content.startswith((GZIP_MAGIC, *ZIP_MAGICS)):
             raise InspectionRefused(f"{name}: is packed twice; unpack it once")
     return Head(name, content[:size], len(content) <= size, packing, member, further)
 
 
 def _refuse_other_kinds(name: str, start: bytes) -> None:
-    for magic, sentence in _OTHER_KINDS.items():
-        if start.startswith(magic):
-            raise InspectionRefused(f"{name}: {sentence}")
+    try:
+        refuse_foreign(start)
+    except FileRefused as error:
+        raise InspectionRefused(f"{name}: {error}") from None
