@@ -2,6 +2,7 @@
 secret is shown in the UI or stored with a run.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 import dagster as dg
 from pydantic import PrivateAttr
 
-from pipeline.exports.intake import Look, look
+from pipeline.exports.intake import Look, look_twice
 from pipeline.exports.layouts import read_layouts
 from pipeline.exports.locations import ExportLocation
 from pipeline.segment.client import SegmentClient
@@ -31,8 +32,9 @@ class Exports(dg.ConfigurableResource):
         return ExportLocation(load_settings().selligent_exports)
 
     def look(self) -> Look:
-        """What is there now."""
-        return look(self.location(), read_layouts(load_settings().selligent_layouts), datetime.now(UTC).date())
+        """What is there now, and complete."""
+        layouts = read_layouts(load_settings().selligent_layouts)
+        return look_twice(self.location(), layouts, lambda: datetime.now(UTC), time.sleep)
 
 
 class WarehouseResource(dg.ConfigurableResource):

@@ -42,6 +42,8 @@ def run(settings: Settings, dates: ExportDates | None) -> int:
     seen = look(
         ExportLocation(settings.selligent_exports), read_layouts(settings.selligent_layouts), datetime.now(UTC).date()
     )
+    for file in seen.waiting:
+        console.print(f"{file.file.name} waits: {file.reason}", style="yellow")
     if warehouse.exists():
         with warehouse.reading() as connection:  # one that can't be used is told before Dagster starts
             check_origin(connection, settings)

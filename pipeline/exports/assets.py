@@ -56,6 +56,8 @@ def raw(
     look = exports.look()
     with warehouse.open().writing() as connection:
         ensure_origin(connection, exports.settings())
+        for file in look.waiting:
+            context.log.info(f"{file.file.name} waits: {file.reason}")
         loaded = load(connection, exports.location(), look, dates, reload=config.reload, log=context.log.info)
         accounts = rows_accounted_for(connection, dates)
     for key in sorted(context.selected_asset_keys):
@@ -77,6 +79,7 @@ def _metadata(table: str, loaded: Loaded) -> dict[str, dg.MetadataValue | int | 
         "files_unchanged": loaded.unchanged,
         "files_refused": loaded.count("refused"),
         "files_unmatched": loaded.count("unmatched"),
+        "files_sent_again": loaded.count("duplicate"),
     }
     if table == "export_files":
         return common | {"files": dg.MetadataValue.md(files_as_markdown(loaded))}

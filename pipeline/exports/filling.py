@@ -1,5 +1,6 @@
 """The rows of one file into the tables of `raw`: accepted, skipped, or put aside with a reason."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,8 +11,8 @@ from pipeline.exports.layouts import Layout
 from pipeline.exports.locations import LocalCopy
 from pipeline.exports.matching import Landed
 from pipeline.exports.parsing import FileParser, Parsed, lines_of, records_of
-from pipeline.exports.reading import Source, event_rows, lookup_rows, missing_columns
-from pipeline.exports.texts import texts
+from pipeline.exports.reading import Source, event_rows, header_of, lookup_rows, missing_columns
+from pipeline.exports.texts import Text, texts
 from pipeline.warehouse import literal, quoted
 
 
@@ -25,18 +26,28 @@ class Filled:
     warning: str | None = None
 
 
-def fill(connection: duckdb.DuckDBPyConnection, seen: Landed, copy: LocalCopy, folder: Path, now: datetime) -> Filled:
-    """Put a file's rows into `raw`; `folder` is for what is needed meanwhile.
+def fill(
+    connection: duckdb.DuckDBPyConnection,
+    seen: Landed,
+    copy: LocalCopy,
+    first_part: Sequence[Text],
+    folder: Path,
+    now: datetime,
+) -> Filled:
+    """Put a file's rows into `raw`; `first_part` has its header, where it is a further part of an export; `folder`
+    is for what is needed meanwhile.
 
     Raises:
         FileRefused: nothing can be made of it.
         duckdb.Error: DuckDB can't read it.
     """
-    parser = FileParser(connection, seen.layout, texts(copy.path, seen.layout, folder), folder)
+    found = texts(copy.path, seen.layout, folder)
+    layout = _of_further_part(seen.layout, found, first_part)
+    parser = FileParser(connection, layout, found, folder)
     parsed = parser.parse()
     if parsed is None:
         return Filled()
-    filler = _Filler(connection, seen, parser, parsed, now)
+    filler = _Filler(connection, seen, layout, parser, parsed, now)
     rows, skipped, rejected = filler.fill_events() if seen.layout.kind == "events" else filler.fill_lookups()
     warning = None
     if missing := missing_columns(parsed.source, seen.layout):
@@ -44,15 +55,32 @@ def fill(connection: duckdb.DuckDBPyConnection, seen: Landed, copy: LocalCopy, f
     return Filled(rows + parsed.unread, skipped, rejected + parsed.unread, warning)
 
 
+def _of_further_part(layout: Layout, found: Sequence[Text], first_part: Sequence[Text]) -> Layout:
+    """The layout of a part that has no header of its own: it takes its names from the first."""
+    if not first_part or not found:
+        return layout
+    names = header_of(first_part[0], layout)
+    if names is None or header_of(found[0], layout) == names:
+        return layout
+    return layout.model_copy(update={"header": names})
+
+
 class _Filler:
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, seen: Landed, parser: FileParser, parsed: Parsed, now: datetime
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        seen: Landed,
+        layout: Layout,
+        parser: FileParser,
+        parsed: Parsed,
+        now: datetime,
     ) -> None:
         self._connection = connection
-        self._layout = seen.layout
+        self._layout = layout
         self._parser = parser
         self._parsed = parsed
         self._file = f"DATE '{seen.export_date}' AS export_date, {literal(seen.file.name)} AS file"
+        self._export = f"{literal(seen.export)} AS export"
         self._exported_at = f"TIMESTAMPTZ '{seen.exported_at.isoformat()}' AS exported_at"
         self._loaded_at = f"TIMESTAMPTZ '{now.isoformat()}' AS loaded_at"
         self._export_date = seen.export_date
@@ -61,8 +89,8 @@ class _Filler:
     def fill_events(self) -> tuple[int, int, int]:
         rows = event_rows(self._parsed.rows, self._parsed.source, self._layout, self._export_date)
         self._connection.execute(
-            f"INSERT INTO raw.events BY NAME SELECT {self._file}, {self._exported_at}, {self._loaded_at}, "
-            f"{literal(self._layout.name)} AS layout, * FROM ({rows})"
+            f"INSERT INTO raw.events BY NAME SELECT {self._file}, {self._export}, {self._exported_at}, "
+            f"{self._loaded_at}, {literal(self._layout.name)} AS layout, * FROM ({rows})"
         )
         read, skipped, rejected = self._counted(
             "SELECT count(*), count(*) FILTER (event IS NULL AND rejected_because IS NULL), count(rejected_because) "

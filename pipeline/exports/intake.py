@@ -1,16 +1,20 @@
 """What is new in the location, compared with what `raw.export_files` remembers."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from pathlib import PurePosixPath
 
 import duckdb
 
 from pipeline.exports.layouts import Layout
-from pipeline.exports.locations import ExportLocation
+from pipeline.exports.locations import ExportFile, ExportLocation
 from pipeline.exports.matching import Landed, Unmatched, match
 
 FileKey = tuple[date, str]
+# A file that nobody wrote to for so long is complete.
+SETTLING = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,13 @@ class KnownFile:
 
 @dataclass(frozen=True)
 class Look:
-    """One look at the location: every file that can be loaded, and every other with its reason."""
+    """One look at the location: every file that can be loaded, and every other with its reason; `waiting` are those
+    that will be loaded as soon as they are complete.
+    """
 
     landed: Sequence[Landed]
     unmatched: Sequence[Unmatched]
+    waiting: Sequence[Unmatched] = ()
 
     def new_dates(self, known: Mapping[FileKey, KnownFile]) -> set[date]:
         """Export dates with a file that is new, changed, or under a changed layout."""
@@ -60,17 +67,82 @@ def look(location: ExportLocation, layouts: Sequence[Layout], today: date) -> Lo
     Raises:
         LocationError: the location can't be read.
     """
-    matches = [match(file, layouts, today) for file in location.files()]
+    files = location.files()
+    markers = {layout.ready_marker for layout in layouts if layout.ready_marker}
+    matches = [match(file, layouts, today) for file in files if not file.name.endswith(tuple(markers))]
+    landed, waiting = _complete([m for m in matches if isinstance(m, Landed)], {file.name: file for file in files})
+    return Look(landed, [m for m in matches if isinstance(m, Unmatched)], waiting)
+
+
+def look_twice(
+    location: ExportLocation,
+    layouts: Sequence[Layout],
+    clock: Callable[[], datetime],
+    sleep: Callable[[float], None],
+) -> Look:
+    """The same, but a file that was written a moment ago is looked at again: if it has changed, or if another has
+    begun, somebody is still writing, and it waits for the next run. A file with a ready marker says so itself.
+
+    Raises:
+        LocationError: the location can't be read.
+    """
+    first = look(location, layouts, clock().date())
+    settled_at = max((seen.file.modified_at + SETTLING for seen in first.landed if _may_grow(seen)), default=clock())
+    if settled_at <= clock():
+        return first
+    sleep(min(settled_at - clock(), SETTLING).total_seconds())
+    second = look(location, layouts, clock().date())
+    before = {seen.file for seen in first.landed}
+    growing = [seen for seen in second.landed if _may_grow(seen) and seen.file not in before]
     return Look(
-        landed=[m for m in matches if isinstance(m, Landed)],
-        unmatched=[m for m in matches if isinstance(m, Unmatched)],
+        [seen for seen in second.landed if seen not in growing],
+        second.unmatched,
+        [*second.waiting, *(Unmatched(seen.file, "is still being written") for seen in growing)],
     )
 
 
+def _may_grow(seen: Landed) -> bool:
+    return seen.marker is None
+
+
+def _complete(landed: Sequence[Landed], files: Mapping[str, ExportFile]) -> tuple[list[Landed], list[Unmatched]]:
+    """Files with their ready marker and their first part; those that lack one wait."""
+    ready, waiting = [], []
+    parts: dict[tuple[str, str], list[Landed]] = defaultdict(list)
+    for seen in landed:
+        if seen.part is not None:
+            parts[seen.layout.name, seen.export].append(seen)
+    for seen in landed:
+        marker = _marker(seen, files)
+        siblings = parts.get((seen.layout.name, seen.export), [])
+        first = min(siblings, key=lambda other: other.part or 0, default=seen)
+        if seen.layout.ready_marker and marker is None:
+            waiting.append(Unmatched(seen.file, f"its ready marker ({seen.layout.ready_marker}) is not there yet"))
+        elif first.part is not None and first.part > 1:
+            waiting.append(Unmatched(seen.file, "the first part of its export, with the header, is not there yet"))
+        else:
+            first_part = None if first is seen else first.file
+            ready.append(replace(seen, marker=marker, first_part=first_part))
+    return ready, waiting
+
+
+def _marker(seen: Landed, files: Mapping[str, ExportFile]) -> ExportFile | None:
+    """The ready marker beside a file: named as the file is, with or without what its name ends in."""
+    if seen.layout.ready_marker is None:
+        return None
+    path = PurePosixPath(seen.file.name)
+    unpacked = path.with_name(seen.file.base_name)
+    names = (
+        f"{name}{seen.layout.ready_marker}" for name in (path, unpacked, path.with_suffix(""), unpacked.with_suffix(""))
+    )
+    return next((files[name] for name in names if name in files), None)
+
+
 def known_files(connection: duckdb.DuckDBPyConnection) -> dict[FileKey, KnownFile]:
-    """The current row of every file in `raw.export_files`."""
+    """The current row of every file in `raw.export_files`; a duplicate only as long as the other file stands there."""
     rows = connection.execute(
         "SELECT export_date, name, size, modified_at, sha256, layout_fingerprint, status, reason "
-        "FROM raw.export_files WHERE status <> 'replaced' ORDER BY loaded_at"
+        "FROM raw.export_files WHERE status <> 'replaced' AND (status <> 'duplicate' OR sha256 IN "
+        "(SELECT sha256 FROM raw.export_files WHERE status = 'loaded')) ORDER BY loaded_at"
     ).fetchall()
     return {(row[0], row[1]): KnownFile(*row[2:]) for row in rows}

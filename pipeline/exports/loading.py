@@ -1,5 +1,7 @@
 """Export files → `raw`: each file once, by its bytes; each date in one transaction."""
 
+import hashlib
+import shutil
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +16,14 @@ from pipeline.errors import FileRefused
 from pipeline.exports.filling import fill
 from pipeline.exports.intake import FileKey, KnownFile, Look, is_known, known_files
 from pipeline.exports.locations import ExportLocation, LocalCopy
-from pipeline.exports.matching import Landed, Unmatched
+from pipeline.exports.matching import Landed, Promise, Unmatched, promise_of_marker
+from pipeline.exports.texts import CHUNK_BYTES, Text, texts
+from pipeline.exports.unpacking import Piece, pieces
 from pipeline.warehouse import transaction
 
 Connection = duckdb.DuckDBPyConnection
+# More than any ready marker says.
+_MARKER_BYTES = 10_000
 
 
 @dataclass(frozen=True)
@@ -131,6 +137,11 @@ def _take(loader: _Loader, seen: Landed, copy: LocalCopy, before: KnownFile | No
         loader.unchanged += 1
         _touch(loader, seen)
         return None
+    if (other := _same_bytes(loader, seen, copy)) is not None:
+        _remove_rows(loader, seen)
+        result = LoadedFile(seen.file.name, seen.export_date, None, "duplicate", reason=f"has the bytes of {other}")
+        _remember(loader, seen, copy, result)
+        return result
     loader.log(f"reading {seen.file.name} ({seen.file.size / 1e6:.1f} MB) as {seen.layout.name}")
     try:
         result = _replace(loader, seen, copy)
@@ -144,14 +155,77 @@ def _take(loader: _Loader, seen: Landed, copy: LocalCopy, before: KnownFile | No
 
 def _replace(loader: _Loader, seen: Landed, copy: LocalCopy) -> LoadedFile:
     """The file's rows instead of those of its former bytes."""
-    name, day = seen.file.name, seen.export_date
-    for table in ("raw.events", "raw.rejected_rows", "raw.lookups"):
-        loader.connection.execute(f"DELETE FROM {table} WHERE export_date = ? AND file = ?", [day, name])
+    promise = _promise(loader, seen)
+    if promise.md5 is not None:
+        _check_md5(copy, promise.md5)
+    _remove_rows(loader, seen)
     with TemporaryDirectory() as folder:
-        filled = fill(loader.connection, seen, copy, Path(folder), loader.now)
+        first_part = _texts_of_first_part(loader, seen, Path(folder))
+        filled = fill(loader.connection, seen, copy, first_part, Path(folder), loader.now)
+    if promise.rows is not None and filled.rows != promise.rows:
+        raise FileRefused(
+            f"{promise.rows:,} rows were promised by its name or its ready marker, but it has {filled.rows:,}; "
+            "have it sent again"
+        )
     return LoadedFile(
-        name, day, seen.layout.kind, "loaded", filled.rows, filled.skipped, filled.rejected, filled.warning
+        seen.file.name,
+        seen.export_date,
+        seen.layout.kind,
+        "loaded",
+        filled.rows,
+        filled.skipped,
+        filled.rejected,
+        filled.warning,
     )
+
+
+def _same_bytes(loader: _Loader, seen: Landed, copy: LocalCopy) -> str | None:
+    """Another file that these bytes were loaded from: an export that is sent once more is no second export."""
+    found = loader.connection.execute(
+        "SELECT name FROM raw.export_files WHERE status = 'loaded' AND rows > 0 AND sha256 = ? "
+        "AND layout_fingerprint = ? AND (name <> ? OR export_date <> ?)",
+        [copy.sha256, seen.layout.fingerprint, seen.file.name, seen.export_date],
+    ).fetchone()
+    return found[0] if found else None
+
+
+def _remove_rows(loader: _Loader, seen: Landed) -> None:
+    for table in ("raw.events", "raw.rejected_rows", "raw.lookups"):
+        loader.connection.execute(
+            f"DELETE FROM {table} WHERE export_date = ? AND file = ?", [seen.export_date, seen.file.name]
+        )
+
+
+def _promise(loader: _Loader, seen: Landed) -> Promise:
+    if seen.marker is None:
+        return seen.promise
+    with loader.location.local(seen.marker) as marker, marker.path.open("rb") as file:
+        told = promise_of_marker(file.read(_MARKER_BYTES).decode("ascii", "replace"))
+    return Promise(rows=told.rows if seen.promise.rows is None else seen.promise.rows, md5=seen.promise.md5 or told.md5)
+
+
+def _check_md5(copy: LocalCopy, promised: str) -> None:
+    """It may be that of the file as it lies or of the text inside; MD5 tells damage here, not forgery."""
+    for piece in (Piece(None, lambda: copy.path.open("rb")), *pieces(copy.path)):
+        with piece.open() as stream:
+            digest = hashlib.md5(usedforsecurity=False)
+            while chunk := stream.read(CHUNK_BYTES):
+                digest.update(chunk)
+        if digest.hexdigest() == promised:
+            return
+    raise FileRefused(f"its bytes are not those whose MD5 was promised ({promised}); have it sent again")
+
+
+def _texts_of_first_part(loader: _Loader, seen: Landed, folder: Path) -> list[Text]:
+    """The texts of the part whose header counts for this one as well; none where this one is the first."""
+    if seen.first_part is None or seen.layout.header is not True or seen.layout.format != "csv":
+        return []
+    # A copy, since the original may go away with its location's own copy.
+    place = folder / "first_part"
+    with loader.location.local(seen.first_part) as first:
+        shutil.copyfile(first.path, place)
+    (folder / "first_part_texts").mkdir()
+    return texts(place, seen.layout, folder / "first_part_texts")
 
 
 def _remember(loader: _Loader, seen: Landed | Unmatched, copy: LocalCopy | None, result: LoadedFile) -> None:

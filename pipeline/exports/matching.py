@@ -4,21 +4,41 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from pathlib import PurePosixPath
 from zoneinfo import ZoneInfo
 
 from pipeline.dates import FIRST_EXPORT_DATE
 from pipeline.exports.layouts import Layout
 from pipeline.exports.locations import ExportFile
 
+MD5 = re.compile(r"\b[0-9a-fA-F]{32}\b")
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What the name of a file, or its ready marker, says about its content."""
+
+    rows: int | None = None
+    md5: str | None = None
+
 
 @dataclass(frozen=True)
 class Landed:
-    """A file that can be loaded: one layout fits, and its date is known."""
+    """A file that can be loaded: one layout fits, and its date is known.
+
+    `export` is the same for all parts of an export that was split; `first_part` is the file whose header counts for
+    this one as well; `marker` is the file beside it that says it is complete.
+    """
 
     file: ExportFile
     layout: Layout
     export_date: date
     exported_at: datetime
+    export: str
+    part: int | None = None
+    promise: Promise = Promise()
+    first_part: ExportFile | None = None
+    marker: ExportFile | None = None
 
 
 @dataclass(frozen=True)
@@ -45,13 +65,46 @@ def match(file: ExportFile, layouts: Sequence[Layout], today: date) -> Landed | 
     layout, found = fitting[0]
     try:
         export_date, exported_at = _dates(file, layout, found)
+        export, part = _export(file, layout, found)
+        promise = _promise(found)
     except ValueError as error:
         return Unmatched(file, str(error))
     if export_date < FIRST_EXPORT_DATE:
         return Unmatched(file, f"its name says {export_date}; dates before {FIRST_EXPORT_DATE} have no partition")
     if export_date > today:
         return Unmatched(file, f"its name says {export_date}, which is in the future; it is loaded from that day on")
-    return Landed(file, layout, export_date, exported_at)
+    return Landed(file, layout, export_date, exported_at, export, part, promise)
+
+
+def _export(file: ExportFile, layout: Layout, found: re.Match[str]) -> tuple[str, int | None]:
+    """The name of the export that a file is a part of, and which part; a part without a number is the first."""
+    if "part" not in layout.pattern.groupindex:
+        return file.name, None
+    folder = str(PurePosixPath(file.name).parent)
+    if found["part"] is None:
+        return f"{folder}/{file.base_name}", 0
+    digits = re.sub(r"\D", "", found["part"])
+    if not digits:
+        raise ValueError(f"{found['part']!r} in its name is no part; the group 'part' is a number")
+    start, end = found.span("part")
+    return f"{folder}/{re.sub('[-_.]$', '', file.base_name[:start])}{file.base_name[end:]}", int(digits)
+
+
+def _promise(found: re.Match[str]) -> Promise:
+    groups = found.groupdict()
+    rows, md5 = groups.get("rows"), groups.get("md5")
+    if rows is not None and not rows.isdecimal():
+        raise ValueError(f"{rows!r} in its name is no number of rows; the group 'rows' looks like 1200")
+    if md5 is not None and not MD5.fullmatch(md5):
+        raise ValueError(f"{md5!r} in its name is no MD5; the group 'md5' has 32 digits from 0 to f")
+    return Promise(int(rows) if rows else None, md5.lower() if md5 else None)
+
+
+def promise_of_marker(content: str) -> Promise:
+    """What a ready marker says: a number of rows, if that is all that it says, and an MD5 anywhere."""
+    md5 = MD5.search(content)
+    rest = MD5.sub("", content).strip()
+    return Promise(int(rest) if rest.isdecimal() else None, md5.group().lower() if md5 else None)
 
 
 def _dates(file: ExportFile, layout: Layout, found: re.Match[str]) -> tuple[date, datetime]:

@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS raw.export_files (
 CREATE TABLE IF NOT EXISTS raw.events (
     export_date DATE,
     file VARCHAR,
+    export VARCHAR,
     row_number BIGINT,
     layout VARCHAR,
     exported_at TIMESTAMPTZ,

@@ -18,6 +18,7 @@ import duckdb
 
 from pipeline.errors import FileRefused
 from pipeline.exports.datetimes import parsed, placed
+from pipeline.exports.inspecting.words import is_count
 from pipeline.exports.layouts import LOOKUPS, MEANINGS, Layout
 from pipeline.exports.mending import MAX_ROW_BYTES, header_reader
 from pipeline.exports.texts import CARRIAGE_RETURN, UNIT_SEPARATOR, Text, delimiter_of
@@ -28,6 +29,7 @@ REJECTS_SCANS = "csv_reject_scans"
 # A character that JSON text can't hold, so that a line stays one column.
 _NO_DELIMITER = "\x01"
 _KEY_SAMPLE_LINES = 1000
+_COUNTS_OF_AN_AGGREGATE = 3
 _KEY_SAMPLE_BYTES = 1 << 20
 
 
@@ -68,9 +70,11 @@ def csv_source(text: Text, layout: Layout, *, mended: bool) -> Source | None:
     Raises:
         FileRefused: the header lacks what the layout can't do without, or repeats a name.
     """
-    names = _header(text, layout) if layout.header is True else list(layout.header)
+    names: Sequence[str] | None = header_of(text, layout) if layout.header is True else layout.header
     if names is None:
         return None
+    if layout.header is True:
+        names = _checked(names, layout)
     variables = [f"c{position}" for position in range(len(names))]
     types = ", ".join(f"{name}: 'VARCHAR'" for name in variables)
     # DuckDB wants at least one text for NULL; this one stands in no file.
@@ -134,15 +138,22 @@ def _used_columns(layout: Layout) -> list[str]:
     return [*layout.columns, *([layout.event_column] if layout.event_column else [])]
 
 
-def _header(text: Text, layout: Layout) -> list[str] | None:
+def header_of(text: Text, layout: Layout) -> list[str] | None:
+    """The names in the first row of a text; None where it has no row.
+
+    Raises:
+        FileRefused: it can't be read.
+    """
     with text.path.open("r", encoding="utf-8-sig", errors="replace", newline="") as file:
         lines = io.StringIO(file.read(MAX_ROW_BYTES), newline="")
     try:
-        names = next(header_reader(lines, layout), None)
+        return next(header_reader(lines, layout), None)
     except csv.Error as error:
         raise FileRefused(f"line 1: the header can't be read: {error}") from None
-    if names is None:
-        return None
+
+
+def _checked(names: Sequence[str], layout: Layout) -> Sequence[str]:
+    """The names of a header with which the layout can be read."""
     lowered = [name.lower() for name in names]
     for name in names:
         if lowered.count(name.lower()) > 1:
@@ -154,7 +165,12 @@ def _header(text: Text, layout: Layout) -> list[str] | None:
         required = [column for column, meaning in layout.columns.items() if meaning in keys]
     for column in required:
         if column.lower() not in lowered:
-            raise FileRefused(f"line 1: the header has no column {column!r}; it has {', '.join(names)}")
+            counts = [name for name in names if is_count(name)]
+            aggregate = f"; {', '.join(counts)} are counts, so it may be an aggregate and no export of events"
+            raise FileRefused(
+                f"line 1: the header has no column {column!r}; it has {', '.join(names)}"
+                + (aggregate if len(counts) >= _COUNTS_OF_AN_AGGREGATE else "")
+            )
     return names
 
 

@@ -14,7 +14,7 @@ from tests.exports.desk import HEADER, NOW, WRITTEN, ZOE, Desk, layout
 
 MONDAY, TUESDAY = date(2024, 6, 10), date(2024, 6, 11)
 DATED = layout(files=r"opens_(?P<date>\d{8})\.csv")
-LANDED = Landed(ExportFile("opens_20240610.csv", 100, WRITTEN), DATED, MONDAY, WRITTEN)
+LANDED = Landed(ExportFile("opens_20240610.csv", 100, WRITTEN), DATED, MONDAY, WRITTEN, "opens_20240610.csv")
 STRANGER = Unmatched(ExportFile("readme.md", 100, WRITTEN), "no layout matches its name")
 KNOWN = KnownFile(100, WRITTEN, "sha", DATED.fingerprint, "loaded", None)
 KNOWN_STRANGER = KnownFile(100, WRITTEN, None, None, "unmatched", "no layout matches its name")

@@ -30,6 +30,7 @@ with understood as not materialized (
     select
         raw_events.export_date,
         raw_events.file,
+        raw_events.export,
         raw_events.row_number,
         raw_events.exported_at,
         raw_events.loaded_at,
@@ -69,7 +70,7 @@ crowded as (
 
 ),
 
-{#- Two rows alike in one file are two true events within one moment: the n-th of them is event n. -#}
+{#- Two rows alike in one export are two true events within one moment: the n-th of them is event n. -#}
 numbered as (
 
     select
@@ -81,7 +82,9 @@ numbered as (
     from (
         select
             *,
-            row_number() over (partition by first_id, file, export_date order by row_number) as ordinal
+            row_number() over (
+                partition by first_id, export, export_date order by file, row_number
+            ) as ordinal
         from (
             select
                 *,
