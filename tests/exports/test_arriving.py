@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.exports.intake import SETTLING, Look, look, look_twice
-from tests.exports.desk import HEADER, NOW, ZOE, Desk, layout
+from tests.exports.desk import HEADER, NOW, WRITTEN, ZOE, Desk, layout
 
 JEF = "C-2,jef@example.com,Soldes,2024-06-11T10:00:00\n"
 PARTS = r"opens_(?P<date>\d{8})(_(?P<part>\d+))?\.csv"
@@ -192,7 +192,7 @@ def test_a_copy_counts_when_the_other_file_says_something_else_now(desk: Desk) -
     desk.put("opens_a.csv", HEADER + ZOE)
     desk.put("opens_b.csv", HEADER + ZOE)
     desk.load()
-    desk.put("opens_a.csv", HEADER + JEF, NOW)
+    desk.put("opens_a.csv", HEADER + JEF, WRITTEN + timedelta(hours=1))
     desk.load(at=NOW + timedelta(hours=1))
     desk.load(at=NOW + timedelta(hours=2))
     assert sorted(desk.events("file", "user_id")) == [("opens_a.csv", "C-2"), ("opens_b.csv", "C-1")]
