@@ -185,7 +185,7 @@ class _Mender:
     def _take_row(self, row: bytes, out: IO[bytes] | None) -> None:
         """A row with a line break or a carriage return inside, or without an end; or a blank line."""
         content = row.removesuffix(b"\n").removesuffix(b"\r")
-        if not content:
+        if not content.strip(b"\r"):
             self._move(by=1)
             return
         self._write(out, content.replace(b"\r", CARRIAGE_RETURN.encode()) + b"\n")

@@ -28,6 +28,8 @@ _BOMS = {
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
 _LONGEST_BOM = 4
+# What to take these for where the mark that they begin with is missing; Windows writes the low byte first.
+_WITHOUT_MARK = {"utf-8-sig": "utf-8", "ascii": "utf-8", "utf-16": "utf-16-le", "utf-32": "utf-32-le"}
 
 
 # No byte of UTF-8 text: where it stands, DuckDB finds the row invalid and puts it aside.
@@ -131,7 +133,7 @@ def _encoding(piece: Piece, layout: Layout) -> str:
         if head.startswith(mark):
             return encoding
     name = codecs.lookup(layout.encoding).name
-    return "utf-8" if name in ("utf-8-sig", "ascii") else name
+    return _WITHOUT_MARK.get(name, name)
 
 
 def _chunks(stream: IO[bytes]) -> Iterator[bytes]:

@@ -1,7 +1,9 @@
 """What a file really is: told by its first bytes, whatever its name says; unpacked as a stream, within limits."""
 
+import errno
 import gzip
 import io
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -35,6 +37,8 @@ _FOREIGN = {
     b"\xfd7zXZ\x00": "is packed with xz; zip and gzip are read",
     b"\x28\xb5\x2f\xfd": "is packed with Zstandard; zip and gzip are read",
 }
+# What zipfile, gzip and zlib raise where a package contradicts itself.
+_DAMAGE = (EOFError, zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, RuntimeError, ValueError)
 _CUT_OFF = "is cut off or damaged, so it can't be unpacked: {}; have it sent again"
 
 
@@ -73,8 +77,13 @@ def unpacking() -> Iterator[None]:
     """Faults of a package, while it is read, as a reason to refuse the file."""
     try:
         yield
-    except (EOFError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error) as error:
+    except _DAMAGE as error:
         raise FileRefused(_CUT_OFF.format(error)) from None
+    except OSError as error:
+        # A place that can't be (before the start of the file, say) is written in the package itself.
+        if error.errno not in (None, errno.EINVAL):
+            raise
+        raise FileRefused(_CUT_OFF.format(error.strerror or error)) from None
 
 
 def refuse_foreign(head: bytes) -> None:
@@ -127,16 +136,14 @@ def _is_scrap(name: str) -> bool:
 
 def _opener(path: Path, info: zipfile.ZipInfo) -> Callable[[], IO[bytes]]:
     def opened() -> IO[bytes]:
-        with unpacking(), zipfile.ZipFile(path) as archive:
-            try:
+        with unpacking():
+            with zipfile.ZipFile(path) as archive:
                 stream = archive.open(info)  # it keeps the file open after the archive is closed
-            except NotImplementedError as error:
-                raise FileRefused(f"holds {info.filename!r}, packed in an unusual way ({error}); zip it anew") from None
-        head = stream.read(_HEAD_BYTES)
+            head = stream.read(_HEAD_BYTES)
+            stream.seek(0)
         if head.startswith((GZIP_MAGIC, *ZIP_MAGICS)):
             raise FileRefused(f"holds {info.filename!r}, which is packed once more; pack it once")
         refuse_foreign(head)
-        stream.seek(0)
         return _bounded(stream, path.stat().st_size)
 
     return opened
