@@ -155,7 +155,7 @@ class _Mender:
                 if header is None:
                     header = first
                 elif first == header:
-                    self._skip_line(buffer)
+                    self._skip_header(buffer)
             self._copy(buffer, out)
         self._notes.rows = self._records - (1 if self._has_header and self._records else 0)
         self._notes.finish()
@@ -192,6 +192,13 @@ class _Mender:
         self._records += 1
         if breaks := content.count(b"\n"):
             self._move(by=breaks)
+
+    def _skip_header(self, buffer: "_Buffer") -> None:
+        """A header that a further text repeats, with the blank lines before it."""
+        while (row := buffer.take_row(self._grammar.row)) is not None:
+            self._move(by=row.count(b"\n"))
+            if row.strip(b"\r\n"):
+                return
 
     def _skip_line(self, buffer: "_Buffer", reason: str | None = None) -> None:
         line, whole = buffer.take_line()

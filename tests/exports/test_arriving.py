@@ -149,6 +149,14 @@ def test_the_members_of_an_archive_are_one_file(desk: Desk) -> None:
     ]
 
 
+def test_a_header_of_several_lines_may_be_repeated_by_each_member(desk: Desk) -> None:
+    header = HEADER.replace("SUBJECT", '"SUBJECT\nOF IT"')
+    desk.put("opens.csv.zip", archive(a=header + ZOE, b="\n" + header + JEF + "broken\n"))
+    (file,) = desk.load().files
+    assert (file.rows, file.rejected) == (3, 1)
+    assert desk.rejected("line") == [5]
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

@@ -1,13 +1,12 @@
 """Files that something happened to, and files that are noise: no run ends, and no row goes uncounted.
 
-    FUZZ_FILES=10000 FUZZ_SEED=1 pytest -n0 -s tests/exports/test_fuzzing.py
+    FUZZ_FILES=3400 FUZZ_SEED=7 pytest -n0 -s tests/exports/test_fuzzing.py
 
-The seed is printed, so that what was found can be found again.
+Each of the three tests reads so many files. The seed is printed, so that what was found can be found again.
 """
 
 import gzip
 import os
-import random
 import re
 from typing import Any
 
@@ -19,12 +18,13 @@ from tests.exports.desk import CODED, Reader, Reading
 from tests.exports.test_round_trips import ExportFile, export_files
 
 FILES = int(os.environ.get("FUZZ_FILES", "150"))
-SEED = int(os.environ.get("FUZZ_SEED", random.SystemRandom().randrange(10**9)))
+SEED = int(os.environ.get("FUZZ_SEED", "1"))
 WILDLY = settings(
     deadline=None,
     max_examples=FILES,
     suppress_health_check=list(HealthCheck),
     database=None,
+    derandomize=False,
     phases=[Phase.generate, Phase.shrink],
 )
 # What breaks readers: ends of lines, quotes, delimiters, marks, halves of characters, bytes that no text has.
