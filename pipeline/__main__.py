@@ -1,4 +1,4 @@
-"""The commands: `python -m pipeline run`, `inspect`, `status`, `sql`, `ui`.
+"""The commands: `python -m pipeline run`, `inspect`, `status`, `sql`, `forget`, `ui`.
 
 What a command needs is imported when it is asked for: Dagster takes seconds to import, and most commands do without.
 """
@@ -69,6 +69,15 @@ def sql(query: str | None) -> int:
     from pipeline.commands.sql import sql as open_prompt
 
     return open_prompt(settings, query)
+
+
+@app.command()
+def forget() -> int:
+    """Remove the people of SELLIGENT_SUPPRESSED from everywhere, and prove it."""
+    settings = load_settings()
+    from pipeline.commands.forget import forget as forget_people
+
+    return forget_people(settings)
 
 
 @app.command()

@@ -1,9 +1,10 @@
-"""The six events, written once: what they are called, what they carry, which table they become.
+"""The six events, written once: what they are called, what they carry, which table they become; and the lookups.
 
 Event names and properties follow Segment's email spec (Segment docs, "Spec: Email events"); the columns are
 those of a warehouse that Segment itself loads (Segment docs, "Warehouse schemas").
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.naming import snake_case
@@ -48,6 +49,23 @@ EVENTS = (
 
 EVENTS_BY_NAME = {event.name: event for event in EVENTS}
 EVENTS_BY_TABLE = {event.table: event for event in EVENTS}
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """What one kind of lookup file maps: its key, and the values of which a file gives at least one."""
+
+    key: tuple[str, ...]
+    values: tuple[str, ...]
+
+
+LOOKUPS: Mapping[str, Lookup] = {
+    "emails": Lookup(("email_id",), ("email_subject",)),
+    "campaigns": Lookup(("campaign_id",), ("campaign_name",)),
+    "links": Lookup(("link_id",), ("link_name",)),
+    "lists": Lookup(("list_id",), ("list_name",)),
+    "contacts": Lookup(("list_id", "selligent_user_id"), ("user_id", "email")),
+}
 
 # Columns of every event table and of `tracks`, in their order.
 SHARED_COLUMNS = (

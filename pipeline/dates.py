@@ -22,6 +22,9 @@ class ExportDates:
         return f"{self.first}" if self.first == self.last else f"{self.first} to {self.last}"
 
 
+EVERY_DATE = ExportDates(date.min, date.max)
+
+
 def ranges(days: Iterable[date]) -> list[ExportDates]:
     """The fewest ranges that hold these dates and no others, in order."""
     found: list[ExportDates] = []

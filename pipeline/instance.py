@@ -8,9 +8,11 @@ from pathlib import Path
 import dagster as dg
 from filelock import FileLock, Timeout
 
+from pipeline.errors import PipelineError
 from pipeline.settings import DATA_DIR
 
 LOCK_TAG = "pipeline/lock"
+_ALONE = "alone.lock"
 _UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 _CONFIG = """\
@@ -39,13 +41,47 @@ def dagster_home() -> Path:
 
 @contextmanager
 def run_lock() -> Iterator[dict[str, str]]:
-    """Tags for a run of this process, which hold good as long as the process lives: the system drops its lock."""
-    folder = dagster_home() / "locks"
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{os.getpid()}.lock"
+    """Tags for a run of this process, which hold good as long as the process lives: the system drops its lock.
+
+    Raises:
+        PipelineError: somebody needs to be alone.
+    """
+    path = _locks() / f"{os.getpid()}.lock"
     with FileLock(path):
+        if _is_held(_locks() / _ALONE):
+            raise PipelineError("People are being forgotten; run again when that is done.")
         yield {LOCK_TAG: str(path)}
     path.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone(instance: dg.DagsterInstance) -> Iterator[None]:
+    """No run goes on, from the command line or the UI, and none from the command line begins.
+
+    Both sides take their lock before they look at the other's, so never do both go on.
+
+    Raises:
+        PipelineError: a run is going on.
+    """
+    try:
+        lock = FileLock(_locks() / _ALONE)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise PipelineError("People are being forgotten already; wait for it.") from None
+    try:
+        fail_dead_runs(instance)
+        held = any(_is_held(path) for path in _locks().glob("*.lock") if path.name != _ALONE)
+        if held or instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED), limit=1):
+            raise PipelineError("A run is going on; wait for it, or stop it in the UI, and try again.")
+        yield
+    finally:
+        lock.release()
+
+
+def _locks() -> Path:
+    folder = dagster_home() / "locks"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def fail_dead_runs(instance: dg.DagsterInstance) -> None:

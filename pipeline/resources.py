@@ -36,6 +36,10 @@ class Exports(dg.ConfigurableResource):
         layouts = read_layouts(load_settings().selligent_layouts)
         return look_twice(self.location(), layouts, lambda: datetime.now(UTC), time.sleep)
 
+    def suppressed(self) -> str | None:
+        """SELLIGENT_SUPPRESSED."""
+        return load_settings().selligent_suppressed
+
 
 class WarehouseResource(dg.ConfigurableResource):
     """The warehouse that WAREHOUSE names."""

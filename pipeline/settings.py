@@ -32,9 +32,8 @@ DATA_DIR = PROJECT_ROOT / os.environ.get("PIPELINE_DATA_DIR", "data")
 ENDPOINTS = {"us": "https://api.segment.io", "eu": "https://events.eu1.segmentapis.com"}
 SEGMENT_DOMAINS = {"us": ("api.segment.io",), "eu": ("events.eu1.segmentapis.com", "eu1.api.segmentapis.com")}
 RESERVED_SCHEMAS = {"raw", "staging", "delivery", "main", "temp", "system", "information_schema", "pg_catalog"}
-SECRETS = {"SEGMENT_WRITE_KEY", "WAREHOUSE", "LEDGER", "SELLIGENT_EXPORTS", "SEGMENT_ENDPOINT"}
+SECRETS = {"SEGMENT_WRITE_KEY", "WAREHOUSE", "LEDGER", "SELLIGENT_EXPORTS", "SELLIGENT_SUPPRESSED", "SEGMENT_ENDPOINT"}
 LATER_SETTINGS = (
-    "SELLIGENT_SUPPRESSED",
     "SEGMENT_BACKFILL_EVENTS_PER_SECOND",
     "SEGMENT_INTEGRATIONS",
     "SEGMENT_PUBLIC_API_TOKEN",
@@ -66,6 +65,7 @@ class Settings(BaseSettings):
 
     selligent_exports: str = Field(default="examples/exports", validate_default=True, repr=False)
     selligent_layouts: Path = Field(default=Path("examples/layouts"), validate_default=True)
+    selligent_suppressed: str | None = Field(default=None, repr=False)
     segment_source_name: str = "Selligent Marketing Cloud"
     segment_write_key: SecretStr | None = None
     segment_region: Literal["us", "eu"] = "us"
@@ -78,7 +78,6 @@ class Settings(BaseSettings):
     warehouse_files: str = Field(default="data/warehouse/", validate_default=True)
     ledger: str = Field(default="sqlite:///data/ledger.sqlite", validate_default=True, repr=False)
 
-    selligent_suppressed: None = None
     segment_backfill_events_per_second: None = None
     segment_integrations: None = None
     segment_public_api_token: None = None
@@ -96,6 +95,11 @@ class Settings(BaseSettings):
     @classmethod
     def _exports_place(cls, value: str) -> str:
         return value if "://" in value else str(PROJECT_ROOT / value)
+
+    @field_validator("selligent_suppressed")
+    @classmethod
+    def _suppressed_place(cls, value: str | None) -> str | None:
+        return value if value is None or "://" in value else str(PROJECT_ROOT / value)
 
     @field_validator("selligent_layouts")
     @classmethod

@@ -18,6 +18,8 @@ from pipeline.errors import WarehouseError
 from pipeline.settings import DATA_DIR, Settings
 
 ALIAS = "lake"
+# Under this name DuckDB attaches the database that a DuckLake's catalog is in.
+CATALOG = f"__ducklake_metadata_{ALIAS}"
 # Analysts' long transactions hold the catalog for a moment at most; half a minute outlasts any of them.
 BUSY_TIMEOUT_MS = 30_000
 MEMORY_LIMIT = "1GB"
@@ -106,7 +108,17 @@ class Warehouse:
         Raises:
             WarehouseError: it can't be opened.
         """
-        with self.turn(), self._connected(read_only=False) as connection:
+        with self.turn(), self.writing_in_turn() as connection:
+            yield connection
+
+    @contextmanager
+    def writing_in_turn(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The same for whoever has the turn already, and keeps it for more than one connection.
+
+        Raises:
+            WarehouseError: it can't be opened.
+        """
+        with self._connected(read_only=False) as connection:
             self._make_tables(connection)
             yield connection
 
@@ -165,18 +177,21 @@ class Warehouse:
         return [*load, attach, f"USE {ALIAS}"]
 
     def _make_tables(self, connection: duckdb.DuckDBPyConnection) -> None:
-        known = connection.execute(
-            "SELECT count(*) FROM duckdb_tables() WHERE database_name = ? AND schema_name IN ('raw', 'delivery')",
+        found = connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name IN ('raw', 'delivery')",
             [ALIAS],
-        ).fetchone()
-        if known is not None and known[0] > 0:
+        ).fetchall()
+        known = {name for (name,) in found}
+        if "suppressed" in known:
             return
         script = RAW_TABLES.read_text("utf-8") + DELIVERY_TABLES.read_text("utf-8")
         with transaction(connection):
             for statement in script.split(";"):
-                # Only a DuckLake lays its files out by partition.
-                if statement.strip() and (self.is_ducklake or "SET PARTITIONED BY" not in statement):
+                # Only a DuckLake lays its files out by partition, and one that has its tables has done so.
+                if statement.strip() and ((self.is_ducklake and not known) or "SET PARTITIONED BY" not in statement):
                     connection.execute(statement)
+            if known:  # of a version that could not suppress anybody
+                connection.execute("ALTER TABLE raw.export_files ADD COLUMN IF NOT EXISTS suppressed BIGINT DEFAULT 0")
 
 
 @contextmanager

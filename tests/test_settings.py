@@ -12,7 +12,6 @@ from pipeline.settings import PROJECT_ROOT, Settings, load_settings
 SECRET = "hunter2"
 NAMES = [name.upper() for name in Settings.model_fields]
 LATER = (
-    "SELLIGENT_SUPPRESSED",
     "SEGMENT_BACKFILL_EVENTS_PER_SECOND",
     "SEGMENT_INTEGRATIONS",
     "SEGMENT_PUBLIC_API_TOKEN",
@@ -53,6 +52,7 @@ def test_every_setting_of_the_contract_has_its_default(environment: Environment)
     assert found.model_dump() == {
         "selligent_exports": f"{PROJECT_ROOT}/examples/exports",
         "selligent_layouts": PROJECT_ROOT / "examples" / "layouts",
+        "selligent_suppressed": None,
         "segment_source_name": "Selligent Marketing Cloud",
         "segment_write_key": None,
         "segment_region": "us",
@@ -77,12 +77,14 @@ def test_paths_are_relative_to_the_project_wherever_a_command_is_started(
     found = environment.load(
         SELLIGENT_EXPORTS="in",
         SELLIGENT_LAYOUTS="layouts",
+        SELLIGENT_SUPPRESSED="suppressed.csv",
         WAREHOUSE="ducklake:sqlite:lake.sqlite",
         WAREHOUSE_FILES="files",
         LEDGER="sqlite:///ledger.sqlite",
     )
     assert found.selligent_exports == f"{PROJECT_ROOT}/in"
     assert found.selligent_layouts == PROJECT_ROOT / "layouts"
+    assert found.selligent_suppressed == f"{PROJECT_ROOT}/suppressed.csv"
     assert found.warehouse == f"ducklake:sqlite:{PROJECT_ROOT}/lake.sqlite"
     assert found.warehouse_files == f"{PROJECT_ROOT}/files/"
     assert found.ledger == f"sqlite:///{PROJECT_ROOT}/ledger.sqlite"
@@ -102,6 +104,7 @@ def test_absolute_paths_and_urls_stay_as_they_are(environment: Environment) -> N
     assert found.ledger == "sqlite:////ledger.sqlite"
     for url in ("sftp://user@host/out", "s3://bucket/prefix", "abfs://container/prefix"):
         assert environment.load(SELLIGENT_EXPORTS=url).selligent_exports == url
+        assert environment.load(SELLIGENT_SUPPRESSED=url).selligent_suppressed == url
     assert environment.load(WAREHOUSE_FILES="s3://bucket/files").warehouse_files == "s3://bucket/files"
 
 

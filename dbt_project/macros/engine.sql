@@ -18,3 +18,8 @@
 {% macro sha256_text(text) -%}
     sha256({{ text }})
 {%- endmacro %}
+
+{#- Without blanks at either end: space, tab, line breaks, and the space that doesn't break. -#}
+{% macro trimmed(text) -%}
+    trim({{ text }}, concat(' ', chr(9), chr(10), chr(13), chr(160)))
+{%- endmacro %}

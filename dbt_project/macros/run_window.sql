@@ -1,7 +1,8 @@
 {#-
     What this run is about. Inside the pipeline: export dates from `first_date` to `last_date`, whose events happened
     between `earliest` and `latest`; `all_names` is set when lookups changed names of events of other dates,
-    `corrected` when a file of these dates was replaced by newer bytes. By itself, dbt models everything.
+    `corrected` when a file of these dates was replaced by newer bytes; `suppressed` says whether anybody is to be left
+    out (see suppressed.sql). By itself, dbt models everything.
 
     Read from the environment, and only when SQL is made, so that a new date doesn't make dbt parse the project anew.
 -#}
@@ -13,6 +14,7 @@
         "latest": "9999-12-31 00:00:00+00",
         "all_names": "false",
         "corrected": "true",
+        "suppressed": "new",
     } -%}
     {%- if execute -%}
         {{- env_var("DBT_WINDOW_" ~ part | upper, defaults[part]) -}}

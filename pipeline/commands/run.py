@@ -17,6 +17,7 @@ from pipeline.progress import console, display
 from pipeline.report.summary import summary
 from pipeline.segment.ledger import Ledger
 from pipeline.settings import DATA_DIR, Settings
+from pipeline.suppression import check
 from pipeline.warehouse import Warehouse
 from pipeline.work import dates_with_new_files, unfinished_dates
 
@@ -38,6 +39,7 @@ def run(settings: Settings, dates: ExportDates | None) -> int:
     Raises:
         PipelineError: a setting, a layout, the location, the warehouse or the ledger is not usable; nothing was done.
     """
+    check(settings.selligent_suppressed)
     warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
     seen = look(
         ExportLocation(settings.selligent_exports), read_layouts(settings.selligent_layouts), datetime.now(UTC).date()

@@ -1,6 +1,7 @@
-"""Export files as assets: four tables that one reading of the files fills."""
+"""Export files as assets: tables that one reading of the files fills."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -9,12 +10,14 @@ from pipeline.exports.loading import Loaded, load
 from pipeline.origin import ensure_origin
 from pipeline.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.resources import Exports, WarehouseResource
+from pipeline.suppression import Suppressed, refresh
 
 _DESCRIPTIONS = {
     "export_files": "One row a file and content: what it is, how it was read, and how many rows it had.",
     "events": "Every data row of the export files, as text, with the file and the row that it came from.",
     "rejected_rows": "Every row that could not be read or understood: file, line, reason, and the row itself.",
     "lookups": "Names and contacts from lookup files, all snapshots.",
+    "suppressed": "Who must not be loaded, modelled or delivered, as hashes: the list of SELLIGENT_SUPPRESSED.",
 }
 
 
@@ -39,7 +42,7 @@ def _key(table: str) -> dg.AssetKey:
         dg.AssetCheckSpec(
             "every_row_is_accounted_for",
             asset=_key("events"),
-            description="Rows in a file = events + skipped + rejected, file by file.",
+            description="Rows in a file = events + skipped + rejected + suppressed, file by file.",
             blocking=True,
         )
     ],
@@ -58,10 +61,19 @@ def raw(
         ensure_origin(connection, exports.settings())
         for file in look.waiting:
             context.log.info(f"{file.file.name} waits: {file.reason}")
-        loaded = load(connection, exports.location(), look, dates, reload=config.reload, log=context.log.info)
+        people = refresh(connection, exports.suppressed(), datetime.now(UTC))
+        loaded = load(
+            connection,
+            exports.location(),
+            look,
+            dates,
+            reload=config.reload,
+            suppressing=bool(people),
+            log=context.log.info,
+        )
         accounts = rows_accounted_for(connection, dates)
     for key in sorted(context.selected_asset_keys):
-        yield dg.MaterializeResult(asset_key=key, metadata=_metadata(key.path[-1], loaded))
+        yield dg.MaterializeResult(asset_key=key, metadata=_metadata(key.path[-1], loaded, people))
     for check in context.selected_asset_check_keys:
         yield dg.AssetCheckResult(
             asset_key=check.asset_key,
@@ -72,7 +84,9 @@ def raw(
         )
 
 
-def _metadata(table: str, loaded: Loaded) -> dict[str, dg.MetadataValue | int | str]:
+def _metadata(table: str, loaded: Loaded, people: Suppressed) -> dict[str, dg.MetadataValue | int | str]:
+    if table == "suppressed":
+        return {"user_ids": people.user_ids, "emails": people.emails}
     lookups = table == "lookups"
     common: dict[str, dg.MetadataValue | int | str] = {
         "files_loaded": loaded.count("loaded"),
@@ -90,6 +104,7 @@ def _metadata(table: str, loaded: Loaded) -> dict[str, dg.MetadataValue | int | 
         "rows": loaded.total("rows", lookups=lookups),
         "skipped": loaded.total("skipped", lookups=lookups),
         "rejected": loaded.total("rejected", lookups=lookups),
+        "suppressed": loaded.total("suppressed", lookups=lookups),
     }
 
 
@@ -98,12 +113,12 @@ def files_as_markdown(loaded: Loaded) -> str:
     if not loaded.files:
         return "Nothing was new."
     lines = [
-        "| date | file | became | rows | skipped | rejected | why |",
-        "| --- | --- | --- | --: | --: | --: | --- |",
+        "| date | file | became | rows | skipped | rejected | suppressed | why |",
+        "| --- | --- | --- | --: | --: | --: | --: | --- |",
     ]
     lines += [
         f"| {file.export_date} | {_cell(file.name)} | {file.status} "
-        f"| {file.rows:,} | {file.skipped:,} | {file.rejected:,} | {_cell(file.reason or '')} |"
+        f"| {file.rows:,} | {file.skipped:,} | {file.rejected:,} | {file.suppressed:,} | {_cell(file.reason or '')} |"
         for file in loaded.files
     ]
     return "\n".join(lines)

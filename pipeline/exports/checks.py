@@ -1,4 +1,4 @@
-"""Every row of every file is an event, skipped, or rejected: counted in the tables, not while loading."""
+"""Every row of every file is an event, skipped, rejected, or suppressed: counted in the tables, not while loading."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from pipeline.dates import ExportDates
 
 _COUNTED = """
     WITH files AS (
-        SELECT name AS file, export_date, rows, skipped, rejected FROM raw.export_files
+        SELECT name AS file, export_date, rows, coalesce(suppressed, 0) AS suppressed FROM raw.export_files
         WHERE status = 'loaded' AND export_date BETWEEN $1 AND $2
     ),
     events AS (
@@ -26,7 +26,8 @@ _COUNTED = """
     )
     SELECT files.file, files.rows,
         coalesce(events.events, 0) AS events, coalesce(events.skipped, 0) AS skipped,
-        coalesce(rejected.rejected, 0) AS rejected
+        coalesce(rejected.rejected, 0) AS rejected,
+        files.suppressed -- of these, the number is all that is kept
     FROM files
     LEFT JOIN events USING (file, export_date)
     LEFT JOIN rejected USING (file, export_date)
@@ -48,8 +49,9 @@ def rows_accounted_for(connection: duckdb.DuckDBPyConnection, dates: ExportDates
     rows = sum(row[1] for row in counted)
     wrong = [
         f"{file} had {had:,} rows, but {events:,} events + {skipped:,} skipped + {rejected:,} rejected"
-        for file, had, events, skipped, rejected in counted
-        if had != events + skipped + rejected
+        + (f" + {suppressed:,} suppressed" if suppressed else "")
+        for file, had, events, skipped, rejected, suppressed in counted
+        if had != events + skipped + rejected + suppressed
     ]
     if wrong:
         return Accounts(False, rows, "; ".join(wrong) + ". Materialise raw/events again with reload.")

@@ -1,7 +1,7 @@
 """The rows of one file into the tables of `raw`: accepted, skipped, or put aside with a reason."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -12,17 +12,22 @@ from pipeline.exports.locations import LocalCopy
 from pipeline.exports.matching import Landed
 from pipeline.exports.parsing import FileParser, Parsed, lines_of, records_of
 from pipeline.exports.reading import Source, event_rows, header_of, lookup_rows, missing_columns
+from pipeline.exports.suppressing import keep_out, keep_out_unread
 from pipeline.exports.texts import Text, texts
+from pipeline.suppression import learn_contacts
 from pipeline.warehouse import literal, quoted
 
 
 @dataclass(frozen=True)
 class Filled:
-    """What one file's rows became: `rows` = events + `skipped` + `rejected`; a warning, where something is odd."""
+    """What one file's rows became: `rows` = events + `skipped` + `rejected` + `suppressed`; a warning, where something
+    is odd.
+    """
 
     rows: int = 0
     skipped: int = 0
     rejected: int = 0
+    suppressed: int = 0
     warning: str | None = None
 
 
@@ -33,9 +38,11 @@ def fill(
     first_part: Sequence[Text],
     folder: Path,
     now: datetime,
+    *,
+    suppressing: bool,
 ) -> Filled:
     """Put a file's rows into `raw`; `first_part` has its header, where it is a further part of an export; `folder`
-    is for what is needed meanwhile.
+    is for what is needed meanwhile. `suppressing`: rows of people on the list are counted and not kept.
 
     Raises:
         FileRefused: nothing can be made of it.
@@ -47,12 +54,15 @@ def fill(
     parsed = parser.parse()
     if parsed is None:
         return Filled()
-    filler = _Filler(connection, seen, layout, parser, parsed, now)
-    rows, skipped, rejected = filler.fill_events() if seen.layout.kind == "events" else filler.fill_lookups()
+    filler = _Filler(connection, seen, layout, parser, parsed, now, suppressing)
+    if seen.layout.kind == "events":
+        filler.fill_events()
+    else:
+        filler.fill_lookups()
     warning = None
     if missing := missing_columns(parsed.source, seen.layout):
         warning = f"the header has no column {', '.join(map(repr, missing))}; taken as empty"
-    return Filled(rows + parsed.unread, skipped, rejected + parsed.unread, warning)
+    return replace(filler.filled, warning=warning)
 
 
 def _of_further_part(layout: Layout, found: Sequence[Text], first_part: Sequence[Text]) -> Layout:
@@ -74,11 +84,15 @@ class _Filler:
         parser: FileParser,
         parsed: Parsed,
         now: datetime,
+        suppressing: bool,
     ) -> None:
         self._connection = connection
         self._layout = layout
         self._parser = parser
         self._parsed = parsed
+        self._now = now
+        self._suppressing = suppressing
+        self.filled = Filled()
         self._file = f"DATE '{seen.export_date}' AS export_date, {literal(seen.file.name)} AS file"
         self._export = f"{literal(seen.export)} AS export"
         self._exported_at = f"TIMESTAMPTZ '{seen.exported_at.isoformat()}' AS exported_at"
@@ -86,8 +100,9 @@ class _Filler:
         self._export_date = seen.export_date
         self._is_file = f"export_date = DATE '{seen.export_date}' AND file = {literal(seen.file.name)}"
 
-    def fill_events(self) -> tuple[int, int, int]:
+    def fill_events(self) -> None:
         rows = event_rows(self._parsed.rows, self._parsed.source, self._layout, self._export_date)
+        rows, suppressed = keep_out(self._connection, rows) if self._suppressing else (rows, 0)
         self._connection.execute(
             f"INSERT INTO raw.events BY NAME SELECT {self._file}, {self._export}, {self._exported_at}, "
             f"{self._loaded_at}, {literal(self._layout.name)} AS layout, * FROM ({rows})"
@@ -96,16 +111,19 @@ class _Filler:
             "SELECT count(*), count(*) FILTER (event IS NULL AND rejected_because IS NULL), count(rejected_because) "
             f"FROM raw.events WHERE {self._is_file}"
         )
+        self.filled = Filled(read + suppressed, skipped, rejected, suppressed)
         text = _text_of_stored(self._parsed.source, self._layout)
         self._put_aside(
-            rejected,
             f"SELECT row_number, rejected_because AS reason, {text} AS text FROM raw.events "
-            f"WHERE {self._is_file} AND rejected_because IS NOT NULL",
+            f"WHERE {self._is_file} AND rejected_because IS NOT NULL"
         )
-        return read, skipped, rejected
 
-    def fill_lookups(self) -> tuple[int, int, int]:
-        rows = lookup_rows(self._parsed.rows, self._parsed.source, self._layout)
+    def fill_lookups(self) -> None:
+        rows, suppressed = lookup_rows(self._parsed.rows, self._parsed.source, self._layout), 0
+        if self._suppressing:
+            if self._layout.kind == "contacts":
+                learn_contacts(self._connection, rows, self._now)
+            rows, suppressed = keep_out(self._connection, rows)
         self._connection.execute(
             f"CREATE OR REPLACE TEMP TABLE lookup_rows AS SELECT {self._file}, {self._exported_at}, "
             f"{self._loaded_at}, {literal(self._layout.kind)} AS kind, * FROM ({rows})"
@@ -115,32 +133,40 @@ class _Filler:
             "SELECT * EXCLUDE (text, rejected_because) FROM temp.lookup_rows WHERE rejected_because IS NULL"
         )
         read, rejected = self._counted("SELECT count(*), count(rejected_because) FROM temp.lookup_rows")
+        self.filled = Filled(read + suppressed, 0, rejected, suppressed)
         self._put_aside(
-            rejected,
             "SELECT row_number, rejected_because AS reason, text FROM temp.lookup_rows "
-            "WHERE rejected_because IS NOT NULL",
+            "WHERE rejected_because IS NOT NULL"
         )
-        return read, 0, rejected
 
     def _counted(self, query: str) -> tuple[int, ...]:
         found = self._connection.execute(query).fetchone()
         assert found is not None  # an aggregate always has its row
         return found
 
-    def _put_aside(self, not_understood: int, rows: str) -> None:
+    def _put_aside(self, not_understood: str) -> None:
         """What is no row, and rows that were read and not understood, as `raw.rejected_rows` has them."""
-        if not not_understood and not self._parsed.unread:
+        if not self.filled.rejected and not self._parsed.unread:
             return
         self._parser.locate_lines()
-        records = records_of(rows, self._parsed.source.first_row_line)
+        unread, withheld = self._parser.unread_rows(), 0
+        if self._suppressing:
+            unread, withheld = keep_out_unread(self._connection, unread)
+        records = records_of(not_understood, self._parsed.source.first_row_line)
         self._connection.execute(
             f"""
             INSERT INTO raw.rejected_rows BY NAME
             SELECT
                 {self._file}, line, text, {self._loaded_at},
                 CASE WHEN piece IS NOT NULL THEN 'in ' || piece || ': ' ELSE '' END || reason AS reason
-            FROM ({self._parser.unread_rows()} UNION ALL BY NAME {lines_of(records)})
+            FROM ({unread} UNION ALL BY NAME {lines_of(records)})
             """
+        )
+        self.filled = replace(
+            self.filled,
+            rows=self.filled.rows + self._parsed.unread,
+            rejected=self.filled.rejected + self._parsed.unread - withheld,
+            suppressed=self.filled.suppressed + withheld,
         )
 
 

@@ -7,8 +7,7 @@ import codecs
 import difflib
 import hashlib
 import re
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,7 +25,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from pipeline.catalog import EVENTS_BY_NAME
+from pipeline.catalog import EVENTS_BY_NAME, LOOKUPS, Lookup
 from pipeline.errors import LayoutError
 
 MEANINGS = (
@@ -46,23 +45,6 @@ MEANINGS = (
     "send_id",
     "is_bot",
 )
-
-
-@dataclass(frozen=True)
-class Lookup:
-    """What a lookup file must map: its key, and the values of which it gives at least one."""
-
-    key: tuple[str, ...]
-    values: tuple[str, ...]
-
-
-LOOKUPS: Mapping[str, Lookup] = {
-    "emails": Lookup(("email_id",), ("email_subject",)),
-    "campaigns": Lookup(("campaign_id",), ("campaign_name",)),
-    "links": Lookup(("link_id",), ("link_name",)),
-    "lists": Lookup(("list_id",), ("list_name",)),
-    "contacts": Lookup(("list_id", "selligent_user_id"), ("user_id", "email")),
-}
 
 NAME_GROUPS = ("date", "time", "part", "rows", "md5")
 # The directives that Python's and DuckDB's strptime read alike.

@@ -28,7 +28,7 @@ _MARKER_BYTES = 10_000
 
 @dataclass(frozen=True)
 class LoadedFile:
-    """What became of one file. `rows` = events + `skipped` + `rejected` (lookups: rows + rejected)."""
+    """What became of one file. `rows` = events + `skipped` + `rejected` + `suppressed` (lookups: rows + the two)."""
 
     name: str
     export_date: date
@@ -37,6 +37,7 @@ class LoadedFile:
     rows: int = 0
     skipped: int = 0
     rejected: int = 0
+    suppressed: int = 0
     reason: str | None = None
 
 
@@ -52,7 +53,7 @@ class Loaded:
         return sum(file.status == status for file in self.files)
 
     def total(self, number: str, *, lookups: bool = False) -> int:
-        """Sum of `rows`, `skipped` or `rejected` over the files of events (or of lookups)."""
+        """Sum of `rows`, `skipped`, `rejected` or `suppressed` over the files of events (or of lookups)."""
         return sum(getattr(file, number) for file in self.files if (file.kind != "events") == lookups)
 
 
@@ -64,6 +65,7 @@ class _Loader:
     known: Mapping[FileKey, KnownFile]
     reload: bool
     log: Callable[[str], None]
+    suppressing: bool
     unchanged: int = 0
     refused: dict[FileKey, str] = field(default_factory=dict)
 
@@ -75,13 +77,15 @@ def load(
     dates: ExportDates,
     *,
     reload: bool = False,
+    suppressing: bool = False,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     log: Callable[[str], None] = lambda _: None,
 ) -> Loaded:
     """Bring `raw` up to the files of these dates. A file whose bytes and layout are known is left alone, unless
     `reload`; a file that is gone from the location keeps its rows, and so does one whose new bytes are refused.
+    `suppressing`: rows of the people in `suppression.LISTED` are counted and not kept.
     """
-    loader = _Loader(connection, location, clock(), known_files(connection), reload, log)
+    loader = _Loader(connection, location, clock(), known_files(connection), reload, log, suppressing)
     by_date: dict[date, list[Landed]] = defaultdict(list)
     for seen in look.landed:
         if seen.export_date in dates:
@@ -161,7 +165,9 @@ def _replace(loader: _Loader, seen: Landed, copy: LocalCopy) -> LoadedFile:
     _remove_rows(loader, seen)
     with TemporaryDirectory() as folder:
         first_part = _texts_of_first_part(loader, seen, Path(folder))
-        filled = fill(loader.connection, seen, copy, first_part, Path(folder), loader.now)
+        filled = fill(
+            loader.connection, seen, copy, first_part, Path(folder), loader.now, suppressing=loader.suppressing
+        )
     if promise.rows is not None and filled.rows != promise.rows:
         raise FileRefused(
             f"{promise.rows:,} rows were promised by its name or its ready marker, but it has {filled.rows:,}; "
@@ -175,6 +181,7 @@ def _replace(loader: _Loader, seen: Landed, copy: LocalCopy) -> LoadedFile:
         filled.rows,
         filled.skipped,
         filled.rejected,
+        filled.suppressed,
         filled.warning,
     )
 
@@ -249,7 +256,7 @@ def _remember(loader: _Loader, seen: Landed | Unmatched, copy: LocalCopy | None,
         SELECT
             ? AS export_date, ? AS name, ? AS size, ? AS sha256, ? AS modified_at, ? AS layout,
             ? AS layout_fingerprint, ? AS kind, ? AS exported_at, ? AS status, ? AS reason, ? AS rows, ? AS skipped,
-            ? AS rejected, first_event_at, last_event_at, ? AS loaded_at
+            ? AS rejected, ? AS suppressed, first_event_at, last_event_at, ? AS loaded_at
         FROM (
             SELECT min(occurred_at) AS first_event_at, max(occurred_at) AS last_event_at
             FROM raw.events WHERE export_date = ? AND file = ? AND event IS NOT NULL
@@ -269,6 +276,7 @@ def _remember(loader: _Loader, seen: Landed | Unmatched, copy: LocalCopy | None,
             result.rows,
             result.skipped,
             result.rejected,
+            result.suppressed,
             loader.now,
             *place,
         ],

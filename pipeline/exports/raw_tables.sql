@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS raw.export_files (
     rows BIGINT,
     skipped BIGINT,
     rejected BIGINT,
+    suppressed BIGINT,
     first_event_at TIMESTAMPTZ,
     last_event_at TIMESTAMPTZ,
     loaded_at TIMESTAMPTZ
@@ -85,4 +86,12 @@ CREATE TABLE IF NOT EXISTS raw.lookups (
     selligent_user_id VARCHAR,
     user_id VARCHAR,
     email VARCHAR
+);
+
+CREATE TABLE IF NOT EXISTS raw.suppressed (
+    kind VARCHAR,
+    digest VARCHAR,
+    through VARCHAR,
+    listed_at TIMESTAMPTZ,
+    modelled_at TIMESTAMPTZ
 );

@@ -16,10 +16,11 @@ from pathlib import Path
 
 import duckdb
 
+from pipeline.catalog import LOOKUPS
 from pipeline.errors import FileRefused
 from pipeline.exports.datetimes import parsed, placed
 from pipeline.exports.inspecting.words import is_count
-from pipeline.exports.layouts import LOOKUPS, MEANINGS, Layout
+from pipeline.exports.layouts import MEANINGS, Layout
 from pipeline.exports.mending import MAX_ROW_BYTES, header_reader
 from pipeline.exports.texts import CARRIAGE_RETURN, UNIT_SEPARATOR, Text, delimiter_of
 from pipeline.warehouse import literal, quoted

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from pipeline.models.dbt import (
     newest_source,
     variables,
 )
-from pipeline.models.span import run_span
+from pipeline.models.span import run_span, suppressed_are_known
 from pipeline.origin import check_origin
 from pipeline.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.resources import WarehouseResource
@@ -92,7 +93,7 @@ def models(
 ) -> Iterator[Any]:
     """Type, identify and split the events of these dates; every table takes each id once."""
     dates = dates_of(context)
-    place = warehouse.open()
+    place, started = warehouse.open(), datetime.now(UTC)
     with place.writing() as connection:
         check_origin(connection, load_settings())
         span = run_span(connection, dates)
@@ -102,7 +103,8 @@ def models(
         json.dumps(variables(load_settings())),
         *(["--full-refresh"] if config.full_refresh else []),
     ]
-    window = {} if config.full_refresh else span.as_environment()
+    suppressed = {"DBT_WINDOW_SUPPRESSED": span.suppressed}
+    window = suppressed if config.full_refresh else span.as_environment()
     outputs = []
     with place.turn(), in_environment({**environment(place), **window}):
         for event in dbt.cli(flags, context=context, target_path=TARGET_DIR).stream():
@@ -111,6 +113,9 @@ def models(
                 outputs.append(event)
             else:
                 yield event
+    if span.suppressed == "new" and len(outputs) == len(models.keys):
+        with place.writing() as connection:
+            suppressed_are_known(connection, started)
     counts = counts_of(place, dates)
     for output in outputs:
         key = context.asset_key_for_output(output.output_name)

@@ -5,16 +5,8 @@ from datetime import datetime
 
 import duckdb
 
+from pipeline.catalog import LOOKUPS
 from pipeline.dates import ExportDates
-
-# Kind of lookup: its key, and what it gives; as in raw.lookups and staging.events.
-_LOOKUPS = {
-    "emails": (("email_id",), ("email_subject",)),
-    "campaigns": (("campaign_id",), ("campaign_name",)),
-    "links": (("link_id",), ("link_name",)),
-    "lists": (("list_id",), ("list_name",)),
-    "contacts": (("list_id", "selligent_user_id"), ("user_id", "email")),
-}
 
 
 @dataclass(frozen=True)
@@ -23,6 +15,7 @@ class RunSpan:
 
     `all_names`: lookups of these dates changed what events of other dates are called, so those are modelled too.
     `corrected`: a file of these dates was replaced by newer bytes, so events may have to go.
+    `suppressed`: "no"body is to be left out, or everybody is "known" to the tables, or somebody is "new" to them.
     """
 
     dates: ExportDates
@@ -30,6 +23,7 @@ class RunSpan:
     latest: datetime | None
     all_names: bool = False
     corrected: bool = False
+    suppressed: str = "no"
 
     def as_environment(self) -> dict[str, str]:
         """What the macro `run_window` of the dbt project reads."""
@@ -41,6 +35,7 @@ class RunSpan:
             "DBT_WINDOW_LATEST": self.latest.isoformat() if self.latest else never,
             "DBT_WINDOW_ALL_NAMES": str(self.all_names).lower(),
             "DBT_WINDOW_CORRECTED": str(self.corrected).lower(),
+            "DBT_WINDOW_SUPPRESSED": self.suppressed,
         }
 
 
@@ -52,15 +47,31 @@ def run_span(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> RunSp
         [dates.first, dates.last],
     ).fetchone()
     earliest, latest, corrected = found or (None, None, False)
+    suppressed = suppressed_people(connection)
     renamed = _renamed_events(connection, dates)
     if renamed is None:
-        return RunSpan(dates, earliest, latest, corrected=corrected)
+        return RunSpan(dates, earliest, latest, corrected=corrected, suppressed=suppressed)
     return RunSpan(
         dates,
         min(filter(None, (earliest, renamed[0]))),
         max(filter(None, (latest, renamed[1]))),
         all_names=True,
         corrected=corrected,
+        suppressed=suppressed,
+    )
+
+
+def suppressed_people(connection: duckdb.DuckDBPyConnection) -> str:
+    """As `RunSpan.suppressed` has it."""
+    found = connection.execute("SELECT count(*), count(modelled_at) FROM raw.suppressed").fetchone()
+    people, known = found or (0, 0)
+    return "no" if not people else "known" if people == known else "new"
+
+
+def suppressed_are_known(connection: duckdb.DuckDBPyConnection, listed_by: datetime) -> None:
+    """Every table was rid of the people who had been listed by then."""
+    connection.execute(
+        "UPDATE raw.suppressed SET modelled_at = now() WHERE modelled_at IS NULL AND listed_at <= ?", [listed_by]
     )
 
 
@@ -74,7 +85,7 @@ def _renamed_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -
         return None
     spans = [
         span
-        for kind in _LOOKUPS
+        for kind in LOOKUPS
         if (span := connection.execute(_renamed_by(kind), [dates.first, dates.last]).fetchone()) and span[0] is not None
     ]
     if not spans:
@@ -83,7 +94,7 @@ def _renamed_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -
 
 
 def _renamed_by(kind: str) -> str:
-    key, values = _LOOKUPS[kind]
+    key, values = LOOKUPS[kind].key, LOOKUPS[kind].values
     keys, given = ", ".join(key), ", ".join(values)
     newest = (
         f"QUALIFY row_number() OVER (PARTITION BY {keys} "

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from pipeline.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
+from pipeline.report.nameless import delivered_without_name
 from pipeline.report.summary import NUMBERS, as_markdown, summary
 from pipeline.resources import SegmentResource, WarehouseResource
 from pipeline.segment.assets import delivery_keys
@@ -39,6 +40,7 @@ def report(
     with place.reading() as connection:
         balance = due_is_settled(connection, ledger, dates)
         table = summary(connection, ledger, dates)
+        nameless = delivered_without_name(connection, dates)
         loaded = connection.execute(
             "SELECT export_date, max(loaded_at) FROM raw.export_files "
             "WHERE status = 'loaded' AND export_date BETWEEN ? AND ? GROUP BY ALL",
@@ -49,6 +51,7 @@ def report(
         metadata={
             "reconciliation": dg.MetadataValue.md(as_markdown(table)),
             **{number: int(table[number].sum()) for number in NUMBERS},
+            **{f"delivered_without/{name}": number for name, number in nameless.items()},
         },
         check_results=[
             dg.AssetCheckResult(

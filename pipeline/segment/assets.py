@@ -16,6 +16,7 @@ from pipeline.segment.mirror import mirror
 from pipeline.segment.outbox import cut
 from pipeline.segment.registering import register
 from pipeline.settings import DATA_DIR
+from pipeline.suppression import refresh
 
 DRY_RUN_DIR = DATA_DIR / "dry_run"
 _PROGRESS_SECONDS = 5
@@ -46,6 +47,7 @@ def outbox(
     schema, now = segment.settings().schema_name, datetime.now(UTC)
     with warehouse.open().writing() as connection:
         check_origin(connection, segment.settings())
+        refresh(connection, segment.settings().selligent_suppressed, now)
         balance = staged_is_modelled(connection, schema, dates)
         done = cut(connection, schema, dates, now)
         registered = register(connection, segment.ledger(), dates, now)
@@ -54,6 +56,7 @@ def outbox(
             "events": sum(done.events.values()),
             "batches": done.batches,
             "dead": done.dead,
+            "suppressed": registered.suppressed,
             "withdrawn_in_time": registered.withdrawn_in_time,
             "withdrawn_after_delivery": registered.withdrawn_too_late,
             **{f"events/{table}": events for table, events in done.events.items()},
@@ -93,6 +96,10 @@ def _deliver(
 ) -> dg.MaterializeResult:
     dates, place, ledger = dates_of(context), warehouse.open(), segment.ledger()
     started = time.monotonic()
+    # The list may have changed since the outbox was cut, and a delivery can be asked for alone.
+    if (listed := segment.settings().selligent_suppressed) is not None:
+        with place.writing() as connection:
+            refresh(connection, listed, datetime.now(UTC))
     before = ledger.standing_of(event.table, dates)
     with place.reading() as connection, segment.client() as client:
         check_origin(connection, segment.settings())

@@ -59,18 +59,22 @@ def staged_is_modelled(connection: duckdb.DuckDBPyConnection, schema: str, dates
 
 
 def due_is_settled(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: ExportDates) -> Balance:
-    """Events that were ever due for these dates = delivered + waiting + dead."""
+    """Events that were ever due for these dates = delivered + waiting + dead, and those that were forgotten."""
     found = connection.execute(
         "SELECT count(*) FROM delivery.outbox WHERE export_date BETWEEN ? AND ?", [dates.first, dates.last]
     ).fetchone()
-    due = found[0] if found else 0
     standings = ledger.standings(dates)
+    forgotten = sum(standing.forgotten for standing in standings)
+    due = (found[0] if found else 0) + forgotten
     delivered = sum(standing.delivered for standing in standings)
     waiting = sum(standing.waiting for standing in standings)
     dead = sum(standing.dead for standing in standings)
     numbers = {"due": due, "delivered": delivered, "waiting": waiting, "dead": dead}
     words = f"{delivered:,} delivered + {waiting:,} waiting + {dead:,} dead"
-    if due == delivered + waiting + dead:
+    if forgotten:
+        numbers["forgotten"] = forgotten
+        words += f" + {forgotten:,} forgotten"
+    if due == delivered + waiting + dead + forgotten:
         return Balance(True, numbers, f"{due:,} events that were due = {words}.")
     return Balance(
         False, numbers, f"{due:,} events were due, but {words}. Materialise delivery/outbox of these dates again."

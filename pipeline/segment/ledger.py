@@ -5,7 +5,7 @@ PostgreSQL on several.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,18 @@ completed_dates = sa.Table(
 )
 
 
+# What was forgotten is a number: nothing here leads back to a person.
+forgotten = sa.Table(
+    "forgotten",
+    metadata,
+    sa.Column("batch_id", sa.String(64), primary_key=True),
+    sa.Column("event", sa.String(64), nullable=False),
+    sa.Column("export_date", sa.Date, nullable=False),
+    sa.Column("events", sa.Integer, nullable=False),
+    sa.Index("forgotten_by_date", "export_date", "event"),
+)
+
+
 @dataclass(frozen=True)
 class Batch:
     """Events of one name and one export date that are sent together; it never changes after it was cut."""
@@ -99,6 +111,18 @@ class DeadEvent:
 
 
 @dataclass(frozen=True)
+class Remaining:
+    """What is left of a batch when some of its people are forgotten; `batch_id` of an event that never was in one is
+    a hash of its own.
+    """
+
+    batch_id: str
+    event: str
+    export_date: date
+    events: int
+
+
+@dataclass(frozen=True)
 class Settled:
     """What became of a batch in one go: delivered but for its dead events, or still waiting with a reason."""
 
@@ -111,13 +135,14 @@ class Settled:
 
 @dataclass(frozen=True)
 class Standing:
-    """Events of one export date and event name, by what became of them."""
+    """Events of one export date and event name, by what became of them; forgotten ones are none of the three."""
 
     export_date: date
     event: str
     delivered: int
     waiting: int
     dead: int
+    forgotten: int = 0
 
 
 class Ledger:
@@ -164,6 +189,12 @@ class Ledger:
         with self._engine.connect() as connection:
             return [Batch(**row) for row in connection.execute(query).mappings()]
 
+    def waiting_ids(self, dates: ExportDates) -> list[str]:
+        """Batches of these export dates, of whatever event, that are still to be sent."""
+        query = sa.select(batches.c.batch_id).where(batches.c.status == WAITING, _within(batches, dates))
+        with self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
     def waiting_dates(self) -> set[date]:
         """Export dates with a batch still to be sent."""
         query = sa.select(batches.c.export_date).where(batches.c.status == WAITING).distinct()
@@ -205,8 +236,8 @@ class Ledger:
             _insert(connection, dead_events, [vars(event) | {"died_at": now} for event in dead if event.id in new])
 
     def withdraw(self, gone: Sequence[DeadEvent], now: datetime) -> tuple[int, int]:
-        """Events that no export says any more must not be sent: how many are dead from now on, and how many had been
-        delivered before, which nobody can take back.
+        """Events that no export says any more, or of people who are suppressed, must not be sent: how many are dead
+        from now on, and how many had been delivered before, which nobody can take back.
         """
         batch_ids = sorted({event.batch_id for event in gone if event.batch_id})
         with self._engine.begin() as connection:
@@ -216,6 +247,61 @@ class Ledger:
             in_time = [event for event in gone if event.id in alive and event.batch_id not in sent]
             _insert(connection, dead_events, [vars(event) | {"died_at": now} for event in in_time])
         return len(in_time), len(late)
+
+    def forget(self, remaining: Sequence[Remaining], ids: Sequence[str]) -> int:
+        """Keep of these events no more than their number; how many of them were dead.
+
+        A number is set and not added to, so a process that was killed can do it again.
+        """
+        before = {row.batch_id: row for row in remaining}
+        with self._engine.begin() as connection:
+            sizes: dict[str, Any] = {}
+            for chunk in _chunks(list(before)):
+                query = sa.select(batches.c.batch_id, batches.c.events).where(batches.c.batch_id.in_(chunk))
+                sizes |= {row.batch_id: row.events for row in connection.execute(query)}
+                connection.execute(sa.delete(forgotten).where(forgotten.c.batch_id.in_(chunk)))
+            counted = [vars(row) | {"events": sizes.get(key, 1) - row.events} for key, row in before.items()]
+            _insert(connection, forgotten, counted)
+            return sum(
+                connection.execute(sa.delete(dead_events).where(dead_events.c.id.in_(chunk))).rowcount
+                for chunk in _chunks(ids)
+            )
+
+    def texts(self) -> pd.DataFrame:
+        """Every text that came from elsewhere, with the row that has it: the answers of Segment, and of proxies."""
+        queries = [
+            sa.select(table.c[key].label("key"), table.c.reason).where(table.c.reason.is_not(None))
+            for table, key in ((batches, "batch_id"), (dead_events, "id"))
+        ]
+        with self._engine.connect() as connection:
+            return pd.read_sql(sa.union_all(*queries), connection)
+
+    def replace_texts(self, keys: Sequence[str], text: str) -> None:
+        """Say this instead of what an answer said."""
+        with self._engine.begin() as connection:
+            for chunk in _chunks(keys):
+                for column in (batches.c.batch_id, dead_events.c.id):
+                    connection.execute(sa.update(column.table).where(column.in_(chunk)).values(reason=text))
+
+    @property
+    def file(self) -> Path | None:
+        """The file that the ledger is; None for a server."""
+        database = self._engine.url.database
+        return Path(database) if self._engine.dialect.name == "sqlite" and database else None
+
+    def compact(self) -> None:
+        """Write everything anew, so that no byte of a deleted row is left in the database's files."""
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            for statement in (
+                ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")
+                if self.file
+                else [f"VACUUM FULL {table.name}" for table in metadata.sorted_tables]
+            ):
+                connection.execute(sa.text(statement))
+
+    def close(self) -> None:
+        """Let go of the database; the next question opens it again."""
+        self._engine.dispose()
 
     def standings(self, dates: ExportDates | None = None) -> list[Standing]:
         """Events by export date and name; what was never put into a batch is dead."""
@@ -236,7 +322,19 @@ class Ledger:
             .select_from(dead_events.outerjoin(batches, dead_events.c.batch_id == batches.c.batch_id))
             .group_by(dead_events.c.export_date, dead_events.c.event)
         )
+        left_out = (
+            sa.select(
+                forgotten.c.export_date,
+                forgotten.c.event,
+                sa.func.sum(forgotten.c.events).label("forgotten"),
+                sa.func.sum(sa.case((batches.c.status == DELIVERED, forgotten.c.events), else_=0)),
+                sa.func.sum(sa.case((batches.c.status == WAITING, forgotten.c.events), else_=0)),
+            )
+            .select_from(forgotten.outerjoin(batches, forgotten.c.batch_id == batches.c.batch_id))
+            .group_by(forgotten.c.export_date, forgotten.c.event)
+        )
         if dates is not None:
+            left_out = left_out.where(_within(forgotten, dates))
             batched = batched.where(_within(batches, dates))
             died = died.where(_within(dead_events, dates))
         found: dict[tuple[date, str], Standing] = {}
@@ -250,6 +348,15 @@ class Ledger:
                 found[day, event] = Standing(
                     day, event, alive.delivered - int(of_delivered), alive.waiting - int(of_waiting), int(dead)
                 )
+            gone_rows: Sequence[Any] = connection.execute(left_out).all()
+            for day, event, gone, of_delivered, of_waiting in gone_rows:
+                there = found.get((day, event), Standing(day, event, 0, 0, 0))
+                found[day, event] = replace(
+                    there,
+                    delivered=there.delivered - int(of_delivered),
+                    waiting=there.waiting - int(of_waiting),
+                    forgotten=int(gone),
+                )
         return [found[key] for key in sorted(found)]
 
     def standing_of(self, event: str, dates: ExportDates) -> Standing:
@@ -261,6 +368,7 @@ class Ledger:
             sum(standing.delivered for standing in found),
             sum(standing.waiting for standing in found),
             sum(standing.dead for standing in found),
+            sum(standing.forgotten for standing in found),
         )
 
     def frames(self, dates: ExportDates) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -314,13 +422,18 @@ def _insert(connection: Connection, table: sa.Table, rows: Sequence[dict[str, ob
         connection.execute(sa.insert(table), list(rows))
 
 
+def _chunks(keys: Sequence[str]) -> list[Sequence[str]]:
+    """Keys in handfuls that fit into one statement."""
+    return [keys[start : start + _CHUNK] for start in range(0, len(keys), _CHUNK)]
+
+
 def _found(
     connection: Connection, column: sa.Column[str], keys: Sequence[str], condition: sa.ColumnElement[bool] | None = None
 ) -> set[str]:
     """Those of the keys that the ledger has (and for which the condition holds)."""
     found: set[str] = set()
-    for start in range(0, len(keys), _CHUNK):
-        query = sa.select(column).where(column.in_(keys[start : start + _CHUNK]))
+    for chunk in _chunks(keys):
+        query = sa.select(column).where(column.in_(chunk))
         found |= set(connection.execute(query if condition is None else query.where(condition)).scalars())
     return found
 

@@ -15,8 +15,14 @@ _TABLES = {
 
 def mirror(warehouse: Warehouse, ledger: Ledger, dates: ExportDates) -> None:
     """Bring the copy up to the ledger for these export dates; what is the same already is not written again."""
+    with warehouse.writing() as connection:
+        mirror_into(connection, ledger, dates)
+
+
+def mirror_into(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: ExportDates) -> None:
+    """The same over a connection."""
     frames = dict(zip(_TABLES, ledger.frames(dates), strict=True))
-    with warehouse.writing() as connection, transaction(connection):
+    with transaction(connection):
         for table, frame in frames.items():
             _sync(connection, table, frame, dates)
 

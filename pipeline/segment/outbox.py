@@ -18,9 +18,19 @@ from pipeline.segment.payloads import (
     dead_because,
     message,
 )
+from pipeline.suppression import is_anybody, is_suppressed
 from pipeline.warehouse import literal, quoted, transaction
 
 Connection = duckdb.DuckDBPyConnection
+
+SUPPRESSED = "suppressed"
+# SQL for whether a row of the outbox is of somebody who must be left out.
+OF_SUPPRESSED = is_suppressed(
+    "payload ->> '$.userId'",
+    "payload ->> '$.context.traits.email'",
+    "payload ->> '$.context.selligent.list_id'",
+    "payload ->> '$.context.selligent.user_id'",
+)
 
 # An event that begins within these bytes of a batch ends within the limit, however large it is.
 _FILL_BYTES = MAX_BATCH_BYTES - MAX_EVENT_BYTES - ENVELOPE_BYTES
@@ -44,9 +54,11 @@ def cut(connection: Connection, schema: str, dates: ExportDates, now: datetime) 
     if span is None or span[0] is None:
         return Cut({event.table: 0 for event in EVENTS}, 0, 0)
     events: dict[str, int] = {}
+    suppressing = is_anybody(connection)
     with transaction(connection):
         for event in EVENTS:
-            inserted = connection.execute(_cut_statement(event, schema, dates, span, now)).fetchone()
+            statement = _cut_statement(event, schema, dates, span, now, suppressing=suppressing)
+            inserted = connection.execute(statement).fetchone()
             events[event.table] = int(inserted[0]) if inserted else 0
         counted = connection.execute(
             "SELECT count(DISTINCT batch_id), count(dead_because) FROM delivery.outbox "
@@ -58,12 +70,25 @@ def cut(connection: Connection, schema: str, dates: ExportDates, now: datetime) 
 
 
 def _cut_statement(
-    event: Event, schema: str, dates: ExportDates, span: tuple[datetime, datetime], now: datetime
+    event: Event,
+    schema: str,
+    dates: ExportDates,
+    span: tuple[datetime, datetime],
+    now: datetime,
+    *,
+    suppressing: bool,
 ) -> str:
     table = f"{quoted(schema)}.{quoted(event.table)}"
     between = f"BETWEEN TIMESTAMPTZ '{span[0].isoformat()}' AND TIMESTAMPTZ '{span[1].isoformat()}'"
     of_dates = f"export_date BETWEEN DATE '{dates.first}' AND DATE '{dates.last}'"
     size = f"strlen(payload) + {len(SEPARATOR)}"
+    # Whoever was listed after the models ran.
+    unwanted = is_suppressed(
+        "events.user_id",
+        "events.context_traits_email",
+        "events.context_selligent_list_id",
+        "events.context_selligent_user_id",
+    )
     return f"""
         INSERT INTO delivery.outbox BY NAME
         WITH due AS (
@@ -76,7 +101,7 @@ def _cut_statement(
             WHERE events.timestamp {between}
                 AND events.id NOT IN (
                     SELECT id FROM delivery.outbox WHERE event = {literal(event.table)} AND timestamp {between}
-                )
+                ){f" AND NOT {unwanted}" if suppressing else ""}
         ),
         messages AS (
             SELECT id, export_date, timestamp, user_id, anonymous_id, {message(event)} AS payload FROM due
@@ -163,10 +188,26 @@ def bodies(connection: Connection, group: Sequence[Batch], dead: Sequence[str]) 
         yield batch, found.get(batch_id, "")
 
 
-def withdrawn(connection: Connection, dates: ExportDates) -> list[DeadEvent]:
-    """Events in the outbox that no export says any more: a corrected file replaced the one that did."""
+def suppressed(connection: Connection, batch_ids: Sequence[str]) -> list[DeadEvent]:
+    """Events in these batches that are of people who must be left out."""
+    if not batch_ids or not is_anybody(connection):
+        return []
     rows = connection.execute(
-        """
+        f"SELECT id, event, export_date, batch_id, '{SUPPRESSED}' FROM delivery.outbox "
+        f"WHERE batch_id IN (SELECT unnest(?::VARCHAR[])) AND {OF_SUPPRESSED}",
+        [list(batch_ids)],
+    ).fetchall()
+    return [DeadEvent(*row) for row in rows]
+
+
+def withdrawn(connection: Connection, dates: ExportDates) -> list[DeadEvent]:
+    """Events in the outbox that no export says any more: a corrected file replaced the one that did.
+
+    Those of suppressed people left the tables for another reason.
+    """
+    of_others = f"AND NOT {OF_SUPPRESSED}" if is_anybody(connection) else ""
+    rows = connection.execute(
+        f"""
         SELECT id, event, export_date, batch_id, 'withdrawn: a corrected export does not have it any more'
         FROM delivery.outbox
         WHERE export_date BETWEEN ? AND ?
@@ -176,6 +217,7 @@ def withdrawn(connection: Connection, dates: ExportDates) -> list[DeadEvent]:
                     (SELECT min(timestamp) FROM delivery.outbox WHERE export_date BETWEEN ? AND ?)
                     AND (SELECT max(timestamp) FROM delivery.outbox WHERE export_date BETWEEN ? AND ?)
             )
+            {of_others}
         """,
         [dates.first, dates.last] * 3,
     ).fetchall()

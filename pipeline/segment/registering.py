@@ -1,4 +1,4 @@
-"""The outbox and the ledger brought together: whatever was cut is entered, whatever was withdrawn is dead."""
+"""The outbox and the ledger brought together: what was cut is entered; what was withdrawn or is suppressed is dead."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,10 +12,13 @@ from pipeline.segment.ledger import Ledger
 
 @dataclass(frozen=True)
 class Registered:
-    """What the ledger learnt: events withdrawn before they were sent, and after (Segment can't take them back)."""
+    """What the ledger learnt: events withdrawn before they were sent, and after (Segment can't take them back), and
+    events that are not sent since their people are suppressed.
+    """
 
     withdrawn_in_time: int
     withdrawn_too_late: int
+    suppressed: int = 0
 
 
 def register(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: ExportDates, now: datetime) -> Registered:
@@ -25,7 +28,9 @@ def register(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: Expor
     what is missing.
     """
     ledger.register(outbox.cut_batches(connection, dates), outbox.stillborn(connection, dates), now)
+    unwanted = outbox.suppressed(connection, ledger.waiting_ids(dates))
+    suppressed, _ = ledger.withdraw(unwanted, now) if unwanted else (0, 0)
     gone = outbox.withdrawn(connection, dates)
     if not gone:
-        return Registered(0, 0)
-    return Registered(*ledger.withdraw(gone, now))
+        return Registered(0, 0, suppressed)
+    return Registered(*ledger.withdraw(gone, now), suppressed)

@@ -89,6 +89,17 @@ class Project:
             check=False,
         )
 
+    def killed(self, place: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """The same, dead as soon as the function at `place` has done its work."""
+        return subprocess.run(
+            [sys.executable, "-m", "tests.end_to_end.killed", place, *arguments],
+            env=self.environment,
+            cwd=PROJECT_ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
     def start(self, *arguments: str, **settings: str) -> "subprocess.Popen[bytes]":
         """The same, not waited for."""
         return subprocess.Popen(

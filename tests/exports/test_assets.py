@@ -11,16 +11,16 @@ DAY = date(2024, 6, 11)
 def test_files_are_told_in_a_table() -> None:
     loaded = Loaded(
         [
-            LoadedFile("opens.csv", DAY, "events", "loaded", rows=12_345, skipped=1_000, rejected=7),
+            LoadedFile("opens.csv", DAY, "events", "loaded", rows=12_345, skipped=1_000, rejected=7, suppressed=2),
             LoadedFile("bounces.csv", DAY, None, "refused", reason="line 1: the header has no column 'A|B'"),
         ],
         unchanged=3,
     )
     assert files_as_markdown(loaded).splitlines() == [
-        "| date | file | became | rows | skipped | rejected | why |",
-        "| --- | --- | --- | --: | --: | --: | --- |",
-        "| 2024-06-11 | opens.csv | loaded | 12,345 | 1,000 | 7 |  |",
-        "| 2024-06-11 | bounces.csv | refused | 0 | 0 | 0 | line 1: the header has no column 'A\\|B' |",
+        "| date | file | became | rows | skipped | rejected | suppressed | why |",
+        "| --- | --- | --- | --: | --: | --: | --: | --- |",
+        "| 2024-06-11 | opens.csv | loaded | 12,345 | 1,000 | 7 | 2 |  |",
+        "| 2024-06-11 | bounces.csv | refused | 0 | 0 | 0 | 0 | line 1: the header has no column 'A\\|B' |",
     ]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.exports.layouts import LOOKUPS
+from pipeline.catalog import LOOKUPS
 from tests.exports.desk import CODED, HEADER, ZOE, Reader
 
 AT = datetime(2024, 6, 11, 7, 15, 10, tzinfo=UTC)

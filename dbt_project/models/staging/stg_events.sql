@@ -1,12 +1,13 @@
 {#-
     One row an event, for ever: of all rows that say the same event, the one of the earliest export, with the names
-    and persons that lookups know. A run writes only rows that are new or say something new.
+    and persons that lookups know, but for people who must be left out. A run writes only rows that are new or say
+    something new.
 -#}
 {{ config(
     alias="events",
     materialized="incremental",
     incremental_strategy="each_id_once",
-    pre_hook="{{ drop_withdrawn('stg_event_rows') }}",
+    pre_hook=["{{ drop_withdrawn('stg_event_rows') }}", "{{ drop_suppressed() }}"],
 ) }}
 
 {%- set in_this_run -%}
@@ -95,21 +96,32 @@ named as (
         on first_rows.list_id = contacts.list_id
         and first_rows.selligent_user_id = contacts.selligent_user_id
 
+),
+
+{#- Only now it is known whose events they are. -#}
+wanted as (
+
+    select *
+    from named
+    {%- if run_window("suppressed") != "no" %}
+    where not {{ is_suppressed("named") }}
+    {%- endif %}
+
 )
 
 {% if is_incremental() %}
 select
-    named.* replace (coalesce(known.received_at, named.received_at) as received_at),
+    wanted.* replace (coalesce(known.received_at, wanted.received_at) as received_at),
     timestamptz '{{ run_started_at }}' as written_at
-from named
+from wanted
 left join {{ this }} as known
-    on named.id = known.id
+    on wanted.id = known.id
     and {{ in_run_span("known.timestamp") }}
 where known.id is null
-    or row({{ staged_columns("named") }}) is distinct from row({{ staged_columns("known") }})
+    or row({{ staged_columns("wanted") }}) is distinct from row({{ staged_columns("known") }})
 {% else %}
 select
-    named.*,
+    wanted.*,
     timestamptz '{{ run_started_at }}' as written_at
-from named
+from wanted
 {% endif %}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from pipeline.catalog import EVENTS_BY_NAME
+from pipeline.catalog import EVENTS_BY_NAME, LOOKUPS
 from pipeline.exports.inspecting.codes import are_event_names
 from pipeline.exports.inspecting.columns import Column
 from pipeline.exports.inspecting.filenames import NamePattern
@@ -18,7 +18,6 @@ from pipeline.exports.inspecting.moments import Moments, moments_of
 from pipeline.exports.inspecting.shape import Table
 from pipeline.exports.inspecting.source import Head
 from pipeline.exports.inspecting.text import Decoded
-from pipeline.exports.layouts import LOOKUPS
 
 BLANK = "FILL_IN"
 

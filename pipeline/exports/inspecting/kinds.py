@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from pipeline.catalog import LOOKUPS
 from pipeline.errors import InspectionRefused
 from pipeline.exports.inspecting import words
 from pipeline.exports.inspecting.columns import Column
 from pipeline.exports.inspecting.meanings import Guess
-from pipeline.exports.layouts import LOOKUPS
 
 _ENOUGH_COUNTS = 3
 _OF_ONE_EVENT = {"email_id", "campaign_id", "link_id", "send_id"}

@@ -1,0 +1,121 @@
+"""`python -m pipeline forget`: the people of the list are removed from everywhere, and it is proved."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+from rich.table import Table
+
+from pipeline.commands.tables import console as out
+from pipeline.errors import SettingsError
+from pipeline.forgetting import files, proof, rows
+from pipeline.forgetting.sought import as_bytes, make_sought
+from pipeline.instance import alone, dagster_home
+from pipeline.segment.ledger import Ledger
+from pipeline.settings import DATA_DIR, Settings
+from pipeline.suppression import SETTING, check, learn_contacts, refresh
+from pipeline.warehouse import Warehouse
+
+_DRY_RUN_DIR = DATA_DIR / "dry_run"
+_DBT_DIR, _SPILL_DIR = DATA_DIR / "dbt", DATA_DIR / "tmp"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where people were removed from: how many rows (or files), and what a search found afterwards."""
+
+    name: str
+    removed: int
+    found: int
+
+
+def forget(settings: Settings) -> int:
+    """Forget the people of SELLIGENT_SUPPRESSED; the exit status.
+
+    Every step can be done again, so a process that was killed is finished by the next one.
+
+    Raises:
+        SettingsError: there is no list, or it can't be used; nothing was touched.
+        PipelineError: a run is going on, or the warehouse or the ledger is not usable.
+    """
+    if settings.selligent_suppressed is None:
+        raise SettingsError(f"{SETTING}: is not set; name the list of the people to forget")
+    check(settings.selligent_suppressed)
+    warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
+    proof.refuse_what_is_missing(warehouse)
+    dagster_home()
+    with dg.DagsterInstance.get() as instance, alone(instance), warehouse.turn():
+        removed = _remove(settings, warehouse, ledger)
+        places = _search(settings, warehouse, ledger, removed)
+    _tell(places)
+    return int(any(place.found for place in places))
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    now = datetime.now(UTC)
+    refresh(connection, settings.selligent_suppressed, now)
+    learn_contacts(connection, "SELECT * FROM raw.lookups WHERE kind = 'contacts'", now)
+    make_sought(connection)
+
+
+def _remove(settings: Settings, warehouse: Warehouse, ledger: Ledger) -> dict[str, int]:
+    with warehouse.writing_in_turn() as connection:
+        _prepare(connection, settings)
+        values = as_bytes(connection)
+        removed = {"ledger": rows.forget_ledger(connection, ledger, datetime.now(UTC))}
+        removed |= rows.forget_rows(connection, ledger, settings.schema_name)
+        removed["dry run"] = files.forget_bodies(
+            connection, ledger, _DRY_RUN_DIR, values, write_again=not settings.delivers
+        )
+        if warehouse.is_ducklake:
+            removed["Parquet files"] = files.forget_old_snapshots(connection)
+    if not warehouse.is_ducklake:
+        files.copy_anew(warehouse)
+    elif warehouse.catalog_file is not None:
+        files.compact_sqlite(warehouse.catalog_file)
+    ledger.compact()
+    files.drop_spilled(_SPILL_DIR)
+    for path in files.naming_files(files.files_below(_DBT_DIR), values):
+        path.unlink()
+        removed["dbt's files"] = removed.get("dbt's files", 0) + 1
+    return removed
+
+
+def _search(settings: Settings, warehouse: Warehouse, ledger: Ledger, removed: dict[str, int]) -> list[Place]:
+    with warehouse.writing_in_turn() as connection:
+        _prepare(connection, settings)
+        found = {**proof.in_tables(connection), "ledger": proof.in_ledger(connection, ledger)}
+        found["dry run"] = proof.in_bodies(connection, _DRY_RUN_DIR)
+        if warehouse.is_ducklake:
+            found["Parquet files"] = proof.in_parquet(connection, warehouse)
+            found["catalog"] = proof.in_catalog(connection)
+        values = as_bytes(connection)
+    ledger.close()
+    places = {
+        "Parquet files": proof.local_files(warehouse),
+        "catalog" if warehouse.is_ducklake else "warehouse file": proof.with_companions(warehouse.catalog_file),
+        "ledger": proof.with_companions(ledger.file),
+        "dry run": files.files_below(_DRY_RUN_DIR),
+        "dbt's files": files.files_below(_DBT_DIR),
+        "Dagster's files": files.files_below(dagster_home()),
+    }
+    left_alone = [Path(place) for place in (settings.selligent_suppressed, settings.selligent_exports) if place]
+    for name, number in proof.in_bytes(values, places, left_alone).items():
+        found[name] = found.get(name, 0) + number
+    names = [*found, *(name for name in removed if name not in found)]
+    return [Place(name.replace('"', ""), removed.get(name, 0), found.get(name, 0)) for name in names]
+
+
+def _tell(places: Sequence[Place]) -> None:
+    shown = Table(box=None, pad_edge=False)
+    shown.add_column("place", no_wrap=True)
+    for number in ("removed", "found afterwards"):
+        shown.add_column(number, justify="right")
+    for place in places:
+        shown.add_row(place.name, f"{place.removed:,}", f"{place.found:,}")
+    out.print(shown)
+    left = ", ".join(place.name for place in places if place.found)
+    out.print(f"Found afterwards, and to be looked at by a person: {left}" if left else "Nothing is found any more.")

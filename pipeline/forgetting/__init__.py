@@ -1,0 +1,1 @@
+"""People are removed from everywhere, and it is proved that they are."""

@@ -1,0 +1,120 @@
+"""The bytes of what was deleted, out of every file: whoever reads files instead of tables finds nobody either."""
+
+import shutil
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import duckdb
+
+from pipeline.catalog import EVENTS
+from pipeline.dates import EVERY_DATE
+from pipeline.errors import WarehouseError
+from pipeline.forgetting.sought import naming_words
+from pipeline.segment import outbox
+from pipeline.segment.delivery import write_out
+from pipeline.segment.ledger import Ledger
+from pipeline.warehouse import BUSY_TIMEOUT_MS, Warehouse, literal
+
+Connection = duckdb.DuckDBPyConnection
+
+_CHUNK_BYTES = 1 << 24
+_LONGEST_VALUE = 1 << 10
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Every file below a folder, or nothing where there is none."""
+    return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+
+
+def naming_files(paths: Iterable[Path], values: list[bytes]) -> Iterator[Path]:
+    """Those of the files that have one of the values among their bytes, in whatever case."""
+    for path in paths:
+        with path.open("rb") as file:
+            before = b""
+            while chunk := file.read(_CHUNK_BYTES):
+                text = (before + chunk).lower()
+                if any(value in text for value in values):
+                    yield path
+                    break
+                before = chunk[-_LONGEST_VALUE:]  # a value may lie across the border
+
+
+def naming_bodies(connection: Connection, folder: Path) -> tuple[list[Path], int]:
+    """Bodies of the dry run with messages of these people, and how many messages they are."""
+    bodies = [str(path) for path in files_below(folder) if path.suffix == ".json"]
+    if not bodies:
+        return [], 0
+    rows = connection.execute(
+        "SELECT filename, count(*) FROM ("
+        "SELECT filename, unnest(batch) AS payload FROM read_json(?, columns = {batch: 'JSON[]'}, filename = true)"
+        f") WHERE {outbox.OF_SUPPRESSED} OR {naming_words('CAST(payload AS VARCHAR)')} GROUP BY filename",
+        [bodies],
+    ).fetchall()
+    return [Path(name) for name, _ in rows], sum(messages for _, messages in rows)
+
+
+def forget_bodies(
+    connection: Connection, ledger: Ledger, folder: Path, values: list[bytes], *, write_again: bool
+) -> int:
+    """Delete the bodies of the dry run that name these people, and write what is left of them; how many messages."""
+    naming, messages = naming_bodies(connection, folder)
+    for path in {*naming, *naming_files(files_below(folder), values)}:
+        path.unlink()
+    if write_again and folder.is_dir():
+        for event in EVENTS:
+            write_out(connection, ledger, folder, event.table, EVERY_DATE)
+    return messages
+
+
+def forget_old_snapshots(connection: Connection) -> int:
+    """Write a DuckLake's files anew without the rows that are deleted, and drop those that had them; how many.
+
+    All old snapshots go, since they are what keeps deleted rows.
+    """
+    expire = "CALL ducklake_expire_snapshots('lake', older_than => now() + INTERVAL 1 DAY)"
+    connection.execute(expire)
+    # Few rows at a time lie in the catalog itself, deleted ones too.
+    connection.execute("CALL ducklake_flush_inlined_data('lake')")
+    connection.execute("CALL ducklake_rewrite_data_files('lake', delete_threshold => 0)")
+    connection.execute(expire)
+    old = connection.execute("CALL ducklake_cleanup_old_files('lake', cleanup_all => true)").fetchall()
+    # What a process that was killed had written and not yet told the catalog.
+    stray = connection.execute("CALL ducklake_delete_orphaned_files('lake', cleanup_all => true)").fetchall()
+    return len(old) + len(stray)
+
+
+def copy_anew(warehouse: Warehouse) -> None:
+    """Write a plain DuckDB file anew: in the old one, deleted rows stay in blocks that nothing refers to."""
+    place = Path(warehouse.place)
+    fresh = place.with_name(f"{place.name}.forgetting")
+    fresh.unlink(missing_ok=True)
+    with warehouse.writing_in_turn() as connection:
+        connection.execute(f"ATTACH {literal(str(fresh))} AS fresh")
+        connection.execute("COPY FROM DATABASE lake TO fresh")
+        connection.execute("DETACH fresh")
+    fresh.replace(place)
+
+
+def compact_sqlite(path: Path) -> None:
+    """Write a SQLite file anew: in the old one, deleted rows stay in free pages, and in its write-ahead log.
+
+    Raises:
+        WarehouseError: somebody reads in it for longer than anybody should.
+    """
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
+        try:
+            connection.execute("VACUUM")
+            blocked = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        finally:
+            connection.close()
+    except sqlite3.OperationalError as error:
+        raise WarehouseError(f"{path} can't be written anew ({error}); end whatever reads it, and try again") from None
+    if blocked:
+        raise WarehouseError(f"{path} can't be written anew: somebody reads it; end that, and try again")
+
+
+def drop_spilled(folder: Path) -> None:
+    """What DuckDB spilled to disk for processes that were killed."""
+    shutil.rmtree(folder, ignore_errors=True)

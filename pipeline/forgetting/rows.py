@@ -1,0 +1,150 @@
+"""The rows of people who are forgotten, out of every table of the warehouse and out of the ledger."""
+
+import re
+from datetime import datetime
+
+import duckdb
+
+from pipeline.catalog import EVENTS
+from pipeline.dates import EVERY_DATE
+from pipeline.forgetting.sought import names_anybody, naming_words, tables_of, text_columns, values_in
+from pipeline.segment import outbox
+from pipeline.segment.ledger import Ledger, Remaining
+from pipeline.segment.mirror import mirror_into
+from pipeline.segment.registering import register
+from pipeline.suppression import is_suppressed
+from pipeline.warehouse import literal, quoted, transaction
+
+Connection = duckdb.DuckDBPyConnection
+
+FORGOTTEN = "(forgotten)"
+_STAGED = is_suppressed("user_id", "email", "list_id", "selligent_user_id")
+_MODELLED = is_suppressed("user_id", "context_traits_email", "context_selligent_list_id", "context_selligent_user_id")
+# Names of files: what they are known by, so they are left alone, and found if they name somebody.
+_KEPT = ("file", "name")
+
+
+def forget_ledger(connection: Connection, ledger: Ledger, now: datetime) -> int:
+    """Keep numbers of the events of these people in the ledger; how many dead events it had of them.
+
+    Before the outbox is touched, which tells how many are meant: a process killed in between does all of it again.
+    """
+    if '"staging"."events"' in tables_of(connection):
+        register(connection, ledger, EVERY_DATE, now)
+    rows = connection.execute(
+        "SELECT coalesce(batch_id, sha256(id)), event, export_date, "
+        f"count(*) FILTER (NOT {outbox.OF_SUPPRESSED}) FROM delivery.outbox GROUP BY ALL "
+        f"HAVING bool_or({outbox.OF_SUPPRESSED})"
+    ).fetchall()
+    ids = connection.execute(f"SELECT id FROM delivery.outbox WHERE {outbox.OF_SUPPRESSED}").fetchall()
+    dead = ledger.forget([Remaining(*row) for row in rows], [key for (key,) in ids])
+    texts = ledger.texts()
+    connection.register("ledger_texts", texts)
+    naming = connection.execute(f"SELECT key FROM ledger_texts WHERE {naming_words('reason')}").fetchall()
+    connection.unregister("ledger_texts")
+    ledger.replace_texts([key for (key,) in naming], FORGOTTEN)
+    return dead
+
+
+def forget_rows(connection: Connection, ledger: Ledger, schema: str) -> dict[str, int]:
+    """Delete the rows of these people, all in one transaction; how many, by table."""
+    known = tables_of(connection)
+    gone: dict[str, int] = {}
+    with transaction(connection):
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE forgotten_rows AS "
+            "SELECT export_date, file, rejected_because, selligent_user_id FROM raw.events "
+            f"WHERE {_STAGED} OR (rejected_because IS NOT NULL AND {names_anybody(_joined(connection, 'raw.events'))})"
+        )
+        # A rejected row has no columns of its own; the text of one that is known by its contact only has that in it.
+        rejected = (
+            f"{names_anybody(_joined(connection, 'raw.rejected_rows'))} OR EXISTS (SELECT 1 FROM temp.forgotten_rows "
+            "AS gone WHERE gone.export_date = rejected_rows.export_date AND gone.file = rejected_rows.file "
+            "AND gone.rejected_because = rejected_rows.reason AND contains(rejected_rows.text, gone.selligent_user_id))"
+        )
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE touched_files AS SELECT export_date, file FROM temp.forgotten_rows "
+            f"UNION SELECT export_date, file FROM raw.rejected_rows AS rejected_rows WHERE {rejected} "
+            f"UNION SELECT export_date, file FROM raw.lookups WHERE {_STAGED}"
+        )
+        conditions = {
+            '"raw"."rejected_rows"': rejected,
+            '"raw"."events"': f"{_STAGED} OR (rejected_because IS NOT NULL "
+            f"AND {names_anybody(_joined(connection, 'raw.events'))})",
+            '"raw"."lookups"': _STAGED,
+            '"staging"."event_rows"': _STAGED,
+            '"staging"."events"': _STAGED,
+            **{f"{quoted(schema)}.{quoted(event.table)}": _MODELLED for event in EVENTS},
+            f'{quoted(schema)}."tracks"': _MODELLED,
+            '"delivery"."outbox"': outbox.OF_SUPPRESSED,
+        }
+        for table, condition in conditions.items():
+            if table in known:
+                gone[table] = connection.execute(
+                    f"DELETE FROM {table} AS {table.split('.')[1]} WHERE {condition}"
+                ).fetchall()[0][0]
+        _count_again(connection)
+        for table in known:
+            _blank(connection, table)
+    before = _count(connection, "delivery.dead_events")
+    mirror_into(connection, ledger, EVERY_DATE)
+    gone['"delivery"."dead_events"'] = before - _count(connection, "delivery.dead_events")
+    return gone
+
+
+def _joined(connection: Connection, table: str) -> str:
+    columns = (f"{table.split('.')[1]}.{quoted(name)}" for name in text_columns(connection, table) if name != "file")
+    return f"concat_ws(' ', {', '.join(columns)})"
+
+
+def _count(connection: Connection, table: str) -> int:
+    return int(connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
+
+
+def _count_again(connection: Connection) -> None:
+    """Rows that are not there any more are suppressed ones, as if the file had been loaded today."""
+    connection.execute(
+        """
+        UPDATE raw.export_files AS files
+        SET skipped = counted.skipped, rejected = counted.rejected,
+            suppressed = files.rows - counted.events - counted.skipped - counted.rejected
+        FROM (
+            SELECT export_date, file,
+                count(*) FILTER (what = 'event') AS events, count(*) FILTER (what = 'skipped') AS skipped,
+                count(*) FILTER (what = 'rejected') AS rejected
+            FROM (
+                SELECT export_date, file, 'nothing' AS what FROM temp.touched_files
+                UNION ALL
+                SELECT export_date, file, CASE WHEN event IS NULL THEN 'skipped' ELSE 'event' END FROM raw.events
+                WHERE rejected_because IS NULL
+                UNION ALL
+                SELECT export_date, file, 'event' FROM raw.lookups
+                UNION ALL
+                SELECT export_date, file, 'rejected' FROM raw.rejected_rows
+            )
+            WHERE (export_date, file) IN (SELECT (export_date, file) FROM temp.touched_files)
+            GROUP BY export_date, file
+        ) AS counted
+        WHERE files.status = 'loaded' AND files.export_date = counted.export_date AND files.name = counted.file
+        """
+    )
+
+
+def _blank(connection: Connection, table: str) -> None:
+    """Other people's rows can name one of these people, as a link `mailto:…` does: the value alone goes."""
+    for column in text_columns(connection, table):
+        if column in _KEPT:
+            continue
+        for value in values_in(connection, table, column):
+            pattern = literal(_as_word(value))
+            connection.execute(
+                f"UPDATE {table} SET {quoted(column)} = "
+                f"regexp_replace(CAST({quoted(column)} AS VARCHAR), {pattern}, {literal(FORGOTTEN)}, 'g') "
+                f"WHERE regexp_matches(CAST({quoted(column)} AS VARCHAR), {pattern})"
+            )
+
+
+def _as_word(value: str) -> str:
+    """A regular expression for a value, but not for a part of a longer word."""
+    before, after = (r"\b" if edge.isascii() and edge.isalnum() else "" for edge in (value[0], value[-1]))
+    return f"(?i){before}{re.escape(value)}{after}"

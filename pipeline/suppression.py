@@ -1,0 +1,251 @@
+"""People who must not be loaded, modelled or delivered: the list that SELLIGENT_SUPPRESSED names.
+
+The warehouse keeps hashes of the list, never its values, in `raw.suppressed`; whoever has to leave people out asks
+that table. The hash of an email address is not the plain sha256 that SEGMENT_ANONYMOUS_ID can ask for, so that a
+search for a person's traces does not find the list itself.
+"""
+
+import csv
+import io
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+import fsspec
+
+from pipeline.errors import SettingsError
+from pipeline.warehouse import literal, transaction
+
+Connection = duckdb.DuckDBPyConnection
+
+SETTING = "SELLIGENT_SUPPRESSED"
+# What the list names people by; `contact` is learnt from lookups: the list id and Selligent user id of such a person.
+USER_ID, EMAIL, CONTACT = "user_id", "email", "contact"
+# The list of this run in plain text, in the memory of one connection and nowhere else: kind, value, digest, and
+# whether the value is `naming`: it tells the person wherever it stands. Short ids and mere numbers don't: campaigns
+# and links have such ids, too.
+LISTED = "temp.listed_people"
+
+_NAMING_BYTES = 8
+_SPACES = "concat(' ', chr(9), chr(10), chr(13), chr(160))"
+_BETWEEN_WORDS = literal(r"""[\s"'`|;,:<>()\[\]{}=&?/\\]+""")
+_REJECTS, _REJECTS_SCANS = "list_rejects", "list_reject_scans"
+
+
+@dataclass(frozen=True)
+class Suppressed:
+    """How many people the list names, by user id and by email address."""
+
+    user_ids: int = 0
+    emails: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.user_ids or self.emails)
+
+
+def normal(kind: str, text: str) -> str:
+    """SQL for a value as it is compared: trimmed, and an email address in lower case."""
+    trimmed = f"trim({text}, {_SPACES})"
+    return f"lower({trimmed})" if kind == EMAIL else trimmed
+
+
+def digest(kind: str, text: str) -> str:
+    """SQL for the hash of a user id or an email address; the macro `suppressed_digest` says the same to dbt."""
+    return f"sha256('{kind}:' || {normal(kind, text)})"
+
+
+def contact_digest(list_id: str, selligent_user_id: str) -> str:
+    """SQL for the hash of a contact's key; with its length before it, no list id can run into a user id."""
+    trimmed = f"trim({list_id}, {_SPACES})"
+    return (
+        f"sha256('{CONTACT}:' || length({trimmed}) || ':' || {trimmed} || ':' || trim({selligent_user_id}, {_SPACES}))"
+    )
+
+
+def words(text: str) -> str:
+    """SQL for the words of a text that could name a person, as a list: as they stand, and in lower case."""
+    split = f"regexp_split_to_array({text}, {_BETWEEN_WORDS})"
+    return f"list_transform(list_concat({split}, list_transform({split}, lambda w: lower(w))), lambda w: rtrim(w, '.'))"
+
+
+def is_suppressed(user_id: str, email: str, list_id: str, selligent_user_id: str) -> str:
+    """SQL for whether a row is of somebody in `raw.suppressed`; never NULL."""
+    digests = {
+        USER_ID: digest(USER_ID, user_id),
+        EMAIL: digest(EMAIL, email),
+        CONTACT: contact_digest(list_id, selligent_user_id),
+    }
+    tests = (
+        f"coalesce({value} IN (SELECT digest FROM raw.suppressed WHERE kind = '{kind}'), false)"
+        for kind, value in digests.items()
+    )
+    return f"({' OR '.join(tests)})"
+
+
+def is_anybody(connection: Connection) -> bool:
+    """Whether `raw.suppressed` names anybody; where it doesn't, nothing that has to do with it costs anything."""
+    return connection.execute("SELECT 1 FROM raw.suppressed LIMIT 1").fetchone() is not None
+
+
+def check(location: str | None) -> None:
+    """Make sure that the list can be used.
+
+    Raises:
+        SettingsError: it can't; no value of it is repeated.
+    """
+    if location is None:
+        return
+    with _local(location) as path:
+        _header(path)
+
+
+def refresh(connection: Connection, location: str | None, now: datetime) -> Suppressed:
+    """Bring `raw.suppressed` up to the list, with the contacts that the lookups know of its people.
+
+    Without a list nobody is suppressed. Where nothing changed, nothing is written. `LISTED` is there afterwards.
+
+    Raises:
+        SettingsError: the list can't be used; nothing was changed.
+    """
+    people = _read(connection, location)
+    new, gone = (
+        connection.execute(f"SELECT count(*) FROM ({query})").fetchall()[0][0]
+        for query in (_NEW_ENTRIES, _GONE_ENTRIES)
+    )
+    if not new and not gone:
+        return people
+    with transaction(connection):
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE gone_entries AS {_GONE_ENTRIES}")
+        connection.execute(
+            "DELETE FROM raw.suppressed WHERE digest IN (SELECT digest FROM temp.gone_entries) "
+            "OR through IN (SELECT digest FROM temp.gone_entries)"
+        )
+        connection.execute(
+            f"INSERT INTO raw.suppressed BY NAME SELECT *, CAST(? AS TIMESTAMPTZ) AS listed_at FROM ({_NEW_ENTRIES})",
+            [now],
+        )
+        if new:
+            learn_contacts(connection, "SELECT * FROM raw.lookups WHERE kind = 'contacts'", now)
+    return people
+
+
+_NEW_ENTRIES = f"SELECT kind, digest FROM {LISTED} WHERE digest NOT IN (SELECT digest FROM raw.suppressed)"
+_GONE_ENTRIES = (
+    f"SELECT digest FROM raw.suppressed WHERE kind <> '{CONTACT}' AND digest NOT IN (SELECT digest FROM {LISTED})"
+)
+
+
+def learn_contacts(connection: Connection, contacts: str, now: datetime) -> None:
+    """Remember by which contacts these lookup rows (SQL) know people of the list: their events may say no more."""
+    found = " UNION ".join(
+        f"SELECT {contact_digest('list_id', 'selligent_user_id')} AS digest, listed.digest AS through "
+        f"FROM ({contacts}) AS contacts JOIN {LISTED} AS listed "
+        f"ON listed.kind = '{kind}' AND listed.value = {normal(kind, f'contacts.{kind}')} "
+        "WHERE list_id IS NOT NULL AND selligent_user_id IS NOT NULL"
+        for kind in (USER_ID, EMAIL)
+    )
+    # Known ones are left alone, and so is the table where there is nothing to add: a change costs a snapshot.
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE new_contacts AS SELECT '{CONTACT}' AS kind, * FROM ({found}) "
+        f"EXCEPT SELECT kind, digest, through FROM raw.suppressed"
+    )
+    if connection.execute("SELECT 1 FROM temp.new_contacts LIMIT 1").fetchone() is not None:
+        connection.execute(
+            "INSERT INTO raw.suppressed BY NAME SELECT *, CAST(? AS TIMESTAMPTZ) AS listed_at FROM temp.new_contacts",
+            [now],
+        )
+
+
+def _read(connection: Connection, location: str | None) -> Suppressed:
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE listed_people (kind VARCHAR, value VARCHAR, digest VARCHAR, naming BOOLEAN)"
+    )
+    if location is None:
+        return Suppressed()
+    with _local(location) as path:
+        _parse(connection, path)
+    counted = dict(connection.execute(f"SELECT kind, count(*) FROM {LISTED} GROUP BY kind").fetchall())
+    return Suppressed(counted.get(USER_ID, 0), counted.get(EMAIL, 0))
+
+
+def _parse(connection: Connection, path: Path) -> None:
+    header = _header(path)
+    for table in (_REJECTS, _REJECTS_SCANS):
+        connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
+    types = ", ".join(f"c{position}: 'VARCHAR'" for position in range(len(header.names)))
+    scan = (
+        f"read_csv({literal(str(path))}, auto_detect = false, header = true, delim = {literal(header.delimiter)}, "
+        f"quote = '\"', escape = '\"', columns = {{{types}}}, strict_mode = true, encoding = 'utf-8', "
+        f"store_rejects = true, rejects_table = '{_REJECTS}', rejects_scan = '{_REJECTS_SCANS}')"
+    )
+    values = " UNION ".join(
+        f"SELECT DISTINCT '{kind}' AS kind, {normal(kind, f'c{position}')} AS value FROM rows"
+        for position, kind in header.people
+    )
+    try:
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE listed_people AS WITH rows AS MATERIALIZED (FROM {scan}) "
+            "SELECT kind, value, sha256(kind || ':' || value) AS digest, "
+            f"kind = '{EMAIL}' OR (strlen(value) >= {_NAMING_BYTES} AND regexp_matches(value, '[^0-9]')) AS naming "
+            f"FROM ({values}) WHERE value <> ''"
+        )
+        fault = connection.execute(f"SELECT min(line) FROM temp.{_REJECTS}").fetchall()[0][0]
+    except duckdb.Error:  # its words repeat the row
+        raise SettingsError(f"{SETTING}: the file can't be read as CSV in UTF-8") from None
+    if fault is not None:
+        # A person who is passed over in silence would be delivered.
+        raise SettingsError(f"{SETTING}: line {fault} can't be read as a row of CSV in UTF-8; mend it")
+
+
+@dataclass(frozen=True)
+class _Header:
+    names: list[str]
+    delimiter: str
+
+    @property
+    def people(self) -> list[tuple[int, str]]:
+        """Positions of the columns that name people, with what they name them by."""
+        lowered = [name.strip().lower() for name in self.names]
+        return [(place, name) for place, name in enumerate(lowered) if name in (USER_ID, EMAIL)]
+
+
+def _header(path: Path) -> _Header:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as text:
+            line = text.readline()
+    except UnicodeDecodeError:
+        raise SettingsError(f"{SETTING}: the file is not in UTF-8") from None
+    # Spreadsheets of half of Europe write semicolons.
+    delimiter = ";" if ";" in line and "," not in line else ","
+    header = _Header(next(csv.reader(io.StringIO(line), delimiter=delimiter), []), delimiter)
+    if not header.people:
+        raise SettingsError(f"{SETTING}: the file's first line names neither a column user_id nor a column email")
+    return header
+
+
+@contextmanager
+def _local(location: str) -> Iterator[Path]:
+    """The list on this machine: itself where it is local, else a copy that goes away afterwards."""
+    if "://" not in location:
+        path = Path(location)
+        if not path.is_file():
+            raise SettingsError(f"{SETTING}: there is no file {location}")
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) / "list.csv"
+        try:
+            with fsspec.open(location, "rb") as source, copy.open("wb") as target:
+                shutil.copyfileobj(source, target)
+        except Exception as error:  # each file system has errors of its own, and their words can hold a password
+            scheme = location.partition("://")[0]
+            raise SettingsError(
+                f"{SETTING}: the {scheme}:// file can't be read ({type(error).__name__}); check path, host and "
+                "credentials"
+            ) from None
+        yield copy

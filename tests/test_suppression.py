@@ -1,0 +1,253 @@
+"""Who is on the list is read right, is kept out of `raw`, is counted, and is told to nobody."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipeline.dates import EVERY_DATE
+from pipeline.errors import SettingsError
+from pipeline.exports.checks import rows_accounted_for
+from pipeline.exports.intake import look
+from pipeline.exports.loading import Loaded, load
+from pipeline.suppression import LISTED, Suppressed, check, is_suppressed, refresh
+from pipeline.warehouse import Warehouse
+from tests.exports.desk import CODED, NOW, Desk, layout
+
+EVENTS = layout(
+    **CODED,
+    columns={
+        "WHO": "user_id",
+        "MAIL": "email",
+        "LIST": "list_id",
+        "SID": "selligent_user_id",
+        "LINK": "link_name",
+        "AT": "timestamp",
+    },
+)
+CONTACTS = layout(
+    name="contacts",
+    files="contacts.*",
+    kind="contacts",
+    event=None,
+    columns={"LIST": "list_id", "SID": "selligent_user_id", "WHO": "user_id", "MAIL": "email"},
+)
+HEADER = "WHO,MAIL,LIST,SID,LINK,AT,WHAT,NOTE\n"
+AT = "2024-06-11T09:15:10"
+
+
+class Listing(Desk):
+    """A desk with a list beside it."""
+
+    @property
+    def list(self) -> Path:
+        return self.folder.parent / "suppressed.csv"
+
+    def suppress(self, content: str | bytes) -> Suppressed:
+        self.list.write_bytes(content.encode() if isinstance(content, str) else content)
+        return self.read_list()
+
+    def read_list(self) -> Suppressed:
+        return refresh(self.connection, str(self.list), NOW)
+
+    def take(self, *, reload: bool = False) -> Loaded:
+        """A run of the raw asset."""
+        people = self.read_list()
+        seen = look(self.location, self.layouts, NOW.date())
+        return load(
+            self.connection,
+            self.location,
+            seen,
+            EVERY_DATE,
+            reload=reload,
+            suppressing=bool(people),
+            clock=lambda: NOW,
+        )
+
+    def listed(self) -> set[tuple[str, str]]:
+        return set(self.connection.execute(f"SELECT kind, value FROM {LISTED}").fetchall())
+
+    def is_out(self, user_id: str | None = None, email: str | None = None, contact: str | None = None) -> bool:
+        list_id, selligent_user_id = contact.split("/") if contact else (None, None)
+        found = self.connection.execute(
+            f"SELECT {is_suppressed('u', 'e', 'l', 's')} FROM (SELECT CAST(? AS VARCHAR) AS u, "
+            "CAST(? AS VARCHAR) AS e, CAST(? AS VARCHAR) AS l, CAST(? AS VARCHAR) AS s)",
+            [user_id, email, list_id, selligent_user_id],
+        ).fetchone()
+        assert found is not None
+        return bool(found[0])
+
+
+@pytest.fixture(scope="module")
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET threads = 1")
+        yield connection
+
+
+@pytest.fixture
+def desk(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> Iterator[Listing]:
+    (tmp_path / "exports").mkdir()
+    warehouse = Warehouse(f"ducklake:sqlite:{tmp_path}/warehouse.sqlite", f"{tmp_path}/files/")
+    with warehouse.writing():
+        pass
+    for statement in warehouse.attach_statements(read_only=False):
+        connection.execute(statement)
+    yield Listing(connection, tmp_path / "exports", EVENTS, CONTACTS)
+    connection.execute("USE memory")
+    connection.execute("DETACH lake")
+
+
+# The list
+
+
+@pytest.mark.parametrize(
+    ("content", "people"),
+    [
+        ("user_id,email\nann,Ann@X.org\n", {("user_id", "ann"), ("email", "ann@x.org")}),
+        ("\ufeffEMAIL\nann@x.org\n\nbob@x.org", {("email", "ann@x.org"), ("email", "bob@x.org")}),
+        ("name, User_Id \r\nAnn,\t ann \r\n\r\nBob,\r\n", {("user_id", "ann")}),
+        ('"Email";"User_ID"\n"a,b@x.org";"7"\n', {("email", "a,b@x.org"), ("user_id", "7")}),
+        ("user_id\nAnn\nann\nann\n", {("user_id", "Ann"), ("user_id", "ann")}),
+        ("email\n", set()),
+    ],
+)
+def test_a_list_is_read_as_people_write_lists(desk: Listing, content: str, people: set[tuple[str, str]]) -> None:
+    counted = desk.suppress(content)
+    assert desk.listed() == people
+    assert counted.user_ids + counted.emails == len(people)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "neither a column user_id nor a column email"),
+        (b"name\nsecret-ann\n", "neither a column user_id nor a column email"),
+        (b"user_id,email\nsecret-ann\n", "line 2 can't be read as a row of CSV in UTF-8"),
+        (b"user_id,email\nann,a@x.org\nsecret-ann,b,c\n", "line 3 can't be read as a row of CSV in UTF-8"),
+        (b"user_id\nann\nsecret-\xff\n", "is not in UTF-8"),
+        (b"user_id\n" + b"ann\n" * 10_000 + b"secret-\xff\n", "line 10002 can't be read as a row of CSV in UTF-8"),
+        (b"\xff\xfeu\x00s\x00", "is not in UTF-8"),
+    ],
+)
+def test_a_list_that_cannot_be_used_is_refused_without_a_word_of_it(desk: Listing, content: bytes, words: str) -> None:
+    """A line that is passed over would be a person who is delivered."""
+    commits = desk.commits()
+    with pytest.raises(SettingsError, match=f"^SELLIGENT_SUPPRESSED: .*{words}") as refused:
+        desk.suppress(content)
+    assert "secret-" not in str(refused.value)
+    assert desk.commits() == commits
+
+
+def test_a_list_that_is_not_there_is_named_unless_its_url_could_hold_a_password(tmp_path: Path) -> None:
+    check(None)
+    with pytest.raises(SettingsError, match=f"^SELLIGENT_SUPPRESSED: there is no file {tmp_path}/list.csv$"):
+        check(f"{tmp_path}/list.csv")
+    with pytest.raises(SettingsError, match=r"^SELLIGENT_SUPPRESSED: the memory:// file can't be read") as refused:
+        check("memory://hunter2@nowhere/list.csv")
+    assert "hunter2" not in str(refused.value)
+
+
+# raw.suppressed
+
+
+def test_the_table_holds_hashes_and_follows_the_list(desk: Listing) -> None:
+    desk.suppress("user_id,email\nann,\n,Bob@x.org\n")
+    assert [desk.is_out(user_id=" ann"), desk.is_out(email="BOB@X.ORG "), desk.is_out(contact="1/2")] == [
+        True,
+        True,
+        False,
+    ]
+    assert not desk.is_out(user_id="Ann")
+    assert not desk.is_out(user_id="bob@x.org", email="ann")
+    stored = str(desk.connection.execute("SELECT * FROM raw.suppressed").fetchall()).lower()
+    assert "ann" not in stored
+    assert "bob" not in stored
+
+    commits = desk.commits()
+    desk.read_list()
+    assert desk.commits() == commits, "the same list leaves no trace"
+
+    desk.suppress("user_id\nzoe\n")
+    assert [desk.is_out(user_id="ann"), desk.is_out(user_id="zoe")] == [False, True]
+    assert refresh(desk.connection, None, NOW) == Suppressed()
+    assert not desk.is_out(user_id="zoe")
+
+
+def test_a_contact_is_known_from_a_lookup_that_came_before_the_list_and_goes_with_its_person(desk: Listing) -> None:
+    desk.put("contacts.csv", "LIST,SID,WHO,MAIL\n1,23,ann,\n12,3,bob,bob@x.org\n")
+    desk.load()
+    desk.suppress("email\nbob@x.org\n")
+    assert [desk.is_out(contact="12/3"), desk.is_out(contact="1/23")] == [True, False]
+    desk.suppress("user_id\nann\n")
+    assert [desk.is_out(contact="12/3"), desk.is_out(contact="1/23")] == [False, True]
+
+
+# raw
+
+
+def test_rows_of_the_list_are_counted_and_not_kept(desk: Listing) -> None:
+    desk.put("contacts.csv", "LIST,SID,WHO,MAIL\n1,23,,ANN@x.org\n1,24,bob,\n,,,ann@x.org\n")
+    desk.put(
+        "opens.csv",
+        HEADER
+        + f"ann,,,,,{AT},OPEN,\n"
+        + f",Ann@X.org,,,,{AT},OPEN,\n"
+        + f",,1,23,,{AT},OPEN,\n"
+        + f"ann,,,,,{AT},SENT,skipped\n"
+        + f"ann,,,,,{AT},WHAT,rejected\n"
+        + "ann,half\n"
+        + f"x,,,,,{AT},ann@x.org,shifted\n"
+        + f"bob,,1,24,mailto:ann@x.org,{AT},OPEN,\n"
+        + f"bob,,,,,{AT},OPEN,see Ann@x.org.\n"
+        + f"bob,,,,ann,{AT},OPEN,kept\n"
+        + f"bob,,,,,{AT},WHAT,rejected\n"
+        + "bob,half\n",
+    )
+    desk.suppress("user_id,email\nann,ann@x.org\n")
+    loaded = desk.take()
+
+    assert {file.name: (file.rows, file.rejected, file.suppressed) for file in loaded.files} == {
+        "contacts.csv": (3, 0, 2),
+        "opens.csv": (12, 2, 7),
+    }
+    assert desk.events("row_number", "user_id", "link_name", "extra") == [
+        (7, "bob", None, None),
+        (8, "bob", None, None),
+        (9, "bob", "ann", '{"NOTE":"kept"}'),
+        (10, "bob", None, '{"NOTE":"rejected"}'),
+    ]
+    assert desk.lookups("selligent_user_id", "user_id") == [("24", "bob")]
+    assert desk.rejected("line", "text") == [(12, f"bob,,,,,{AT},WHAT,rejected"), (13, "bob,half")]
+    accounts = rows_accounted_for(desk.connection, EVERY_DATE)
+    assert accounts.hold, accounts
+    assert accounts.rows == 15
+
+
+def test_a_reload_keeps_out_who_was_listed_meanwhile_and_the_numbers_say_so(desk: Listing) -> None:
+    desk.put("opens.csv", HEADER + f"ann,,,,,{AT},OPEN,\nbob,,,,,{AT},OPEN,\n")
+    desk.suppress("user_id\nnobody\n")
+    desk.take()
+    desk.suppress("user_id\nann\n")
+    assert desk.take().unchanged == 1
+    assert desk.events("user_id") == ["ann", "bob"]
+    desk.take(reload=True)
+    assert desk.events("user_id") == ["bob"]
+    assert rows_accounted_for(desk.connection, EVERY_DATE).hold
+    desk.connection.execute("DELETE FROM raw.events")
+    assert "1 suppressed" in rows_accounted_for(desk.connection, EVERY_DATE).sentence
+
+
+@pytest.mark.parametrize("kind", ["ducklake:sqlite:{}/warehouse.sqlite", "{}/warehouse.duckdb"])
+def test_a_warehouse_of_a_version_that_suppressed_nobody_is_brought_up_to_date(tmp_path: Path, kind: str) -> None:
+    warehouse = Warehouse(kind.format(tmp_path), f"{tmp_path}/files/")
+    with warehouse.writing() as connection:
+        connection.execute("INSERT INTO raw.export_files (name, rows) VALUES ('a.csv', 1)")
+        connection.execute("ALTER TABLE raw.export_files DROP COLUMN suppressed")
+        connection.execute("DROP TABLE raw.suppressed")
+    for _ in range(2):
+        with warehouse.writing() as connection:
+            assert connection.execute("SELECT name, suppressed FROM raw.export_files").fetchall() == [("a.csv", 0)]
+            assert refresh(connection, None, NOW) == Suppressed()
