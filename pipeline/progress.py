@@ -11,6 +11,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 _SHOWN = ("dagster/partition_row_count", "events", "delivered", "written", "batches", "dead", "waiting")
+# What dagster-dbt says of each call, which tells a person nothing.
+_OF_NO_INTEREST = ("A dbt subsetted execution is", "Running dbt command", "Finished dbt command")
 
 
 class _Display(logging.Handler):
@@ -25,8 +27,9 @@ class _Display(logging.Handler):
         meta: dict[str, Any] = getattr(record, "dagster_meta", {})
         event: dg.DagsterEvent | None = meta.get("dagster_event")
         if event is None:
-            if record.levelno >= logging.INFO:
-                self._now(str(meta.get("orig_message", record.getMessage())))
+            words = str(meta.get("orig_message", record.getMessage()))
+            if record.levelno >= logging.INFO and not words.startswith(_OF_NO_INTEREST):
+                self._now(words)
             return
         if event.is_step_start:
             self._now(str(event.step_key).replace("__", "/"))

@@ -1,4 +1,6 @@
 -- Every event stands in `tracks` and in the table of its name, once each: neither has an id that the other lacks.
+{{ config(meta={"dagster": {"ref": {"name": "tracks"}}}) }}
+
 with tables as (
 
     {%- for table in [
