@@ -60,11 +60,11 @@ def digest(kind: str, text: str) -> str:
 
 
 def contact_digest(list_id: str, selligent_user_id: str) -> str:
-    """SQL for the hash of a contact's key; with its length before it, no list id can run into a user id."""
-    trimmed = f"trim({list_id}, {_SPACES})"
-    return (
-        f"sha256('{CONTACT}:' || length({trimmed}) || ':' || {trimmed} || ':' || trim({selligent_user_id}, {_SPACES}))"
-    )
+    """SQL for the hash of a contact's key; with its length before it, no list id can run into a user id. NULL where
+    either is empty: that is nobody's key, and would be everybody's who has none.
+    """
+    list_id, selligent_user_id = (f"nullif(trim({text}, {_SPACES}), '')" for text in (list_id, selligent_user_id))
+    return f"sha256('{CONTACT}:' || length({list_id}) || ':' || {list_id} || ':' || {selligent_user_id})"
 
 
 def words(text: str) -> str:
@@ -143,16 +143,16 @@ _GONE_ENTRIES = (
 def learn_contacts(connection: Connection, contacts: str, now: datetime) -> None:
     """Remember by which contacts these lookup rows (SQL) know people of the list: their events may say no more."""
     found = " UNION ".join(
-        f"SELECT {contact_digest('list_id', 'selligent_user_id')} AS digest, listed.digest AS through "
+        f"SELECT {contact_digest('list_id', 'selligent_user_id')} AS contact, listed.digest AS through "
         f"FROM ({contacts}) AS contacts JOIN {LISTED} AS listed "
         f"ON listed.kind = '{kind}' AND listed.value = {normal(kind, f'contacts.{kind}')} "
-        "WHERE list_id IS NOT NULL AND selligent_user_id IS NOT NULL"
+        "WHERE contact IS NOT NULL"
         for kind in (USER_ID, EMAIL)
     )
     # Known ones are left alone, and so is the table where there is nothing to add: a change costs a snapshot.
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE new_contacts AS SELECT '{CONTACT}' AS kind, * FROM ({found}) "
-        f"EXCEPT SELECT kind, digest, through FROM raw.suppressed"
+        f"CREATE OR REPLACE TEMP TABLE new_contacts AS SELECT '{CONTACT}' AS kind, contact AS digest, through "
+        f"FROM ({found}) EXCEPT SELECT kind, digest, through FROM raw.suppressed"
     )
     if connection.execute("SELECT 1 FROM temp.new_contacts LIMIT 1").fetchone() is not None:
         connection.execute(

@@ -185,6 +185,14 @@ def test_a_contact_is_known_from_a_lookup_that_came_before_the_list_and_goes_wit
     assert [desk.is_out(contact="12/3"), desk.is_out(contact="1/23")] == [False, True]
 
 
+def test_a_lookup_row_of_a_person_without_a_contact_is_not_everybody_without_one(desk: Listing) -> None:
+    desk.put("contacts.csv", 'LIST,SID,WHO,MAIL\n" "," ",ann,\n7," ",ann,\n7,1,ann,\n')
+    desk.put("opens.csv", HEADER + f'bob,," "," ",,{AT},OPEN,\nbob,,7," ",,{AT},OPEN,\nbob,,7,1,,{AT},OPEN,\n')
+    desk.suppress("user_id\nann\n")
+    desk.take()
+    assert desk.events("row_number") == [1, 2]
+
+
 # raw
 
 
