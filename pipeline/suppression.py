@@ -26,6 +26,11 @@ Connection = duckdb.DuckDBPyConnection
 SETTING = "SELLIGENT_SUPPRESSED"
 # What the list names people by; `contact` is learnt from lookups: the list id and Selligent user id of such a person.
 USER_ID, EMAIL, CONTACT = "user_id", "email", "contact"
+# The contact of a person who is off the list. It is kept: the lookup's row is not, so nothing else would tell it when
+# the person is listed again, be it after one run with half a list, or with none.
+FORMER = "former contact"
+# SQL for whether a row of `raw.suppressed` has somebody left out.
+COUNTS = f"kind <> '{FORMER}'"
 # The list of this run in plain text, in the memory of one connection and nowhere else: kind, value, digest, and
 # whether the value is `naming`: it tells the person wherever it stands. Short ids and mere numbers don't: campaigns
 # and links have such ids, too.
@@ -89,7 +94,7 @@ def is_suppressed(user_id: str, email: str, list_id: str, selligent_user_id: str
 
 def is_anybody(connection: Connection) -> bool:
     """Whether `raw.suppressed` names anybody; where it doesn't, nothing that has to do with it costs anything."""
-    return connection.execute("SELECT 1 FROM raw.suppressed LIMIT 1").fetchone() is not None
+    return connection.execute(f"SELECT 1 FROM raw.suppressed WHERE {COUNTS} LIMIT 1").fetchone() is not None
 
 
 def check(location: str | None) -> None:
@@ -121,22 +126,28 @@ def refresh(connection: Connection, location: str | None, now: datetime) -> Supp
         return people
     with transaction(connection):
         connection.execute(f"CREATE OR REPLACE TEMP TABLE gone_entries AS {_GONE_ENTRIES}")
+        connection.execute("DELETE FROM raw.suppressed WHERE digest IN (SELECT digest FROM temp.gone_entries)")
         connection.execute(
-            "DELETE FROM raw.suppressed WHERE digest IN (SELECT digest FROM temp.gone_entries) "
-            "OR through IN (SELECT digest FROM temp.gone_entries)"
+            f"UPDATE raw.suppressed SET kind = '{FORMER}' WHERE through IN (SELECT digest FROM temp.gone_entries)"
         )
         connection.execute(
             f"INSERT INTO raw.suppressed BY NAME SELECT *, CAST(? AS TIMESTAMPTZ) AS listed_at FROM ({_NEW_ENTRIES})",
             [now],
         )
         if new:
+            connection.execute(
+                f"UPDATE raw.suppressed SET kind = '{CONTACT}', listed_at = ?, modelled_at = NULL "
+                f"WHERE kind = '{FORMER}' AND through IN (SELECT digest FROM {LISTED})",
+                [now],
+            )
             learn_contacts(connection, "SELECT * FROM raw.lookups WHERE kind = 'contacts'", now)
     return people
 
 
 _NEW_ENTRIES = f"SELECT kind, digest FROM {LISTED} WHERE digest NOT IN (SELECT digest FROM raw.suppressed)"
 _GONE_ENTRIES = (
-    f"SELECT digest FROM raw.suppressed WHERE kind <> '{CONTACT}' AND digest NOT IN (SELECT digest FROM {LISTED})"
+    f"SELECT digest FROM raw.suppressed WHERE kind IN ('{USER_ID}', '{EMAIL}') "
+    f"AND digest NOT IN (SELECT digest FROM {LISTED})"
 )
 
 

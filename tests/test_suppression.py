@@ -11,7 +11,8 @@ from pipeline.errors import SettingsError
 from pipeline.exports.checks import rows_accounted_for
 from pipeline.exports.intake import look
 from pipeline.exports.loading import Loaded, load
-from pipeline.suppression import LISTED, Suppressed, check, is_suppressed, refresh
+from pipeline.models.span import suppressed_people
+from pipeline.suppression import LISTED, Suppressed, check, is_anybody, is_suppressed, refresh
 from pipeline.warehouse import Warehouse
 from tests.exports.desk import CODED, NOW, Desk, layout
 
@@ -183,6 +184,20 @@ def test_a_contact_is_known_from_a_lookup_that_came_before_the_list_and_goes_wit
     assert [desk.is_out(contact="12/3"), desk.is_out(contact="1/23")] == [True, False]
     desk.suppress("user_id\nann\n")
     assert [desk.is_out(contact="12/3"), desk.is_out(contact="1/23")] == [False, True]
+
+
+def test_a_contact_whose_lookup_row_was_kept_out_is_known_again_after_a_run_with_half_a_list(desk: Listing) -> None:
+    """The row is in no table, so what was learnt from it must outlive a list that lacks the person for once."""
+    desk.put("contacts.csv", "LIST,SID,WHO,MAIL\n1,23,,ann@x.org\n")
+    desk.suppress("email\nann@x.org\n")
+    desk.take()
+    desk.connection.execute("UPDATE raw.suppressed SET modelled_at = now()")
+    assert refresh(desk.connection, None, NOW) == Suppressed()
+    assert (desk.is_out(contact="1/23"), is_anybody(desk.connection)) == (False, False)
+    assert suppressed_people(desk.connection) == "no"
+    desk.suppress("email\nann@x.org\n")
+    assert desk.is_out(contact="1/23")
+    assert suppressed_people(desk.connection) == "new"
 
 
 def test_a_lookup_row_of_a_person_without_a_contact_is_not_everybody_without_one(desk: Listing) -> None:

@@ -7,6 +7,7 @@ import duckdb
 
 from pipeline.catalog import LOOKUPS
 from pipeline.dates import ExportDates
+from pipeline.suppression import COUNTS
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def run_span(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> RunSp
 
 def suppressed_people(connection: duckdb.DuckDBPyConnection) -> str:
     """As `RunSpan.suppressed` has it."""
-    found = connection.execute("SELECT count(*), count(modelled_at) FROM raw.suppressed").fetchone()
+    found = connection.execute(f"SELECT count(*), count(modelled_at) FROM raw.suppressed WHERE {COUNTS}").fetchone()
     people, known = found or (0, 0)
     return "no" if not people else "known" if people == known else "new"
 
