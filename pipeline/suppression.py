@@ -74,8 +74,9 @@ def contact_digest(list_id: str, selligent_user_id: str) -> str:
 
 def words(text: str) -> str:
     """SQL for the words of a text that could name a person, as a list: as they stand, and in lower case."""
-    split = f"regexp_split_to_array({text}, {_BETWEEN_WORDS})"
-    return f"list_transform(list_concat({split}, list_transform({split}, lambda w: lower(w))), lambda w: rtrim(w, '.'))"
+    split = f"list_transform(regexp_split_to_array({text}, {_BETWEEN_WORDS}), lambda w: rtrim(w, '.'))"
+    kept = f"list_filter({split}, lambda w: w <> '')"
+    return f"list_concat({kept}, list_transform({kept}, lambda w: lower(w)))"
 
 
 def is_suppressed(user_id: str, email: str, list_id: str, selligent_user_id: str) -> str:

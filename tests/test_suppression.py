@@ -11,7 +11,10 @@ from pipeline.errors import SettingsError
 from pipeline.exports.checks import rows_accounted_for
 from pipeline.exports.intake import look
 from pipeline.exports.loading import Loaded, load
+from pipeline.forgetting.rows import forget_ledger, forget_rows
+from pipeline.forgetting.sought import make_sought
 from pipeline.models.span import suppressed_people
+from pipeline.segment.ledger import Ledger
 from pipeline.suppression import LISTED, Suppressed, check, is_anybody, is_suppressed, refresh
 from pipeline.warehouse import Warehouse
 from tests.exports.desk import CODED, NOW, Desk, layout
@@ -274,3 +277,28 @@ def test_a_warehouse_of_a_version_that_suppressed_nobody_is_brought_up_to_date(t
         with warehouse.writing() as connection:
             assert connection.execute("SELECT name, suppressed FROM raw.export_files").fetchall() == [("a.csv", 0)]
             assert refresh(connection, None, NOW) == Suppressed()
+
+
+# Forgetting
+
+
+def forget(desk: Listing) -> dict[str, int]:
+    """What the command does to the tables."""
+    ledger = Ledger(f"sqlite:///{desk.folder.parent}/ledger.sqlite")
+    desk.read_list()
+    make_sought(desk.connection)
+    forget_ledger(desk.connection, ledger, NOW)
+    return forget_rows(desk.connection, ledger, "segment")
+
+
+def test_a_rejected_row_that_has_the_number_of_a_forgotten_contact_somewhere_is_left_alone(desk: Listing) -> None:
+    desk.put("contacts.csv", "LIST,SID,WHO,MAIL\n1,4,,ann@x.org\n")
+    desk.put(
+        "opens.csv",
+        HEADER + ",,1,4,,yesterday,OPEN,\n" + "bob4,,,,,yesterday,OPEN,\n" + ",,1,5,,yesterday,OPEN,\n",
+    )
+    desk.load()
+    desk.suppress("email\nann@x.org\n")
+    forget(desk)
+    assert desk.rejected("line") == [3, 4]
+    assert rows_accounted_for(desk.connection, EVERY_DATE).hold

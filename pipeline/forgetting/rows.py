@@ -12,7 +12,7 @@ from pipeline.segment import outbox
 from pipeline.segment.ledger import Ledger, Remaining
 from pipeline.segment.mirror import mirror_into
 from pipeline.segment.registering import register
-from pipeline.suppression import is_suppressed
+from pipeline.suppression import is_suppressed, words
 from pipeline.warehouse import literal, quoted, transaction
 
 Connection = duckdb.DuckDBPyConnection
@@ -20,6 +20,20 @@ Connection = duckdb.DuckDBPyConnection
 FORGOTTEN = "(forgotten)"
 _STAGED = is_suppressed("user_id", "email", "list_id", "selligent_user_id")
 _MODELLED = is_suppressed("user_id", "context_traits_email", "context_selligent_list_id", "context_selligent_user_id")
+# What tells a rejected row from others of its file.
+_SAID = ("list_id", "selligent_user_id", "timestamp", "event_code", "email_id", "campaign_id", "link_id", "send_id")
+# A rejected row has no columns of its own; the text of one that is known by its contact has only that in it, and has
+# to be told from other people's texts, which can have such numbers, too.
+_FORGOTTEN_TEXTS = f"""
+    CREATE OR REPLACE TEMP TABLE forgotten_texts AS
+    SELECT DISTINCT texts.export_date, texts.file, texts.line, texts.text
+    FROM (SELECT *, unnest({words("text")}) AS word FROM raw.rejected_rows) AS texts
+    JOIN temp.forgotten_rows AS gone
+        ON gone.export_date = texts.export_date AND gone.file = texts.file
+        AND trim(gone.selligent_user_id) = texts.word
+    WHERE ends_with(texts.reason, gone.rejected_because) -- before it can stand of which piece of an archive it is
+        AND list_has_all({words("texts.text")}, {words("gone.said")})
+"""
 # Names of files: what they are known by, so they are left alone, and found if they name somebody.
 _KEPT = ("file", "name")
 
@@ -52,15 +66,14 @@ def forget_rows(connection: Connection, ledger: Ledger, schema: str) -> dict[str
     gone: dict[str, int] = {}
     with transaction(connection):
         connection.execute(
-            "CREATE OR REPLACE TEMP TABLE forgotten_rows AS "
-            "SELECT export_date, file, rejected_because, selligent_user_id FROM raw.events "
+            f"CREATE OR REPLACE TEMP TABLE forgotten_rows AS SELECT export_date, file, rejected_because, "
+            f"selligent_user_id, concat_ws(' ', {', '.join(_SAID)}) AS said FROM raw.events "
             f"WHERE {_STAGED} OR (rejected_because IS NOT NULL AND {names_anybody(_joined(connection, 'raw.events'))})"
         )
-        # A rejected row has no columns of its own; the text of one that is known by its contact only has that in it.
+        connection.execute(_FORGOTTEN_TEXTS)
         rejected = (
-            f"{names_anybody(_joined(connection, 'raw.rejected_rows'))} OR EXISTS (SELECT 1 FROM temp.forgotten_rows "
-            "AS gone WHERE gone.export_date = rejected_rows.export_date AND gone.file = rejected_rows.file "
-            "AND gone.rejected_because = rejected_rows.reason AND contains(rejected_rows.text, gone.selligent_user_id))"
+            f"{names_anybody(_joined(connection, 'raw.rejected_rows'))} OR (export_date, file, line, text) IN "
+            "(SELECT (export_date, file, line, text) FROM temp.forgotten_texts)"
         )
         connection.execute(
             "CREATE OR REPLACE TEMP TABLE touched_files AS SELECT export_date, file FROM temp.forgotten_rows "
