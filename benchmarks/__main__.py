@@ -20,7 +20,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import bare, compare_dlt, contents, end_to_end, ours
+from benchmarks import bare, compare_dlt, contents, encodings, end_to_end, ours
 from benchmarks.generate import FILE_NAME, SHARE_OF_EVENTS
 from benchmarks.processes import Clone
 
@@ -53,6 +53,13 @@ class Workshop:
                 copy.python("benchmarks.generate", str(folder / FILE_NAME), str(rows))
         return folder
 
+    def recoded(self, exports: Path, encoding: str) -> Path:
+        """A folder with the same file in another encoding."""
+        folder = exports.with_name(f"{exports.name}_{encoding}")
+        if not (folder / FILE_NAME).exists():
+            encodings.recode(exports / FILE_NAME, folder / FILE_NAME, encoding)
+        return folder
+
     @contextmanager
     def copy(self, what: str, exports: Path) -> Iterator[Clone]:
         """A copy of the project to do something in; it goes away afterwards, with the tables that it made."""
@@ -74,8 +81,9 @@ class Workshop:
 @click.option("--end-to-end", "events", default=1_000_000, show_default=True, help="Events to run; 0: leave out.")
 @click.option("--repeat", default=1, show_default=True, help="Runs of each kind; medians are shown.")
 @click.option("--dlt/--no-dlt", "with_dlt", default=True, show_default=True, help="Whether to compare with dlt.")
+@click.option("--encodings/--no-encodings", "with_encodings", default=True, show_default=True, help="Another encoding.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Work in this folder, and leave everything there.")
-def main(rows: int, events: int, repeat: int, with_dlt: bool, keep: Path | None) -> None:
+def main(rows: int, events: int, repeat: int, with_dlt: bool, with_encodings: bool, keep: Path | None) -> None:
     """Measure seconds and memory."""
     with TemporaryDirectory(prefix="benchmarks_") as temporary:
         folder = keep.absolute() if keep else Path(temporary)
@@ -84,6 +92,8 @@ def main(rows: int, events: int, repeat: int, with_dlt: bool, keep: Path | None)
         console.print(f"{os.cpu_count()} cores; load average before the first run: {os.getloadavg()[0]:.1f}")
         if rows:
             _load_and_model(workshop, rows, repeat, with_dlt)
+        if rows and with_encodings:
+            _encodings(workshop, rows, repeat)
         if events:
             _end_to_end(workshop, events, repeat)
 
@@ -112,6 +122,23 @@ def _load_and_model(workshop: Workshop, rows: int, repeat: int, with_dlt: bool) 
     console.print(f"The {len(tables[0])} tables that both made say the same: {'yes' if same else 'NO'}\n")
     if with_dlt:
         console.print(_table_of_dlt(of_dlt, rows / _median(of_ours, lambda run: run.load)))
+
+
+def _encodings(workshop: Workshop, rows: int, repeat: int) -> None:
+    plain, *others = encodings.ENCODINGS
+    exports = {plain: workshop.exports(rows)}
+    exports |= {encoding: workshop.recoded(exports[plain], encoding) for encoding in others}
+    loads: dict[str, list[encodings.Load]] = {encoding: [] for encoding in exports}
+    for number in range(1, repeat + 1):
+        for encoding, folder in exports.items():
+            with workshop.copy(f"{encoding} {number}", folder) as copy:
+                loads[encoding].append(encodings.measure(copy, encoding))
+    table = _table("Load alone, by encoding", "", "seconds", "ratio", "aim", "peak MB", "aim")
+    of_plain = _median(loads[plain], lambda load: load.seconds)
+    for encoding, runs in loads.items():
+        seconds, peak = _median(runs, lambda load: load.seconds), _median(runs, lambda load: load.peak)
+        table.add_row(encoding, f"{seconds:.1f}", f"{seconds / of_plain:.2f}", "≤ 1.5", f"{peak:,.0f}", "< 1,000")
+    console.print(table)
 
 
 def _median(runs: Iterable[T], value: Callable[[T], float]) -> float:

@@ -44,7 +44,7 @@ _LOAD = (
         END AS rejected_because
     FROM (
         SELECT
-            {which}, row_number() OVER () AS row_number, 'interactions' AS layout,
+            {which}, '{file}' AS export, row_number() OVER () AS row_number, 'interactions' AS layout,
             {exported_at} AS exported_at, {now} AS loaded_at, columns(* EXCLUDE is_bot), is_bot,
             CASE event_code {events} END AS event,
             timezone('Europe/Brussels', try_cast(timestamp AS TIMESTAMP)) AS occurred_at
@@ -178,6 +178,7 @@ def statements(path: str, schema: str) -> dict[str, list[str]]:
         "codes": ", ".join(f"'{code}'" for code in _CODES),
         "events": " ".join(f"WHEN '{code}' THEN '{event}'" for code, event in _CODES.items()),
         "which": _WHICH,
+        "file": FILE_NAME,
         "exported_at": _EXPORTED_AT,
         "now": _NOW,
         "path": path.replace("'", "''"),

@@ -22,7 +22,7 @@ ALIAS = "lake"
 CATALOG = f"__ducklake_metadata_{ALIAS}"
 # Analysts' long transactions hold the catalog for a moment at most; half a minute outlasts any of them.
 BUSY_TIMEOUT_MS = 30_000
-MEMORY_LIMIT = "1GB"
+MEMORY_LIMIT = "600MB"
 
 _LOCKED = re.compile(r"could not set lock|conflicting lock|database is locked", re.IGNORECASE)
 _OTHER_VERSION = re.compile(r"catalog version|version number|storage version", re.IGNORECASE)
