@@ -34,6 +34,8 @@ OF_SUPPRESSED = is_suppressed(
 
 # An event that begins within these bytes of a batch ends within the limit, however large it is.
 _FILL_BYTES = MAX_BATCH_BYTES - MAX_EVENT_BYTES - ENVELOPE_BYTES
+# Some sixty batches: the last of them is cut short.
+_STRETCH_EVENTS = 50_000
 
 
 @dataclass(frozen=True)
@@ -57,31 +59,26 @@ def cut(connection: Connection, schema: str, dates: ExportDates, now: datetime) 
     suppressing = is_anybody(connection)
     with transaction(connection):
         for event in EVENTS:
-            statement = _cut_statement(event, schema, dates, span, now, suppressing=suppressing)
-            inserted = connection.execute(statement).fetchone()
+            connection.execute(_messages(event, schema, dates, span, suppressing=suppressing))
+            connection.execute(_places(event, dates))
+            inserted = connection.execute(_FILL_OUTBOX, [event.table, now]).fetchone()
             events[event.table] = int(inserted[0]) if inserted else 0
         counted = connection.execute(
             "SELECT count(DISTINCT batch_id), count(dead_because) FROM delivery.outbox "
             "WHERE cut_at = ? AND export_date BETWEEN ? AND ?",
             [now, dates.first, dates.last],
         ).fetchone()
+        connection.execute("DROP TABLE temp.new_messages; DROP TABLE temp.new_places")
     batches, dead = counted or (0, 0)
     return Cut(events, dead, batches)
 
 
-def _cut_statement(
-    event: Event,
-    schema: str,
-    dates: ExportDates,
-    span: tuple[datetime, datetime],
-    now: datetime,
-    *,
-    suppressing: bool,
+def _messages(
+    event: Event, schema: str, dates: ExportDates, span: tuple[datetime, datetime], *, suppressing: bool
 ) -> str:
+    """The table of messages that were never due before, in the order in which they are sent."""
     table = f"{quoted(schema)}.{quoted(event.table)}"
     between = f"BETWEEN TIMESTAMPTZ '{span[0].isoformat()}' AND TIMESTAMPTZ '{span[1].isoformat()}'"
-    of_dates = f"export_date BETWEEN DATE '{dates.first}' AND DATE '{dates.last}'"
-    size = f"strlen(payload) + {len(SEPARATOR)}"
     # Whoever was listed after the models ran.
     unwanted = is_suppressed(
         "events.user_id",
@@ -90,13 +87,13 @@ def _cut_statement(
         "events.context_selligent_user_id",
     )
     return f"""
-        INSERT INTO delivery.outbox BY NAME
+        CREATE OR REPLACE TEMP TABLE new_messages AS
         WITH due AS (
             SELECT events.*, staged.export_date
             FROM {table} AS events
             JOIN (
                 SELECT CAST(id AS VARCHAR) AS id, export_date FROM staging.events
-                WHERE {of_dates} AND event_text = {literal(event.name)}
+                WHERE {_of(dates)} AND event_text = {literal(event.name)}
             ) AS staged ON events.id = staged.id
             WHERE events.timestamp {between}
                 AND events.id NOT IN (
@@ -105,49 +102,65 @@ def _cut_statement(
         ),
         messages AS (
             SELECT id, export_date, timestamp, user_id, anonymous_id, {message(event)} AS payload FROM due
-        ),
-        judged AS (SELECT * EXCLUDE (user_id, anonymous_id), {dead_because("strlen(payload)")} AS dead_because
-            FROM messages),
-        laid_out AS (
+        )
+        SELECT id, export_date, timestamp, payload, {dead_because("strlen(payload)")} AS dead_because
+        FROM messages
+        ORDER BY export_date, timestamp, id
+    """
+
+
+def _places(event: Event, dates: ExportDates) -> str:
+    """The table of where each message goes: which batch, and which number of its date the batch has.
+
+    Without the messages themselves, whose bytes would be moved with every sorting; and bytes are summed up over one
+    stretch of messages at a time, so that no day is too large for the memory.
+    """
+    size = f"strlen(payload) + {len(SEPARATOR)}"
+    return f"""
+        CREATE OR REPLACE TEMP TABLE new_places AS
+        WITH filled AS (
             SELECT
-                *,
-                row_number() OVER in_order AS number,
-                sum({size}) OVER in_order - ({size}) AS begins_at
-            FROM judged
+                rowid AS message, id, export_date, rowid // {_STRETCH_EVENTS} AS stretch,
+                (sum({size}) OVER in_order - ({size})) // {_FILL_BYTES} AS by_bytes
+            FROM temp.new_messages
             WHERE dead_because IS NULL
-            WINDOW in_order AS (PARTITION BY export_date ORDER BY timestamp, id)
+            WINDOW in_order AS (PARTITION BY export_date, rowid // {_STRETCH_EVENTS} ORDER BY rowid)
         ),
-        numbered AS (
-            SELECT
-                laid_out.*,
-                dense_rank() OVER (
-                    PARTITION BY export_date
-                    ORDER BY begins_at // {_FILL_BYTES}, (number - 1) // {MAX_BATCH_EVENTS}
-                ) + coalesce(earlier.sequence, 0) AS sequence
-            FROM laid_out
-            LEFT JOIN (
-                SELECT export_date, max(sequence) AS sequence FROM delivery.outbox
-                WHERE event = {literal(event.table)} AND {of_dates}
-                GROUP BY export_date
-            ) AS earlier USING (export_date)
+        laid_out AS (
+            SELECT *, (row_number() OVER in_order - 1) // {MAX_BATCH_EVENTS} AS by_events
+            FROM filled
+            WINDOW in_order AS (PARTITION BY export_date, stretch, by_bytes ORDER BY message)
         ),
         batches AS (
-            SELECT export_date, sequence, md5(string_agg(id, ',' ORDER BY number)) AS batch_id
-            FROM numbered GROUP BY export_date, sequence
+            SELECT
+                export_date, stretch, by_bytes, by_events,
+                md5(concat_ws(',', arg_min(id, message), arg_max(id, message), count(*))) AS batch_id,
+                row_number() OVER (PARTITION BY export_date ORDER BY min(message)) + coalesce(
+                    (
+                        SELECT max(sequence) FROM delivery.outbox
+                        WHERE event = {literal(event.table)} AND {_of(dates)}
+                            AND outbox.export_date = laid_out.export_date
+                    ), 0
+                ) AS sequence
+            FROM laid_out
+            GROUP BY export_date, stretch, by_bytes, by_events
         )
-        SELECT
-            id, {literal(event.table)} AS event, export_date, timestamp, sequence, batch_id, payload,
-            NULL AS dead_because, TIMESTAMPTZ '{now.isoformat()}' AS cut_at
-        FROM numbered
-        JOIN batches USING (export_date, sequence)
-        UNION ALL BY NAME
-        SELECT
-            id, {literal(event.table)} AS event, export_date, timestamp, payload, dead_because,
-            TIMESTAMPTZ '{now.isoformat()}' AS cut_at
-        FROM judged
-        WHERE dead_because IS NOT NULL
-        ORDER BY export_date, sequence
+        SELECT message, sequence, batch_id
+        FROM laid_out JOIN batches USING (export_date, stretch, by_bytes, by_events)
     """
+
+
+# Messages that are dead have no place.
+_FILL_OUTBOX = """
+    INSERT INTO delivery.outbox BY NAME
+    SELECT id, $1 AS event, export_date, timestamp, sequence, batch_id, payload, dead_because, $2 AS cut_at
+    FROM temp.new_messages AS messages
+    LEFT JOIN temp.new_places AS places ON messages.rowid = places.message
+"""
+
+
+def _of(dates: ExportDates) -> str:
+    return f"export_date BETWEEN DATE '{dates.first}' AND DATE '{dates.last}'"
 
 
 def cut_batches(connection: Connection, dates: ExportDates) -> list[Batch]:

@@ -67,6 +67,20 @@ def test_what_was_cut_is_never_cut_again(lake: Lake) -> None:
     assert lake.outbox() == before
 
 
+def test_a_long_day_is_cut_stretch_by_stretch(plain: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes are summed up within a stretch only, so no batch crosses its end, and no event is lost there."""
+    monkeypatch.setattr(outbox, "_STRETCH_EVENTS", 5)
+    monkeypatch.setattr(outbox, "MAX_BATCH_EVENTS", 2)
+    plain.stage(*(said(number) for number in range(12)), said(99, user_id=None))
+    cut(plain.connection, SCHEMA, DATES, NOW)
+    assert [len(ids) for ids in plain.batches().values()] == [2, 2, 1, 2, 2, 1, 2]
+    assert plain.due_ids() == {id_of(number) for number in range(12)}
+    assert plain.query("SELECT DISTINCT sequence FROM delivery.outbox ORDER BY ALL NULLS LAST") == [
+        *((number,) for number in range(1, 8)),
+        (None,),
+    ]
+
+
 def test_late_events_of_a_date_make_batches_of_their_own(lake: Lake) -> None:
     """Even if they happened amid the others: a batch that may be on its way must not grow."""
     lake.stage(said(1), said(5))
