@@ -48,6 +48,7 @@ HEADERS_OF_INTEREST = (
 )
 TYPES = ("identify", "track", "page", "screen", "group", "alias")
 REQUIRED_BY_TYPE = {"group": "groupId", "alias": "previousId"}
+IDS = ("userId", "anonymousId", "groupId", "previousId")
 OBJECTS = ("properties", "traits", "context", "integrations")
 ISO_8601 = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?")
 JSON_SPACE = re.compile(r"[ \t\n\r]*")
@@ -194,12 +195,11 @@ def _type_code(message: Message) -> str | None:
     kind = message.get("type")
     if not isinstance(kind, str) or kind not in TYPES:
         return "type_unknown"
-    if kind == "track":
-        event = message.get("event")
-        if event is None or event == "":
-            return "event_not_defined"
-        if not isinstance(event, str):
-            return "event_not_string"
+    event = message.get("event")
+    if kind == "track" and event in (None, ""):
+        return "event_not_defined"
+    if event is not None and not isinstance(event, str):
+        return "event_not_string"
     if kind in REQUIRED_BY_TYPE and not message.get(REQUIRED_BY_TYPE[kind]):
         return "id_required"
     return None
@@ -216,11 +216,13 @@ def _message_id_code(message: Message) -> str | None:
 
 
 def _identity_code(message: Message) -> str | None:
-    """Segment docs, HTTP API, identities: every call has a `userId` or an `anonymousId`, non-empty text."""
-    given = [message[key] for key in ("userId", "anonymousId") if message.get(key) is not None]
-    if not given:
+    """Segment docs, HTTP API, identities: every call has a `userId` or an `anonymousId`, an alias the first; each id
+    is non-empty text.
+    """
+    given = {key: message[key] for key in IDS if message.get(key) is not None}
+    if not given.keys() & ({"userId"} if message["type"] == "alias" else {"userId", "anonymousId"}):
         return "no_user_anon_id"
-    return None if all(isinstance(value, str) and value for value in given) else "id_not_string"
+    return None if all(isinstance(value, str) and value for value in given.values()) else "id_not_string"
 
 
 class _Protocol(H11Protocol):
