@@ -1,12 +1,21 @@
 """Random tests try the same examples each time, so that a change and not chance decides what fails.
 
-`HYPOTHESIS_PROFILE=searching pytest` tries others.
+`HYPOTHESIS_PROFILE=searching pytest` tries others. And what could not run on this machine is said, each reason once.
 """
 
 import os
+from collections import Counter
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("repeatable", derandomize=True)
 settings.register_profile("searching", derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = terminalreporter.getreports("skipped")
+    reasons = Counter(str(report.longrepr[2]).removeprefix("Skipped: ") for report in reports)
+    for reason, count in reasons.items():
+        terminalreporter.write_line(f"{reason} ({count} tests skipped)", yellow=True)
