@@ -1,0 +1,88 @@
+"""Segment's own validators and reader, which are JavaScript: set up once, and asked about many messages at a time."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from filelock import FileLock
+
+HERE = Path(__file__).parent
+PACKAGES = HERE / "package.json"
+INSTALLED = HERE / "node_modules"
+# A lock file would record where packages were downloaded from; `package.json` has every version already.
+INSTALL = (
+    "npm",
+    "install",
+    "--no-audit",
+    "--no-fund",
+    "--ignore-scripts",
+    "--no-package-lock",
+    "--no-update-notifier",
+    "--prefer-offline",
+    "--fetch-retries=1",
+    "--fetch-retry-mintimeout=1000",
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Why each judge refuses a message, and what is read from one that neither refuses."""
+
+    loosely: str | None
+    core: str | None
+    read: Mapping[str, Any] | None
+
+    @property
+    def refusals(self) -> tuple[str | None, str | None]:
+        return self.loosely, self.core
+
+
+class Judges:
+    """`@segment/loosely-validate-event`, `@segment/analytics-core` and, as a reader, `@segment/facade`."""
+
+    def of(self, messages: Sequence[str]) -> list[Verdict]:
+        """Their verdicts on messages as JSON texts, all by one process."""
+        done = subprocess.run(
+            ["node", HERE / "judge.js"],
+            input="".join(f"{message}\n" for message in messages),
+            capture_output=True,
+            encoding="utf-8",
+            # Far from UTC, so that a time without its zone is another moment.
+            env={**os.environ, "TZ": "Asia/Kolkata"},
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        verdicts = [Verdict(**json.loads(line)) for line in done.stdout.split("\n") if line]
+        assert len(verdicts) == len(messages)
+        return verdicts
+
+
+def convene() -> Judges:
+    """The judges; where they can't come, the test is skipped, or fails if `JUDGES_REQUIRED` is set."""
+    for program in ("npm", "node"):
+        if shutil.which(program) is None:
+            did_not_run(f"{program} is not installed")
+    INSTALLED.mkdir(exist_ok=True)
+    # Tests run in several processes, and the first one installs.
+    with FileLock(INSTALLED / ".installing"):
+        done = INSTALLED / ".installed"
+        if not done.exists() or done.read_bytes() != PACKAGES.read_bytes():
+            installed = subprocess.run(INSTALL, cwd=HERE, capture_output=True, encoding="utf-8", check=False)
+            if installed.returncode != 0:
+                first = next(iter(installed.stderr.splitlines()), "")
+                did_not_run(f"npm could not install them: {first}")
+            shutil.copyfile(PACKAGES, done)
+    return Judges()
+
+
+def did_not_run(because: str) -> NoReturn:
+    reason = f"the judges did not run: {because}"
+    if os.environ.get("JUDGES_REQUIRED"):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
