@@ -24,6 +24,12 @@ CATALOG = f"__ducklake_metadata_{ALIAS}"
 BUSY_TIMEOUT_MS = 30_000
 MEMORY_LIMIT = "600MB"
 
+# Messages are read some batches at a time, and a row group is what is unpacked for it.
+_OUTBOX_ROW_GROUPS = (
+    f"CALL ducklake_set_option('{ALIAS}', 'parquet_row_group_size', '20480', "
+    "schema => 'delivery', table_name => 'outbox')"
+)
+
 _LOCKED = re.compile(r"could not set lock|conflicting lock|database is locked", re.IGNORECASE)
 _OTHER_VERSION = re.compile(r"catalog version|version number|storage version", re.IGNORECASE)
 
@@ -192,6 +198,8 @@ class Warehouse:
                     connection.execute(statement)
             if known:  # of a version that could not suppress anybody
                 connection.execute("ALTER TABLE raw.export_files ADD COLUMN IF NOT EXISTS suppressed BIGINT DEFAULT 0")
+        if self.is_ducklake:  # which a DuckLake takes of a table that it has only
+            connection.execute(_OUTBOX_ROW_GROUPS)
 
 
 @contextmanager

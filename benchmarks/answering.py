@@ -1,0 +1,61 @@
+"""A server on loopback that only reads requests and answers them as Segment does: what is measured is the sender.
+
+    python -m benchmarks.answering [SECONDS]
+
+It prints its port. SECONDS is how long each answer takes.
+"""
+
+import asyncio
+import re
+import sys
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_BODY = b'{"success":true}'
+_ANSWER = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
+    + str(len(_BODY)).encode()
+    + b"\r\n\r\n"
+    + _BODY
+)
+
+
+class Answering(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._head = b""
+        self._missing: int | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep it for the answers."""
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Read a head, then so many bytes as it says, then answer."""
+        while data:
+            if self._missing is None:
+                self._head += data
+                end = self._head.find(b"\r\n\r\n")
+                if end < 0:
+                    return
+                found = _LENGTH.search(self._head)
+                self._missing = int(found[1]) if found else 0
+                data, self._head = self._head[end + 4 :], b""
+            taken = min(len(data), self._missing)
+            self._missing -= taken
+            data = data[taken:]
+            if self._missing == 0:
+                self._missing = None
+                asyncio.get_running_loop().call_later(self._seconds, self._transport.write, _ANSWER)  # type: ignore[attr-defined]
+
+
+async def main(seconds: float) -> None:
+    """Serve until the process is ended."""
+    server = await asyncio.get_running_loop().create_server(lambda: Answering(seconds), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(float(sys.argv[1]) if len(sys.argv) > 1 else 0.0))

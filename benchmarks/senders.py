@@ -1,0 +1,192 @@
+"""Ways to bring events to Segment, each timed in a process of its own, in a copy of the project.
+
+    python -m benchmarks.senders KIND PORT EVENTS
+
+- ours: the outbox is cut and delivered as the assets do it; `deliver` and `cut` are counted apart.
+- official: Segment's own Python client, with its defaults but for a queue that drops nothing and no limit of requests;
+  events come from the table a row at a time.
+- naive: what one writes first: rows as dictionaries, a hundred at a time, `requests.post(json=…)`.
+- ready: bodies made beforehand, sent over as many connections as ours: no sender of `requests` is quicker.
+"""
+
+import gzip
+import json
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from pipeline.dates import ExportDates
+from pipeline.segment.client import GZIP_LEVEL, SegmentClient, body_of
+from pipeline.segment.delivery import deliver
+from pipeline.segment.ledger import Ledger
+from pipeline.segment.outbox import bodies, cut
+from pipeline.segment.pacing import Pace
+from pipeline.segment.registering import register
+from pipeline.settings import load_settings
+from pipeline.warehouse import Warehouse
+
+DAY = date(2024, 6, 11)
+DATES = ExportDates(DAY, DAY)
+CONNECTIONS = 8
+EVENT = "email_opened"
+NAIVE_BATCH = 100
+KEY = "benchmark"
+
+# One email, opened by everybody.
+_STAGED = """
+    CREATE SCHEMA staging;
+    CREATE TABLE staging.events AS
+    SELECT
+        CAST(md5(CAST(n AS VARCHAR)) AS UUID) AS id, DATE '2024-06-11' AS export_date, 'Email Opened' AS event_text,
+        TIMESTAMPTZ '2024-06-10 00:00:00+00' + to_milliseconds(n) AS timestamp
+    FROM range({events}) AS numbers(n);
+    CREATE SCHEMA {schema};
+    CREATE TABLE {schema}.email_opened AS
+    SELECT
+        CAST(id AS VARCHAR) AS id, timestamp, 'C-' || right(CAST(id AS VARCHAR), 8) AS user_id,
+        CAST(NULL AS VARCHAR) AS anonymous_id, event_text, 'Selligent Marketing Cloud' AS context_integration_name,
+        '1' AS context_integration_version, 'selligent-to-segment' AS context_library_name,
+        '1.0.0' AS context_library_version, right(CAST(id AS VARCHAR), 8) || '@example.com' AS context_traits_email,
+        '12' AS context_selligent_list_id, left(CAST(id AS VARCHAR), 8) AS context_selligent_user_id,
+        CAST(NULL AS VARCHAR) AS context_selligent_send_id, false AS context_selligent_is_bot, '7743' AS email_id,
+        'Zoë & Åsa | onze zomerfavorieten' AS email_subject, '5120' AS campaign_id, 'NL_2024_06' AS campaign_name
+    FROM staging.events
+"""
+_OTHER_TABLES = "CREATE TABLE {schema}.{table} AS SELECT *{more} FROM {schema}.email_opened WHERE false"
+
+
+def prepare(events: int) -> None:
+    """The tables that dbt would have made, with so many events."""
+    settings = load_settings()
+    from pipeline.catalog import EVENTS
+
+    with Warehouse.of(settings).writing() as connection:
+        for statement in _STAGED.format(events=events, schema=settings.schema_name).split(";"):
+            connection.execute(statement)
+        for event in EVENTS:
+            if event.table != EVENT:
+                names = [name for name in event.properties if name.startswith(("link", "list"))]
+                more = "".join(f", CAST(NULL AS VARCHAR) AS {name}" for name in names)
+                connection.execute(_OTHER_TABLES.format(schema=settings.schema_name, table=event.table, more=more))
+
+
+def ours(port: int, _events: int) -> dict[str, float]:
+    """Cut, then deliver."""
+    settings, ledger = load_settings(), Ledger(load_settings().ledger)
+    warehouse, now = Warehouse.of(settings), datetime.now(UTC)
+    started = time.perf_counter()
+    with warehouse.writing() as connection:
+        cut(connection, settings.schema_name, DATES, now)
+        register(connection, ledger, DATES, now)
+    cut_at = time.perf_counter()
+    client = SegmentClient(f"http://127.0.0.1:{port}", KEY, CONNECTIONS, Pace(0))
+    with warehouse.reading() as connection:
+        sent = deliver(connection, ledger, client.send, EVENT, DATES, CONNECTIONS)
+    ended = time.perf_counter()
+    assert sent.stopped_by is None
+    return {"seconds": ended - cut_at, "cut": cut_at - started, "batches": sent.batches}
+
+
+def official(port: int, events: int) -> dict[str, float]:
+    """Segment's own client."""
+    from segment.analytics.client import Client
+
+    client = Client(KEY, host=f"http://127.0.0.1:{port}", max_queue_size=events + 1, gzip=True, on_error=_fail)
+    started = time.perf_counter()
+    for row in _rows(events):
+        client.track(
+            user_id=row["user_id"],
+            event=row["event_text"],
+            properties={name: row[name] for name in ("email_id", "email_subject", "campaign_id", "campaign_name")},
+            context={"traits": {"email": row["context_traits_email"]}},
+            timestamp=row["timestamp"],
+            message_id=row["id"],
+        )
+    client.flush()
+    client.shutdown()
+    return {"seconds": time.perf_counter() - started}
+
+
+def naive(port: int, events: int) -> dict[str, float]:
+    """Rows as dictionaries, in a loop."""
+    started = time.perf_counter()
+    messages: list[dict[str, Any]] = []
+    with requests.Session() as session:
+
+        def send() -> None:
+            answer = session.post(f"http://127.0.0.1:{port}/v1/batch", json={"batch": messages}, auth=(KEY, ""))
+            answer.raise_for_status()
+            messages.clear()
+
+        for row in _rows(events):
+            messages.append(
+                {
+                    "type": "track",
+                    "messageId": row["id"],
+                    "userId": row["user_id"],
+                    "event": row["event_text"],
+                    "timestamp": row["timestamp"].isoformat(),
+                    "properties": {n: row[n] for n in ("email_id", "email_subject", "campaign_id", "campaign_name")},
+                    "context": {"traits": {"email": row["context_traits_email"]}},
+                }
+            )
+            if len(messages) == NAIVE_BATCH:
+                send()
+        if messages:
+            send()
+    return {"seconds": time.perf_counter() - started}
+
+
+def ready(port: int, _events: int) -> dict[str, float]:
+    """Bodies made beforehand; `ours` comes first, whose outbox is sent once more."""
+    ledger = Ledger(load_settings().ledger)
+    del ledger
+    with Warehouse.of(load_settings()).reading() as connection:
+        from pipeline.segment.outbox import cut_batches
+
+        batches = cut_batches(connection, DATES)
+        made = [
+            gzip.compress(body_of(messages, datetime.now(UTC)), GZIP_LEVEL)
+            for start in range(0, len(batches), 32)
+            for _, messages in bodies(connection, batches[start : start + 32], [])
+        ]
+    session = requests.Session()
+    session.mount("http://", HTTPAdapter(pool_connections=1, pool_maxsize=CONNECTIONS, pool_block=True))
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+
+    def send(body: bytes) -> None:
+        session.post(f"http://127.0.0.1:{port}/v1/batch", data=body, headers=headers, auth=(KEY, "")).raise_for_status()
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        for _ in pool.map(send, made):
+            pass
+    return {"seconds": time.perf_counter() - started}
+
+
+def _rows(events: int) -> Iterator[dict[str, Any]]:
+    with Warehouse.of(load_settings()).reading() as connection:
+        cursor = connection.execute(f"SELECT * FROM {load_settings().schema_name}.{EVENT} LIMIT {events}")
+        names = [column[0] for column in cursor.description]
+        while rows := cursor.fetchmany(10_000):
+            for row in rows:
+                yield dict(zip(names, row, strict=True))
+
+
+def _fail(error: object, _batch: object) -> None:
+    raise SystemExit(f"the official client failed: {error}")
+
+
+KINDS = {"ours": ours, "official": official, "naive": naive, "ready": ready}
+
+if __name__ == "__main__":
+    if sys.argv[1] == "prepare":
+        prepare(int(sys.argv[2]))
+    else:
+        json.dump(KINDS[sys.argv[1]](int(sys.argv[2]), int(sys.argv[3])), sys.stdout)
