@@ -14,7 +14,8 @@ def check_origin(connection: duckdb.DuckDBPyConnection, settings: Settings) -> N
     """See that a warehouse is used as it was begun.
 
     Raises:
-        SettingsError: ids in it were made with another namespace, or it holds the made-up examples.
+        SettingsError: ids in it were made with another namespace, its event tables are in another schema, or it
+            holds the made-up examples.
     """
     known = dict(connection.execute("SELECT name, value FROM raw.origin").fetchall())
     namespace = known.get("message_id_namespace", settings.message_id_namespace)
@@ -22,6 +23,12 @@ def check_origin(connection: duckdb.DuckDBPyConnection, settings: Settings) -> N
         raise SettingsError(
             f"MESSAGE_ID_NAMESPACE: the warehouse was made with {namespace!r}; with {settings.message_id_namespace!r} "
             f"every event would get another id and be delivered once more. Set it back, {_START_ANEW}"
+        )
+    schema = known.get("schema", settings.schema_name)
+    if schema != settings.schema_name:
+        raise SettingsError(
+            f"SEGMENT_SOURCE_NAME: the event tables are in the schema {schema!r}, and {settings.segment_source_name!r} "
+            f"would begin others in {settings.schema_name!r}. Set it back, {_START_ANEW}"
         )
     exports = known.get("exports", _exports(settings))
     if exports != _exports(settings):
@@ -36,8 +43,8 @@ def ensure_origin(connection: duckdb.DuckDBPyConnection, settings: Settings) -> 
     check_origin(connection, settings)
     if not connection.execute("SELECT 1 FROM raw.origin LIMIT 1").fetchone():
         connection.execute(
-            "INSERT INTO raw.origin VALUES ('message_id_namespace', ?), ('exports', ?)",
-            [settings.message_id_namespace, _exports(settings)],
+            "INSERT INTO raw.origin VALUES ('message_id_namespace', ?), ('exports', ?), ('schema', ?)",
+            [settings.message_id_namespace, _exports(settings), settings.schema_name],
         )
 
 

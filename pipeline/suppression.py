@@ -98,16 +98,35 @@ def is_anybody(connection: Connection) -> bool:
     return connection.execute(f"SELECT 1 FROM raw.suppressed WHERE {COUNTS} LIMIT 1").fetchone() is not None
 
 
-def check(location: str | None) -> None:
-    """Make sure that the list can be used.
+def is_anybody_new(connection: Connection, mark: str) -> bool:
+    """Whether somebody is left out who was not yet dealt with; `mark` is `modelled_at` or `withdrawn_at`."""
+    query = f"SELECT 1 FROM raw.suppressed WHERE {COUNTS} AND {mark} IS NULL LIMIT 1"
+    return connection.execute(query).fetchone() is not None
+
+
+def mark(connection: Connection, mark: str, listed_by: datetime) -> None:
+    """Everybody who was listed by then was dealt with."""
+    connection.execute(f"UPDATE raw.suppressed SET {mark} = now() WHERE {mark} IS NULL AND listed_at <= ?", [listed_by])
+
+
+def check(location: str | None) -> Suppressed:
+    """Make sure that the list can be used; whom it names.
 
     Raises:
         SettingsError: it can't; no value of it is repeated.
     """
-    if location is None:
-        return
-    with _local(location) as path:
-        _header(path)
+    with duckdb.connect() as connection:
+        return _read(connection, location)
+
+
+def is_work(connection: Connection, location: str | None) -> bool:
+    """Whether the list names people who are still in the tables, or whose events are still waiting."""
+    _read(connection, location)
+    return (
+        connection.execute(f"SELECT 1 FROM ({_NEW_ENTRIES}) LIMIT 1").fetchone() is not None
+        or is_anybody_new(connection, "modelled_at")
+        or is_anybody_new(connection, "withdrawn_at")
+    )
 
 
 def refresh(connection: Connection, location: str | None, now: datetime) -> Suppressed:
@@ -137,7 +156,7 @@ def refresh(connection: Connection, location: str | None, now: datetime) -> Supp
         )
         if new:
             connection.execute(
-                f"UPDATE raw.suppressed SET kind = '{CONTACT}', listed_at = ?, modelled_at = NULL "
+                f"UPDATE raw.suppressed SET kind = '{CONTACT}', listed_at = ?, modelled_at = NULL, withdrawn_at = NULL "
                 f"WHERE kind = '{FORMER}' AND through IN (SELECT digest FROM {LISTED})",
                 [now],
             )
@@ -207,11 +226,16 @@ def _parse(connection: Connection, path: Path) -> None:
             f"FROM ({values}) WHERE value <> ''"
         )
         fault = connection.execute(f"SELECT min(line) FROM temp.{_REJECTS}").fetchall()[0][0]
+        no_addresses = connection.execute(
+            f"SELECT count(*) FROM {LISTED} WHERE kind = '{EMAIL}' AND NOT contains(value, '@')"
+        ).fetchall()[0][0]
     except duckdb.Error:  # its words repeat the row
         raise SettingsError(f"{SETTING}: the file can't be read as CSV in UTF-8") from None
     if fault is not None:
         # A person who is passed over in silence would be delivered.
         raise SettingsError(f"{SETTING}: line {fault} can't be read as a row of CSV in UTF-8; mend it")
+    if no_addresses:
+        raise SettingsError(f"{SETTING}: {no_addresses:,} values in the column email have no @; are columns mixed up?")
 
 
 @dataclass(frozen=True)

@@ -33,3 +33,10 @@ def unfinished_dates(warehouse: Warehouse, ledger: Ledger) -> set[date]:
         ).fetchall()
     completed = ledger.completed()
     return {day for day, loaded_at in loaded if completed.get(day) != loaded_at}
+
+
+def newest_date(warehouse: Warehouse) -> set[date]:
+    """The newest export date with a file that was loaded, if there is any."""
+    with warehouse.reading() as connection:
+        found = connection.execute("SELECT max(export_date) FROM raw.export_files WHERE status = 'loaded'").fetchone()
+    return {found[0]} if found and found[0] else set()

@@ -26,13 +26,21 @@ def test_a_warehouse_remembers_how_it_was_begun(connection: duckdb.DuckDBPyConne
     ensure_origin(connection, settings())
     ensure_origin(connection, settings())
     check_origin(connection, settings(exports="/srv/elsewhere"))
-    assert connection.execute("SELECT count(*) FROM raw.origin").fetchone() == (2,)
+    assert connection.execute("SELECT count(*) FROM raw.origin").fetchone() == (3,)
 
 
 def test_another_namespace_is_refused(connection: duckdb.DuckDBPyConnection) -> None:
     ensure_origin(connection, settings())
     with pytest.raises(SettingsError, match=r"MESSAGE_ID_NAMESPACE: the warehouse was made with 'example.com'"):
         check_origin(connection, settings(namespace="example.org"))
+
+
+def test_another_source_name_is_refused(connection: duckdb.DuckDBPyConnection) -> None:
+    """The event tables would begin anew in another schema, and the old ones would never be brought up to date."""
+    ensure_origin(connection, settings())
+    renamed = Settings(message_id_namespace="example.com", selligent_exports="/srv/out", segment_source_name="Mail")
+    with pytest.raises(SettingsError, match=r"^SEGMENT_SOURCE_NAME: .* 'selligent_marketing_cloud', and 'Mail' would"):
+        check_origin(connection, renamed)
 
 
 @pytest.mark.parametrize(("before", "after"), [(EXAMPLES, "/srv/out"), ("/srv/out", EXAMPLES)])

@@ -12,6 +12,7 @@ from rich.table import Table
 from pipeline.commands.tables import console as out
 from pipeline.errors import SettingsError
 from pipeline.forgetting import files, proof, rows
+from pipeline.forgetting.needles import Needles, found_in
 from pipeline.forgetting.sought import as_bytes, make_sought
 from pipeline.instance import alone, dagster_home
 from pipeline.segment.ledger import Ledger
@@ -20,16 +21,18 @@ from pipeline.suppression import SETTING, check, learn_contacts, refresh
 from pipeline.warehouse import Warehouse
 
 _DRY_RUN_DIR = DATA_DIR / "dry_run"
+_SHOWN_FILES = 10
 _DBT_DIR, _SPILL_DIR = DATA_DIR / "dbt", DATA_DIR / "tmp"
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where people were removed from: how many rows (or files), and what a search found afterwards."""
+    """Where people were removed from: how many rows (or files), and what a search found afterwards, in which files."""
 
     name: str
     removed: int
     found: int
+    files: Sequence[Path] = ()
 
 
 def forget(settings: Settings) -> int:
@@ -43,7 +46,8 @@ def forget(settings: Settings) -> int:
     """
     if settings.selligent_suppressed is None:
         raise SettingsError(f"{SETTING}: is not set; name the list of the people to forget")
-    check(settings.selligent_suppressed)
+    if not check(settings.selligent_suppressed):
+        raise SettingsError(f"{SETTING}: the list names nobody")
     warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
     proof.refuse_what_is_missing(warehouse)
     dagster_home()
@@ -64,11 +68,11 @@ def _prepare(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
 def _remove(settings: Settings, warehouse: Warehouse, ledger: Ledger) -> dict[str, int]:
     with warehouse.writing_in_turn() as connection:
         _prepare(connection, settings)
-        values = as_bytes(connection)
+        needles = Needles(as_bytes(connection))
         removed = {"ledger": rows.forget_ledger(connection, ledger, datetime.now(UTC))}
         removed |= rows.forget_rows(connection, ledger, settings.schema_name)
         removed["dry run"] = files.forget_bodies(
-            connection, ledger, _DRY_RUN_DIR, values, write_again=not settings.delivers
+            connection, ledger, _DRY_RUN_DIR, needles, write_again=not settings.delivers
         )
         if warehouse.is_ducklake:
             removed["Parquet files"] = files.forget_old_snapshots(connection)
@@ -78,9 +82,10 @@ def _remove(settings: Settings, warehouse: Warehouse, ledger: Ledger) -> dict[st
         files.compact_sqlite(warehouse.catalog_file)
     ledger.compact()
     files.drop_spilled(_SPILL_DIR)
-    for path in files.naming_files(files.files_below(_DBT_DIR), values):
-        path.unlink()
-        removed["dbt's files"] = removed.get("dbt's files", 0) + 1
+    for path in files.files_below(_DBT_DIR):
+        if found_in(path, needles):
+            path.unlink()
+            removed["dbt's files"] = removed.get("dbt's files", 0) + 1
     return removed
 
 
@@ -92,10 +97,9 @@ def _search(settings: Settings, warehouse: Warehouse, ledger: Ledger, removed: d
         if warehouse.is_ducklake:
             found["Parquet files"] = proof.in_parquet(connection, warehouse)
             found["catalog"] = proof.in_catalog(connection)
-        values = as_bytes(connection)
+        needles = Needles(as_bytes(connection))
     ledger.close()
     places = {
-        "Parquet files": proof.local_files(warehouse),
         "catalog" if warehouse.is_ducklake else "warehouse file": proof.with_companions(warehouse.catalog_file),
         "ledger": proof.with_companions(ledger.file),
         "dry run": files.files_below(_DRY_RUN_DIR),
@@ -103,10 +107,14 @@ def _search(settings: Settings, warehouse: Warehouse, ledger: Ledger, removed: d
         "Dagster's files": files.files_below(dagster_home()),
     }
     left_alone = [Path(place) for place in (settings.selligent_suppressed, settings.selligent_exports) if place]
-    for name, number in proof.in_bytes(values, places, left_alone).items():
-        found[name] = found.get(name, 0) + number
+    files_with = proof.in_bytes(warehouse.reading, needles, places, left_alone)
+    for name, paths in files_with.items():
+        found[name] = found.get(name, 0) + len(paths)
     names = [*found, *(name for name in removed if name not in found)]
-    return [Place(name.replace('"', ""), removed.get(name, 0), found.get(name, 0)) for name in names]
+    return [
+        Place(name.replace('"', ""), removed.get(name, 0), found.get(name, 0), files_with.get(name, ()))
+        for name in names
+    ]
 
 
 def _tell(places: Sequence[Place]) -> None:
@@ -117,5 +125,7 @@ def _tell(places: Sequence[Place]) -> None:
     for place in places:
         shown.add_row(place.name, f"{place.removed:,}", f"{place.found:,}")
     out.print(shown)
+    for path in [path for place in places for path in place.files][:_SHOWN_FILES]:
+        out.print(f"Found in {path}")
     left = ", ".join(place.name for place in places if place.found)
     out.print(f"Found afterwards, and to be looked at by a person: {left}" if left else "Nothing is found any more.")

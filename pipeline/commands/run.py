@@ -17,20 +17,22 @@ from pipeline.progress import console, display
 from pipeline.report.summary import summary
 from pipeline.segment.ledger import Ledger
 from pipeline.settings import DATA_DIR, Settings
-from pipeline.suppression import check
+from pipeline.suppression import check, is_work
 from pipeline.warehouse import Warehouse
-from pipeline.work import dates_with_new_files, unfinished_dates
+from pipeline.work import dates_with_new_files, newest_date, unfinished_dates
 
-# What a person should look at although the run went well, newest first; on stderr, which cron sends by mail.
+# What a person should look at although the run went well; on stderr, which cron sends by mail.
 _ODD_FILES = """
-    SELECT name,
-        CASE WHEN status = 'loaded'
-            THEN format('{:d} of {:d} rows were rejected; raw.rejected_rows says why', rejected, rows)
-        ELSE status || ': ' || reason END
+    SELECT name, concat_ws('; ',
+        CASE WHEN status = 'loaded' THEN reason ELSE status || ': ' || reason END,
+        CASE WHEN rejected > 0 THEN format('{:d} of {:d} rows rejected; raw.rejected_rows says why', rejected, rows) END
+    )
     FROM raw.export_files
-    WHERE status IN ('refused', 'unmatched') OR (status = 'loaded' AND rejected * 10 > rows)
-    ORDER BY loaded_at DESC LIMIT 5
+    WHERE loaded_at >= ?
+        AND (status IN ('refused', 'unmatched') OR (status = 'loaded' AND (rejected > 0 OR reason IS NOT NULL)))
+    ORDER BY name
 """
+_SHOWN_FILES = 20
 
 
 def run(settings: Settings, dates: ExportDates | None) -> int:
@@ -40,19 +42,24 @@ def run(settings: Settings, dates: ExportDates | None) -> int:
         PipelineError: a setting, a layout, the location, the warehouse or the ledger is not usable; nothing was done.
     """
     check(settings.selligent_suppressed)
+    started = datetime.now(UTC)
     warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
     seen = look(
         ExportLocation(settings.selligent_exports), read_layouts(settings.selligent_layouts), datetime.now(UTC).date()
     )
     for file in seen.waiting:
         console.print(f"{file.file.name} waits: {file.reason}", style="yellow")
+    unwanted = False
     if warehouse.exists():
         with warehouse.reading() as connection:  # one that can't be used is told before Dagster starts
             check_origin(connection, settings)
+            unwanted = is_work(connection, settings.selligent_suppressed)
     if dates is not None:
         work, sending = [dates], []
     else:
         days = set(dates_with_new_files(warehouse, seen)) | unfinished_dates(warehouse, ledger)
+        if unwanted and not days:  # any run rids the tables of them, whatever its dates
+            days = newest_date(warehouse)
         waiting = ledger.waiting_dates() - days if settings.delivers else set[date]()
         work, sending = ranges(days), ranges(waiting)
     if not work and not sending:
@@ -65,7 +72,7 @@ def run(settings: Settings, dates: ExportDates | None) -> int:
                 *(_run_job(span, everything=False) for span in sending),
             ]
         )
-    _tell(settings, warehouse, ledger)
+    _tell(settings, warehouse, ledger, started)
     return int(failed)
 
 
@@ -116,20 +123,24 @@ def _why(result: Any, step: str) -> str:
     return "see the run in Dagster's UI"
 
 
-def _tell(settings: Settings, warehouse: Warehouse, ledger: Ledger) -> None:
+def _tell(settings: Settings, warehouse: Warehouse, ledger: Ledger, started: datetime) -> None:
     if not warehouse.exists():
         out.print(f"There is nothing in {settings.selligent_exports}.")
         return
     with warehouse.reading() as connection:
         table = summary(connection, ledger, None)
-        odd = connection.execute(_ODD_FILES).fetchall()
+        odd = connection.execute(_ODD_FILES, [started]).fetchall()
         waiting = connection.execute("SELECT 1 FROM delivery.outbox LIMIT 1").fetchone() is not None
     if table.empty:
         out.print(f"There is nothing in {settings.selligent_exports} to load.")
     else:
         show(table, ["event"])
-    for name, words in odd:
+    for reason, events in ledger.causes_of_death():
+        out.print(f"{events:,} dead: {reason}")
+    for name, words in odd[:_SHOWN_FILES]:
         console.print(f"{name}: {words}", style="yellow")
+    if len(odd) > _SHOWN_FILES:
+        console.print(f"{len(odd) - _SHOWN_FILES} files more; raw.export_files has them all", style="yellow")
     if not settings.delivers and waiting:
         out.print(f"Dry run, since SEGMENT_WRITE_KEY is not set: the requests are in {DATA_DIR / 'dry_run'}")
     out.print("Look at it: `make ui` (the steps), `make sql` (the tables), `python -m pipeline status` (each date)")

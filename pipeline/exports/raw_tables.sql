@@ -93,5 +93,6 @@ CREATE TABLE IF NOT EXISTS raw.suppressed (
     digest VARCHAR,
     through VARCHAR,
     listed_at TIMESTAMPTZ,
-    modelled_at TIMESTAMPTZ
+    modelled_at TIMESTAMPTZ,
+    withdrawn_at TIMESTAMPTZ
 );

@@ -2,7 +2,6 @@
 
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -10,6 +9,7 @@ import duckdb
 from pipeline.catalog import EVENTS
 from pipeline.dates import EVERY_DATE
 from pipeline.errors import WarehouseError
+from pipeline.forgetting.needles import Needles, found_in
 from pipeline.forgetting.sought import naming_words
 from pipeline.segment import outbox
 from pipeline.segment.delivery import write_out
@@ -18,26 +18,10 @@ from pipeline.warehouse import BUSY_TIMEOUT_MS, Warehouse, literal
 
 Connection = duckdb.DuckDBPyConnection
 
-_CHUNK_BYTES = 1 << 24
-_LONGEST_VALUE = 1 << 10
-
 
 def files_below(folder: Path) -> list[Path]:
     """Every file below a folder, or nothing where there is none."""
     return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
-
-
-def naming_files(paths: Iterable[Path], values: list[bytes]) -> Iterator[Path]:
-    """Those of the files that have one of the values among their bytes, in whatever case."""
-    for path in paths:
-        with path.open("rb") as file:
-            before = b""
-            while chunk := file.read(_CHUNK_BYTES):
-                text = (before + chunk).lower()
-                if any(value in text for value in values):
-                    yield path
-                    break
-                before = chunk[-_LONGEST_VALUE:]  # a value may lie across the border
 
 
 def naming_bodies(connection: Connection, folder: Path) -> tuple[list[Path], int]:
@@ -54,13 +38,12 @@ def naming_bodies(connection: Connection, folder: Path) -> tuple[list[Path], int
     return [Path(name) for name, _ in rows], sum(messages for _, messages in rows)
 
 
-def forget_bodies(
-    connection: Connection, ledger: Ledger, folder: Path, values: list[bytes], *, write_again: bool
-) -> int:
+def forget_bodies(connection: Connection, ledger: Ledger, folder: Path, needles: Needles, *, write_again: bool) -> int:
     """Delete the bodies of the dry run that name these people, and write what is left of them; how many messages."""
     naming, messages = naming_bodies(connection, folder)
-    for path in {*naming, *naming_files(files_below(folder), values)}:
-        path.unlink()
+    for path in files_below(folder):
+        if path in naming or found_in(path, needles):
+            path.unlink()
     if write_again and folder.is_dir():
         for event in EVENTS:
             write_out(connection, ledger, folder, event.table, EVERY_DATE)

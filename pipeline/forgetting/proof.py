@@ -1,14 +1,16 @@
 """Whether the people are gone: every table is asked, and every byte of every file is looked at."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import duckdb
 
 from pipeline.errors import WarehouseError
-from pipeline.forgetting.files import files_below, naming_bodies, naming_files
-from pipeline.forgetting.sought import PERSON_COLUMNS, SOUGHT, count_in, tables_of
+from pipeline.forgetting.files import naming_bodies
+from pipeline.forgetting.needles import Needles, found_in
+from pipeline.forgetting.sought import PERSON_COLUMNS, SOUGHT, count_in, longer_values, tables_of
 from pipeline.segment.ledger import Ledger
 from pipeline.warehouse import CATALOG, Warehouse, literal, quoted
 
@@ -21,8 +23,8 @@ def in_tables(connection: Connection) -> dict[str, int]:
 
 
 def in_parquet(connection: Connection, warehouse: Warehouse) -> int:
-    """How often a value is found in Parquet files, whether or not the catalog knows them; pages are packed, so the
-    files are read.
+    """How often a value is found in Parquet files, whether or not the catalog knows them: in their rows, and among
+    the least and greatest values that they note. Their bytes are packed, so a search among those would tell nothing.
     """
     pattern = f"{warehouse.files.rstrip('/')}/**/*.parquet"
     by_table: dict[tuple[str, ...], list[str]] = defaultdict(list)
@@ -32,22 +34,37 @@ def in_parquet(connection: Connection, warehouse: Warehouse) -> int:
     for paths in by_table.values():
         listed = ", ".join(literal(path) for path in paths)
         found += count_in(connection, f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)")
+        found += _extremes(
+            connection,
+            "SELECT path_in_schema AS column_name, stats_min_value AS min_value, stats_max_value AS max_value "
+            f"FROM parquet_metadata([{listed}])",
+        )
     return found
+
+
+def _extremes(connection: Connection, noted: str) -> int:
+    """How many columns have a value as their least or greatest; `noted` is SQL for `column_name`, `min_value` and
+    `max_value`.
+    """
+    people = ", ".join(literal(name) for name in PERSON_COLUMNS)
+    found = connection.execute(
+        f"SELECT count(*) FROM ({noted}) AS noted WHERE EXISTS (SELECT 1 FROM {SOUGHT} AS sought "
+        "WHERE lower(sought.value) IN (lower(noted.min_value), lower(noted.max_value)) "
+        f"AND (sought.naming OR noted.column_name IN ({people})))"
+    ).fetchall()
+    return int(found[0][0])
 
 
 def in_catalog(connection: Connection) -> int:
     """How often a value is found in a DuckLake's catalog: in rows that lie there, live or not, and in statistics."""
     inlined = connection.execute(f"SELECT table_name FROM {CATALOG}.ducklake_inlined_data_tables").fetchall()
     found = sum(count_in(connection, f"{CATALOG}.{quoted(table)}") for (table,) in inlined)
-    people = ", ".join(literal(name) for name in PERSON_COLUMNS)
     for statistics in ("ducklake_file_column_stats", "ducklake_table_column_stats"):
-        found += connection.execute(
-            f"SELECT count(*) FROM {CATALOG}.{statistics} AS extremes "
-            f"JOIN {CATALOG}.ducklake_column AS columns USING (table_id, column_id) "
-            f"WHERE EXISTS (SELECT 1 FROM {SOUGHT} AS sought WHERE lower(sought.value) IN "
-            "(lower(extremes.min_value), lower(extremes.max_value)) "
-            f"AND (sought.naming OR columns.column_name IN ({people})))"
-        ).fetchall()[0][0]
+        found += _extremes(
+            connection,
+            f"SELECT column_name, min_value, max_value FROM {CATALOG}.{statistics} "
+            f"JOIN {CATALOG}.ducklake_column USING (table_id, column_id)",
+        )
     return found
 
 
@@ -64,23 +81,35 @@ def in_bodies(connection: Connection, folder: Path) -> int:
     return naming_bodies(connection, folder)[1]
 
 
-def in_bytes(values: list[bytes], places: Mapping[str, list[Path]], left_alone: list[Path]) -> dict[str, int]:
-    """By place, how many of its files have a value among their bytes. `left_alone` are the list and the exports.
+def in_bytes(
+    connection_of: Callable[[], AbstractContextManager[Connection]],
+    needles: Needles,
+    places: Mapping[str, list[Path]],
+    left_alone: list[Path],
+) -> dict[str, list[Path]]:
+    """By place, those of its files that have a value among their bytes. `left_alone` are the list and the exports.
 
-    Nobody of this process may have a database open: SQLite's locks go when anybody closes its file.
+    Nobody of this process may have a database open meanwhile: SQLite's locks go when anybody closes its file. So
+    `connection_of` opens the warehouse in between, to learn whose other values hold one of these.
     """
+    found = {
+        place: {path: found_in(path, needles) for path in paths if not _is_any(path, left_alone)}
+        for place, paths in places.items()
+    }
+    values = {value for paths in found.values() for here in paths.values() for value in here}
+    if not values:
+        return {place: [] for place in places}
+    with connection_of() as connection:
+        longer = longer_values(connection, sorted(values))
+    suspects = Needles(values)
+    return {
+        place: [path for path, here in paths.items() if here and found_in(path, suspects, longer)]
+        for place, paths in found.items()
+    }
 
-    def ours(path: Path) -> bool:
-        return not any(path == other or other in path.parents for other in left_alone)
 
-    return {place: sum(1 for _ in naming_files(filter(ours, paths), values)) for place, paths in places.items()}
-
-
-def local_files(warehouse: Warehouse) -> list[Path]:
-    """The files of the warehouse on this machine, but for the catalog."""
-    if not warehouse.is_ducklake or "://" in warehouse.files:
-        return []
-    return files_below(Path(warehouse.files))
+def _is_any(path: Path, others: list[Path]) -> bool:
+    return any(path == other or other in path.parents for other in others)
 
 
 def with_companions(path: Path | None) -> list[Path]:

@@ -1,5 +1,6 @@
 """What is looked for when people are forgotten: the values of the list, and what the tables made of them."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import duckdb
@@ -80,6 +81,26 @@ def _query(wanted: str, relation: str, column: str) -> str:
         f"FROM {relation} WHERE {quoted(column)} IS NOT NULL GROUP BY 1) "
         f"SELECT {wanted} FROM ({' UNION '.join(_finds(column))})"
     )
+
+
+def longer_values(connection: Connection, values: Sequence[bytes]) -> dict[bytes, list[bytes]]:
+    """By sought value, the words of the tables that hold it and are longer: other people's, where nobody is left."""
+    found: dict[bytes, list[bytes]] = defaultdict(list)
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE looked_for AS SELECT unnest(?::VARCHAR[]) AS value",
+        [[value.decode() for value in values]],
+    )
+    for table in tables_of(connection):
+        for column in text_columns(connection, table):
+            text = f"lower(CAST({quoted(column)} AS VARCHAR))"
+            rows = connection.execute(
+                f"SELECT DISTINCT value, word FROM (SELECT value, unnest({words('text')}) AS word FROM "
+                f"(SELECT DISTINCT {text} AS text FROM {table}) JOIN temp.looked_for ON contains(text, value)) "
+                "WHERE contains(word, value) AND word <> value"
+            ).fetchall()
+            for value, word in rows:
+                found[value.encode()].append(word.encode())
+    return {value: sorted(set(others), key=len, reverse=True) for value, others in found.items()}
 
 
 def naming_words(text: str) -> str:

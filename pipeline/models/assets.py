@@ -21,11 +21,12 @@ from pipeline.models.dbt import (
     newest_source,
     variables,
 )
-from pipeline.models.span import run_span, suppressed_are_known
+from pipeline.models.span import run_span
 from pipeline.origin import check_origin
 from pipeline.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.resources import WarehouseResource
 from pipeline.settings import load_settings
+from pipeline.suppression import mark
 from pipeline.warehouse import Warehouse
 
 
@@ -115,7 +116,7 @@ def models(
                 yield event
     if span.suppressed == "new" and len(outputs) == len(models.keys):
         with place.writing() as connection:
-            suppressed_are_known(connection, started)
+            mark(connection, "modelled_at", started)
     counts = counts_of(place, dates)
     for output in outputs:
         key = context.asset_key_for_output(output.output_name)

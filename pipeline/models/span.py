@@ -7,7 +7,7 @@ import duckdb
 
 from pipeline.catalog import LOOKUPS
 from pipeline.dates import ExportDates
-from pipeline.suppression import COUNTS
+from pipeline.suppression import is_anybody, is_anybody_new
 
 
 @dataclass(frozen=True)
@@ -64,16 +64,9 @@ def run_span(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> RunSp
 
 def suppressed_people(connection: duckdb.DuckDBPyConnection) -> str:
     """As `RunSpan.suppressed` has it."""
-    found = connection.execute(f"SELECT count(*), count(modelled_at) FROM raw.suppressed WHERE {COUNTS}").fetchone()
-    people, known = found or (0, 0)
-    return "no" if not people else "known" if people == known else "new"
-
-
-def suppressed_are_known(connection: duckdb.DuckDBPyConnection, listed_by: datetime) -> None:
-    """Every table was rid of the people who had been listed by then."""
-    connection.execute(
-        "UPDATE raw.suppressed SET modelled_at = now() WHERE modelled_at IS NULL AND listed_at <= ?", [listed_by]
-    )
+    if not is_anybody(connection):
+        return "no"
+    return "new" if is_anybody_new(connection, "modelled_at") else "known"
 
 
 def _renamed_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> tuple[datetime, datetime] | None:

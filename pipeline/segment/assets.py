@@ -7,16 +7,17 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from pipeline.catalog import EVENTS, Event
+from pipeline.dates import EVERY_DATE
 from pipeline.origin import check_origin
 from pipeline.partitions import EXPORT_DATES, ONE_RUN, SEGMENT_DELIVERY, WAREHOUSE_WRITERS, dates_of
 from pipeline.resources import SegmentResource, WarehouseResource
 from pipeline.segment.checks import staged_is_modelled
 from pipeline.segment.delivery import deliver, write_out
-from pipeline.segment.mirror import mirror
+from pipeline.segment.mirror import mirror, mirror_into
 from pipeline.segment.outbox import cut
 from pipeline.segment.registering import register
 from pipeline.settings import DATA_DIR
-from pipeline.suppression import refresh
+from pipeline.suppression import is_anybody_new, mark, refresh
 
 DRY_RUN_DIR = DATA_DIR / "dry_run"
 _PROGRESS_SECONDS = 5
@@ -51,6 +52,9 @@ def outbox(
         balance = staged_is_modelled(connection, schema, dates)
         done = cut(connection, schema, dates, now)
         registered = register(connection, segment.ledger(), dates, now)
+        if is_anybody_new(connection, "withdrawn_at"):
+            mirror_into(connection, segment.ledger(), EVERY_DATE)
+            mark(connection, "withdrawn_at", now)
     return dg.MaterializeResult(
         metadata={
             "events": sum(done.events.values()),

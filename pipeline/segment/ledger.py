@@ -359,6 +359,14 @@ class Ledger:
                 )
         return [found[key] for key in sorted(found)]
 
+    def causes_of_death(self, most: int = 5) -> list[tuple[str, int]]:
+        """Why events are dead and how many, the most frequent first."""
+        number = sa.func.count()
+        query = sa.select(dead_events.c.reason, number).group_by(dead_events.c.reason).order_by(number.desc())
+        with self._engine.connect() as connection:
+            rows: Sequence[Any] = connection.execute(query.limit(most)).all()
+        return [(reason, events) for reason, events in rows]
+
     def standing_of(self, event: str, dates: ExportDates) -> Standing:
         """Events of one name over some export dates."""
         found = [standing for standing in self.standings(dates) if standing.event == event]

@@ -5,9 +5,10 @@ from datetime import datetime
 
 import duckdb
 
-from pipeline.dates import ExportDates
+from pipeline.dates import EVERY_DATE, ExportDates
 from pipeline.segment import outbox
 from pipeline.segment.ledger import Ledger
+from pipeline.suppression import is_anybody_new
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,9 @@ def register(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: Expor
     what is missing.
     """
     ledger.register(outbox.cut_batches(connection, dates), outbox.stillborn(connection, dates), now)
-    unwanted = outbox.suppressed(connection, ledger.waiting_ids(dates))
+    # Whoever was listed since the last time may have events waiting of any date.
+    everywhere = is_anybody_new(connection, "withdrawn_at")
+    unwanted = outbox.suppressed(connection, ledger.waiting_ids(EVERY_DATE if everywhere else dates))
     suppressed, _ = ledger.withdraw(unwanted, now) if unwanted else (0, 0)
     gone = outbox.withdrawn(connection, dates)
     if not gone:

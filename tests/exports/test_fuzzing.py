@@ -78,7 +78,10 @@ def assert_nothing_is_lost(reading: Reading) -> None:
     assert file.skipped == skipped
     assert file.rejected == len(reading.rejected)
     assert file.rows == len(reading.rows) - not_understood + len(reading.rejected)
-    assert len(set(reading.lines)) == len(reading.lines)
+    places = [
+        (line, reason.partition(": ")[0] if reason.startswith("in ") else "") for line, reason, _ in reading.rejected
+    ]
+    assert len(set(places)) == len(places)
     assert all(text is not None and reason for _, reason, text in reading.rejected)
 
 
