@@ -118,6 +118,9 @@ def main() -> int:
     """Run a command; its exit status: 0 went well, 1 failed, 2 for a wrong setting or argument."""
     try:
         return int(app(standalone_mode=False) or 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
     except click.UsageError as error:
         return _say(error.format_message(), 2)
     except SettingsError as error:

@@ -134,6 +134,7 @@ def test_a_list_is_read_as_people_write_lists(desk: Listing, content: str, peopl
         (b"user_id\nann\nsecret-\xff\n", "is not in UTF-8"),
         (b"user_id\n" + b"ann\n" * 10_000 + b"secret-\xff\n", "line 10002 can't be read as a row of CSV in UTF-8"),
         (b"\xff\xfeu\x00s\x00", "is not in UTF-8"),
+        (b"email,user_id\nann@x.org,ann\nsecret-7,bob@x.org\n", "1 values in the column email have no @"),
     ],
 )
 def test_a_list_that_cannot_be_used_is_refused_without_a_word_of_it(desk: Listing, content: bytes, words: str) -> None:

@@ -300,6 +300,8 @@ def _reasons(layout: Layout) -> str:
         f"""WHEN "timestamp" IS NULL THEN {literal(f"no date-time in column {column}")}""",
         "WHEN occurred_at IS NULL AND time_note IS NOT NULL THEN 'the local time ''' || \"timestamp\" || ''' is ' "
         "|| time_note || ' (clocks change), and ambiguous_hour says reject'",
+        "WHEN occurred_at IS NULL AND instant IS NOT NULL THEN 'the date-time ''' || \"timestamp\" "
+        "|| ''' is outside of the years 1 to 9998'",
         "WHEN occurred_at IS NULL AND naive_time IS NOT NULL THEN 'the date-time ''' || \"timestamp\" "
         f"|| ''' has no offset, and layout ' || {literal(layout.name)} || ' names no timezone'",
         "WHEN occurred_at IS NULL THEN 'the date-time ''' || \"timestamp\" || ''' in column ' "

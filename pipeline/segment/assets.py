@@ -12,7 +12,7 @@ from pipeline.origin import check_origin
 from pipeline.partitions import EXPORT_DATES, ONE_RUN, SEGMENT_DELIVERY, WAREHOUSE_WRITERS, dates_of
 from pipeline.resources import SegmentResource, WarehouseResource
 from pipeline.segment.checks import staged_is_modelled
-from pipeline.segment.delivery import deliver, write_out
+from pipeline.segment.delivery import deliver, drop_written, write_out
 from pipeline.segment.mirror import mirror, mirror_into
 from pipeline.segment.outbox import cut
 from pipeline.segment.registering import register
@@ -123,6 +123,7 @@ def _deliver(
             segment.settings().segment_connections,
             progress=_every_few_seconds(context, event),
         )
+    drop_written(DRY_RUN_DIR, event.table, dates)  # of the time before there was a key
     mirror(place, ledger, dates)
     after = ledger.standing_of(event.table, dates)
     seconds = time.monotonic() - started

@@ -207,6 +207,13 @@ class Ledger:
         with self._engine.connect() as connection:
             return list(connection.execute(query).scalars())
 
+    def batches_with_dead(self, event: str, dates: ExportDates) -> set[str]:
+        """Batches of which some events must not be sent."""
+        query = sa.select(dead_events.c.batch_id).where(dead_events.c.event == event, _within(dead_events, dates))
+        with self._engine.connect() as connection:
+            keys: Sequence[str | None] = connection.execute(query.distinct()).scalars().all()
+        return {key for key in keys if key}
+
     def attempting(self, group: Sequence[Batch], now: datetime) -> None:
         """Note, before they are sent, that these batches may have been received from now on."""
         statement = (

@@ -189,6 +189,18 @@ def test_a_plain_duckdb_file_forgets_and_being_killed_at_any_moment_is_made_good
     assert {message["messageId"] for body in bodies for message in body["batch"]} == {row[0] for row in others}
 
 
+def test_a_new_list_is_work_even_where_no_file_is_new(project: Project) -> None:
+    with_list(project.with_files(EXPORTS, {"log.yml": LOG, "contacts.yml": CONTACTS}))
+    project.run(SELLIGENT_SUPPRESSED="")
+    assert len(project.ids()) == 2 * (OF_OTHERS + 4)
+    assert "8 dead: suppressed" in project.run()
+    assert len(project.ids()) == 2 * OF_OTHERS
+    statuses = project.query("SELECT status, count(*) FROM delivery.events GROUP BY ALL ORDER BY ALL")
+    assert statuses == [("dead", 8), ("waiting", 2 * OF_OTHERS)]
+    balance_holds(project)
+    assert "Nothing is new." in project.run()
+
+
 def test_what_stands_in_the_way_is_said_before_anything_is_touched(project: Project, tmp_path: Path) -> None:
     project.with_files(EXPORTS, {"log.yml": LOG, "contacts.yml": CONTACTS})
     refused = project.command("forget")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.dates import ExportDates
-from pipeline.segment.delivery import write_out
-from pipeline.segment.ledger import Ledger
+from pipeline.segment.delivery import drop_written, write_out
+from pipeline.segment.ledger import DeadEvent, Ledger, Settled
 from pipeline.segment.registering import register
 from tests.segment.lake import DATES, DAY, NOW, TABLES, Lake, day, id_of, large, one_of_each, said
 from tests.segment.sending import FakeTime, Sender
@@ -47,6 +47,27 @@ def test_the_files_lie_by_date_and_event_and_in_order(sender: Sender, tmp_path: 
     assert [str(path.parent) for path in paths] == ["2026-03-02/email_opened"] * 3 + ["2026-03-03/email_opened"]
     ids = [[message["messageId"] for message in json.loads((tmp_path / path).read_bytes())["batch"]] for path in paths]
     assert ids == list(sender.lake.batches().values())
+
+
+def test_what_does_not_wait_any_more_does_not_stay(sender: Sender, tmp_path: Path) -> None:
+    """Of the first batch an event dies, of the second all, the third is delivered: what lies there is what waits."""
+    folder = tmp_path / "dry_run"
+    sender.lake.stage(*(large(number) for number in range(40)), said(50, export_date=f"{day(1).first}"))
+    both = ExportDates(DAY, day(1).first)
+    sender.lake.put_out(sender.ledger, both)
+    assert dry_run(sender, folder, dates=both) == 4
+    first, second, third, _ = sender.ledger.waiting("email_opened", both)
+    ids = sender.lake.batches()
+    dead = [(ids[first.batch_id][0], first), *((key, second) for key in ids[second.batch_id])]
+    sender.ledger.withdraw([DeadEvent(key, "email_opened", DAY, of.batch_id, "gone") for key, of in dead], NOW)
+    sender.ledger.settle([Settled(third, delivered=True, attempts=1)], NOW)
+
+    assert dry_run(sender, folder, dates=both) == 0
+    lying = [json.loads(body)["batch"] for _, body in sorted(written(folder).items())]
+    assert [[message["messageId"] for message in batch] for batch in lying] == [ids[first.batch_id][1:], [id_of(50)]]
+
+    drop_written(folder, "email_opened", DATES)
+    assert [path.parts[0] for path in written(folder)] == [f"{day(1).first}"]
 
 
 def test_the_second_dry_run_writes_nothing(sender: Sender, tmp_path: Path) -> None:
