@@ -18,6 +18,7 @@ from requests.adapters import HTTPAdapter
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt
 from tenacity.wait import wait_exponential_jitter
 
+from pipeline.segment.breaker import Breaker
 from pipeline.segment.pacing import Pace
 
 RETRIED_STATUSES = {408, 410, 429, 460, *range(500, 600)} - {501, 505}
@@ -52,10 +53,11 @@ class TooLarge:
 
 @dataclass(frozen=True)
 class RetryLater:
-    """The request may pass another time; `seconds` is what the server asked for, if it did."""
+    """The request may pass another time; `seconds` is what the server asked for, if it did; `too_fast` is why."""
 
     reason: str
     seconds: float | None = None
+    too_fast: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def verdict_of(response: requests.Response, now: datetime, secrets: Sequence[str
     if status == 413:
         return TooLarge(words)
     if status in RETRIED_STATUSES:
-        return RetryLater(words, retry_after(response, now))
+        return RetryLater(words, retry_after(response, now), too_fast=status == 429)
     if status in (401, 403):
         return Refused(f"{words}. Check SEGMENT_WRITE_KEY and SEGMENT_REGION.")
     return Refused(f"{words}. Check SEGMENT_ENDPOINT.")
@@ -143,7 +145,9 @@ class SegmentClient:
         max_attempts: int = MAX_ATTEMPTS,
         first_wait: float = FIRST_WAIT_SECONDS,
         sleep: Callable[[float], None] = time.sleep,
+        breaker: Breaker | None = None,
     ) -> None:
+        self._breaker = breaker or Breaker()
         self._url = f"{endpoint}/v1/batch"
         self._pace = pace
         self._clock = clock
@@ -158,14 +162,19 @@ class SegmentClient:
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
-    def send(self, messages: str, events: int) -> Answer:
-        """Send messages (JSON objects joined by commas) until there is a verdict or the tries are used up."""
+    def send(self, messages: str, events: int, pace: Pace | None = None) -> Answer:
+        """Send messages (JSON objects joined by commas) until there is a verdict or the tries are used up.
+
+        At the client's pace, or at a slower one inside it.
+        """
+        if (reason := self._breaker.open_because()) is not None:
+            return Answer(RetryLater(reason), 0)
         attempts = 0
 
         def attempt() -> Verdict:
             nonlocal attempts
             attempts += 1
-            self._pace.wait_for(events)
+            (pace or self._pace).wait_for(events)
             return self._post(messages)
 
         retrying = Retrying(
@@ -175,10 +184,17 @@ class SegmentClient:
             retry=retry_if_result(lambda verdict: isinstance(verdict, RetryLater)),
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
-        return Answer(retrying(attempt), attempts)
+        verdict = retrying(attempt)
+        if isinstance(verdict, RetryLater):
+            self._breaker.trip(verdict.reason)
+        else:
+            self._breaker.close()
+        return Answer(verdict, attempts)
 
     def _wait(self, state: RetryCallState) -> float:
         verdict = state.outcome.result() if state.outcome else None
+        if isinstance(verdict, RetryLater) and verdict.too_fast:
+            self._pace.slow_down()
         if isinstance(verdict, RetryLater) and verdict.seconds:
             # What one connection was told holds for all of them.
             self._pace.pause(verdict.seconds)

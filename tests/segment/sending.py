@@ -11,6 +11,7 @@ from typing import Any
 from starlette.requests import Request
 
 from pipeline.dates import ExportDates
+from pipeline.segment.breaker import Breaker
 from pipeline.segment.client import SegmentClient
 from pipeline.segment.delivery import Sent, deliver
 from pipeline.segment.ledger import Ledger
@@ -124,6 +125,7 @@ def client_for(
     max_attempts: int = 8,
     write_key: str = KEY,
     events_per_second: float = 0,
+    rest_seconds: float = 300,
 ) -> SegmentClient:
     return SegmentClient(
         endpoint,
@@ -133,4 +135,5 @@ def client_for(
         clock=time.now,
         max_attempts=max_attempts,
         sleep=time.sleep,
+        breaker=Breaker(time.clock, rest_seconds),
     )

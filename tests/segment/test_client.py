@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -175,7 +176,7 @@ def test_no_answer_is_tried_again_with_the_same_ids(
 def test_an_answer_that_takes_too_long_is_no_answer(
     server: RecordingServer, time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = client_for(server.url, time, max_attempts=1)
+    client = client_for(server.url, time, max_attempts=1, rest_seconds=0)
     server.misbehave_when(lambda number, _: number == 1, faults.Slow(3600))
     with monkeypatch.context() as patience:
         patience.setattr(client_module, "TIMEOUT_SECONDS", (10, 0.05))
@@ -265,13 +266,45 @@ def test_an_http_date_of_the_server_is_understood(server: RecordingServer, clien
 
 def test_what_one_request_is_told_to_wait_all_of_them_wait(server: RecordingServer, time: FakeTime) -> None:
     """The limit is the workspace's, not a connection's."""
-    client = client_for(server.url, time, max_attempts=1)
+    client = client_for(server.url, time, max_attempts=1, rest_seconds=0)
     server.misbehave(faults.too_many_requests(40))
     first = client.send(MESSAGE, 1)
-    assert first == Answer(RetryLater('Segment answered 429: {"success": false}', 40.0), 1)
+    assert first == Answer(RetryLater('Segment answered 429: {"success": false}', 40.0, too_fast=True), 1)
     assert time.seconds == 0
     client.send(SECOND, 1)
     assert server.sent_at[1] == START + timedelta(seconds=40)
+
+
+def test_after_a_sustained_failure_nobody_is_asked_for_a_while(server: RecordingServer, time: FakeTime) -> None:
+    """What one batch found out in minutes, the next, of whatever event, need not find out again."""
+    client = client_for(server.url, time, max_attempts=3)
+    server.misbehave_when(lambda *_: True, faults.Answer(503))
+    down = RetryLater('Segment answered 503: {"success": false}')
+    assert client.send(MESSAGE, 1) == Answer(down, 3)
+    assert client.send(SECOND, 1) == Answer(down, 0)
+    assert len(server.requests) == 3
+
+    time.seconds += 300
+    assert client.send(SECOND, 1) == Answer(down, 3)
+    server.behave()
+    assert client.send(SECOND, 1) == Answer(down, 0)
+    time.seconds += 300
+    assert client.send(SECOND, 1) == Answer(Delivered(), 1)
+    assert client.send(MESSAGE, 1) == Answer(Delivered(), 1)
+
+
+def test_a_429_halves_the_pace_for_a_while(server: RecordingServer, time: FakeTime) -> None:
+    client = client_for(server.url, time, events_per_second=10)
+    server.misbehave(faults.Answer(429))
+    for _ in range(20):
+        client.send(MESSAGE, 1)
+    gaps = [(after - before).total_seconds() for before, after in pairwise(server.sent_at[2:])]
+    assert gaps[0] == pytest.approx(0.2, rel=0.05)
+    assert gaps[-1] < gaps[0]
+    time.seconds += 60
+    client.send(MESSAGE, 1)
+    client.send(MESSAGE, 1)
+    assert (server.sent_at[-1] - server.sent_at[-2]).total_seconds() == pytest.approx(0.1, rel=0.05)
 
 
 def test_waits_double_up_to_a_minute(server: RecordingServer, time: FakeTime) -> None:
@@ -305,7 +338,7 @@ def test_every_attempt_has_the_time_of_its_own_request(server: RecordingServer, 
 
 
 def test_the_ceiling_counts_every_attempt(server: RecordingServer, time: FakeTime) -> None:
-    client = client_for(server.url, time, events_per_second=100)
+    client = client_for(server.url, time, events_per_second=10)
     client.send(MESSAGE, 500)
     client.send(SECOND, 1)
     assert server.sent_at == [START, START + timedelta(seconds=5)]

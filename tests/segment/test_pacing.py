@@ -96,3 +96,50 @@ def test_a_pause_holds_those_too_who_were_waiting_for_their_turn_already(time: F
     pace.pause(2)
     pace.wait_for(100)
     assert time.seconds >= 62
+
+
+def test_a_pace_inside_another_holds_to_both(time: FakeTime) -> None:
+    common = pace_at(1_000, time)
+    slow = Pace(100, time.clock, time.sleep, inside=common)
+    slow.wait_for(100)
+    slow.wait_for(100)
+    assert time.seconds == pytest.approx(1)
+    common.pause(30)
+    slow.wait_for(100)
+    assert time.seconds == pytest.approx(31)
+    slow.pause(10)
+    common.wait_for(1)
+    assert time.seconds == pytest.approx(41)
+
+
+def test_slowed_down_it_recovers_within_a_minute_and_never_passes_its_ceiling(time: FakeTime) -> None:
+    pace = pace_at(100, time)
+    pace.wait_for(1)
+    pace.slow_down()
+    pace.slow_down()  # of a request that was on its way at the same moment
+    seconds = []
+    for _ in range(40):
+        before = time.seconds
+        pace.wait_for(100)
+        seconds.append(time.seconds - before)
+    assert seconds[1] == pytest.approx(2, rel=0.05)
+    assert seconds[-1] == pytest.approx(1)
+    assert min(seconds[1:]) >= 1 - ROUNDING
+
+
+def test_without_a_ceiling_half_of_what_passed_is_the_pace_until_it_has_recovered(time: FakeTime) -> None:
+    pace = pace_at(0, time)
+    pace.slow_down()  # nothing passed yet: nothing to halve
+    for _ in range(20):
+        time.seconds += 0.5
+        pace.wait_for(50)
+    pace.slow_down()
+    before = time.seconds
+    for _ in range(3):
+        pace.wait_for(50)
+    assert time.seconds - before == pytest.approx(2, rel=0.1)
+    time.seconds += 60
+    before = time.seconds
+    for _ in range(100):
+        pace.wait_for(2_500)
+    assert time.seconds == before
