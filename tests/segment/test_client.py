@@ -338,7 +338,7 @@ def test_every_attempt_has_the_time_of_its_own_request(server: RecordingServer, 
 
 
 def test_the_ceiling_counts_every_attempt(server: RecordingServer, time: FakeTime) -> None:
-    client = client_for(server.url, time, events_per_second=10)
+    client = client_for(server.url, time, events_per_second=100)
     client.send(MESSAGE, 500)
     client.send(SECOND, 1)
     assert server.sent_at == [START, START + timedelta(seconds=5)]
