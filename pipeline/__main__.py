@@ -1,4 +1,4 @@
-"""The commands: `python -m pipeline run`, `inspect`, `status`, `sql`, `forget`, `ui`.
+"""The commands: `python -m pipeline run`, `replay`, `inspect`, `status`, `sql`, `forget`, `ui`.
 
 What a command needs is imported when it is asked for: Dagster takes seconds to import, and most commands do without.
 """
@@ -29,13 +29,29 @@ def app() -> None:
 @app.command()
 @click.option("--from", "first", type=DAY, metavar="DATE", help="First export date; alone: up to today.")
 @click.option("--to", "last", type=DAY, metavar="DATE", help="Last export date; alone: that date.")
-def run(first: datetime | None, last: datetime | None) -> int:
+@click.option("--no-delivery", is_flag=True, help="Load and model only; the dates are withheld until a release.")
+@click.option("--release", is_flag=True, help="Deliver dates that were withheld: all of them, or those given.")
+def run(first: datetime | None, last: datetime | None, no_delivery: bool, release: bool) -> int:
     """Run the main job for the export dates that have something new, or for the dates given."""
+    if no_delivery and release:
+        raise click.UsageError("--no-delivery and --release contradict each other")
     dates = _dates(first, last)
     settings = load_settings()
     from pipeline.commands.run import run as run_job
 
-    return run_job(settings, dates)
+    return run_job(settings, dates, withhold=no_delivery, release=release)
+
+
+@app.command()
+@click.option("--event", metavar="NAME", help="Only events of this name or table, such as email_opened.")
+@click.option("--reason", metavar="TEXT", help="Only events whose reason has this text in it.")
+@click.option("--date", "day", type=DAY, metavar="DATE", help="Only events of this export date.")
+def replay(event: str | None, reason: str | None, day: datetime | None) -> int:
+    """Put dead events back to waiting, as the tables have them now; the next run sends them."""
+    settings = load_settings()
+    from pipeline.commands.replay import replay as replay_events
+
+    return replay_events(settings, event, reason, day.date() if day else None)
 
 
 @app.command()

@@ -5,7 +5,8 @@ secret is shown in the UI or stored with a run.
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import dagster as dg
 from pydantic import PrivateAttr
@@ -13,7 +14,9 @@ from pydantic import PrivateAttr
 from pipeline.exports.intake import Look, look_twice
 from pipeline.exports.layouts import read_layouts
 from pipeline.exports.locations import ExportLocation
+from pipeline.segment.breaker import Breaker
 from pipeline.segment.client import SegmentClient
+from pipeline.segment.delivery import CURRENT_DAYS, History
 from pipeline.segment.ledger import Ledger
 from pipeline.segment.pacing import Pace
 from pipeline.settings import Settings, load_settings
@@ -53,6 +56,8 @@ class SegmentResource(dg.ConfigurableResource):
     """The ledger and the way to Segment; the ceiling holds over all deliveries of a run."""
 
     _pace: Pace | None = PrivateAttr(default=None)
+    _history_pace: Pace | None = PrivateAttr(default=None)
+    _breaker: Breaker = PrivateAttr(default_factory=Breaker)
 
     def settings(self) -> Settings:
         """The settings as they stand now."""
@@ -76,8 +81,15 @@ class SegmentResource(dg.ConfigurableResource):
             settings.segment_write_key.get_secret_value(),
             settings.segment_connections,
             self._pace,
+            breaker=self._breaker,
         )
         try:
             yield client
         finally:
             client.close()
+
+    def history(self, client: SegmentClient, today: date) -> History:
+        """How old dates go out: under a lower ceiling inside the common one, which holds over a run as well."""
+        if self._history_pace is None:
+            self._history_pace = Pace(load_settings().backfill_events_per_second, inside=self._pace)
+        return History(today - timedelta(days=CURRENT_DAYS), partial(client.send, pace=self._history_pace))

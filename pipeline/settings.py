@@ -5,7 +5,9 @@ Every fault is told at once, in one line, by the name of its setting; a secret i
 
 import difflib
 import ipaddress
+import math
 import os
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -34,8 +36,6 @@ SEGMENT_DOMAINS = {"us": ("api.segment.io",), "eu": ("events.eu1.segmentapis.com
 RESERVED_SCHEMAS = {"raw", "staging", "delivery", "main", "temp", "system", "information_schema", "pg_catalog"}
 SECRETS = {"SEGMENT_WRITE_KEY", "WAREHOUSE", "LEDGER", "SELLIGENT_EXPORTS", "SELLIGENT_SUPPRESSED", "SEGMENT_ENDPOINT"}
 LATER_SETTINGS = (
-    "SEGMENT_BACKFILL_EVENTS_PER_SECOND",
-    "SEGMENT_INTEGRATIONS",
     "SEGMENT_PUBLIC_API_TOKEN",
     "SEGMENT_SOURCE_ID",
     "ALERT_WEBHOOK",
@@ -71,15 +71,15 @@ class Settings(BaseSettings):
     segment_region: Literal["us", "eu"] = "us"
     segment_endpoint: str = Field(default="", validate_default=True, repr=False)
     segment_events_per_second: int = 1000
+    segment_backfill_events_per_second: int | None = None
     segment_connections: int = 8
+    segment_integrations: str | None = None
     message_id_namespace: str = Field(default="", validate_default=True)
     segment_anonymous_id: Literal["email", "sha256"] = "email"
     warehouse: str = Field(default="ducklake:sqlite:data/warehouse.sqlite", validate_default=True, repr=False)
     warehouse_files: str = Field(default="data/warehouse/", validate_default=True)
     ledger: str = Field(default="sqlite:///data/ledger.sqlite", validate_default=True, repr=False)
 
-    segment_backfill_events_per_second: None = None
-    segment_integrations: None = None
     segment_public_api_token: None = None
     segment_source_id: None = None
     alert_webhook: None = None
@@ -143,10 +143,21 @@ class Settings(BaseSettings):
                 )
         return value.rstrip("/")
 
-    @field_validator("segment_events_per_second", "segment_connections", mode="before")
+    @field_validator("segment_integrations")
     @classmethod
-    def _whole_number(cls, value: object, info: ValidationInfo) -> int:
-        least = 0 if info.field_name == "segment_events_per_second" else 1
+    def _names_of_destinations(cls, value: str | None) -> str | None:
+        if value is not None and not all(name.strip() for name in value.split(",")):
+            raise fault("holds an empty name; it looks like Amplitude, Google Analytics 4")
+        return value
+
+    @field_validator(
+        "segment_events_per_second", "segment_backfill_events_per_second", "segment_connections", mode="before"
+    )
+    @classmethod
+    def _whole_number(cls, value: object, info: ValidationInfo) -> int | None:
+        if value is None:
+            return None
+        least = 1 if info.field_name == "segment_connections" else 0
         try:
             number = int(str(value))
         except ValueError:
@@ -195,6 +206,20 @@ class Settings(BaseSettings):
     def schema_name(self) -> str:
         """The schema of the event tables."""
         return snake_case(self.segment_source_name)
+
+    @property
+    def integrations(self) -> Mapping[str, bool] | None:
+        """Which destinations Segment may hand the events to, as messages say it; None: all of the source's."""
+        if self.segment_integrations is None:
+            return None
+        return {"All": False} | {name.strip(): True for name in self.segment_integrations.split(",")}
+
+    @property
+    def backfill_events_per_second(self) -> int:
+        """The ceiling for old dates; 0: none but the common one."""
+        if self.segment_backfill_events_per_second is not None:
+            return self.segment_backfill_events_per_second
+        return math.ceil(self.segment_events_per_second / 4)
 
     @property
     def delivers(self) -> bool:

@@ -12,8 +12,6 @@ from pipeline.settings import PROJECT_ROOT, Settings, load_settings
 SECRET = "hunter2"
 NAMES = [name.upper() for name in Settings.model_fields]
 LATER = (
-    "SEGMENT_BACKFILL_EVENTS_PER_SECOND",
-    "SEGMENT_INTEGRATIONS",
     "SEGMENT_PUBLIC_API_TOKEN",
     "SEGMENT_SOURCE_ID",
     "ALERT_WEBHOOK",
@@ -58,7 +56,9 @@ def test_every_setting_of_the_contract_has_its_default(environment: Environment)
         "segment_region": "us",
         "segment_endpoint": "https://api.segment.io",
         "segment_events_per_second": 1000,
+        "segment_backfill_events_per_second": None,
         "segment_connections": 8,
+        "segment_integrations": None,
         "message_id_namespace": "Selligent Marketing Cloud",
         "segment_anonymous_id": "email",
         "warehouse": f"ducklake:sqlite:{PROJECT_ROOT}/data/warehouse.sqlite",
@@ -417,3 +417,28 @@ def test_a_setting_that_is_nearly_one_is_told(environment: Environment) -> None:
     assert environment.refusal(SEGMENT_REGOIN="eu") == "SEGMENT_REGOIN: is no setting; did you mean SEGMENT_REGION?"
     environment.env_file.write_text("SELIGENT_EXPORTS=/srv\n", "utf-8")
     assert "SELIGENT_EXPORTS: is no setting; did you mean SELLIGENT_EXPORTS?" in environment.refusal()
+
+
+@pytest.mark.parametrize(
+    ("given", "rate"),
+    [
+        ({}, 250),
+        ({"SEGMENT_EVENTS_PER_SECOND": "10"}, 3),
+        ({"SEGMENT_EVENTS_PER_SECOND": "0"}, 0),
+        ({"SEGMENT_BACKFILL_EVENTS_PER_SECOND": "0"}, 0),
+        ({"SEGMENT_BACKFILL_EVENTS_PER_SECOND": "7"}, 7),
+    ],
+)
+def test_old_dates_have_a_quarter_of_the_ceiling_unless_told_otherwise(
+    environment: Environment, given: dict[str, str], rate: int
+) -> None:
+    assert environment.load(**given).backfill_events_per_second == rate
+
+
+def test_destinations_are_named_one_by_one(environment: Environment) -> None:
+    assert environment.load().integrations is None
+    chosen = environment.load(SEGMENT_INTEGRATIONS="Amplitude, Google Analytics 4").integrations
+    assert chosen == {"All": False, "Amplitude": True, "Google Analytics 4": True}
+    assert environment.refusal(SEGMENT_INTEGRATIONS="Amplitude,") == (
+        "SEGMENT_INTEGRATIONS: holds an empty name; it looks like Amplitude, Google Analytics 4"
+    )

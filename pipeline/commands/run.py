@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.commands.tables import console as out
 from pipeline.commands.tables import show
-from pipeline.dates import ExportDates, ranges
+from pipeline.dates import EVERY_DATE, ExportDates, ranges
 from pipeline.exports.intake import look
 from pipeline.exports.layouts import read_layouts
 from pipeline.exports.locations import ExportLocation
@@ -35,8 +35,8 @@ _ODD_FILES = """
 _SHOWN_FILES = 20
 
 
-def run(settings: Settings, dates: ExportDates | None) -> int:
-    """Run the main job; the exit status.
+def run(settings: Settings, dates: ExportDates | None, *, withhold: bool = False, release: bool = False) -> int:
+    """Run the main job; the exit status. `withhold`: nothing is delivered, and nothing of these dates until `release`.
 
     Raises:
         PipelineError: a setting, a layout, the location, the warehouse or the ledger is not usable; nothing was done.
@@ -54,14 +54,18 @@ def run(settings: Settings, dates: ExportDates | None) -> int:
         with warehouse.reading() as connection:  # one that can't be used is told before Dagster starts
             check_origin(connection, settings)
             unwanted = is_work(connection, settings.selligent_suppressed)
+    released = set(ledger.release(dates or EVERY_DATE)) if release else set[date]()
     if dates is not None:
         work, sending = [dates], []
     else:
         days = set(dates_with_new_files(warehouse, seen)) | unfinished_dates(warehouse, ledger)
         if unwanted and not days:  # any run rids the tables of them, whatever its dates
             days = newest_date(warehouse)
-        waiting = ledger.waiting_dates() - days if settings.delivers else set[date]()
-        work, sending = ranges(days), ranges(waiting)
+        waiting = ledger.waiting_dates() if settings.delivers and not withhold else set[date]()
+        work, sending = ranges(days), ranges((waiting | released) - days)
+    if withhold:
+        of_files = {file.export_date for file in seen.landed}
+        ledger.withhold({day for day in of_files if any(day in span for span in work)}, started)
     if not work and not sending:
         out.print("Nothing is new.")
     failed = False
@@ -90,7 +94,8 @@ def _run_job(dates: ExportDates, *, everything: bool) -> bool:
 
         job = defs.resolve_job_def("selligent_to_segment")
         console.print(f"Export dates {dates}" if everything else f"Waiting events of export dates {dates}")
-        selection = None if everything else [*delivery_keys(), dg.AssetKey(["delivery", "report"])]
+        last = [dg.AssetKey(["delivery", "outbox"]), *delivery_keys(), dg.AssetKey(["delivery", "report"])]
+        selection = None if everything else last
         with dg.DagsterInstance.get() as instance, run_lock() as tags, display() as run_config:
             fail_dead_runs(instance)
             result = job.execute_in_process(
@@ -135,6 +140,9 @@ def _tell(settings: Settings, warehouse: Warehouse, ledger: Ledger, started: dat
         out.print(f"There is nothing in {settings.selligent_exports} to load.")
     else:
         show(table, ["event"])
+    if withheld := ledger.withheld():
+        spans = ", ".join(str(span) for span in ranges(withheld))
+        out.print(f"Withheld, until a run says --release: {spans}")
     for reason, events in ledger.causes_of_death():
         out.print(f"{events:,} dead: {reason}")
     for name, words in odd[:_SHOWN_FILES]:

@@ -7,20 +7,28 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from pipeline.catalog import EVENTS, Event
-from pipeline.dates import EVERY_DATE
+from pipeline.dates import EVERY_DATE, ExportDates
+from pipeline.instance import LOCK_TAG
 from pipeline.origin import check_origin
 from pipeline.partitions import EXPORT_DATES, ONE_RUN, SEGMENT_DELIVERY, WAREHOUSE_WRITERS, dates_of
 from pipeline.resources import SegmentResource, WarehouseResource
+from pipeline.segment.breaker import REST_SECONDS
 from pipeline.segment.checks import staged_is_modelled
 from pipeline.segment.delivery import deliver, drop_written, write_out
+from pipeline.segment.ledger import Ledger
 from pipeline.segment.mirror import mirror, mirror_into
 from pipeline.segment.outbox import cut
 from pipeline.segment.registering import register
+from pipeline.segment.replaying import let_go, shown
 from pipeline.settings import DATA_DIR
 from pipeline.suppression import is_anybody_new, mark, refresh
+from pipeline.warehouse import Warehouse
 
 DRY_RUN_DIR = DATA_DIR / "dry_run"
 _PROGRESS_SECONDS = 5
+# By then the circuit breaker lets through again.
+_LATER = dg.RetryPolicy(max_retries=3, delay=REST_SECONDS, backoff=dg.Backoff.EXPONENTIAL)
+_SHOWN_DEAD = 5
 
 
 @dg.asset(
@@ -50,7 +58,9 @@ def outbox(
         check_origin(connection, segment.settings())
         refresh(connection, segment.settings().selligent_suppressed, now)
         balance = staged_is_modelled(connection, schema, dates)
-        done = cut(connection, schema, dates, now)
+        withheld = [day for day in segment.ledger().withheld() if day in dates]
+        replayed = let_go(connection, segment.ledger())
+        done = cut(connection, schema, dates, now, integrations=segment.settings().integrations, withheld=withheld)
         registered = register(connection, segment.ledger(), dates, now)
         if is_anybody_new(connection, "withdrawn_at"):
             mirror_into(connection, segment.ledger(), EVERY_DATE)
@@ -61,6 +71,8 @@ def outbox(
             "batches": done.batches,
             "dead": done.dead,
             "suppressed": registered.suppressed,
+            "replayed": replayed,
+            "withheld_dates": len(withheld),
             "withdrawn_in_time": registered.withdrawn_in_time,
             "withdrawn_after_delivery": registered.withdrawn_too_late,
             **{f"events/{table}": events for table, events in done.events.items()},
@@ -86,6 +98,7 @@ def _delivery_asset(event: Event) -> dg.AssetsDefinition:
         partitions_def=EXPORT_DATES,
         backfill_policy=ONE_RUN,
         pool=SEGMENT_DELIVERY,
+        retry_policy=_LATER,
     )
     def delivery(
         context: dg.AssetExecutionContext, warehouse: WarehouseResource, segment: SegmentResource
@@ -122,12 +135,13 @@ def _deliver(
             dates,
             segment.settings().segment_connections,
             progress=_every_few_seconds(context, event),
+            history=segment.history(client, datetime.now(UTC).date()),
         )
     drop_written(DRY_RUN_DIR, event.table, dates)  # of the time before there was a key
     mirror(place, ledger, dates)
     after = ledger.standing_of(event.table, dates)
     seconds = time.monotonic() - started
-    metadata = {
+    metadata: dict[str, int | float | dg.MetadataValue] = {
         "delivered": after.delivered - before.delivered,
         "delivered_in_all": after.delivered,
         "waiting": after.waiting,
@@ -137,12 +151,31 @@ def _deliver(
         "seconds": round(seconds, 1),
         "events_per_second": round((after.delivered - before.delivered) / seconds),
     }
+    if after.dead:
+        metadata["dead_events"] = _dead_as_markdown(place, ledger, event, dates)
     if sent.stopped_by is not None:
+        # A run of the command line ends, and the next one goes on; one of the daemon's tries again by itself.
+        by_itself = not sent.refused and LOCK_TAG not in context.run.tags
         raise dg.Failure(
-            f"{sent.stopped_by} {after.waiting:,} events are still waiting; run again, and the rest is sent.",
+            f"{sent.stopped_by} {after.waiting:,} events are still waiting; "
+            + ("the rest is tried again later." if by_itself else "run again, and the rest is sent."),
             metadata=metadata,
+            allow_retries=by_itself,
         )
     return dg.MaterializeResult(metadata=metadata)
+
+
+def _dead_as_markdown(warehouse: Warehouse, ledger: Ledger, event: Event, dates: ExportDates) -> dg.MetadataValue:
+    """Some dead events, with what Segment would have got and why it will not."""
+    with warehouse.reading() as connection:
+        rows = shown(connection, ledger.dead_ids(event.table, dates), _SHOWN_DEAD)
+    lines = ["| id | why | message |", "| --- | --- | --- |"]
+    lines += [f"| {key} | {_cell(reason)} | `{_cell(message)}` |" for key, _, message, reason in rows]
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").replace("`", "'").split())
 
 
 def _every_few_seconds(context: dg.AssetExecutionContext, event: Event) -> Callable[[int, int], None]:

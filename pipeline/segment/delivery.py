@@ -17,18 +17,40 @@ from pipeline.segment.settling import Outcome, Send, settle
 
 # Batches read from the outbox at a time: some 15 MB of text.
 READ_AHEAD = 32
+# Of old dates few at a time, since before each group it is asked whether something newer has come.
+HISTORY_READ_AHEAD = 4
+# Export dates that are older than so many days are history.
+CURRENT_DAYS = 7
 
 
 @dataclass(frozen=True)
 class Sent:
     """What one go of delivery did for an event name, in batches and in tries.
 
-    `stopped_by` is why it ended before everything was sent; the rest is waiting in the ledger.
+    `stopped_by` is why it ended before everything was sent; the rest is waiting in the ledger. `refused`: it will go
+    on being refused until a person has changed something.
     """
 
     batches: int
     attempts: int
     stopped_by: str | None = None
+    refused: bool = False
+
+
+@dataclass(frozen=True)
+class History:
+    """How batches of export dates `before` a day go out: by a `send` that is slower, and after all newer ones."""
+
+    before: date
+    send: Send
+
+
+@dataclass(frozen=True)
+class _Item:
+    batch: Batch
+    messages: str
+    send: Send
+    is_history: bool
 
 
 def deliver(
@@ -40,58 +62,99 @@ def deliver(
     connections: int,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     progress: Callable[[int, int], None] = lambda _done, _of: None,
+    history: History | None = None,
 ) -> Sent:
     """Send every waiting batch of one event name and these export dates, `connections` at a time.
 
     Each batch is written into the ledger as soon as it is settled, so a killed process sends again only what was in
     flight. The first batch that can't be settled stops the sending: what holds for one holds for the next.
-    `progress` is told the events in settled batches, and in all.
+    `progress` is told the events in settled batches, and in all. What `history` says is old goes last, on a quarter
+    of the connections; and whatever newer batch of any event comes to wait meanwhile goes before it.
     """
-    waiting = ledger.waiting(event, dates)
-    supply = _supply(connection, ledger, waiting, ledger.dead_ids(event, dates), clock)
-    total = sum(batch.events for batch in waiting)
+    supply = _Supply(connection, ledger, send, event, dates, clock, history)
+    items = iter(supply)
     settled_events = settled_batches = attempts = 0
     stopped_by: str | None = None
-    in_flight: dict[Future[Outcome], Batch] = {}
+    refused = False
+    in_flight: dict[Future[Outcome], _Item] = {}
+    held_back: _Item | None = None
     with ThreadPoolExecutor(connections, thread_name_prefix="segment") as pool:
         while True:
-            while stopped_by is None and len(in_flight) < 2 * connections and (item := next(supply, None)):
-                batch, messages = item
-                in_flight[pool.submit(settle, send, messages)] = batch
+            while stopped_by is None and len(in_flight) < 2 * connections:
+                item = held_back or next(items, None)
+                held_back = None
+                if item is None:
+                    break
+                if item.is_history and sum(other.is_history for other in in_flight.values()) >= -(-connections // 4):
+                    held_back = item
+                    break
+                in_flight[pool.submit(settle, item.send, item.messages)] = item
             if not in_flight:
-                return Sent(settled_batches, attempts, stopped_by)
+                return Sent(settled_batches, attempts, stopped_by, refused)
             done, _ = wait(in_flight, return_when=FIRST_COMPLETED)
-            outcomes = [(in_flight.pop(future), future.result()) for future in done]
+            outcomes = [(in_flight.pop(future).batch, future.result()) for future in done]
             ledger.settle([_settled(batch, outcome) for batch, outcome in outcomes], clock())
             for batch, outcome in outcomes:
                 attempts += outcome.attempts
                 stopped_by = stopped_by or outcome.refused or outcome.postponed
+                refused = refused or outcome.refused is not None
                 settled_batches += outcome.delivered
                 settled_events += batch.events * outcome.delivered
-            progress(settled_events, total)
+            progress(settled_events, supply.events)
 
 
-def _supply(
-    connection: duckdb.DuckDBPyConnection,
-    ledger: Ledger,
-    waiting: Sequence[Batch],
-    dead: Sequence[str],
-    clock: Callable[[], datetime],
-) -> Iterator[tuple[Batch, str]]:
-    """Batches with their messages, in order, a group at a time; a group is entered as attempted before it is out."""
-    for group in _groups(waiting):
-        ledger.attempting(group, clock())
-        yield from bodies(connection, group, dead)
+class _Supply:
+    """Batches with their messages, in the order in which they go."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        ledger: Ledger,
+        send: Send,
+        event: str,
+        dates: ExportDates,
+        clock: Callable[[], datetime],
+        history: History | None,
+    ) -> None:
+        self._connection = connection
+        self._ledger = ledger
+        self._send = send
+        self._clock = clock
+        self._history = history
+        self._waiting = ledger.waiting(event, dates)
+        self._handed_out: set[str] = set()
+        self.events = sum(batch.events for batch in self._waiting)
+
+    def __iter__(self) -> Iterator[_Item]:
+        before = self._history.before if self._history else date.min
+        yield from self._items([batch for batch in self._waiting if batch.export_date >= before], self._send)
+        if self._history is None:
+            return
+        for group in _groups([b for b in self._waiting if b.export_date < before], HISTORY_READ_AHEAD):
+            newer = [b for b in self._ledger.waiting_since(before) if b.batch_id not in self._handed_out]
+            self.events += sum(batch.events for batch in newer)
+            yield from self._items(newer, self._send)
+            yield from self._items(group, self._history.send, is_history=True)
+
+    def _items(self, waiting: Sequence[Batch], send: Send, *, is_history: bool = False) -> Iterator[_Item]:
+        """A group at a time; it is entered as attempted before it is out."""
+        for group in _groups(waiting):
+            self._ledger.attempting(group, self._clock())
+            self._handed_out.update(batch.batch_id for batch in group)
+            day = group[0].export_date
+            dead = self._ledger.dead_ids(group[0].event, ExportDates(day, day))
+            for batch, messages in bodies(self._connection, group, dead):
+                yield _Item(batch, messages, send, is_history)
 
 
-def _groups(waiting: Sequence[Batch]) -> Iterator[list[Batch]]:
-    def of_date(batch: Batch) -> date:
-        return batch.export_date
+def _groups(waiting: Sequence[Batch], size: int = READ_AHEAD) -> Iterator[list[Batch]]:
+    def of_date(batch: Batch) -> tuple[str, date]:
+        return batch.event, batch.export_date
 
     for _, same_date in groupby(waiting, of_date):
         group = list(same_date)
-        for start in range(0, len(group), READ_AHEAD):
-            yield group[start : start + READ_AHEAD]
+        for start in range(0, len(group), size):
+            yield group[start : start + size]
 
 
 def _settled(batch: Batch, outcome: Outcome) -> Settled:

@@ -18,6 +18,8 @@ from pipeline.dates import ExportDates
 from pipeline.errors import DeliveryError, SettingsError
 
 WAITING, DELIVERED, DEAD = "waiting", "delivered", "dead"
+# Reasons of death that nothing is wrong with: nobody says the event any more, or nobody may.
+SUPPRESSED, WITHDRAWN = "suppressed", "withdrawn"
 _CHUNK = 500
 
 
@@ -75,6 +77,25 @@ completed_dates = sa.Table(
 )
 
 
+# Export dates whose events are not due until they are released.
+withheld_dates = sa.Table(
+    "withheld_dates",
+    metadata,
+    sa.Column("export_date", sa.Date, primary_key=True),
+    sa.Column("withheld_at", Instant, nullable=False),
+)
+
+
+# Dead events that somebody wants to be tried again, until the outbox has let go of them.
+replays = sa.Table(
+    "replays",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("batch_id", sa.String(64)),
+    sa.Column("export_date", sa.Date, nullable=False),
+)
+
+
 # What was forgotten is a number: nothing here leads back to a person.
 forgotten = sa.Table(
     "forgotten",
@@ -85,6 +106,9 @@ forgotten = sa.Table(
     sa.Column("events", sa.Integer, nullable=False),
     sa.Index("forgotten_by_date", "export_date", "event"),
 )
+
+
+_SENDABLE = sa.and_(batches.c.status == WAITING, batches.c.export_date.not_in(sa.select(withheld_dates.c.export_date)))
 
 
 @dataclass(frozen=True)
@@ -183,11 +207,81 @@ class Ledger:
         """Batches still to be sent, oldest export date first."""
         query = (
             sa.select(*(batches.c[name] for name in Batch.__dataclass_fields__))
-            .where(batches.c.status == WAITING, batches.c.event == event, _within(batches, dates))
+            .where(_SENDABLE, _within(batches, dates), batches.c.event == event)
             .order_by(batches.c.export_date, batches.c.sequence)
         )
         with self._engine.connect() as connection:
             return [Batch(**row) for row in connection.execute(query).mappings()]
+
+    def waiting_since(self, day: date) -> list[Batch]:
+        """Batches of whatever event still to be sent, of this export date or later ones."""
+        query = (
+            sa.select(*(batches.c[name] for name in Batch.__dataclass_fields__))
+            .where(_SENDABLE, batches.c.export_date >= day)
+            .order_by(batches.c.event, batches.c.export_date, batches.c.sequence)
+        )
+        with self._engine.connect() as connection:
+            return [Batch(**row) for row in connection.execute(query).mappings()]
+
+    def withhold(self, days: Iterable[date], now: datetime) -> None:
+        """Events of these export dates are not due until they are released."""
+        with self._engine.begin() as connection:
+            known: set[date] = set(connection.execute(sa.select(withheld_dates.c.export_date)).scalars())
+            new: list[dict[str, object]] = [
+                {"export_date": day, "withheld_at": now} for day in sorted(set(days) - known)
+            ]
+            _insert(connection, withheld_dates, new)
+
+    def release(self, dates: ExportDates) -> list[date]:
+        """Events of these export dates are due again; those that had been withheld."""
+        released = [day for day in self.withheld() if day in dates]
+        with self._engine.begin() as connection:
+            connection.execute(sa.delete(withheld_dates).where(_within(withheld_dates, dates)))
+        return released
+
+    def withheld(self) -> list[date]:
+        """Export dates that are withheld, in order."""
+        query = sa.select(withheld_dates.c.export_date).order_by(withheld_dates.c.export_date)
+        with self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
+    def ask_for_replay(self, event: str | None, reason: str | None, dates: ExportDates) -> int:
+        """Note which dead events are to be tried again; how many. None is any event and any reason.
+
+        Not those that no export says any more, nor those of suppressed people: that they are dead is what was wanted.
+        """
+        query = sa.select(dead_events.c.id, dead_events.c.batch_id, dead_events.c.export_date).where(
+            _within(dead_events, dates),
+            dead_events.c.reason != SUPPRESSED,
+            dead_events.c.reason.not_like(f"{WITHDRAWN}%"),
+            dead_events.c.id.not_in(sa.select(replays.c.id)),
+        )
+        if event is not None:
+            query = query.where(dead_events.c.event == event)
+        if reason is not None:
+            query = query.where(dead_events.c.reason.contains(reason, autoescape=True))
+        with self._engine.begin() as connection:
+            found = [dict(row) for row in connection.execute(query).mappings()]
+            _insert(connection, replays, found)
+        return len(found)
+
+    def replays(self) -> list[tuple[str, date]]:
+        """Events to be tried again that the outbox may still have in their former batches, with their export dates."""
+        with self._engine.connect() as connection:
+            rows: Sequence[Any] = connection.execute(sa.select(replays.c.id, replays.c.export_date)).all()
+        return [(key, day) for key, day in rows]
+
+    def replayed(self) -> None:
+        """The outbox has let go of them: they are dead no more, and their former batches are smaller."""
+        left = sa.select(sa.func.count()).where(replays.c.batch_id == batches.c.batch_id).scalar_subquery()
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.update(batches)
+                .where(batches.c.batch_id.in_(sa.select(replays.c.batch_id)))
+                .values(events=batches.c.events - left)
+            )
+            connection.execute(sa.delete(dead_events).where(dead_events.c.id.in_(sa.select(replays.c.id))))
+            connection.execute(sa.delete(replays))
 
     def waiting_ids(self, dates: ExportDates) -> list[str]:
         """Batches of these export dates, of whatever event, that are still to be sent."""
@@ -197,7 +291,7 @@ class Ledger:
 
     def waiting_dates(self) -> set[date]:
         """Export dates with a batch still to be sent."""
-        query = sa.select(batches.c.export_date).where(batches.c.status == WAITING).distinct()
+        query = sa.select(batches.c.export_date).where(_SENDABLE).distinct()
         with self._engine.connect() as connection:
             return set(connection.execute(query).scalars())
 

@@ -1,14 +1,14 @@
 """What is due, cut into batches, once: a batch never changes after it was cut."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import duckdb
 
 from pipeline.catalog import EVENTS, Event
 from pipeline.dates import ExportDates
-from pipeline.segment.ledger import Batch, DeadEvent
+from pipeline.segment.ledger import SUPPRESSED, WITHDRAWN, Batch, DeadEvent
 from pipeline.segment.payloads import (
     ENVELOPE_BYTES,
     MAX_BATCH_BYTES,
@@ -23,7 +23,6 @@ from pipeline.warehouse import literal, quoted, transaction
 
 Connection = duckdb.DuckDBPyConnection
 
-SUPPRESSED = "suppressed"
 # SQL for whether a row of the outbox is of somebody who must be left out.
 OF_SUPPRESSED = is_suppressed(
     "payload ->> '$.userId'",
@@ -47,8 +46,19 @@ class Cut:
     batches: int
 
 
-def cut(connection: Connection, schema: str, dates: ExportDates, now: datetime) -> Cut:
-    """Put every event of these export dates that was never due before into batches, all in one transaction."""
+def cut(
+    connection: Connection,
+    schema: str,
+    dates: ExportDates,
+    now: datetime,
+    *,
+    integrations: Mapping[str, bool] | None = None,
+    withheld: Collection[date] = (),
+) -> Cut:
+    """Put every event of these export dates that was never due before into batches, all in one transaction.
+
+    `integrations` are the destinations that messages name; events of `withheld` dates are not due.
+    """
     span = connection.execute(
         "SELECT min(timestamp), max(timestamp) FROM staging.events WHERE export_date BETWEEN ? AND ?",
         [dates.first, dates.last],
@@ -59,7 +69,8 @@ def cut(connection: Connection, schema: str, dates: ExportDates, now: datetime) 
     suppressing = is_anybody(connection)
     with transaction(connection):
         for event in EVENTS:
-            connection.execute(_messages(event, schema, dates, span, suppressing=suppressing))
+            payload = message(event, integrations)
+            connection.execute(_messages(event, payload, schema, dates, span, withheld, suppressing=suppressing))
             connection.execute(_places(event, dates))
             inserted = connection.execute(_FILL_OUTBOX, [event.table, now]).fetchone()
             events[event.table] = int(inserted[0]) if inserted else 0
@@ -74,11 +85,20 @@ def cut(connection: Connection, schema: str, dates: ExportDates, now: datetime) 
 
 
 def _messages(
-    event: Event, schema: str, dates: ExportDates, span: tuple[datetime, datetime], *, suppressing: bool
+    event: Event,
+    payload: str,
+    schema: str,
+    dates: ExportDates,
+    span: tuple[datetime, datetime],
+    withheld: Collection[date],
+    *,
+    suppressing: bool,
 ) -> str:
-    """The table of messages that were never due before, in the order in which they are sent."""
+    """The table of messages (SQL) that were never due before, in the order in which they are sent."""
     table = f"{quoted(schema)}.{quoted(event.table)}"
     between = f"BETWEEN TIMESTAMPTZ '{span[0].isoformat()}' AND TIMESTAMPTZ '{span[1].isoformat()}'"
+    listed = ", ".join(f"DATE '{day}'" for day in withheld)
+    but_withheld = f" AND export_date NOT IN ({listed})" if withheld else ""
     # Whoever was listed after the models ran.
     unwanted = is_suppressed(
         "events.user_id",
@@ -93,7 +113,7 @@ def _messages(
             FROM {table} AS events
             JOIN (
                 SELECT CAST(id AS VARCHAR) AS id, export_date FROM staging.events
-                WHERE {_of(dates)} AND event_text = {literal(event.name)}
+                WHERE {_of(dates)} AND event_text = {literal(event.name)}{but_withheld}
             ) AS staged ON events.id = staged.id
             WHERE events.timestamp {between}
                 AND events.id NOT IN (
@@ -101,7 +121,7 @@ def _messages(
                 ){f" AND NOT {unwanted}" if suppressing else ""}
         ),
         messages AS (
-            SELECT id, export_date, timestamp, user_id, anonymous_id, {message(event)} AS payload FROM due
+            SELECT id, export_date, timestamp, user_id, anonymous_id, {payload} AS payload FROM due
         )
         SELECT id, export_date, timestamp, payload, {dead_because("strlen(payload)")} AS dead_because
         FROM messages
@@ -221,7 +241,7 @@ def withdrawn(connection: Connection, dates: ExportDates) -> list[DeadEvent]:
     of_others = f"AND NOT {OF_SUPPRESSED}" if is_anybody(connection) else ""
     rows = connection.execute(
         f"""
-        SELECT id, event, export_date, batch_id, 'withdrawn: a corrected export does not have it any more'
+        SELECT id, event, export_date, batch_id, '{WITHDRAWN}: a corrected export does not have it any more'
         FROM delivery.outbox
         WHERE export_date BETWEEN ? AND ?
             AND id NOT IN (

@@ -4,6 +4,9 @@ The shape follows Segment docs, "Spec: Track" and "HTTP API: Batch". DuckDB buil
 Python object.
 """
 
+import json
+from collections.abc import Mapping
+
 from pipeline.catalog import Event
 from pipeline.warehouse import literal
 
@@ -18,9 +21,13 @@ SEPARATOR = ",\n"
 ENVELOPE_BYTES = 100
 
 
-def message(event: Event) -> str:
-    """SQL for one message, as JSON text without nulls, over the columns of the event's table."""
+def message(event: Event, integrations: Mapping[str, bool] | None = None) -> str:
+    """SQL for one message, as JSON text without nulls, over the columns of the event's table.
+
+    `integrations` says which destinations Segment may hand it to (Segment docs, "Spec: Common fields").
+    """
     properties = ", ".join(f"{name}: {name}" for name in event.properties)
+    chosen = f", integrations: CAST({literal(json.dumps(integrations))} AS JSON)" if integrations else ""
     return f"""
         CAST(json_merge_patch('{{}}', to_json({{
             type: 'track',
@@ -40,7 +47,7 @@ def message(event: Event) -> str:
                     send_id: context_selligent_send_id,
                     is_bot: context_selligent_is_bot
                 }}
-            }}
+            }}{chosen}
         }})) AS VARCHAR)
     """
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from pipeline.dates import ExportDates
 from pipeline.segment.breaker import Breaker
 from pipeline.segment.client import SegmentClient
-from pipeline.segment.delivery import Sent, deliver
+from pipeline.segment.delivery import History, Sent, deliver
 from pipeline.segment.ledger import Ledger
 from pipeline.segment.pacing import Pace
 from pipeline.segment.settling import Send
@@ -89,6 +89,7 @@ class Sender:
         send: Send | None = None,
         connections: int = 1,
         max_attempts: int = 8,
+        history: History | None = None,
     ) -> Sent:
         client = self.client(connections, max_attempts)
         try:
@@ -100,6 +101,7 @@ class Sender:
                 dates,
                 connections,
                 self.time.now,
+                history=history,
             )
         finally:
             client.close()

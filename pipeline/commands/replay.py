@@ -1,0 +1,77 @@
+"""`python -m pipeline replay`: dead events are tried again."""
+
+from datetime import UTC, date, datetime
+
+from rich.table import Table
+
+from pipeline.catalog import EVENTS
+from pipeline.commands.tables import console as out
+from pipeline.dates import EVERY_DATE, ExportDates
+from pipeline.errors import SettingsError
+from pipeline.origin import check_origin
+from pipeline.segment.ledger import Ledger
+from pipeline.segment.mirror import mirror_into
+from pipeline.segment.outbox import cut
+from pipeline.segment.registering import register
+from pipeline.segment.replaying import let_go, shown
+from pipeline.settings import Settings
+from pipeline.suppression import check, refresh
+from pipeline.warehouse import Warehouse
+
+_SHOWN = 5
+
+
+def replay(settings: Settings, event: str | None, reason: str | None, day: date | None) -> int:
+    """Put dead events back to waiting: those of an event, with a text in their reason, of an export date, or all.
+
+    They go into new batches, as the tables have them now; one that Segment would still drop is dead again at once.
+
+    Raises:
+        SettingsError: there is no such event.
+        PipelineError: the warehouse or the ledger is not usable.
+    """
+    table = _table_of(event)
+    check(settings.selligent_suppressed)
+    warehouse, ledger, now = Warehouse.of(settings), Ledger(settings.ledger), datetime.now(UTC)
+    with warehouse.reading() as connection:
+        check_origin(connection, settings)
+    asked = ledger.ask_for_replay(table, reason, ExportDates(day, day) if day else EVERY_DATE)
+    with warehouse.writing() as connection:
+        refresh(connection, settings.selligent_suppressed, now)
+        replays = ledger.replays()
+        dates = ExportDates(min(day for _, day in replays), max(day for _, day in replays)) if replays else None
+        if dates is not None:
+            mirror_into(connection, ledger, dates)
+            _show(shown(connection, [key for key, _ in replays], _SHOWN), len(replays))
+            let_go(connection, ledger)
+            withheld = ledger.withheld()
+            cut(connection, settings.schema_name, dates, now, integrations=settings.integrations, withheld=withheld)
+            register(connection, ledger, dates, now)
+            mirror_into(connection, ledger, dates)
+    if asked:
+        out.print(f"{asked:,} dead events are tried again; `python -m pipeline run` sends those that wait.")
+    else:
+        out.print("No dead event is meant; withdrawn and suppressed ones stay dead.")
+    return 0
+
+
+def _table_of(event: str | None) -> str | None:
+    if event is None:
+        return None
+    for known in EVENTS:
+        if event.lower() in (known.name.lower(), known.table):
+            return known.table
+    raise SettingsError(f"--event: {event!r} is none of {', '.join(known.table for known in EVENTS)}")
+
+
+def _show(rows: list[tuple[str, str, str, str]], of: int) -> None:
+    if not rows:
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("event", "why it was dead", "message"):
+        table.add_column(name, overflow="fold")
+    for _, event, message, reason in rows:
+        table.add_row(event, reason, message)
+    out.print(table)
+    if of > len(rows):
+        out.print(f"and {of - len(rows):,} more")
