@@ -1,0 +1,73 @@
+"""What an operator does with history and with dead events, by the commands."""
+
+from tests import segment_faults as faults
+from tests.end_to_end.project import Project
+from tests.end_to_end.tiny import LAYOUTS, log
+from tests.segment_server import SegmentServer
+
+
+def test_history_is_loaded_without_delivery_and_delivered_when_it_is_released(
+    delivering: Project, segment: SegmentServer
+) -> None:
+    delivering.with_files(
+        {
+            "log_20240611.csv": log(["ann,m1,c1,VIEW,,2024-06-10T08:00:00Z"]),
+            "log_20240613.csv": log(["bob,m1,c1,VIEW,,2024-06-12T08:00:00Z"]),
+        },
+        LAYOUTS,
+    )
+    delivering.settings["SEGMENT_INTEGRATIONS"] = "Amplitude"
+    said = delivering.run("--no-delivery")
+    assert "Withheld, until a run says --release: 2024-06-11, 2024-06-13" in said
+    assert len(delivering.ids()) == 2
+    assert delivering.query("SELECT count(*) FROM delivery.events") == [(0,)]
+    assert "Nothing is new." in delivering.run()
+    delivering.run("--from", "2024-06-11", "--to", "2024-06-13")
+    assert segment.requests == []
+
+    delivering.run("--release", "--from", "2024-06-11", "--to", "2024-06-11")
+    assert len(segment.received_ids) == 1
+    delivering.run("--release")
+    assert segment.received_ids == delivering.ids()
+    assert not segment.duplicates
+    assert {str(message["integrations"]) for message in segment.messages.values()} == {
+        "{'All': False, 'Amplitude': True}"
+    }
+
+
+def test_both_at_once_are_refused(project: Project) -> None:
+    done = project.command("run", "--no-delivery", "--release")
+    assert (done.returncode, done.stderr) == (2, "--no-delivery and --release contradict each other\n")
+
+
+def test_a_dead_event_is_put_back_by_a_command_and_sent_by_the_next_run(
+    delivering: Project, segment: SegmentServer
+) -> None:
+    delivering.with_files(
+        {"log_20240611.csv": log([f"u{n},m1,c1,VIEW,,2024-06-10T08:00:0{n}Z" for n in range(5)])}, LAYOUTS
+    )
+    segment.misbehave_when(
+        lambda _number, messages: any(message.get("userId") == "u3" for message in messages),
+        faults.Answer(400, body="Schema violation"),
+    )
+    assert "1 dead: Segment answered 400: Schema violation" in delivering.run()
+    assert len(segment.received_ids) == 4
+    segment.behave()
+
+    wrong = delivering.command("replay", "--event", "email_opend")
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("--event: 'email_opend' is none of email_delivered, ")
+    none = delivering.command("replay", "--reason", "something else")
+    assert "No dead event is meant" in none.stdout
+    done = delivering.command("replay", "--event", "Email Opened", "--reason", "Schema", "--date", "2024-06-11")
+    assert done.returncode == 0, done.stderr
+    assert "1 dead events are tried again" in done.stdout
+    assert "Schema violation" in done.stdout
+    assert "u3" not in done.stdout
+    assert delivering.query("SELECT status, count(*) FROM delivery.events GROUP BY ALL ORDER BY ALL") == [
+        ("delivered", 4),
+        ("waiting", 1),
+    ]
+    delivering.run()
+    assert segment.received_ids == delivering.ids()
+    assert not segment.duplicates
