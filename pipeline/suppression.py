@@ -7,6 +7,7 @@ search for a person's traces does not find the list itself.
 
 import csv
 import io
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,14 +32,16 @@ USER_ID, EMAIL, CONTACT = "user_id", "email", "contact"
 FORMER = "former contact"
 # SQL for whether a row of `raw.suppressed` has somebody left out.
 COUNTS = f"kind <> '{FORMER}'"
-# The list of this run in plain text, in the memory of one connection and nowhere else: kind, value, digest, and
-# whether the value is `naming`: it tells the person wherever it stands. Short ids and mere numbers don't: campaigns
-# and links have such ids, too.
+# The list of this run in plain text, in the memory of one connection and nowhere else: kind, value, digest, the
+# `phrase` that it is in longer texts, and whether the value is `naming`: it tells the person wherever it stands. Short
+# ids and mere numbers don't: campaigns and links have such ids, too.
 LISTED = "temp.listed_people"
 
 _NAMING_BYTES = 8
 _SPACES = "concat(' ', chr(9), chr(10), chr(13), chr(160))"
-_BETWEEN_WORDS = literal(r"""[\s"'`|;,:<>()\[\]{}=&?/\\]+""")
+# Between words.
+SEPARATORS = " \t\n\r\f\v\xa0\"'`|;,:<>()[]{}=&?/\\!#*…“”„‘’«»"
+_BETWEEN_WORDS = literal(f"[{re.escape(SEPARATORS)}]+")
 _REJECTS, _REJECTS_SCANS = "list_rejects", "list_reject_scans"
 
 
@@ -73,10 +76,35 @@ def contact_digest(list_id: str, selligent_user_id: str) -> str:
 
 
 def words(text: str) -> str:
-    """SQL for the words of a text that could name a person, as a list: as they stand, and in lower case."""
-    split = f"list_transform(regexp_split_to_array({text}, {_BETWEEN_WORDS}), lambda w: rtrim(w, '.'))"
-    kept = f"list_filter({split}, lambda w: w <> '')"
-    return f"list_concat({kept}, list_transform({kept}, lambda w: lower(w)))"
+    """SQL for the words of a text, as a list."""
+    split = f"regexp_split_to_array({text}, {_BETWEEN_WORDS})"
+    return f"list_filter(list_transform({split}, lambda w: rtrim(w, '.')), lambda w: w <> '')"
+
+
+def has_words(text: str) -> str:
+    """SQL for whether a text can be more than one word."""
+    return f"regexp_matches({text}, {literal(f'[{re.escape(SEPARATORS)}]|[.]$')})"
+
+
+def phrase(value: str) -> str:
+    """SQL for a value among `phrases`: its words with blanks between; NULL where it has none."""
+    return f"nullif(array_to_string({words(value)}, ' '), '')"
+
+
+def phrases(connection: Connection, text: str) -> str:
+    """SQL for what in a text could be a value of `LISTED`, as a list: as it stands, and in lower case. Most values are
+    one word; `o'brien@example.org` and `auth0|4711` are more than one, in a row.
+    """
+    counted = connection.execute(f"SELECT DISTINCT len(string_split(phrase, ' ')) FROM {LISTED} WHERE phrase <> ''")
+    runs = [
+        "w"
+        if length == 1
+        else f"list_transform(range(1, len(w) - {length} + 2), lambda i: array_to_string(w[i:i + {length} - 1], ' '))"
+        for length in sorted({1, *(length for (length,) in counted.fetchall())})
+    ]
+    # Each list is named by a function, so that it is made once.
+    found = f"list_transform([{words(text)}], lambda w: list_concat({', '.join(runs)}))"
+    return f"list_transform({found}, lambda p: list_concat(p, list_transform(p, lambda one: lower(one))))[1]"
 
 
 def is_suppressed(user_id: str, email: str, list_id: str, selligent_user_id: str) -> str:
@@ -194,7 +222,8 @@ def learn_contacts(connection: Connection, contacts: str, now: datetime) -> None
 
 def _read(connection: Connection, location: str | None) -> Suppressed:
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE listed_people (kind VARCHAR, value VARCHAR, digest VARCHAR, naming BOOLEAN)"
+        "CREATE OR REPLACE TEMP TABLE listed_people "
+        "(kind VARCHAR, value VARCHAR, digest VARCHAR, phrase VARCHAR, naming BOOLEAN)"
     )
     if location is None:
         return Suppressed()
@@ -221,7 +250,7 @@ def _parse(connection: Connection, path: Path) -> None:
     try:
         connection.execute(
             f"CREATE OR REPLACE TEMP TABLE listed_people AS WITH rows AS MATERIALIZED (FROM {scan}) "
-            "SELECT kind, value, sha256(kind || ':' || value) AS digest, "
+            f"SELECT kind, value, sha256(kind || ':' || value) AS digest, {phrase('value')} AS phrase, "
             f"kind = '{EMAIL}' OR (strlen(value) >= {_NAMING_BYTES} AND regexp_matches(value, '[^0-9]')) AS naming "
             f"FROM ({values}) WHERE value <> ''"
         )

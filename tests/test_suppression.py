@@ -12,7 +12,7 @@ from pipeline.exports.checks import rows_accounted_for
 from pipeline.exports.intake import look
 from pipeline.exports.loading import Loaded, load
 from pipeline.forgetting.rows import forget_ledger, forget_rows
-from pipeline.forgetting.sought import make_sought
+from pipeline.forgetting.sought import count_in, make_sought
 from pipeline.models.span import suppressed_people
 from pipeline.segment.ledger import Ledger
 from pipeline.suppression import LISTED, Suppressed, check, is_anybody, is_suppressed, refresh
@@ -253,6 +253,25 @@ def test_rows_of_the_list_are_counted_and_not_kept(desk: Listing) -> None:
     assert accounts.rows == 15
 
 
+def test_values_of_several_words_are_found_in_texts_too(desk: Listing) -> None:
+    """An address can have an apostrophe, and ids of login services have bars and colons."""
+    desk.put(
+        "opens.csv",
+        HEADER
+        + "auth0|5f7c8ec7c33,half\n"
+        + ",O'Brien@x.org\n"
+        + f"x,,,,,{AT},o'brien@x.org,shifted\n"
+        + f"bob,,,,mailto:o'brien@x.org!,{AT},OPEN,\n"
+        + f"bob,,,,mailto:brien@x.org,{AT},OPEN,\n"
+        + "auth0|5f7c8ec7c34,half\n",
+    )
+    desk.suppress("user_id,email\nauth0|5f7c8ec7c33,o'brien@x.org\n")
+    desk.take()
+    assert desk.rejected("text") == ["auth0|5f7c8ec7c34,half"]
+    assert desk.events("link_name") == [None, "mailto:brien@x.org"]
+    assert rows_accounted_for(desk.connection, EVERY_DATE).hold
+
+
 def test_a_reload_keeps_out_who_was_listed_meanwhile_and_the_numbers_say_so(desk: Listing) -> None:
     desk.put("opens.csv", HEADER + f"ann,,,,,{AT},OPEN,\nbob,,,,,{AT},OPEN,\n")
     desk.suppress("user_id\nnobody\n")
@@ -303,3 +322,31 @@ def test_a_rejected_row_that_has_the_number_of_a_forgotten_contact_somewhere_is_
     forget(desk)
     assert desk.rejected("line") == [3, 4]
     assert rows_accounted_for(desk.connection, EVERY_DATE).hold
+
+
+def test_another_person_whose_address_ends_alike_keeps_it_where_one_is_forgotten(desk: Listing) -> None:
+    """Messages that wait would be sent to `mary.(forgotten)`."""
+    mary = '{"userId":"mary.ann@x.org","properties":{"link_name":"x"}}'
+    bob = '{"userId":"bob","properties":{"link_name":"mailto:Ann@x.org."}}'
+    desk.connection.execute("INSERT INTO delivery.outbox (id, payload) VALUES ('1', ?), ('2', ?)", [mary, bob])
+    desk.put("opens.csv", HEADER + f"bob,,,,,{AT},OPEN,ann@x.org ann@x.org\nbob,,,,,{AT},OPEN,ann@x.org.uk\n")
+    desk.load()
+    desk.suppress("email\nann@x.org\n")
+    forget(desk)
+    assert desk.connection.execute("SELECT payload FROM delivery.outbox ORDER BY id").fetchall() == [
+        (mary,),
+        ('{"userId":"bob","properties":{"link_name":"mailto:(forgotten)."}}',),
+    ]
+    assert desk.events("extra") == ['{"NOTE":"(forgotten) (forgotten)"}', '{"NOTE":"ann@x.org.uk"}']
+
+
+@pytest.mark.parametrize("value", ["o'brien@x.org", "auth0|5f7c8ec7c33", "(crm:4711=zoe)", "Zoe von Zonder"])
+def test_what_is_forgotten_in_texts_is_not_found_afterwards(desk: Listing, value: str) -> None:
+    desk.put("opens.csv", HEADER + f"bob,,,,see {value},{AT},OPEN,see <{value}>.\n")
+    desk.load()
+    desk.suppress(f"{'email' if '@' in value else 'user_id'}\n{value}\n")
+    make_sought(desk.connection)
+    assert count_in(desk.connection, "raw.events") > 0
+    forget(desk)
+    assert count_in(desk.connection, "raw.events") == 0
+    assert value not in str(desk.events("link_name", "extra"))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import duckdb
 
-from pipeline.suppression import CONTACT, EMAIL, LISTED, USER_ID, contact_digest, normal, words
+from pipeline.suppression import CONTACT, EMAIL, LISTED, USER_ID, contact_digest, normal, phrases
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -36,12 +36,12 @@ def keep_out(connection: Connection, rows: str) -> tuple[str, int]:
             FROM ({rows})
         ),
         said_words AS (
-            SELECT row_number, rejected, unnest({words("said")}) AS word FROM rows
+            SELECT row_number, rejected, unnest({phrases(connection, "said")}) AS word FROM rows
             WHERE rejected OR contains(said, '@')
         ),
         naming AS (
             SELECT DISTINCT row_number, rejected FROM said_words JOIN {LISTED} AS listed
-                ON said_words.word = listed.value AND (listed.naming OR said_words.rejected)
+                ON said_words.word = listed.phrase AND (listed.naming OR said_words.rejected)
         )
         SELECT row_number, true AS of_listed FROM rows WHERE {_is_listed(connection)}
         UNION ALL
@@ -84,8 +84,8 @@ def keep_out_unread(connection: Connection, rows: str) -> tuple[str, int]:
     )
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE suppressed_unread AS SELECT DISTINCT number "
-        f"FROM (SELECT number, unnest({words('text')}) AS word FROM temp.unread_rows) "
-        f"WHERE word IN (SELECT value FROM {LISTED})"
+        f"FROM (SELECT number, unnest({phrases(connection, 'text')}) AS word FROM temp.unread_rows) "
+        f"WHERE word IN (SELECT phrase FROM {LISTED})"
     )
     withheld = connection.execute("SELECT count(*) FROM temp.suppressed_unread").fetchall()[0][0]
     kept = (

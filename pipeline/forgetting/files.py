@@ -5,12 +5,13 @@ import sqlite3
 from pathlib import Path
 
 import duckdb
+import fsspec
 
 from pipeline.catalog import EVENTS
 from pipeline.dates import EVERY_DATE
 from pipeline.errors import WarehouseError
 from pipeline.forgetting.needles import Needles, found_in
-from pipeline.forgetting.sought import naming_words
+from pipeline.forgetting.sought import count_in_parquet, naming
 from pipeline.segment import outbox
 from pipeline.segment.delivery import write_out
 from pipeline.segment.ledger import Ledger
@@ -29,20 +30,23 @@ def naming_bodies(connection: Connection, folder: Path) -> tuple[list[Path], int
     bodies = [str(path) for path in files_below(folder) if path.suffix == ".json"]
     if not bodies:
         return [], 0
+    listed = ", ".join(literal(body) for body in bodies)
+    messages = (
+        "(SELECT filename, CAST(payload AS VARCHAR) AS payload FROM (SELECT filename, unnest(batch) AS payload "
+        f"FROM read_json([{listed}], columns = {{batch: 'JSON[]'}}, filename = true)))"
+    )
+    names_somebody = naming(connection, "naming_messages", messages, "payload")
     rows = connection.execute(
-        "SELECT filename, count(*) FROM ("
-        "SELECT filename, unnest(batch) AS payload FROM read_json(?, columns = {batch: 'JSON[]'}, filename = true)"
-        f") WHERE {outbox.OF_SUPPRESSED} OR {naming_words('CAST(payload AS VARCHAR)')} GROUP BY filename",
-        [bodies],
+        f"SELECT filename, count(*) FROM {messages} WHERE {outbox.OF_SUPPRESSED} OR {names_somebody} GROUP BY filename"
     ).fetchall()
-    return [Path(name) for name, _ in rows], sum(messages for _, messages in rows)
+    return [Path(name) for name, _ in rows], sum(count for _, count in rows)
 
 
 def forget_bodies(connection: Connection, ledger: Ledger, folder: Path, needles: Needles, *, write_again: bool) -> int:
     """Delete the bodies of the dry run that name these people, and write what is left of them; how many messages."""
-    naming, messages = naming_bodies(connection, folder)
+    of_them, messages = naming_bodies(connection, folder)
     for path in files_below(folder):
-        if path in naming or found_in(path, needles):
+        if path in of_them or found_in(path, needles):
             path.unlink()
     if write_again and folder.is_dir():
         for event in EVENTS:
@@ -62,9 +66,12 @@ def forget_old_snapshots(connection: Connection) -> int:
     connection.execute("CALL ducklake_rewrite_data_files('lake', delete_threshold => 0)")
     connection.execute(expire)
     old = connection.execute("CALL ducklake_cleanup_old_files('lake', cleanup_all => true)").fetchall()
-    # What a process that was killed had written and not yet told the catalog.
-    stray = connection.execute("CALL ducklake_delete_orphaned_files('lake', cleanup_all => true)").fetchall()
-    return len(old) + len(stray)
+    # What a process that was killed had written and not yet told the catalog; but another warehouse may share the place.
+    stray = connection.execute("CALL ducklake_delete_orphaned_files('lake', cleanup_all => true, dry_run => true)")
+    theirs = [path for (path,) in stray.fetchall() if count_in_parquet(connection, [path])]
+    for path in theirs:
+        fsspec.core.url_to_fs(path)[0].rm(path)
+    return len(old) + len(theirs)
 
 
 def copy_anew(warehouse: Warehouse) -> None:

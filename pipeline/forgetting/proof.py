@@ -10,9 +10,9 @@ import duckdb
 from pipeline.errors import WarehouseError
 from pipeline.forgetting.files import naming_bodies
 from pipeline.forgetting.needles import Needles, found_in
-from pipeline.forgetting.sought import PERSON_COLUMNS, SOUGHT, count_in, longer_values, tables_of
+from pipeline.forgetting.sought import count_extremes, count_in, count_in_parquet, longer_values, tables_of
 from pipeline.segment.ledger import Ledger
-from pipeline.warehouse import CATALOG, Warehouse, literal, quoted
+from pipeline.warehouse import CATALOG, Warehouse, quoted
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -32,27 +32,8 @@ def in_parquet(connection: Connection, warehouse: Warehouse) -> int:
         by_table[tuple(path.removeprefix(warehouse.files).strip("/").split("/")[:2])].append(path)
     found = 0
     for paths in by_table.values():
-        listed = ", ".join(literal(path) for path in paths)
-        found += count_in(connection, f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)")
-        found += _extremes(
-            connection,
-            "SELECT path_in_schema AS column_name, stats_min_value AS min_value, stats_max_value AS max_value "
-            f"FROM parquet_metadata([{listed}])",
-        )
+        found += count_in_parquet(connection, paths)
     return found
-
-
-def _extremes(connection: Connection, noted: str) -> int:
-    """How many columns have a value as their least or greatest; `noted` is SQL for `column_name`, `min_value` and
-    `max_value`.
-    """
-    people = ", ".join(literal(name) for name in PERSON_COLUMNS)
-    found = connection.execute(
-        f"SELECT count(*) FROM ({noted}) AS noted WHERE EXISTS (SELECT 1 FROM {SOUGHT} AS sought "
-        "WHERE lower(sought.value) IN (lower(noted.min_value), lower(noted.max_value)) "
-        f"AND (sought.naming OR noted.column_name IN ({people})))"
-    ).fetchall()
-    return int(found[0][0])
 
 
 def in_catalog(connection: Connection) -> int:
@@ -60,7 +41,7 @@ def in_catalog(connection: Connection) -> int:
     inlined = connection.execute(f"SELECT table_name FROM {CATALOG}.ducklake_inlined_data_tables").fetchall()
     found = sum(count_in(connection, f"{CATALOG}.{quoted(table)}") for (table,) in inlined)
     for statistics in ("ducklake_file_column_stats", "ducklake_table_column_stats"):
-        found += _extremes(
+        found += count_extremes(
             connection,
             f"SELECT column_name, min_value, max_value FROM {CATALOG}.{statistics} "
             f"JOIN {CATALOG}.ducklake_column USING (table_id, column_id)",

@@ -1,19 +1,21 @@
 """The rows of people who are forgotten, out of every table of the warehouse and out of the ledger."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 import duckdb
+import pandas as pd
 
 from pipeline.catalog import EVENTS
 from pipeline.dates import EVERY_DATE
-from pipeline.forgetting.sought import names_anybody, naming_words, tables_of, text_columns, values_in
+from pipeline.forgetting.sought import naming, tables_of, text_columns, texts_with
 from pipeline.segment import outbox
 from pipeline.segment.ledger import Ledger, Remaining
 from pipeline.segment.mirror import mirror_into
 from pipeline.segment.registering import register
-from pipeline.suppression import is_suppressed, words
-from pipeline.warehouse import literal, quoted, transaction
+from pipeline.suppression import SEPARATORS, is_suppressed, words
+from pipeline.warehouse import quoted, transaction
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -34,6 +36,7 @@ _FORGOTTEN_TEXTS = f"""
     WHERE ends_with(texts.reason, gone.rejected_because) -- before it can stand of which piece of an archive it is
         AND list_has_all({words("texts.text")}, {words("gone.said")})
 """
+_BETWEEN = f"[{re.escape(SEPARATORS)}]"
 # Names of files: what they are known by, so they are left alone, and found if they name somebody.
 _KEPT = ("file", "name")
 
@@ -54,9 +57,10 @@ def forget_ledger(connection: Connection, ledger: Ledger, now: datetime) -> int:
     dead = ledger.forget([Remaining(*row) for row in rows], [key for (key,) in ids])
     texts = ledger.texts()
     connection.register("ledger_texts", texts)
-    naming = connection.execute(f"SELECT key FROM ledger_texts WHERE {naming_words('reason')}").fetchall()
+    names_somebody = naming(connection, "naming_answers", "ledger_texts", "reason")
+    keys = connection.execute(f"SELECT key FROM ledger_texts WHERE {names_somebody}").fetchall()
     connection.unregister("ledger_texts")
-    ledger.replace_texts([key for (key,) in naming], FORGOTTEN)
+    ledger.replace_texts([key for (key,) in keys], FORGOTTEN)
     return dead
 
 
@@ -65,14 +69,28 @@ def forget_rows(connection: Connection, ledger: Ledger, schema: str) -> dict[str
     known = tables_of(connection)
     gone: dict[str, int] = {}
     with transaction(connection):
+        names_somebody = naming(
+            connection,
+            "naming_events",
+            "raw.events AS events WHERE rejected_because IS NOT NULL",
+            _joined(connection, "raw.events"),
+            any_value=True,
+        )
+        of_theirs = f"{_STAGED} OR (rejected_because IS NOT NULL AND {names_somebody})"
         connection.execute(
             f"CREATE OR REPLACE TEMP TABLE forgotten_rows AS SELECT export_date, file, rejected_because, "
-            f"selligent_user_id, concat_ws(' ', {', '.join(_SAID)}) AS said FROM raw.events "
-            f"WHERE {_STAGED} OR (rejected_because IS NOT NULL AND {names_anybody(_joined(connection, 'raw.events'))})"
+            f"selligent_user_id, concat_ws(' ', {', '.join(_SAID)}) AS said FROM raw.events AS events WHERE {of_theirs}"
         )
         connection.execute(_FORGOTTEN_TEXTS)
+        names_somebody = naming(
+            connection,
+            "naming_rejected",
+            "raw.rejected_rows AS rejected_rows",
+            _joined(connection, "raw.rejected_rows"),
+            any_value=True,
+        )
         rejected = (
-            f"{names_anybody(_joined(connection, 'raw.rejected_rows'))} OR (export_date, file, line, text) IN "
+            f"{names_somebody} OR (export_date, file, line, text) IN "
             "(SELECT (export_date, file, line, text) FROM temp.forgotten_texts)"
         )
         connection.execute(
@@ -82,8 +100,7 @@ def forget_rows(connection: Connection, ledger: Ledger, schema: str) -> dict[str
         )
         conditions = {
             '"raw"."rejected_rows"': rejected,
-            '"raw"."events"': f"{_STAGED} OR (rejected_because IS NOT NULL "
-            f"AND {names_anybody(_joined(connection, 'raw.events'))})",
+            '"raw"."events"': of_theirs,
             '"raw"."lookups"': _STAGED,
             '"staging"."event_rows"': _STAGED,
             '"staging"."events"': _STAGED,
@@ -148,16 +165,24 @@ def _blank(connection: Connection, table: str) -> None:
     for column in text_columns(connection, table):
         if column in _KEPT:
             continue
-        for value in values_in(connection, table, column):
-            pattern = literal(_as_word(value))
-            connection.execute(
-                f"UPDATE {table} SET {quoted(column)} = "
-                f"regexp_replace(CAST({quoted(column)} AS VARCHAR), {pattern}, {literal(FORGOTTEN)}, 'g') "
-                f"WHERE regexp_matches(CAST({quoted(column)} AS VARCHAR), {pattern})"
-            )
+        found = texts_with(connection, table, column)
+        if not found:
+            continue
+        before = [text for text, _ in found]
+        frame = pd.DataFrame({"before": before, "after": [_without(*each) for each in found]}, dtype="string")
+        connection.register("blanked_texts", frame)
+        connection.execute(
+            f"UPDATE {table} AS target SET {quoted(column)} = blanked.after FROM blanked_texts AS blanked "
+            f"WHERE CAST(target.{quoted(column)} AS VARCHAR) = blanked.before"
+        )
+        connection.unregister("blanked_texts")
 
 
-def _as_word(value: str) -> str:
-    """A regular expression for a value, but not for a part of a longer word."""
-    before, after = (r"\b" if edge.isascii() and edge.isalnum() else "" for edge in (value[0], value[-1]))
-    return f"(?i){before}{re.escape(value)}{after}"
+def _without(text: str, found: Sequence[str]) -> str:
+    """The text without some phrases; `mary.ann@example.org` does not have the phrase `ann@example.org`."""
+    for phrase in sorted(found, key=len, reverse=True):
+        if not phrase:  # of a value without any word, which a text can be, and not contain
+            return FORGOTTEN
+        said = rf"\.*{_BETWEEN}+".join(re.escape(word) for word in phrase.split(" "))
+        text = re.sub(rf"(?i)(?:^|(?<={_BETWEEN})){said}(?=\.*(?:{_BETWEEN}|\Z))", FORGOTTEN, text)
+    return text

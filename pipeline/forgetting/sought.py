@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 
 import duckdb
 
-from pipeline.suppression import EMAIL, LISTED, USER_ID, normal, words
+from pipeline.suppression import EMAIL, LISTED, USER_ID, has_words, normal, phrases, words
 from pipeline.warehouse import literal, quoted
 
 Connection = duckdb.DuckDBPyConnection
 
-# kind, value, and whether it is `naming`: it tells the person wherever it stands.
+# kind, value, the phrase that it is in longer texts, and whether it is `naming`: it tells the person wherever it is.
 SOUGHT = "temp.sought_values"
 # Columns in which even a mere number tells a person.
 PERSON_COLUMNS = {
@@ -19,16 +19,14 @@ PERSON_COLUMNS = {
     "email": EMAIL,
     "context_traits_email": EMAIL,
 }
-# Columns that hold whole rows or sentences, and are looked through word by word.
-_LONG_TEXTS = ("text", "reason", "rejected_because", "extra", "payload", "dead_because")
 _REJECTED_TEXTS = ("text",)
 
 
 def make_sought(connection: Connection) -> None:
     """The table of what is looked for, from the list: also the hash that can stand in for an address in the tables."""
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE sought_values AS SELECT kind, value, naming FROM {LISTED} "
-        f"UNION ALL SELECT kind, sha256(value), true FROM {LISTED} WHERE kind = '{EMAIL}'"
+        f"CREATE OR REPLACE TEMP TABLE sought_values AS SELECT kind, value, phrase, naming FROM {LISTED} "
+        f"UNION ALL SELECT kind, sha256(value), sha256(value), true FROM {LISTED} WHERE kind = '{EMAIL}'"
     )
 
 
@@ -44,43 +42,69 @@ def text_columns(connection: Connection, relation: str) -> list[str]:
     return [row[0] for row in described if row[1] in ("VARCHAR", "JSON")]
 
 
-def _finds(column: str) -> Iterator[str]:
+def _finds(connection: Connection, column: str) -> Iterator[str]:
     """SQL for the sought values that stand in `texts`, with how `often`."""
     for kind in (USER_ID, EMAIL):
         yield (
-            f"SELECT value, text, often FROM texts JOIN {SOUGHT} AS sought ON sought.value = {normal(kind, 'text')} "
+            "SELECT value, phrase, text, often FROM texts "
+            f"JOIN {SOUGHT} AS sought ON sought.value = {normal(kind, 'text')} "
             f"AND (sought.naming OR sought.kind = {literal(PERSON_COLUMNS.get(column, ''))})"
         )
-    searched = "true" if column in _LONG_TEXTS else "contains(text, '@')"
     # A rejected row has no columns to tell the person by.
     telling = "true" if column in _REJECTED_TEXTS else "sought.naming"
     yield (
-        f"SELECT value, text, often FROM (SELECT text, often, unnest({words('text')}) AS word FROM texts "
-        f"WHERE {searched}) JOIN {SOUGHT} AS sought ON sought.value = word AND {telling}"
+        "SELECT value, phrase, text, often FROM "
+        f"(SELECT text, often, unnest({phrases(connection, 'text')}) AS word FROM texts WHERE {has_words('text')}) "
+        f"JOIN {SOUGHT} AS sought ON sought.phrase = word AND {telling}"
     )
 
 
-def values_in(connection: Connection, relation: str, column: str) -> list[str]:
-    """The sought values that texts of a column are, or contain."""
-    rows = connection.execute(_query("DISTINCT value", relation, column)).fetchall()
-    return [value for (value,) in rows]
+def texts_with(connection: Connection, relation: str, column: str) -> list[tuple[str, list[str]]]:
+    """Texts of a column that are, or contain, sought values, with their phrases."""
+    query = _query(connection, "text, list(DISTINCT coalesce(phrase, ''))", relation, column)
+    return connection.execute(f"{query} GROUP BY text").fetchall()
 
 
 def count_in(connection: Connection, relation: str, columns: Sequence[str] | None = None) -> int:
     """How often sought values are found in the text columns of a relation (SQL)."""
     listed = text_columns(connection, relation) if columns is None else columns
     return sum(
-        int(connection.execute(_query("coalesce(sum(often), 0)", relation, column)).fetchall()[0][0])
+        int(connection.execute(_query(connection, "coalesce(sum(often), 0)", relation, column)).fetchall()[0][0])
         for column in listed
     )
 
 
-def _query(wanted: str, relation: str, column: str) -> str:
+def _query(connection: Connection, wanted: str, relation: str, column: str) -> str:
     return (
         f"WITH texts AS MATERIALIZED (SELECT CAST({quoted(column)} AS VARCHAR) AS text, count(*) AS often "
         f"FROM {relation} WHERE {quoted(column)} IS NOT NULL GROUP BY 1) "
-        f"SELECT {wanted} FROM ({' UNION '.join(_finds(column))})"
+        f"SELECT {wanted} FROM ({' UNION '.join(_finds(connection, column))})"
     )
+
+
+def count_in_parquet(connection: Connection, paths: Sequence[str]) -> int:
+    """How often sought values are found in Parquet files, among their rows and the extremes that they note."""
+    listed = ", ".join(literal(path) for path in paths)
+    return count_in(connection, f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)") + (
+        count_extremes(
+            connection,
+            "SELECT path_in_schema AS column_name, stats_min_value AS min_value, stats_max_value AS max_value "
+            f"FROM parquet_metadata([{listed}])",
+        )
+    )
+
+
+def count_extremes(connection: Connection, noted: str) -> int:
+    """How many columns have a value as their least or greatest; `noted` is SQL for `column_name`, `min_value` and
+    `max_value`.
+    """
+    people = ", ".join(literal(name) for name in PERSON_COLUMNS)
+    found = connection.execute(
+        f"SELECT count(*) FROM ({noted}) AS noted WHERE EXISTS (SELECT 1 FROM {SOUGHT} AS sought "
+        "WHERE lower(sought.value) IN (lower(noted.min_value), lower(noted.max_value)) "
+        f"AND (sought.naming OR noted.column_name IN ({people})))"
+    ).fetchall()
+    return int(found[0][0])
 
 
 def longer_values(connection: Connection, values: Sequence[bytes]) -> dict[bytes, list[bytes]]:
@@ -103,14 +127,17 @@ def longer_values(connection: Connection, values: Sequence[bytes]) -> dict[bytes
     return {value: sorted(set(others), key=len, reverse=True) for value, others in found.items()}
 
 
-def naming_words(text: str) -> str:
-    """SQL for whether a text names somebody who is sought; for texts that are few or long."""
-    return f"list_has_any({words(text)}, (SELECT coalesce(list(value), []) FROM {SOUGHT} WHERE naming))"
-
-
-def names_anybody(text: str) -> str:
-    """The same for a rejected row, in which nothing need be in its place: any value tells the person."""
-    return f"list_has_any({words(text)}, (SELECT coalesce(list(value), []) FROM {SOUGHT}))"
+def naming(connection: Connection, table: str, rows: str, text: str, *, any_value: bool = False) -> str:
+    """SQL for whether a text of these rows (SQL) names somebody who is sought; looked up in `table` of this connection,
+    since a list of a million people can't be gone through for each row. `any_value`: for rejected rows, in which
+    nothing need be in its place, so that any value tells the person.
+    """
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT DISTINCT text "
+        f"FROM (SELECT text, unnest({phrases(connection, 'text')}) AS word FROM (SELECT {text} AS text FROM {rows})) "
+        f"JOIN {SOUGHT} AS sought ON sought.phrase = word AND {'true' if any_value else 'sought.naming'}"
+    )
+    return f"coalesce({text} IN (SELECT text FROM temp.{table}), false)"
 
 
 def tables_of(connection: Connection) -> list[str]:
