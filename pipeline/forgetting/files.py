@@ -66,7 +66,7 @@ def forget_old_snapshots(connection: Connection) -> int:
     connection.execute("CALL ducklake_rewrite_data_files('lake', delete_threshold => 0)")
     connection.execute(expire)
     old = connection.execute("CALL ducklake_cleanup_old_files('lake', cleanup_all => true)").fetchall()
-    # What a process that was killed had written and not yet told the catalog; but another warehouse may share the place.
+    # What a process that was killed had not yet told the catalog of; but another warehouse may share the place.
     stray = connection.execute("CALL ducklake_delete_orphaned_files('lake', cleanup_all => true, dry_run => true)")
     theirs = [path for (path,) in stray.fetchall() if count_in_parquet(connection, [path])]
     for path in theirs:
