@@ -217,7 +217,7 @@ def _unanswered(answer: Unanswered) -> Confirmation:
         "unanswered",
         False,
         f"Segment's Public API told nothing: {answer.reason.rstrip('.')}. "
-        "When that is put right, materialise delivery/confirmation of these dates again; the deliveries went on without.",
+        "Put that right and materialise delivery/confirmation of these dates again; the deliveries are not touched.",
     )
 
 
