@@ -9,13 +9,14 @@ from pipeline.progress import progress_logger
 from pipeline.report.assets import report
 from pipeline.resources import Exports, SegmentResource, WarehouseResource
 from pipeline.segment.assets import deliveries, outbox
+from pipeline.segment.confirming import confirmation
 from pipeline.settings import load_settings
 
 # A wrong setting is told when the code is loaded, before anything is touched.
 load_settings()
 
 defs = dg.Definitions(
-    assets=[raw, models, outbox, *deliveries, report],
+    assets=[raw, models, outbox, *deliveries, report, confirmation],
     jobs=[selligent_to_segment],
     schedules=[selligent_to_segment_daily],
     sensors=[new_exports],

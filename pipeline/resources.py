@@ -19,6 +19,7 @@ from pipeline.segment.client import SegmentClient
 from pipeline.segment.delivery import CURRENT_DAYS, History
 from pipeline.segment.ledger import Ledger
 from pipeline.segment.pacing import Pace
+from pipeline.segment.public_api import PublicApiClient
 from pipeline.settings import Settings, load_settings
 from pipeline.warehouse import Warehouse
 
@@ -93,3 +94,17 @@ class SegmentResource(dg.ConfigurableResource):
         if self._history_pace is None:
             self._history_pace = Pace(load_settings().backfill_events_per_second, inside=self._pace)
         return History(today - timedelta(days=CURRENT_DAYS), partial(client.send, pace=self._history_pace))
+
+    @contextmanager
+    def public_api(self) -> Iterator[PublicApiClient | None]:
+        """A client for Segment's Public API; None without a token, which means that nothing is confirmed."""
+        settings = load_settings()
+        if settings.segment_public_api_token is None or settings.segment_source_id is None:
+            yield None
+            return
+        token = settings.segment_public_api_token.get_secret_value()
+        client = PublicApiClient(settings.segment_public_api, token, settings.segment_source_id)
+        try:
+            yield client
+        finally:
+            client.close()

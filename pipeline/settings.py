@@ -7,7 +7,7 @@ import difflib
 import ipaddress
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -33,11 +33,21 @@ DATA_DIR = PROJECT_ROOT / os.environ.get("PIPELINE_DATA_DIR", "data")
 # Segment docs, "Regional Segment": each region has its own endpoint, and the other's events are lost.
 ENDPOINTS = {"us": "https://api.segment.io", "eu": "https://events.eu1.segmentapis.com"}
 SEGMENT_DOMAINS = {"us": ("api.segment.io",), "eu": ("events.eu1.segmentapis.com", "eu1.api.segmentapis.com")}
+# Segment docs, "Public API: Regional endpoints".
+PUBLIC_APIS = {"us": "https://api.segmentapis.com", "eu": "https://eu1.api.segmentapis.com"}
+PUBLIC_API_DOMAINS = {"us": ("api.segmentapis.com",), "eu": ("eu1.api.segmentapis.com",)}
 RESERVED_SCHEMAS = {"raw", "staging", "delivery", "main", "temp", "system", "information_schema", "pg_catalog"}
-SECRETS = {"SEGMENT_WRITE_KEY", "WAREHOUSE", "LEDGER", "SELLIGENT_EXPORTS", "SELLIGENT_SUPPRESSED", "SEGMENT_ENDPOINT"}
-LATER_SETTINGS = (
+SECRETS = {
+    "SEGMENT_WRITE_KEY",
+    "WAREHOUSE",
+    "LEDGER",
+    "SELLIGENT_EXPORTS",
+    "SELLIGENT_SUPPRESSED",
+    "SEGMENT_ENDPOINT",
+    "SEGMENT_PUBLIC_API",
     "SEGMENT_PUBLIC_API_TOKEN",
-    "SEGMENT_SOURCE_ID",
+}
+LATER_SETTINGS = (
     "ALERT_WEBHOOK",
     "KEEP_SNAPSHOTS_DAYS",
 )
@@ -54,6 +64,35 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _of_the_region(
+    value: str,
+    info: ValidationInfo,
+    defaults: Mapping[str, str],
+    domains_of: Mapping[str, Sequence[str]],
+    example: str,
+    lost: str,
+) -> str:
+    """A base URL of Segment's, by default that of the region; one that contradicts the region is refused."""
+    region: str | None = info.data.get("segment_region")
+    if region is None:  # its own fault is told already
+        return value
+    if not value:
+        return defaults[region]
+    try:
+        url = urlsplit(value)
+        host, _port = url.hostname or "", url.port
+    except ValueError:
+        raise fault(f"is no URL; it looks like {example}") from None
+    if url.scheme not in ("http", "https") or not host:
+        raise fault(f"is no URL; it looks like {example}")
+    if url.scheme != "https" and not is_loopback(host):
+        raise fault("must start with https:// (http is allowed for this machine alone)")
+    for other, domains in domains_of.items():
+        if host in domains and other != region:
+            raise fault(f"is Segment's endpoint for {other!r}, but SEGMENT_REGION is {region!r}: {lost}")
+    return value.rstrip("/")
 
 
 class Settings(BaseSettings):
@@ -74,14 +113,15 @@ class Settings(BaseSettings):
     segment_backfill_events_per_second: int | None = None
     segment_connections: int = 8
     segment_integrations: str | None = None
+    segment_public_api: str = Field(default="", validate_default=True, repr=False)
+    segment_public_api_token: SecretStr | None = None
+    segment_source_id: str | None = Field(default=None, validate_default=True)
     message_id_namespace: str = Field(default="", validate_default=True)
     segment_anonymous_id: Literal["email", "sha256"] = "email"
     warehouse: str = Field(default="ducklake:sqlite:data/warehouse.sqlite", validate_default=True, repr=False)
     warehouse_files: str = Field(default="data/warehouse/", validate_default=True)
     ledger: str = Field(default="sqlite:///data/ledger.sqlite", validate_default=True, repr=False)
 
-    segment_public_api_token: None = None
-    segment_source_id: None = None
     alert_webhook: None = None
     keep_snapshots_days: None = None
 
@@ -121,27 +161,34 @@ class Settings(BaseSettings):
     @field_validator("segment_endpoint")
     @classmethod
     def _endpoint_of_the_region(cls, value: str, info: ValidationInfo) -> str:
-        region: str | None = info.data.get("segment_region")
-        if region is None:  # its own fault is told already
+        lost = "its events would be accepted and never seen"
+        return _of_the_region(value, info, ENDPOINTS, SEGMENT_DOMAINS, "https://events.example.com", lost)
+
+    @field_validator("segment_public_api")
+    @classmethod
+    def _public_api_of_the_region(cls, value: str, info: ValidationInfo) -> str:
+        lost = "it knows nothing of the source"
+        return _of_the_region(value, info, PUBLIC_APIS, PUBLIC_API_DOMAINS, PUBLIC_APIS["us"], lost)
+
+    @field_validator("segment_public_api_token")
+    @classmethod
+    def _token_of_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        token = value.get_secret_value() if value else ""
+        if not token.isascii() or not token.isprintable() or " " in token:
+            raise fault("has a character that no token has; copy it again")
+        return value
+
+    @field_validator("segment_source_id")
+    @classmethod
+    def _token_and_source(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if "segment_public_api_token" not in info.data:  # its own fault is told already
             return value
-        if not value:
-            return ENDPOINTS[region]
-        try:
-            url = urlsplit(value)
-            host, _port = url.hostname or "", url.port
-        except ValueError:
-            raise fault("is no URL; it looks like https://events.example.com") from None
-        if url.scheme not in ("http", "https") or not host:
-            raise fault("is no URL; it looks like https://events.example.com")
-        if url.scheme != "https" and not is_loopback(host):
-            raise fault("must start with https:// (http is allowed for this machine alone)")
-        for other, domains in SEGMENT_DOMAINS.items():
-            if host in domains and other != region:
-                raise fault(
-                    f"is Segment's endpoint for {other!r}, but SEGMENT_REGION is {region!r}: "
-                    "its events would be accepted and never seen"
-                )
-        return value.rstrip("/")
+        token = info.data["segment_public_api_token"]
+        if token is not None and value is None:
+            raise fault("is missing, and SEGMENT_PUBLIC_API_TOKEN is set; set both or neither")
+        if token is None and value is not None:
+            raise fault("is set, and SEGMENT_PUBLIC_API_TOKEN is missing; set both or neither")
+        return value
 
     @field_validator("segment_integrations")
     @classmethod

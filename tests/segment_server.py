@@ -233,7 +233,7 @@ class _Protocol(H11Protocol):
         super().connection_made(transport)
 
 
-class _Uvicorn(uvicorn.Server):
+class Uvicorn(uvicorn.Server):
     """Uvicorn that says when it is up and stops when told, instead of looking ten times a second."""
 
     def __init__(self, app: Starlette) -> None:
@@ -320,7 +320,7 @@ class SegmentServer(Misbehaviour):
         self._port = listening.getsockname()[1]
         self.url = f"http://127.0.0.1:{self._port}"
         methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-        self._uvicorn = _Uvicorn(Starlette(routes=[Route("/{path:path}", self._respond, methods=methods)]))
+        self._uvicorn = Uvicorn(Starlette(routes=[Route("/{path:path}", self._respond, methods=methods)]))
         self._thread = threading.Thread(target=self._uvicorn.run, args=([listening],), daemon=True)
         self._thread.start()
         if not self._uvicorn.up.wait(timeout=30):

@@ -12,8 +12,6 @@ from pipeline.settings import PROJECT_ROOT, Settings, load_settings
 SECRET = "hunter2"
 NAMES = [name.upper() for name in Settings.model_fields]
 LATER = (
-    "SEGMENT_PUBLIC_API_TOKEN",
-    "SEGMENT_SOURCE_ID",
     "ALERT_WEBHOOK",
     "KEEP_SNAPSHOTS_DAYS",
 )
@@ -59,6 +57,9 @@ def test_every_setting_of_the_contract_has_its_default(environment: Environment)
         "segment_backfill_events_per_second": None,
         "segment_connections": 8,
         "segment_integrations": None,
+        "segment_public_api": "https://api.segmentapis.com",
+        "segment_public_api_token": None,
+        "segment_source_id": None,
         "message_id_namespace": "Selligent Marketing Cloud",
         "segment_anonymous_id": "email",
         "warehouse": f"ducklake:sqlite:{PROJECT_ROOT}/data/warehouse.sqlite",
@@ -303,6 +304,30 @@ def test_an_endpoint_is_not_judged_by_a_region_that_is_none(environment: Environ
     )
 
 
+# The Public API
+
+
+def test_the_public_api_is_that_of_the_region(environment: Environment) -> None:
+    assert environment.load(SEGMENT_REGION="eu").segment_public_api == "https://eu1.api.segmentapis.com"
+    assert environment.load(SEGMENT_PUBLIC_API="http://127.0.0.1:8080/").segment_public_api == "http://127.0.0.1:8080"
+    assert environment.refusal(SEGMENT_PUBLIC_API="https://api.segmentapis.com") == (
+        "SEGMENT_PUBLIC_API: is Segment's endpoint for 'us', but SEGMENT_REGION is 'eu': it knows nothing of the source"
+    )
+    assert environment.refusal(SEGMENT_PUBLIC_API="http://api.segmentapis.com") == (
+        "SEGMENT_PUBLIC_API: must start with https:// (http is allowed for this machine alone)"
+    )
+
+
+def test_a_token_needs_a_source_and_a_source_needs_a_token(environment: Environment) -> None:
+    assert environment.load(SEGMENT_PUBLIC_API_TOKEN="t", SEGMENT_SOURCE_ID="s").segment_source_id == "s"
+    assert environment.refusal(SEGMENT_SOURCE_ID="") == (
+        "SEGMENT_SOURCE_ID: is missing, and SEGMENT_PUBLIC_API_TOKEN is set; set both or neither"
+    )
+    assert environment.refusal(SEGMENT_PUBLIC_API_TOKEN="", SEGMENT_SOURCE_ID="s") == (
+        "SEGMENT_SOURCE_ID: is set, and SEGMENT_PUBLIC_API_TOKEN is missing; set both or neither"
+    )
+
+
 # Stores
 
 
@@ -346,6 +371,9 @@ def test_the_password_of_a_ledger_reaches_the_database(environment: Environment)
 RIGHT_WITH_SECRETS = {
     "SEGMENT_WRITE_KEY": SECRET,
     "SEGMENT_ENDPOINT": f"https://zoe:{SECRET}@example.com",
+    "SEGMENT_PUBLIC_API": f"https://zoe:{SECRET}@example.com",
+    "SEGMENT_PUBLIC_API_TOKEN": SECRET,
+    "SEGMENT_SOURCE_ID": "source-1",
     "SELLIGENT_EXPORTS": f"sftp://zoe:{SECRET}@example.com/out",
     "WAREHOUSE": f"ducklake:postgres:host=db password={SECRET}",
     "LEDGER": f"postgresql://zoe:{SECRET}@db/ledger",
@@ -378,7 +406,10 @@ def test_a_write_key_is_told_only_when_asked_for(environment: Environment) -> No
         ("LEDGER", f"mysql://zoe:{SECRET}@db/ledger"),
         ("LEDGER", f"zoe:{SECRET}@db"),
         ("LEDGER", f"postgresql://zoe:{SECRET}@db:port/ledger"),
-        ("SEGMENT_PUBLIC_API_TOKEN", SECRET),
+        ("SEGMENT_PUBLIC_API_TOKEN", f"{SECRET}\u200b"),
+        ("SEGMENT_PUBLIC_API_TOKEN", f"{SECRET} {SECRET}"),
+        ("SEGMENT_PUBLIC_API", f"http://zoe:{SECRET}@example.com"),
+        ("SEGMENT_PUBLIC_API", f"https://zoe:{SECRET}@eu1.api.segmentapis.com"),
         ("ALERT_WEBHOOK", f"https://example.com/{SECRET}"),
     ],
 )

@@ -91,10 +91,16 @@ def _run_job(dates: ExportDates, *, everything: bool) -> bool:
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):  # dbt's own lines go to its log
         from pipeline.definitions import defs
         from pipeline.segment.assets import delivery_keys
+        from pipeline.segment.confirming import CONFIRMATION
 
         job = defs.resolve_job_def("selligent_to_segment")
         console.print(f"Export dates {dates}" if everything else f"Waiting events of export dates {dates}")
-        last = [dg.AssetKey(["delivery", "outbox"]), *delivery_keys(), dg.AssetKey(["delivery", "report"])]
+        last = [
+            dg.AssetKey(["delivery", "outbox"]),
+            *delivery_keys(),
+            dg.AssetKey(["delivery", "report"]),
+            CONFIRMATION,
+        ]
         selection = None if everything else last
         with dg.DagsterInstance.get() as instance, run_lock() as tags, display() as run_config:
             fail_dead_runs(instance)

@@ -169,6 +169,18 @@ class Standing:
     forgotten: int = 0
 
 
+@dataclass(frozen=True)
+class SentBatch:
+    """A batch that was sent at least once; `lost` of its events are dead or forgotten, which may have been sent."""
+
+    event: str
+    export_date: date
+    events: int
+    lost: int
+    first_attempt_at: datetime
+    delivered_at: datetime | None
+
+
 class Ledger:
     """The ledger at a SQLAlchemy URL; its tables are made on first use.
 
@@ -479,6 +491,26 @@ class Ledger:
             sum(standing.dead for standing in found),
             sum(standing.forgotten for standing in found),
         )
+
+    def sent_since(self, moment: datetime) -> list[SentBatch]:
+        """Batches that were delivered since then, and those that were tried and are still waiting."""
+        dead = sa.select(sa.func.count()).where(dead_events.c.batch_id == batches.c.batch_id).scalar_subquery()
+        gone = (
+            sa.select(sa.func.coalesce(sa.func.sum(forgotten.c.events), 0))
+            .where(forgotten.c.batch_id == batches.c.batch_id)
+            .scalar_subquery()
+        )
+        tried = sa.func.coalesce(batches.c.first_attempt_at, batches.c.delivered_at, type_=Instant)
+        query = sa.select(
+            batches.c.event,
+            batches.c.export_date,
+            batches.c.events,
+            (dead + gone).label("lost"),
+            tried.label("first_attempt_at"),
+            batches.c.delivered_at,
+        ).where(tried.is_not(None), sa.or_(batches.c.delivered_at.is_(None), batches.c.delivered_at >= moment))
+        with self._engine.connect() as connection:
+            return [SentBatch(**row) for row in connection.execute(query).mappings()]
 
     def frames(self, dates: ExportDates) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Batches and dead events of some export dates, as the warehouse's copies have them."""

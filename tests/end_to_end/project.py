@@ -59,7 +59,8 @@ class Project:
             "PIPELINE_DATA_DIR": str(self.data),
             "SEGMENT_EVENTS_PER_SECOND": "0",
         }
-        clean = {name: value for name, value in os.environ.items() if name not in ("SEGMENT_WRITE_KEY", "COLUMNS")}
+        unwanted = ("SEGMENT_WRITE_KEY", "SEGMENT_PUBLIC_API_TOKEN", "SEGMENT_SOURCE_ID", "COLUMNS")
+        clean = {name: value for name, value in os.environ.items() if name not in unwanted}
         return {**clean, **ours, **self.settings}
 
     def with_examples(self) -> "Project":

@@ -15,6 +15,7 @@ ASSETS = {
     "delivery/outbox",
     *(f"delivery/{name}" for name in TABLES),
     "delivery/report",
+    "delivery/confirmation",
 }
 _TELL = """
 import json
@@ -52,6 +53,7 @@ def test_every_step_is_an_asset_and_every_test_is_a_check(project: Project) -> N
         "every_row_is_accounted_for",
         "staged_is_modelled_or_known",
         "due_is_delivered_waiting_or_dead",
+        "segment_kept_what_was_delivered",
     }
     assert (shown["jobs"], shown["schedules"], shown["sensors"]) == (
         ["selligent_to_segment"],
