@@ -20,7 +20,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import bare, compare_dlt, contents, encodings, end_to_end, ours
+from benchmarks import bare, compare_dlt, contents, encodings, end_to_end, ours, senders
 from benchmarks.generate import FILE_NAME, SHARE_OF_EVENTS
 from benchmarks.processes import Clone
 
@@ -79,11 +79,14 @@ class Workshop:
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--rows", default=5_000_000, show_default=True, help="Rows to load and model; 0: leave that out.")
 @click.option("--end-to-end", "events", default=1_000_000, show_default=True, help="Events to run; 0: leave out.")
+@click.option("--deliver", "sent", default=1_000_000, show_default=True, help="Events to deliver; 0: leave out.")
 @click.option("--repeat", default=1, show_default=True, help="Runs of each kind; medians are shown.")
 @click.option("--dlt/--no-dlt", "with_dlt", default=True, show_default=True, help="Whether to compare with dlt.")
 @click.option("--encodings/--no-encodings", "with_encodings", default=True, show_default=True, help="Another encoding.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Work in this folder, and leave everything there.")
-def main(rows: int, events: int, repeat: int, with_dlt: bool, with_encodings: bool, keep: Path | None) -> None:
+def main(
+    rows: int, events: int, sent: int, repeat: int, with_dlt: bool, with_encodings: bool, keep: Path | None
+) -> None:
     """Measure seconds and memory."""
     with TemporaryDirectory(prefix="benchmarks_") as temporary:
         folder = keep.absolute() if keep else Path(temporary)
@@ -96,6 +99,8 @@ def main(rows: int, events: int, repeat: int, with_dlt: bool, with_encodings: bo
             _encodings(workshop, rows, repeat)
         if events:
             _end_to_end(workshop, events, repeat)
+        if sent:
+            _deliveries(workshop, sent)
 
 
 def _load_and_model(workshop: Workshop, rows: int, repeat: int, with_dlt: bool) -> None:
@@ -120,6 +125,8 @@ def _load_and_model(workshop: Workshop, rows: int, repeat: int, with_dlt: bool) 
     console.print(_table_of_both(f"{rows:,} rows, {megabytes:,.0f} MB of CSV", of_ours, of_bare))
     same = all(found == tables[0] for found in tables)
     console.print(f"The {len(tables[0])} tables that both made say the same: {'yes' if same else 'NO'}\n")
+    if not same:
+        raise SystemExit("What does not do the same work can't be compared.")
     if with_dlt:
         console.print(_table_of_dlt(of_dlt, rows / _median(of_ours, lambda run: run.load)))
 
@@ -198,6 +205,49 @@ def _end_to_end(workshop: Workshop, events: int, repeat: int) -> None:
     table.add_row("peak MB, the process", f"{_median(runs, lambda run: run.peak):,.0f}")
     table.add_row("peak MB, dbt below it", f"{_median(runs, lambda run: run.dbt_peak):,.0f}")
     console.print(table)
+
+
+# Of all events, how many the slow ones send: what counts is how many a second.
+_SHARE_OF_THE_SLOW = 20
+_ANSWER_SECONDS = 0.2
+
+
+def _deliveries(workshop: Workshop, events: int) -> None:
+    with workshop.copy("deliveries", workshop.folder) as copy:
+        copy.python("benchmarks.senders", "prepare", str(events))
+        slow = max(events // _SHARE_OF_THE_SLOW, 1)
+        runs = {
+            "cut: all messages made": senders.measure(copy, "cut", events),
+            "ours": senders.measure(copy, "ours", events),
+            "the official client": senders.measure(copy, "official", slow),
+            "a naive loop": senders.measure(copy, "naive", slow),
+            "ready-made bodies": senders.measure(copy, "ready", events),
+        }
+        table = _table(
+            "Delivery to a server that only answers", "", "events", "seconds", "a second", "ours is", "peak MB"
+        )
+        of_ours = runs["ours"].events / runs["ours"].seconds
+        for name, run in runs.items():
+            rate = run.events / run.seconds
+            table.add_row(
+                name,
+                f"{run.events:,}",
+                f"{run.seconds:.1f}",
+                f"{rate:,.0f}",
+                f"{of_ours / rate:.2f} ×",
+                f"{run.peak:,.0f}",
+            )
+        console.print(table)
+    with workshop.copy("slow answers", workshop.folder) as copy:
+        copy.python("benchmarks.senders", "prepare", str(events))
+        senders.measure(copy, "cut", events)
+        run = senders.measure(copy, "ours", events, _ANSWER_SECONDS)
+        possible = senders.CONNECTIONS / _ANSWER_SECONDS
+        share = run.batches / run.seconds / possible
+        console.print(
+            f"With {_ANSWER_SECONDS} s an answer and {senders.CONNECTIONS} connections: {share:.0%} of the "
+            f"{possible:.0f} requests a second that those can carry (aim: 90 %)"
+        )
 
 
 def _table(title: str, first: str, *others: str) -> Table:

@@ -2,7 +2,8 @@
 
     python -m benchmarks.senders KIND PORT EVENTS
 
-- ours: the outbox is cut and delivered as the assets do it; `deliver` and `cut` are counted apart.
+- cut: the outbox is cut, in which all messages are made; in a process of its own, whose memory is not the delivery's.
+- ours: it is delivered.
 - official: Segment's own Python client, with its defaults but for a queue that drops nothing and no limit of requests;
   events come from the table a row at a time.
 - naive: what one writes first: rows as dictionaries, a hundred at a time, `requests.post(json=…)`.
@@ -11,21 +12,25 @@
 
 import gzip
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 
+from benchmarks.processes import Clone
+from pipeline.catalog import EVENTS
 from pipeline.dates import ExportDates
 from pipeline.segment.client import GZIP_LEVEL, SegmentClient, body_of
 from pipeline.segment.delivery import deliver
 from pipeline.segment.ledger import Ledger
-from pipeline.segment.outbox import bodies, cut
+from pipeline.segment.outbox import bodies, cut, cut_batches
 from pipeline.segment.pacing import Pace
 from pipeline.segment.registering import register
 from pipeline.settings import load_settings
@@ -64,8 +69,6 @@ _OTHER_TABLES = "CREATE TABLE {schema}.{table} AS SELECT *{more} FROM {schema}.e
 def prepare(events: int) -> None:
     """The tables that dbt would have made, with so many events."""
     settings = load_settings()
-    from pipeline.catalog import EVENTS
-
     with Warehouse.of(settings).writing() as connection:
         for statement in _STAGED.format(events=events, schema=settings.schema_name).split(";"):
             connection.execute(statement)
@@ -76,21 +79,25 @@ def prepare(events: int) -> None:
                 connection.execute(_OTHER_TABLES.format(schema=settings.schema_name, table=event.table, more=more))
 
 
-def ours(port: int, _events: int) -> dict[str, float]:
-    """Cut, then deliver."""
-    settings, ledger = load_settings(), Ledger(load_settings().ledger)
-    warehouse, now = Warehouse.of(settings), datetime.now(UTC)
+def made(_port: int, _events: int) -> dict[str, float]:
+    """Make all messages, and cut them into batches."""
+    settings, now = load_settings(), datetime.now(UTC)
     started = time.perf_counter()
-    with warehouse.writing() as connection:
+    with Warehouse.of(settings).writing() as connection:
         cut(connection, settings.schema_name, DATES, now)
-        register(connection, ledger, DATES, now)
-    cut_at = time.perf_counter()
+        register(connection, Ledger(settings.ledger), DATES, now)
+    return {"seconds": time.perf_counter() - started}
+
+
+def ours(port: int, _events: int) -> dict[str, float]:
+    """Deliver what was cut."""
+    ledger = Ledger(load_settings().ledger)
     client = SegmentClient(f"http://127.0.0.1:{port}", KEY, CONNECTIONS, Pace(0))
-    with warehouse.reading() as connection:
+    started = time.perf_counter()
+    with Warehouse.of(load_settings()).reading() as connection:
         sent = deliver(connection, ledger, client.send, EVENT, DATES, CONNECTIONS)
-    ended = time.perf_counter()
     assert sent.stopped_by is None
-    return {"seconds": ended - cut_at, "cut": cut_at - started, "batches": sent.batches}
+    return {"seconds": time.perf_counter() - started, "batches": sent.batches}
 
 
 def official(port: int, events: int) -> dict[str, float]:
@@ -144,14 +151,10 @@ def naive(port: int, events: int) -> dict[str, float]:
 
 
 def ready(port: int, _events: int) -> dict[str, float]:
-    """Bodies made beforehand; `ours` comes first, whose outbox is sent once more."""
-    ledger = Ledger(load_settings().ledger)
-    del ledger
+    """Bodies made beforehand of what was cut."""
     with Warehouse.of(load_settings()).reading() as connection:
-        from pipeline.segment.outbox import cut_batches
-
         batches = cut_batches(connection, DATES)
-        made = [
+        ready_made = [
             gzip.compress(body_of(messages, datetime.now(UTC)), GZIP_LEVEL)
             for start in range(0, len(batches), 32)
             for _, messages in bodies(connection, batches[start : start + 32], [])
@@ -165,7 +168,7 @@ def ready(port: int, _events: int) -> dict[str, float]:
 
     started = time.perf_counter()
     with ThreadPoolExecutor(CONNECTIONS) as pool:
-        for _ in pool.map(send, made):
+        for _ in pool.map(send, ready_made):
             pass
     return {"seconds": time.perf_counter() - started}
 
@@ -183,7 +186,37 @@ def _fail(error: object, _batch: object) -> None:
     raise SystemExit(f"the official client failed: {error}")
 
 
-KINDS = {"ours": ours, "official": official, "naive": naive, "ready": ready}
+KINDS = {"cut": made, "ours": ours, "official": official, "naive": naive, "ready": ready}
+
+
+@dataclass(frozen=True)
+class Sending:
+    """Seconds for a number of events, batches where they are told, and the process's peak in MB."""
+
+    events: int
+    seconds: float
+    batches: int
+    peak: int
+
+
+def measure(clone: Clone, kind: str, events: int, answer_seconds: float = 0) -> Sending:
+    """One way of sending, in a fresh process, to a server of its own."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.answering", str(answer_seconds)],
+        cwd=clone.folder,
+        env=dict(clone.environment),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert server.stdout is not None
+        port = server.stdout.readline().strip()
+        finished = clone.python("benchmarks.senders", kind, port, str(events))
+    finally:
+        server.terminate()
+        server.wait()
+    return Sending(events, finished.answer["seconds"], finished.answer.get("batches", 0), finished.peak)
+
 
 if __name__ == "__main__":
     if sys.argv[1] == "prepare":

@@ -17,6 +17,8 @@ from pipeline.segment.settling import Outcome, Send, settle
 
 # Batches read from the outbox at a time: some 15 MB of text.
 READ_AHEAD = 32
+# Requests on their way and in the queue for each connection: none is idle while the next batches are read.
+_QUEUE = 3
 # Of old dates few at a time, since before each group it is asked whether something newer has come.
 HISTORY_READ_AHEAD = 4
 # Export dates that are older than so many days are history.
@@ -80,7 +82,7 @@ def deliver(
     held_back: _Item | None = None
     with ThreadPoolExecutor(connections, thread_name_prefix="segment") as pool:
         while True:
-            while stopped_by is None and len(in_flight) < 2 * connections:
+            while stopped_by is None and len(in_flight) < _QUEUE * connections:
                 item = held_back or next(items, None)
                 held_back = None
                 if item is None:
