@@ -18,7 +18,7 @@ from pipeline.segment.settling import Outcome, Send, settle
 # Batches read from the outbox at a time: some 15 MB of text.
 READ_AHEAD = 32
 # Requests on their way and in the queue for each connection: none is idle while the next batches are read.
-_QUEUE = 3
+_QUEUE = 2
 # Of old dates few at a time, since before each group it is asked whether something newer has come.
 HISTORY_READ_AHEAD = 4
 # Export dates that are older than so many days are history.
@@ -102,6 +102,8 @@ def deliver(
                 refused = refused or outcome.refused is not None
                 settled_batches += outcome.delivered
                 settled_events += batch.events * outcome.delivered
+            if stopped_by is not None:
+                in_flight = {future: item for future, item in in_flight.items() if not future.cancel()}
             progress(settled_events, supply.events)
 
 

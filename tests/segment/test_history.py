@@ -1,13 +1,11 @@
 """Old dates go out last and slowly; dates can be held back; what is new never waits for what is old."""
 
-from collections.abc import Callable
-
 import pytest
 
 from pipeline.dates import EVERY_DATE, ExportDates
 from pipeline.segment import delivery, outbox
 from pipeline.segment.client import Answer
-from pipeline.segment.delivery import History
+from pipeline.segment.delivery import History, deliver
 from pipeline.segment.outbox import cut
 from pipeline.segment.registering import register
 from tests.segment.lake import DATES, DAY, NOW, SCHEMA, day, id_of, said
@@ -27,15 +25,9 @@ def on(dates: ExportDates) -> dict[str, str]:
     return {"export_date": f"{dates.first}"}
 
 
-def slowly(sender: Sender, told: Callable[[], None] = lambda: None) -> History:
-    """What is older than a week goes by this; `told` is called before each request."""
-    client = sender.client()
-
-    def send(messages: str, events: int) -> Answer:
-        told()
-        return client.send(messages, events)
-
-    return History(day(-7).first, send)
+def slowly(sender: Sender) -> History:
+    """What is older than a week goes by this."""
+    return History(day(-7).first, sender.client().send)
 
 
 def test_what_is_current_goes_first_and_history_oldest_first(sender: Sender) -> None:
@@ -54,12 +46,17 @@ def test_history_steps_aside_for_whatever_newer_comes_to_wait(sender: Sender) ->
     sender.lake.stage(*(said(n, **on(OLD)) for n in range(6)))
     sender.lake.put_out(sender.ledger, ALL)
 
-    def today_comes() -> None:
-        if len(sender.server.requests) == 0:
+    def today_comes(_done: int, _of: int) -> None:
+        if len(sender.server.requests) == 1:
             sender.lake.stage(*(said(n, "Email Link Clicked") for n in (100, 101)))
             sender.lake.put_out(sender.ledger)
 
-    sent = sender.deliver(dates=OLD, history=slowly(sender, today_comes))
+    client = sender.client()
+    sent = deliver(
+        *(sender.lake.connection, sender.ledger, client.send, "email_opened", OLD, 1, sender.time.now),
+        progress=today_comes,
+        history=slowly(sender),
+    )
     order = [ids[0] for ids in sender.server.sent_ids]
     assert order.index(id_of(100)) < len(order) - 1
     assert set(order) == {id_of(n) for n in (0, 2, 4, 100)}
