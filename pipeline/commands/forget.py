@@ -59,6 +59,8 @@ def forget(settings: Settings) -> int:
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    # One thread: DuckDB was seen to corrupt its memory, rarely, while files are rewritten and read with several.
+    connection.execute("SET threads = 1")
     now = datetime.now(UTC)
     refresh(connection, settings.selligent_suppressed, now)
     learn_contacts(connection, "SELECT * FROM raw.lookups WHERE kind = 'contacts'", now)
