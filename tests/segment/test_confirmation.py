@@ -119,6 +119,21 @@ def test_what_nobody_counted_is_missing(
     )
 
 
+def test_what_was_discarded_without_its_name_may_be_what_is_missing(
+    segment: PublicApiServer, ledger: Ledger, time: FakeTime, deliver: Deliver
+) -> None:
+    """Where nothing is missing, they are somebody else's."""
+    deliver("a", 5, START)
+    segment.tell(Happened(FAILED, "", START, 5, "source_disabled"))
+    assert confirmed(segment, ledger, time).sentence.endswith(
+        "Segment has not counted 5 email_opened (check that SEGMENT_SOURCE_ID is the source of SEGMENT_WRITE_KEY, and "
+        "look into its debugger). It discarded 5 events without telling their names for source_disabled "
+        "(the source is switched off; switch it on in its settings)."
+    )
+    segment.tell(Happened(RECEIVED, "Email Opened", START, 5))
+    assert confirmed(segment, ledger, time).holds
+
+
 def test_what_is_too_new_is_not_yet_confirmed_and_what_was_before_it_is(
     segment: PublicApiServer, ledger: Ledger, time: FakeTime, deliver: Deliver
 ) -> None:
