@@ -54,7 +54,9 @@ class _Display(logging.Handler):
     def _checked(self, event: dg.DagsterEvent) -> None:
         evaluation: Any = event.event_specific_data
         if not evaluation.passed:
-            console.print(f"check failed: {evaluation.check_name}: {evaluation.description or ''}", style="red")
+            failed = evaluation.severity is dg.AssetCheckSeverity.ERROR
+            words, style = ("check failed", "red") if failed else ("warning", "yellow")
+            console.print(f"{words}: {evaluation.check_name}: {evaluation.description or ''}", style=style)
 
     def _now(self, words: str) -> None:
         if self._progress is not None and self._task is not None:

@@ -26,6 +26,9 @@ class Granularity(StrEnum):
     DAY = "DAY"
 
 
+SIZES = {Granularity.MINUTE: _MINUTE, Granularity.HOUR: _HOUR, Granularity.DAY: _DAY}
+
+
 @dataclass(frozen=True)
 class Window:
     """From `start` up to `end`, which is no part of it; both stand on the edge of a bucket."""

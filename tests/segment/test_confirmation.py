@@ -119,6 +119,21 @@ def test_what_nobody_counted_is_missing(
     )
 
 
+def test_what_was_discarded_without_its_name_may_be_what_is_missing(
+    segment: PublicApiServer, ledger: Ledger, time: FakeTime, deliver: Deliver
+) -> None:
+    """Where nothing is missing, they are somebody else's."""
+    deliver("a", 5, START)
+    segment.tell(Happened(FAILED, "", START, 5, "source_disabled"))
+    assert confirmed(segment, ledger, time).sentence.endswith(
+        "Segment has not counted 5 email_opened (check that SEGMENT_SOURCE_ID is the source of SEGMENT_WRITE_KEY, and "
+        "look into its debugger). It discarded 5 events without telling their names for source_disabled "
+        "(the source is switched off; switch it on in its settings)."
+    )
+    segment.tell(Happened(RECEIVED, "Email Opened", START, 5))
+    assert confirmed(segment, ledger, time).holds
+
+
 def test_what_is_too_new_is_not_yet_confirmed_and_what_was_before_it_is(
     segment: PublicApiServer, ledger: Ledger, time: FakeTime, deliver: Deliver
 ) -> None:
@@ -190,6 +205,42 @@ def test_a_batch_that_arrived_before_the_stretch_and_is_in_the_ledger_after_it_i
     assert confirmed(segment, ledger, time).holds
 
 
+def test_what_is_lost_on_one_day_is_not_made_up_for_by_what_is_counted_twice_on_another(
+    segment: PublicApiServer, ledger: Ledger, time: FakeTime, deliver: Deliver
+) -> None:
+    """As many events came twice this morning as were lost two days ago."""
+    deliver("lost", 5, START - 48 * HOUR)
+    deliver("twice", 5, START)
+    segment.tell(Happened(RECEIVED, "Email Opened", START, 10))
+    found = confirmed(segment, ledger, time)
+    assert not found.holds
+    assert [(tally.missing, tally.more) for tally in found.tallies if tally.delivered] == [(5, 5)]
+
+
+def test_a_delivery_that_goes_on_while_it_is_asked_about_is_not_short_of_what_another_clock_counts_later(
+    segment: PublicApiServer, ledger: Ledger, time: FakeTime, deliver: Deliver
+) -> None:
+    """A batch a second, and Segment's clock two seconds ahead: at the newest edge, two batches seem to be missing."""
+    for number in range(100):
+        at = EDGE + timedelta(seconds=number - 90)
+        deliver(f"{number}", 5, at)
+        segment.tell(Happened(RECEIVED, "Email Opened", at + timedelta(seconds=2), 5))
+    found = confirmed(segment, ledger, time)
+    assert (found.holds, found.not_yet) == (True, 50)
+
+
+def test_hours_that_a_batch_lay_between_are_compared_together(
+    segment: PublicApiServer, ledger: Ledger, time: FakeTime, deliver: Deliver
+) -> None:
+    """Nobody knows in which of the two hours Segment counted it."""
+    full = START + 30 * MINUTE
+    deliver("before", 3, START)
+    deliver("between", 5, full + timedelta(seconds=30), first=full - timedelta(seconds=30))
+    segment.tell(Happened(RECEIVED, "Email Opened", START, 3), Happened(RECEIVED, "Email Opened", full, 5))
+    found = confirmed(segment, ledger, time)
+    assert (found.holds, [tally.more for tally in found.tallies if tally.delivered]) == (True, [0])
+
+
 def test_events_that_were_forgotten_since_are_neither_missing_nor_more(
     segment: PublicApiServer, ledger: Ledger, time: FakeTime, deliver: Deliver
 ) -> None:
@@ -238,7 +289,12 @@ BATCHES = st.lists(
 @given(sent=BATCHES, lost=st.integers(0, 5))
 def test_exactly_what_is_lost_inside_the_stretch_is_missing(sent: list[SentBatch], lost: int) -> None:
     """Segment counts each batch when it arrives, inside the stretch or not; the first few inside were dropped."""
-    inside = [batch for batch in sent if batch.first_attempt_at >= START and (batch.delivered_at or EDGE) < EDGE]
+    apart = timedelta(minutes=1)
+    inside = [
+        batch
+        for batch in sent
+        if batch.first_attempt_at - apart >= START and (batch.delivered_at or EDGE) + apart <= EDGE
+    ]
     gone = inside[:lost]
     kept = [batch for batch in sent if batch not in gone and START <= batch.first_attempt_at < EDGE]
     crossing = {batch.event for batch in kept if batch not in inside}
