@@ -107,8 +107,19 @@ def texts(path: Path, layout: Layout, folder: Path) -> list[Text]:
     """
     found = pieces(path)
     if not is_packed(path) and _encoding(found[0], layout) == "utf-8" and len(layout.delimiter) == 1:
-        return [Text(path)]
-    return [_copied(piece, layout, folder / f"{number}.txt") for number, piece in enumerate(found)]
+        read = [Text(path)]
+    else:
+        read = [_copied(piece, layout, folder / f"{number}.txt") for number, piece in enumerate(found)]
+    return [_with_line_feeds(text, folder / f"{number}.lf.txt") for number, text in enumerate(read)]
+
+
+def _with_line_feeds(text: Text, path: Path) -> Text:
+    """Lines that end in a carriage return alone end in a line feed: then whatever looks for lines finds them."""
+    if text.newline != "\r":
+        return text
+    with text.path.open("rb") as source, path.open("wb") as target:
+        target.writelines(chunk.replace(b"\r", b"\n") for chunk in _chunks(source))
+    return Text(path, text.name)
 
 
 def _copied(piece: Piece, layout: Layout, path: Path) -> Text:

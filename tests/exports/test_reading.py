@@ -212,6 +212,13 @@ def test_lines_end_as_they_do_on_any_machine(read: Reader, line_end: str) -> Non
     assert reading.all("timestamp") == ["2024-06-11T09:15:10"] * 3
 
 
+def test_where_carriage_returns_end_lines_a_flaw_costs_its_own_row_and_blank_lines_are_none(read: Reader) -> None:
+    open_quote = 'C-3,,"Soldes,2024-06-11T09:15:10\n'
+    reading = read((HEADER + ZOE + "\n" + HALF + "\n\n" + open_quote + ZOE).replace("\n", "\r"))
+    assert reading.rejected == [(4, FEWER, HALF.rstrip()), (7, NOT_DOUBLED, open_quote.rstrip())]
+    assert reading.counts == ("loaded", 4, 0, 2)
+
+
 def test_the_last_line_needs_no_end(read: Reader) -> None:
     assert read((HEADER + ZOE + ZOE).rstrip("\n")).counts == ("loaded", 2, 0, 0)
 
