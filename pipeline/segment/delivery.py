@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import groupby
 from pathlib import Path
+from threading import Event
 
 import duckdb
 
@@ -15,8 +16,8 @@ from pipeline.segment.ledger import Batch, DeadEvent, Ledger, Settled
 from pipeline.segment.outbox import bodies
 from pipeline.segment.settling import Outcome, Send, settle
 
-# Batches read from the outbox at a time: some 15 MB of text.
-READ_AHEAD = 32
+# Batches read from the outbox at a time: some 8 MB of text, in less time than Segment takes for an answer.
+READ_AHEAD = 16
 # Requests on their way and in the queue for each connection: none is idle while the next batches are read.
 _QUEUE = 2
 # Of old dates few at a time, since before each group it is asked whether something newer has come.
@@ -78,8 +79,19 @@ def deliver(
     settled_events = settled_batches = attempts = 0
     stopped_by: str | None = None
     refused = False
-    in_flight: dict[Future[Outcome], _Item] = {}
+    in_flight: dict[Future[Outcome | None], _Item] = {}
     held_back: _Item | None = None
+    halted = Event()
+
+    def go(item: _Item) -> Outcome | None:
+        # Asked here, since what is queued would begin before anybody has looked at the answer that stops it.
+        if halted.is_set():
+            return None
+        outcome = settle(item.send, item.messages)
+        if not outcome.delivered:
+            halted.set()
+        return outcome
+
     with ThreadPoolExecutor(connections, thread_name_prefix="segment") as pool:
         while True:
             while stopped_by is None and len(in_flight) < _QUEUE * connections:
@@ -90,11 +102,12 @@ def deliver(
                 if item.is_history and sum(other.is_history for other in in_flight.values()) >= -(-connections // 4):
                     held_back = item
                     break
-                in_flight[pool.submit(settle, item.send, item.messages)] = item
+                in_flight[pool.submit(go, item)] = item
             if not in_flight:
                 return Sent(settled_batches, attempts, stopped_by, refused)
             done, _ = wait(in_flight, return_when=FIRST_COMPLETED)
-            outcomes = [(in_flight.pop(future).batch, future.result()) for future in done]
+            finished = [(in_flight.pop(future).batch, future.result()) for future in done]
+            outcomes = [(batch, outcome) for batch, outcome in finished if outcome is not None]
             ledger.settle([_settled(batch, outcome) for batch, outcome in outcomes], clock())
             for batch, outcome in outcomes:
                 attempts += outcome.attempts
@@ -102,8 +115,6 @@ def deliver(
                 refused = refused or outcome.refused is not None
                 settled_batches += outcome.delivered
                 settled_events += batch.events * outcome.delivered
-            if stopped_by is not None:
-                in_flight = {future: item for future, item in in_flight.items() if not future.cancel()}
             progress(settled_events, supply.events)
 
 
