@@ -60,7 +60,15 @@ def outbox(
         balance = staged_is_modelled(connection, schema, dates)
         withheld = [day for day in segment.ledger().withheld() if day in dates]
         replayed = let_go(connection, segment.ledger())
-        done = cut(connection, schema, dates, now, integrations=segment.settings().integrations, withheld=withheld)
+        done = cut(
+            connection,
+            schema,
+            dates,
+            now,
+            integrations=segment.settings().integrations,
+            withheld=withheld,
+            limits=segment.limits(now.date()),
+        )
         registered = register(connection, segment.ledger(), dates, now)
         if is_anybody_new(connection, "withdrawn_at"):
             mirror_into(connection, segment.ledger(), EVERY_DATE)

@@ -38,6 +38,20 @@ _STRETCH_EVENTS = 50_000
 
 
 @dataclass(frozen=True)
+class Limits:
+    """The most events of a batch, and of one of export dates `before` a day; None is Segment's own limit."""
+
+    events: int | None = None
+    old_events: int | None = None
+    before: date = date.min
+
+    def as_sql(self) -> str:
+        """The limit of a row with an `export_date`."""
+        new, old = (min(MAX_BATCH_EVENTS, most or MAX_BATCH_EVENTS) for most in (self.events, self.old_events))
+        return f"CASE WHEN export_date < DATE '{self.before}' THEN {old} ELSE {new} END" if new != old else f"{new}"
+
+
+@dataclass(frozen=True)
 class Cut:
     """What was put into the outbox for some dates: events by event name, and how many batches they make."""
 
@@ -54,10 +68,12 @@ def cut(
     *,
     integrations: Mapping[str, bool] | None = None,
     withheld: Collection[date] = (),
+    limits: Limits | None = None,
 ) -> Cut:
     """Put every event of these export dates that was never due before into batches, all in one transaction.
 
-    `integrations` are the destinations that messages name; events of `withheld` dates are not due.
+    `integrations` are the destinations that messages name; events of `withheld` dates are not due; `limits` are
+    narrower than Segment's where a low ceiling asks for it.
     """
     span = connection.execute(
         "SELECT min(timestamp), max(timestamp) FROM staging.events WHERE export_date BETWEEN ? AND ?",
@@ -71,7 +87,7 @@ def cut(
         for event in EVENTS:
             payload = message(event, integrations)
             connection.execute(_messages(event, payload, schema, dates, span, withheld, suppressing=suppressing))
-            connection.execute(_places(event, dates))
+            connection.execute(_places(event, dates, limits or Limits()))
             inserted = connection.execute(_FILL_OUTBOX, [event.table, now]).fetchone()
             events[event.table] = int(inserted[0]) if inserted else 0
         counted = connection.execute(
@@ -129,7 +145,7 @@ def _messages(
     """
 
 
-def _places(event: Event, dates: ExportDates) -> str:
+def _places(event: Event, dates: ExportDates, limits: Limits) -> str:
     """The table of where each message goes: which batch, and which number of its date the batch has.
 
     Without the messages themselves, whose bytes would be moved with every sorting; and bytes are summed up over one
@@ -147,7 +163,7 @@ def _places(event: Event, dates: ExportDates) -> str:
             WINDOW in_order AS (PARTITION BY export_date, rowid // {_STRETCH_EVENTS} ORDER BY rowid)
         ),
         laid_out AS (
-            SELECT *, (row_number() OVER in_order - 1) // {MAX_BATCH_EVENTS} AS by_events
+            SELECT *, (row_number() OVER in_order - 1) // ({limits.as_sql()}) AS by_events
             FROM filled
             WINDOW in_order AS (PARTITION BY export_date, stretch, by_bytes ORDER BY message)
         ),

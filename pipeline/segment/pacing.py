@@ -6,12 +6,24 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Self
 
+# A ceiling holds within this share over so many seconds; a request that is larger than that allows breaks it.
+_TOLERANCE = 0.02
+_TOLERANCE_SECONDS = 60
 # So long after it was slowed down, a pace is back at its ceiling.
 RECOVERY_SECONDS = 60
 # Requests that were on their way together are told to slow down together: that counts once.
 _SAME_MOMENT_SECONDS = 1
 # Over so long it is measured how many events pass where there is no ceiling.
 _MEASURED_SECONDS = 10
+
+
+def events_at_once(events_per_second: float) -> int | None:
+    """The most events of one request under a ceiling, so that no minute sees more than 2 % above it: since a request
+    is not divided, a minute may see one more than it should. None: as many as you like.
+    """
+    if not events_per_second:
+        return None
+    return max(1, int(events_per_second * _TOLERANCE_SECONDS * _TOLERANCE))
 
 
 class Pace:

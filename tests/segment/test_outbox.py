@@ -14,7 +14,7 @@ from pipeline.dates import ExportDates
 from pipeline.segment import outbox
 from pipeline.segment.client import body_of
 from pipeline.segment.ledger import Ledger
-from pipeline.segment.outbox import bodies, cut, cut_batches, stillborn, withdrawn
+from pipeline.segment.outbox import Limits, bodies, cut, cut_batches, stillborn, withdrawn
 from tests.segment.lake import DATES, DAY, NOW, PROPERTIES, SCHEMA, TABLES, Lake, day, id_of, large, one_of_each, said
 from tests.segment_server import Batch, discard_code, read_batch
 
@@ -157,6 +157,17 @@ def test_a_batch_ends_at_the_number_of_events_as_well(plain: Lake, monkeypatch: 
     plain.stage(*(said(number) for number in range(7)))
     assert cut(plain.connection, SCHEMA, DATES, NOW).batches == 3
     assert [len(ids) for ids in plain.batches().values()] == [3, 3, 1]
+
+
+def test_under_a_low_ceiling_batches_are_small_and_those_of_old_dates_smaller(plain: Lake) -> None:
+    two_days = ExportDates(day(-1).first, DAY)
+    plain.stage(
+        *(said(number) for number in range(7)),
+        *(said(number, export_date=f"{day(-1).first}") for number in range(10, 17)),
+    )
+    cut(plain.connection, SCHEMA, two_days, NOW, limits=Limits(4, 2, before=DAY))
+    assert [len(ids) for ids in plain.batches(day(-1)).values()] == [2, 2, 2, 1]
+    assert [len(ids) for ids in plain.batches(DATES).values()] == [4, 3]
 
 
 @pytest.mark.parametrize("character", ["x", "é", '"', "🎉"])

@@ -1,12 +1,14 @@
 """The ceiling holds whatever comes, with a clock that only sleeping moves."""
 
+import itertools
+from bisect import bisect_left, bisect_right
 from itertools import accumulate
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.segment.pacing import Pace
+from pipeline.segment.pacing import Pace, events_at_once
 from tests.segment.sending import FakeTime
 
 ROUNDING = 1e-6
@@ -51,6 +53,28 @@ def test_nobody_waits_longer_than_the_ceiling_asks(batches: list[int], ceiling: 
     for events in batches:
         pace.wait_for(events)
     assert time.seconds == pytest.approx(sum(batches[:-1]) / ceiling)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(50, 10_000), st.lists(st.integers(50, 2_500), min_size=1, max_size=20))
+def test_every_minute_sees_the_ceiling_within_2_percent(ceiling: int, sizes: list[int]) -> None:
+    """Whatever sizes batches have that were cut for this ceiling, as long as there are any."""
+    time, most = FakeTime(), events_at_once(ceiling)
+    assert most is not None
+    pace, went_at, gone = pace_at(ceiling, time), list[float](), [0]
+    for size in itertools.cycle(sizes):
+        pace.wait_for(min(size, most))
+        went_at.append(time.seconds)
+        gone.append(gone[-1] + min(size, most))
+        if time.seconds > went_at[0] + 65:
+            break
+    for first in range(bisect_right(went_at, went_at[0] + 5)):
+        seen = gone[bisect_left(went_at, went_at[first] + 60)] - gone[first]
+        assert 0.98 * ceiling * 60 <= seen <= 1.02 * ceiling * 60 + 1
+
+
+def test_where_there_is_no_ceiling_a_request_has_no_limit_of_its_own() -> None:
+    assert events_at_once(0) is None
 
 
 def test_the_first_batch_goes_at_once(time: FakeTime) -> None:
