@@ -17,6 +17,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt
 from tenacity.wait import wait_exponential_jitter
+from urllib3.exceptions import MaxRetryError, NameResolutionError
 
 from pipeline.segment.breaker import Breaker
 from pipeline.segment.pacing import Pace
@@ -208,12 +209,23 @@ class SegmentClient:
             # A redirected POST would arrive as a GET without its body, and its 200 would look like success.
             response = self._session.post(self._url, data=body, timeout=TIMEOUT_SECONDS, allow_redirects=False)
         except requests.RequestException as error:
-            return RetryLater(f"no answer from Segment ({type(error).__name__})")
+            return RetryLater(f"no answer from Segment ({_cause(error)})")
         return verdict_of(response, now, self._secrets)
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+
+def _cause(error: requests.RequestException) -> str:
+    """Why there is no answer. Not in the error's own words: they repeat the URL and objects of the library."""
+    nested = error.args[0] if error.args else None
+    reason = nested.reason if isinstance(nested, MaxRetryError) else nested
+    if isinstance(reason, NameResolutionError):
+        return "the name of its host is not known; check SEGMENT_ENDPOINT and this machine's DNS"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "no trusted TLS connection; check SEGMENT_ENDPOINT, its certificate and this machine's clock"
+    return type(error).__name__
 
 
 def message_id(message: str) -> str:

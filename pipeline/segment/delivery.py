@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import groupby
@@ -70,9 +71,13 @@ def deliver(
     """Send every waiting batch of one event name and these export dates, `connections` at a time.
 
     Each batch is written into the ledger as soon as it is settled, so a killed process sends again only what was in
-    flight. The first batch that can't be settled stops the sending: what holds for one holds for the next.
-    `progress` is told the events in settled batches, and in all. What `history` says is old goes last, on a quarter
-    of the connections; and whatever newer batch of any event comes to wait meanwhile goes before it.
+    flight; a ledger that can't be written ends the sending. The first batch that can't be settled stops it: what holds
+    for one holds for the next. `progress` is told the events in settled batches, and in all. What `history` says is
+    old goes last, on a quarter of the connections; and whatever newer batch of any event comes to wait meanwhile goes
+    before it.
+
+    Raises:
+        DeliveryError: the ledger can't be read or written.
     """
     supply = _Supply(connection, ledger, send, event, dates, clock, history)
     items = iter(supply)
@@ -92,7 +97,8 @@ def deliver(
             halted.set()
         return outcome
 
-    with ThreadPoolExecutor(connections, thread_name_prefix="segment") as pool:
+    with ThreadPoolExecutor(connections, thread_name_prefix="segment") as pool, ExitStack() as at_the_end:
+        at_the_end.callback(halted.set)  # where the ledger can't be written, nothing more goes out
         while True:
             while stopped_by is None and len(in_flight) < _QUEUE * connections:
                 item = held_back or next(items, None)

@@ -4,6 +4,7 @@ One row a batch and one a dead event, so that ten million events cost some ten t
 PostgreSQL on several.
 """
 
+import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -184,6 +185,8 @@ class SentBatch:
 class Ledger:
     """The ledger at a SQLAlchemy URL; its tables are made on first use.
 
+    Every question raises DeliveryError where the database can't be asked: gone, full, locked for too long.
+
     Raises:
         SettingsError: the driver that it needs is not installed.
         DeliveryError: it can't be opened; the message has no password in it.
@@ -200,7 +203,7 @@ class Ledger:
             raise SettingsError(
                 f"LEDGER: {place.get_backend_name()} needs the package {error.name}: `pip install -e '.[postgres]'`"
             ) from None
-        except (sa.exc.SQLAlchemyError, OSError) as error:
+        except (sa.exc.SQLAlchemyError, DeliveryError, OSError) as error:
             # A password can also stand among the parameters of a URL, and drivers repeat what they were given.
             shown = place.set(query={}).render_as_string(hide_password=True)
             raise DeliveryError(f"LEDGER: {shown} can't be opened ({type(error).__name__})") from None
@@ -551,7 +554,18 @@ def _engine(url: str) -> Engine:
             for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "busy_timeout = 30000"):
                 dbapi_connection.execute(f"PRAGMA {pragma}")
 
+    @sa.event.listens_for(engine, "handle_error")
+    def _in_a_sentence(context: sa.engine.ExceptionContext) -> None:
+        if isinstance(context.sqlalchemy_exception, sa.exc.OperationalError):
+            raise DeliveryError(f"LEDGER: {_cause(context.original_exception)}") from None
+
     return engine
+
+
+def _cause(error: BaseException) -> str:
+    """What the database said; of a server only the kind, since drivers repeat what they were given."""
+    said = str(error) if isinstance(error, sqlite3.Error) else type(error).__name__
+    return f"it can't be read or written ({said}); what was not sent is still waiting"
 
 
 def _within(table: sa.Table, dates: ExportDates) -> sa.ColumnElement[bool]:
