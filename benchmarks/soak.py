@@ -21,7 +21,9 @@ from pipeline.warehouse import Warehouse
 from tests.segment_server import SegmentServer
 
 SHARE_OF_FAULTS = 0.2
-_LIFE_SECONDS = (3, 9)
+# A life ends after so many requests, at random.
+_REQUESTS_OF_A_LIFE = (5, 60)
+_LOOK_SECONDS = 0.02
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -45,14 +47,14 @@ def main(events: int, kills: int, seed: int) -> None:
             process = subprocess.Popen(
                 command, cwd=clone.folder, env=dict(clone.environment), stdout=subprocess.DEVNULL
             )
-            try:
-                status = process.wait(dice.uniform(*_LIFE_SECONDS) if killed < kills else None)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-                killed += 1
-                continue
-            if status == 0:
+            end = server.arrivals + dice.randint(*_REQUESTS_OF_A_LIFE)
+            while process.poll() is None:
+                if killed < kills and server.arrivals >= end:
+                    process.kill()
+                    killed += 1
+                    break
+                time.sleep(_LOOK_SECONDS)
+            if process.wait() == 0:
                 break
         with Warehouse(clone.environment["WAREHOUSE"], clone.environment["WAREHOUSE_FILES"]).reading() as connection:
             due = {key for (key,) in connection.execute("SELECT id FROM delivery.outbox").fetchall()}

@@ -387,6 +387,12 @@ class SegmentServer(Misbehaviour):
                 "bytes": sum(request.bytes for request in self._requests),
             }
 
+    @property
+    def arrivals(self) -> int:
+        """Requests that came, answered or not."""
+        with self._changed:
+            return self._arrivals
+
     async def _respond(self, request: Request) -> Response:
         with self._changed:
             self._arrivals += 1

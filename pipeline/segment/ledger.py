@@ -4,6 +4,7 @@ One row a batch and one a dead event, so that ten million events cost some ten t
 PostgreSQL on several.
 """
 
+import hashlib
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -367,16 +368,27 @@ class Ledger:
     def forget(self, remaining: Sequence[Remaining], ids: Sequence[str]) -> int:
         """Keep of these events no more than their number; how many of them were dead.
 
-        A number is set and not added to, so a process that was killed can do it again.
+        A number is set and not added to, so a process that was killed can do it again. A batch of which nothing remains
+        goes as well: taken off the list, its people may make one of the same name, which is to be sent.
         """
         before = {row.batch_id: row for row in remaining}
         with self._engine.begin() as connection:
-            sizes: dict[str, Any] = {}
+            sizes: dict[str, int] = {}
             for chunk in _chunks(list(before)):
                 query = sa.select(batches.c.batch_id, batches.c.events).where(batches.c.batch_id.in_(chunk))
                 sizes |= {row.batch_id: row.events for row in connection.execute(query)}
+            over = {key: _nameless(key) for key, row in before.items() if row.events == 0 and key in sizes}
+            done = _found(connection, forgotten.c.batch_id, [_nameless(key) for key in before if key not in sizes])
+            counted = [
+                vars(row) | {"batch_id": over.get(key, key), "events": sizes.get(key, 1) - row.events}
+                for key, row in before.items()
+                if _nameless(key) not in done
+            ]
+            for chunk in _chunks([str(row["batch_id"]) for row in counted]):
                 connection.execute(sa.delete(forgotten).where(forgotten.c.batch_id.in_(chunk)))
-            counted = [vars(row) | {"events": sizes.get(key, 1) - row.events} for key, row in before.items()]
+            for chunk in _chunks(list(over)):
+                connection.execute(sa.delete(forgotten).where(forgotten.c.batch_id.in_(chunk)))
+                connection.execute(sa.delete(batches).where(batches.c.batch_id.in_(chunk)))
             _insert(connection, forgotten, counted)
             return sum(
                 connection.execute(sa.delete(dead_events).where(dead_events.c.id.in_(chunk))).rowcount
@@ -566,6 +578,11 @@ def _cause(error: BaseException) -> str:
     """What the database said; of a server only the kind, since drivers repeat what they were given."""
     said = str(error) if isinstance(error, sqlite3.Error) else type(error).__name__
     return f"it can't be read or written ({said}); what was not sent is still waiting"
+
+
+def _nameless(batch_id: str) -> str:
+    """Under which the number of a batch is kept that is there no more."""
+    return hashlib.sha256(batch_id.encode()).hexdigest()
 
 
 def _within(table: sa.Table, dates: ExportDates) -> sa.ColumnElement[bool]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.dates import ExportDates
 from pipeline.errors import DeliveryError, SettingsError
-from pipeline.segment.ledger import Batch, DeadEvent, Ledger, Settled, Standing
+from pipeline.segment.ledger import Batch, DeadEvent, Ledger, Remaining, Settled, Standing
 from tests.segment.lake import DATES, DAY, NOW, day
 
 LATER = NOW + timedelta(hours=1)
@@ -241,3 +241,26 @@ def test_a_file_in_place_of_the_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(DeliveryError) as caught:
         Ledger(f"sqlite:///{tmp_path}/data/ledger.sqlite")
     assert_one_sentence_without_secrets(caught.value)
+
+
+def test_a_batch_of_which_everybody_was_forgotten_may_be_cut_again_and_is_sent(ledger: Ledger) -> None:
+    """Whoever is taken off the list comes back with the same events, in a batch of the same name."""
+    ledger.register([batch(1, events=3), batch(2, events=5)], [], NOW)
+    ledger.settle([Settled(batch(1, events=3), True, 1), Settled(batch(2, events=5), True, 1)], NOW)
+    for _ in range(2):  # a process that was killed does it again
+        ledger.forget([Remaining("batch-1", "email_opened", DAY, 0), Remaining("batch-2", "email_opened", DAY, 4)], [])
+    standing = ledger.standing_of("email_opened", DATES)
+    assert (standing.delivered, standing.waiting, standing.forgotten) == (4, 0, 4)
+
+    assert ledger.register([batch(1, events=3)], [], NOW) == 1
+    assert [known.batch_id for known in ledger.waiting("email_opened", DATES)] == ["batch-1"]
+    standing = ledger.standing_of("email_opened", DATES)
+    assert (standing.delivered, standing.waiting, standing.forgotten) == (4, 3, 4)
+
+
+def test_forgetting_again_after_the_outbox_was_entered_again_counts_once(ledger: Ledger) -> None:
+    ledger.register([batch(1, events=3)], [], NOW)
+    ledger.forget([Remaining("batch-1", "email_opened", DAY, 0)], [])
+    ledger.register([batch(1, events=3)], [], NOW)
+    ledger.forget([Remaining("batch-1", "email_opened", DAY, 0)], [])
+    assert ledger.standings() == [Standing(DAY, "email_opened", 0, 0, 0, forgotten=3)]
