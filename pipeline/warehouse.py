@@ -30,6 +30,13 @@ _OUTBOX_ROW_GROUPS = (
     "schema => 'delivery', table_name => 'outbox')"
 )
 
+# What tables of a former version lack.
+_LATER_COLUMNS = (
+    "ALTER TABLE raw.export_files ADD COLUMN IF NOT EXISTS suppressed BIGINT DEFAULT 0",
+    "ALTER TABLE delivery.batches ADD COLUMN IF NOT EXISTS first_attempt_at TIMESTAMPTZ",
+    "ALTER TABLE delivery.dead_events ADD COLUMN IF NOT EXISTS batch_id VARCHAR",
+)
+
 _LOCKED = re.compile(r"could not set lock|conflicting lock|database is locked", re.IGNORECASE)
 _OTHER_VERSION = re.compile(r"catalog version|version number|storage version", re.IGNORECASE)
 
@@ -188,7 +195,7 @@ class Warehouse:
             [ALIAS],
         ).fetchall()
         known = {name for (name,) in found}
-        if "suppressed" in known:
+        if {"suppressed", "withheld_dates"} <= known:
             return
         script = RAW_TABLES.read_text("utf-8") + DELIVERY_TABLES.read_text("utf-8")
         with transaction(connection):
@@ -196,8 +203,9 @@ class Warehouse:
                 # Only a DuckLake lays its files out by partition, and one that has its tables has done so.
                 if statement.strip() and ((self.is_ducklake and not known) or "SET PARTITIONED BY" not in statement):
                     connection.execute(statement)
-            if known:  # of a version that could not suppress anybody
-                connection.execute("ALTER TABLE raw.export_files ADD COLUMN IF NOT EXISTS suppressed BIGINT DEFAULT 0")
+            if known:
+                for addition in _LATER_COLUMNS:
+                    connection.execute(addition)
         if self.is_ducklake:  # which a DuckLake takes of a table that it has only
             connection.execute(_OUTBOX_ROW_GROUPS)
 
