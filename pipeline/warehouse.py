@@ -15,7 +15,7 @@ from duckdb_extensions import import_extension
 from filelock import FileLock
 
 from pipeline.errors import WarehouseError
-from pipeline.settings import DATA_DIR, Settings
+from pipeline.settings import DATA_DIR, PROJECT_ROOT, Settings
 
 ALIAS = "lake"
 # Under this name DuckDB attaches the database that a DuckLake's catalog is in.
@@ -77,6 +77,17 @@ class Warehouse:
         if self.place.startswith("ducklake:postgres:"):
             return None
         return Path(self.place.removeprefix("ducklake:sqlite:"))
+
+    @property
+    def shown(self) -> str:
+        """Where it is, for a person: a path inside the project is shown without the project's, and of a server, whose
+        connection string may hold a password, nothing but the kind.
+        """
+        if self.catalog_file is None:
+            return "a DuckLake with its catalog in PostgreSQL"
+        file = self.catalog_file
+        place = file.relative_to(PROJECT_ROOT) if file.is_relative_to(PROJECT_ROOT) else file
+        return f"ducklake:sqlite:{place}" if self.is_ducklake else f"{place}"
 
     @property
     def extensions(self) -> list[str]:
