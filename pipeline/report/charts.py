@@ -36,11 +36,11 @@ COLOURS = {
     "forgotten": "#98a2b3",
 }
 _WIDTH = 5.2  # inches of 72 units: as wide as a phone, so that letters stay readable there
-_STYLE = {
+_STYLE: dict[Any, object] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 10,
+    "font.size": 11,
     "text.color": COLOURS["ink"],
     "axes.labelcolor": COLOURS["muted"],
     "axes.edgecolor": COLOURS["grid"],
@@ -58,7 +58,7 @@ _STYLE = {
     "xtick.major.size": 0,
     "ytick.major.size": 0,
     "legend.frameon": False,
-    "legend.fontsize": 10,
+    "legend.fontsize": 11,
     "legend.handlelength": 0.9,
     "legend.handleheight": 0.9,
     "legend.columnspacing": 1.2,
@@ -67,6 +67,7 @@ _STYLE = {
 }
 _IDS = re.compile(r'(\bid="|url\(#|href="#)')
 _MOST_LABELS = 6
+_FEWEST_BARS = 5
 
 
 @dataclass(frozen=True)
@@ -112,11 +113,11 @@ def funnel_chart(numbers: Numbers) -> Chart | None:
             _legend_above(axes)
 
     alt = (
-        f"Bars per export date: {number(total['delivered'])} emails delivered, {number(total['opened_once'])} opened and "
-        f"{number(total['clicked_once'])} clicked by people; {number(total['unsubscribed'])} unsubscribes, "
+        f"Bars per export date: {number(total['delivered'])} emails delivered, {number(total['opened_once'])} opened "
+        f"and {number(total['clicked_once'])} clicked by people; {number(total['unsubscribed'])} unsubscribes, "
         f"{number(total['spam'])} spam complaints and {number(total['bounced'])} bounces."
     )
-    return Chart("funnel", "Emails by export date", alt, "funnel", _svg("funnel", 3.9, paint))
+    return Chart("funnel", "Emails by export date", alt, "funnel", _svg("funnel", 3.8, paint))
 
 
 def standing_chart(numbers: Numbers) -> Chart | None:
@@ -163,10 +164,10 @@ def lateness_chart(numbers: Numbers) -> Chart | None:
             middles = [bar + (place - (len(series) - 1) / 2) * thick for bar in range(len(bars))]
             axes.barh(middles, shares, thick * 0.92, color=COLOURS[colour], label=name)
             for middle, share in zip(middles, shares, strict=True):
-                axes.text(share + 1, middle, _share(share), va="center", fontsize=9, color=COLOURS["muted"])
+                axes.text(share + 1, middle, _share(share), va="center", fontsize=10, color=COLOURS["muted"])
         axes.set_yticks(range(len(bars)), [at_most(row["at_most"]) for row in bars])
         axes.invert_yaxis()
-        axes.set_xlim(0, 112)
+        axes.set_xlim(0, 1.18 * max(axes.get_xlim()[1], 1))
         axes.set_xticks([])
         axes.grid(visible=False)
         axes.spines["bottom"].set_visible(False)
@@ -187,7 +188,6 @@ def pace_chart(numbers: Numbers) -> Chart | None:
     def paint(figure: "Figure") -> None:
         axes = figure.subplots()
         axes.bar(range(len(rows)), _values(rows, "events_per_second"), 0.7, color=COLOURS["good"])
-        axes.set_xlim(-0.6, max(len(rows), 4) - 0.4)
         _labels_below(axes, [f"{short_date(row['began_at'])}\n{row['began_at']:%H:%M}" for row in rows])
         _counts_beside(axes)
 
@@ -240,7 +240,6 @@ def _stack(axes: "Axes", rows: Sequence[Row], parts: Sequence[tuple[str, str]]) 
 
 
 def _dates_below(axes: "Axes", rows: Sequence[Row]) -> None:
-    axes.set_xlim(-0.6, max(len(rows), 4) - 0.4)
     _labels_below(axes, [short_date(row["export_date"]) for row in rows])
 
 
@@ -248,6 +247,8 @@ def _labels_below(axes: "Axes", labels: Sequence[str]) -> None:
     step = -(-len(labels) // _MOST_LABELS)
     shown = range((len(labels) - 1) % step, len(labels), step)  # the newest has its label
     axes.set_xticks(list(shown), [labels[place] for place in shown])
+    beside = max(_FEWEST_BARS - len(labels), 0) / 2 + 0.6  # a few bars are not blown up
+    axes.set_xlim(-beside, len(labels) - 1 + beside)
 
 
 def _counts_beside(axes: "Axes") -> None:

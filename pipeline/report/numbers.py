@@ -23,7 +23,7 @@ class Numbers:
 
     def rows(self, name: str) -> list[Row]:
         """A query's rows; none where it could not be asked."""
-        return [dict(row) for row in self.frame(name).to_dict("records")]
+        return [{str(name): value for name, value in row.items()} for row in self.frame(name).to_dict("records")]
 
     def frame(self, name: str) -> pd.DataFrame:
         """The same as a frame."""
