@@ -4,6 +4,7 @@ Matplotlib is imported where something is drawn: it takes longer to import than 
 nothing to do.
 """
 
+import logging
 import re
 from base64 import b64encode
 from collections.abc import Callable, Sequence
@@ -103,6 +104,8 @@ def funnel_chart(numbers: Numbers) -> Chart | None:
 
     def paint(figure: "Figure") -> None:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.5])
+        _margins(figure, above=0.3, below=0.28)
+        figure.subplots_adjust(hspace=0.34)
         for place, (column, name) in enumerate(good):
             width = 0.82 - 0.18 * place
             upper.bar(range(len(rows)), _values(rows, column), width, color=COLOURS[name], label=name)
@@ -131,6 +134,7 @@ def standing_chart(numbers: Numbers) -> Chart | None:
 
     def paint(figure: "Figure") -> None:
         axes = figure.subplots()
+        _margins(figure, above=0.3, below=0.28)
         _stack(axes, rows, parts)
         _dates_below(axes, rows)
         _counts_beside(axes)
@@ -157,6 +161,7 @@ def lateness_chart(numbers: Numbers) -> Chart | None:
 
     def paint(figure: "Figure") -> None:
         axes = figure.subplots()
+        _margins(figure, above=0.3, below=0.05, beside=1.5)
         thick = 0.8 / len(series)
         for place, (column, name, colour) in enumerate(series):
             all_of_it = sum(_values(numbers.rows("lateness"), column))
@@ -164,7 +169,8 @@ def lateness_chart(numbers: Numbers) -> Chart | None:
             middles = [bar + (place - (len(series) - 1) / 2) * thick for bar in range(len(bars))]
             axes.barh(middles, shares, thick * 0.92, color=COLOURS[colour], label=name)
             for middle, share in zip(middles, shares, strict=True):
-                axes.text(share + 1, middle, _share(share), va="center", fontsize=10, color=COLOURS["muted"])
+                if share:
+                    axes.text(share + 1, middle, _share(share), va="center", fontsize=10, color=COLOURS["muted"])
         axes.set_yticks(range(len(bars)), [at_most(row["at_most"]) for row in bars])
         axes.invert_yaxis()
         axes.set_xlim(0, 1.18 * max(axes.get_xlim()[1], 1))
@@ -187,6 +193,7 @@ def pace_chart(numbers: Numbers) -> Chart | None:
 
     def paint(figure: "Figure") -> None:
         axes = figure.subplots()
+        _margins(figure, above=0.1, below=0.45)
         axes.bar(range(len(rows)), _values(rows, "events_per_second"), 0.7, color=COLOURS["good"])
         _labels_below(axes, [f"{short_date(row['began_at'])}\n{row['began_at']:%H:%M}" for row in rows])
         _counts_beside(axes)
@@ -201,13 +208,15 @@ def pace_chart(numbers: Numbers) -> Chart | None:
 
 def _svg(name: str, height: float, paint: "Callable[[Figure], None]") -> str:
     """The picture as an <svg> element: the same bytes for the same numbers, and no id that another picture has."""
+    # That it builds its cache of fonts, or has no place for it, would be mailed by cron.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     import matplotlib as mpl
 
     mpl.use("agg")
     from matplotlib.figure import Figure
 
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
-        figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+        figure = Figure(figsize=(_WIDTH, height))
         paint(figure)
         text = StringIO()
         figure.savefig(text, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
@@ -223,12 +232,18 @@ def _by_date(numbers: Numbers, name: str) -> list[Row]:
     return [row for row in numbers.rows(name) if row["export_date"] is not None]
 
 
+def _margins(figure: "Figure", above: float, below: float, beside: float = 0.55) -> None:
+    """Room for words around the axes, in inches: a layout that measures them takes as long as all of the drawing."""
+    height = figure.get_figheight()
+    figure.subplots_adjust(left=beside / _WIDTH, right=1 - 0.25 / _WIDTH, bottom=below / height, top=1 - above / height)
+
+
 def _values(rows: Sequence[Row], column: str) -> list[Any]:
     return [row[column] or 0 for row in rows]
 
 
 def _share(percents: float) -> str:
-    return f"{percents:.0f} %" if percents >= 1 or percents == 0 else "< 1 %"
+    return f"{percents:.0f} %" if percents >= 1 else "< 1 %"
 
 
 def _stack(axes: "Axes", rows: Sequence[Row], parts: Sequence[tuple[str, str]]) -> None:
@@ -266,4 +281,4 @@ def _brief(value: float) -> str:
 
 
 def _legend_above(axes: "Axes") -> None:
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.02), ncols=4)
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.02), ncols=4)

@@ -122,7 +122,7 @@ def test_what_does_not_reconcile_is_said(busy: Reported, loss: str, stage: str) 
     busy.change(loss)
     page = busy.page()
     numbers = busy.numbers()
-    assert "✗ 1 of 2 export dates do not reconcile" in page
+    assert "✗ Numbers of 1 of 2 export dates do not reconcile" in page
     assert not row_of(numbers, stage, DAY)["reconciles"]
     assert not row_of(numbers, stage, None)["reconciles"]
     assert row_of(numbers, stage, NEXT_DAY)["reconciles"]

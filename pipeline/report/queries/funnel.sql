@@ -3,9 +3,9 @@
 WITH events AS (
     SELECT
         export_date, event_text, coalesce(is_bot, false) AS by_machine,
-        hash(
+        CASE WHEN event_text IN ('Email Opened', 'Email Link Clicked') THEN hash(
             coalesce(user_id, list_id || ':' || selligent_user_id, lower(email)), email_id, campaign_id, send_id
-        ) AS recipient
+        ) END AS recipient
     FROM staging.events
     WHERE export_date BETWEEN $first AND $last
 ),

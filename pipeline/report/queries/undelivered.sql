@@ -4,7 +4,9 @@ SELECT
     CASE
         WHEN events.status = 'waiting' AND withheld.export_date IS NOT NULL
             THEN 'withheld, until a run says --release'
-        ELSE coalesce(left(regexp_replace(events.reason, '[^\s"''<>(]+@[^\s"''<>)]+', '(address)', 'g'), 300), 'not tried yet')
+        ELSE coalesce(
+            left(regexp_replace(events.reason, '[^\s"''<>(]+@[^\s"''<>)]+', '(address)', 'g'), 300), 'not tried yet'
+        )
     END AS reason,
     count(*) AS events,
     count(DISTINCT events.export_date) AS dates,
