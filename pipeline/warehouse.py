@@ -15,7 +15,7 @@ from duckdb_extensions import import_extension
 from filelock import FileLock
 
 from pipeline.errors import WarehouseError
-from pipeline.settings import DATA_DIR, Settings
+from pipeline.settings import DATA_DIR, PROJECT_ROOT, Settings
 
 ALIAS = "lake"
 # Under this name DuckDB attaches the database that a DuckLake's catalog is in.
@@ -28,6 +28,13 @@ MEMORY_LIMIT = "600MB"
 _OUTBOX_ROW_GROUPS = (
     f"CALL ducklake_set_option('{ALIAS}', 'parquet_row_group_size', '20480', "
     "schema => 'delivery', table_name => 'outbox')"
+)
+
+# What tables of a former version lack.
+_LATER_COLUMNS = (
+    "ALTER TABLE raw.export_files ADD COLUMN IF NOT EXISTS suppressed BIGINT DEFAULT 0",
+    "ALTER TABLE delivery.batches ADD COLUMN IF NOT EXISTS first_attempt_at TIMESTAMPTZ",
+    "ALTER TABLE delivery.dead_events ADD COLUMN IF NOT EXISTS batch_id VARCHAR",
 )
 
 _LOCKED = re.compile(r"could not set lock|conflicting lock|database is locked", re.IGNORECASE)
@@ -70,6 +77,17 @@ class Warehouse:
         if self.place.startswith("ducklake:postgres:"):
             return None
         return Path(self.place.removeprefix("ducklake:sqlite:"))
+
+    @property
+    def shown(self) -> str:
+        """Where it is, for a person: a path inside the project is shown without the project's, and of a server, whose
+        connection string may hold a password, nothing but the kind.
+        """
+        if self.catalog_file is None:
+            return "a DuckLake with its catalog in PostgreSQL"
+        file = self.catalog_file
+        place = file.relative_to(PROJECT_ROOT) if file.is_relative_to(PROJECT_ROOT) else file
+        return f"ducklake:sqlite:{place}" if self.is_ducklake else f"{place}"
 
     @property
     def extensions(self) -> list[str]:
@@ -188,7 +206,7 @@ class Warehouse:
             [ALIAS],
         ).fetchall()
         known = {name for (name,) in found}
-        if "suppressed" in known:
+        if {"suppressed", "withheld_dates"} <= known:
             return
         script = RAW_TABLES.read_text("utf-8") + DELIVERY_TABLES.read_text("utf-8")
         with transaction(connection):
@@ -196,8 +214,9 @@ class Warehouse:
                 # Only a DuckLake lays its files out by partition, and one that has its tables has done so.
                 if statement.strip() and ((self.is_ducklake and not known) or "SET PARTITIONED BY" not in statement):
                     connection.execute(statement)
-            if known:  # of a version that could not suppress anybody
-                connection.execute("ALTER TABLE raw.export_files ADD COLUMN IF NOT EXISTS suppressed BIGINT DEFAULT 0")
+            if known:
+                for addition in _LATER_COLUMNS:
+                    connection.execute(addition)
         if self.is_ducklake:  # which a DuckLake takes of a table that it has only
             connection.execute(_OUTBOX_ROW_GROUPS)
 

@@ -15,6 +15,7 @@ from pipeline.forgetting.rows import forget_ledger, forget_rows
 from pipeline.forgetting.sought import count_in, make_sought
 from pipeline.models.span import suppressed_people
 from pipeline.segment.ledger import Ledger
+from pipeline.segment.mirror import mirror_into
 from pipeline.suppression import LISTED, Suppressed, check, is_anybody, is_suppressed, refresh
 from pipeline.warehouse import Warehouse
 from tests.exports.desk import CODED, NOW, Desk, layout
@@ -287,15 +288,21 @@ def test_a_reload_keeps_out_who_was_listed_meanwhile_and_the_numbers_say_so(desk
 
 
 @pytest.mark.parametrize("kind", ["ducklake:sqlite:{}/warehouse.sqlite", "{}/warehouse.duckdb"])
-def test_a_warehouse_of_a_version_that_suppressed_nobody_is_brought_up_to_date(tmp_path: Path, kind: str) -> None:
+def test_a_warehouse_of_a_former_version_is_brought_up_to_date(tmp_path: Path, kind: str) -> None:
     warehouse = Warehouse(kind.format(tmp_path), f"{tmp_path}/files/")
     with warehouse.writing() as connection:
         connection.execute("INSERT INTO raw.export_files (name, rows) VALUES ('a.csv', 1)")
         connection.execute("ALTER TABLE raw.export_files DROP COLUMN suppressed")
         connection.execute("DROP TABLE raw.suppressed")
+        connection.execute("DROP TABLE delivery.withheld_dates; DROP TABLE delivery.forgotten_events")
+        connection.execute("ALTER TABLE delivery.batches DROP COLUMN first_attempt_at")
+        connection.execute("ALTER TABLE delivery.dead_events DROP COLUMN batch_id")
     for _ in range(2):
         with warehouse.writing() as connection:
             assert connection.execute("SELECT name, suppressed FROM raw.export_files").fetchall() == [("a.csv", 0)]
+            mirror_into(connection, Ledger(f"sqlite:///{tmp_path}/ledger.sqlite"), EVERY_DATE)
+            assert connection.execute("SELECT first_attempt_at FROM delivery.batches").fetchall() == []
+            assert connection.execute("FROM delivery.events").fetchall() == []
             assert refresh(connection, None, NOW) == Suppressed()
 
 

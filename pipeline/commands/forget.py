@@ -22,7 +22,7 @@ from pipeline.warehouse import Warehouse
 
 _DRY_RUN_DIR = DATA_DIR / "dry_run"
 _SHOWN_FILES = 10
-_DBT_DIR, _SPILL_DIR = DATA_DIR / "dbt", DATA_DIR / "tmp"
+_DBT_DIR, _SPILL_DIR, _REPORT_DIR = DATA_DIR / "dbt", DATA_DIR / "tmp", DATA_DIR / "report"
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,11 @@ def _remove(settings: Settings, warehouse: Warehouse, ledger: Ledger) -> dict[st
         files.compact_sqlite(warehouse.catalog_file)
     ledger.compact()
     files.drop_spilled(_SPILL_DIR)
-    for path in files.files_below(_DBT_DIR):
-        if found_in(path, needles):
-            path.unlink()
-            removed["dbt's files"] = removed.get("dbt's files", 0) + 1
+    for name, folder in (("dbt's files", _DBT_DIR), ("report", _REPORT_DIR)):
+        for path in files.files_below(folder):
+            if found_in(path, needles):
+                path.unlink()
+                removed[name] = removed.get(name, 0) + 1
     return removed
 
 
@@ -106,6 +107,7 @@ def _search(settings: Settings, warehouse: Warehouse, ledger: Ledger, removed: d
         "ledger": proof.with_companions(ledger.file),
         "dry run": files.files_below(_DRY_RUN_DIR),
         "dbt's files": files.files_below(_DBT_DIR),
+        "report": files.files_below(_REPORT_DIR),
         "Dagster's files": files.files_below(dagster_home()),
     }
     left_alone = [Path(place) for place in (settings.selligent_suppressed, settings.selligent_exports) if place]

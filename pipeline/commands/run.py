@@ -14,6 +14,7 @@ from pipeline.exports.layouts import read_layouts
 from pipeline.exports.locations import ExportLocation
 from pipeline.origin import check_origin
 from pipeline.progress import console, display
+from pipeline.report.page import PAGE
 from pipeline.report.summary import summary
 from pipeline.segment.ledger import Ledger
 from pipeline.settings import DATA_DIR, Settings
@@ -157,4 +158,6 @@ def _tell(settings: Settings, warehouse: Warehouse, ledger: Ledger, started: dat
         console.print(f"{len(odd) - _SHOWN_FILES} files more; raw.export_files has them all", style="yellow")
     if not settings.delivers and waiting:
         out.print(f"Dry run, since SEGMENT_WRITE_KEY is not set: the requests are in {DATA_DIR / 'dry_run'}")
+    if PAGE.exists():
+        out.print(f"The report: {PAGE}")
     out.print("Look at it: `make ui` (the steps), `make sql` (the tables), `python -m pipeline status` (each date)")

@@ -1,8 +1,11 @@
 """The reconciliation as an asset, and the mark that dates went all the way."""
 
+from datetime import UTC, datetime
+
 import dagster as dg
 
 from pipeline.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
+from pipeline.report.making import make_report
 from pipeline.report.nameless import delivered_without_name
 from pipeline.report.summary import NUMBERS, as_markdown, summary
 from pipeline.resources import SegmentResource, WarehouseResource
@@ -34,7 +37,9 @@ from pipeline.segment.mirror import mirror
 def report(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, segment: SegmentResource
 ) -> dg.MaterializeResult:
-    """Files → rows → events → delivered, per date and event: every number reconciles."""
+    """Files → rows → events → delivered, per date and event: every number reconciles. Over the newest export dates, a
+    page tells the same in pictures, with the SQL of each number: data/report/index.html.
+    """
     dates, place, ledger = dates_of(context), warehouse.open(), segment.ledger()
     mirror(place, ledger, dates)
     with place.reading() as connection:
@@ -46,10 +51,13 @@ def report(
             "WHERE status = 'loaded' AND export_date BETWEEN ? AND ? GROUP BY ALL",
             [dates.first, dates.last],
         ).fetchall()
+    made = make_report(place, ledger, segment.settings(), datetime.now(UTC))
     ledger.complete(dict(loaded))
     return dg.MaterializeResult(
         metadata={
             "reconciliation": dg.MetadataValue.md(as_markdown(table)),
+            "page": dg.MetadataValue.path(str(made.path)),
+            **{f"picture/{chart.name}": dg.MetadataValue.md(chart.markdown) for chart in made.charts},
             **{number: int(table[number].sum()) for number in NUMBERS},
             **{f"delivered_without/{name}": number for name, number in nameless.items()},
         },

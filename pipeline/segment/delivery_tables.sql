@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS delivery.batches (
     events INTEGER,
     status VARCHAR,
     attempts INTEGER,
+    first_attempt_at TIMESTAMPTZ,
     delivered_at TIMESTAMPTZ,
     reason VARCHAR
 );
@@ -29,8 +30,21 @@ CREATE TABLE IF NOT EXISTS delivery.dead_events (
     id VARCHAR,
     event VARCHAR,
     export_date DATE,
+    batch_id VARCHAR,
     reason VARCHAR,
     died_at TIMESTAMPTZ
+);
+
+CREATE TABLE IF NOT EXISTS delivery.forgotten_events (
+    batch_id VARCHAR,
+    event VARCHAR,
+    export_date DATE,
+    events INTEGER
+);
+
+CREATE TABLE IF NOT EXISTS delivery.withheld_dates (
+    export_date DATE,
+    withheld_at TIMESTAMPTZ
 );
 
 CREATE VIEW IF NOT EXISTS delivery.events AS

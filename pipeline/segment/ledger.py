@@ -527,14 +527,20 @@ class Ledger:
         with self._engine.connect() as connection:
             return [SentBatch(**row) for row in connection.execute(query).mappings()]
 
-    def frames(self, dates: ExportDates) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Batches and dead events of some export dates, as the warehouse's copies have them."""
-        columns = [batches.c[name] for name in MIRRORED_BATCH_COLUMNS]
-        dead_columns = [dead_events.c[name] for name in MIRRORED_DEAD_COLUMNS]
+    def frames(self, dates: ExportDates) -> tuple[pd.DataFrame, ...]:
+        """Batches, dead events, forgotten events and withheld dates of some export dates, as the warehouse's copies
+        have them.
+        """
+        mirrored = (
+            (batches, MIRRORED_BATCH_COLUMNS),
+            (dead_events, MIRRORED_DEAD_COLUMNS),
+            (forgotten, MIRRORED_FORGOTTEN_COLUMNS),
+            (withheld_dates, MIRRORED_WITHHELD_COLUMNS),
+        )
         with self._engine.connect() as connection:
-            return (
-                pd.read_sql(sa.select(*columns).where(_within(batches, dates)), connection),
-                pd.read_sql(sa.select(*dead_columns).where(_within(dead_events, dates)), connection),
+            return tuple(
+                pd.read_sql(sa.select(*(table.c[name] for name in columns)).where(_within(table, dates)), connection)
+                for table, columns in mirrored
             )
 
     def complete(self, loaded: dict[date, datetime]) -> None:
@@ -549,8 +555,13 @@ class Ledger:
             return {row.export_date: row.loaded_at for row in connection.execute(sa.select(completed_dates))}
 
 
-MIRRORED_BATCH_COLUMNS = ("batch_id", "event", "export_date", "events", "status", "attempts", "delivered_at", "reason")
-MIRRORED_DEAD_COLUMNS = ("id", "event", "export_date", "reason", "died_at")
+MIRRORED_BATCH_COLUMNS = (
+    *("batch_id", "event", "export_date", "events", "status", "attempts"),
+    *("first_attempt_at", "delivered_at", "reason"),
+)
+MIRRORED_DEAD_COLUMNS = ("id", "event", "export_date", "batch_id", "reason", "died_at")
+MIRRORED_FORGOTTEN_COLUMNS = ("batch_id", "event", "export_date", "events")
+MIRRORED_WITHHELD_COLUMNS = ("export_date", "withheld_at")
 
 
 def _engine(url: str) -> Engine:

@@ -4,12 +4,20 @@ import duckdb
 import pandas as pd
 
 from pipeline.dates import ExportDates
-from pipeline.segment.ledger import MIRRORED_BATCH_COLUMNS, MIRRORED_DEAD_COLUMNS, Ledger
+from pipeline.segment.ledger import (
+    MIRRORED_BATCH_COLUMNS,
+    MIRRORED_DEAD_COLUMNS,
+    MIRRORED_FORGOTTEN_COLUMNS,
+    MIRRORED_WITHHELD_COLUMNS,
+    Ledger,
+)
 from pipeline.warehouse import Warehouse, transaction
 
 _TABLES = {
     "delivery.batches": (MIRRORED_BATCH_COLUMNS, "batch_id"),
     "delivery.dead_events": (MIRRORED_DEAD_COLUMNS, "id"),
+    "delivery.forgotten_events": (MIRRORED_FORGOTTEN_COLUMNS, "batch_id"),
+    "delivery.withheld_dates": (MIRRORED_WITHHELD_COLUMNS, "export_date"),
 }
 
 

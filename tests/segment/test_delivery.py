@@ -157,7 +157,7 @@ def test_the_one_event_that_segment_rejects_is_dead_with_its_words_and_the_rest_
     assert sender.server.received_ids == sender.lake.due_ids() - {id_of(17)}
     assert not sender.server.duplicates
     assert sender.standing() == (39, 0, 1)
-    _, dead = sender.ledger.frames(DATES)
+    _, dead, *_ = sender.ledger.frames(DATES)
     (event,) = dead.to_dict("records")
     assert (event["id"], event["event"], event["export_date"]) == (id_of(17), "email_opened", DAY)
     assert event["reason"] == 'Segment answered 400: {"success": false, "message": "a message was rejected"}'
@@ -226,7 +226,7 @@ def test_an_outage_leaves_everything_waiting_with_its_reason_and_the_next_go_sen
     sent = sender.deliver(max_attempts=3)
     assert sent.stopped_by == "Segment answered 503: down"
     assert sender.standing() == (30, 45, 0)
-    frame, _ = sender.ledger.frames(DATES)
+    frame, *_ = sender.ledger.frames(DATES)
     waiting = frame[frame.status == "waiting"]
     assert sorted(waiting.attempts) == [0, 0, 3], "where one is given up, no other is tried"
     assert set(waiting.reason.dropna()) == {"Segment answered 503: down"}
@@ -235,7 +235,7 @@ def test_an_outage_leaves_everything_waiting_with_its_reason_and_the_next_go_sen
     assert sender.deliver().stopped_by is None
     assert_all_arrived(sender)
     assert not sender.server.duplicates
-    frame, _ = sender.ledger.frames(DATES)
+    frame, *_ = sender.ledger.frames(DATES)
     assert sorted(frame.attempts) == [1, 1, 1, 1, 4]
     assert frame.reason.isna().all()
 

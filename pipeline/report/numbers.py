@@ -1,0 +1,63 @@
+"""Every number of the report, read from the warehouse in one go."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from pipeline.dates import ExportDates
+from pipeline.report.queries import TITLES, Answer, ask, text_of
+from pipeline.warehouse import quoted
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What the queries gave, by their names; `dates` None: the warehouse has no export date yet."""
+
+    dates: ExportDates | None
+    answers: Mapping[str, Answer]
+
+    def rows(self, name: str) -> list[Row]:
+        """A query's rows; none where it could not be asked."""
+        return [{str(name): value for name, value in row.items()} for row in self.frame(name).to_dict("records")]
+
+    def frame(self, name: str) -> pd.DataFrame:
+        """The same as a frame."""
+        return self.answers[name].rows if name in self.answers else pd.DataFrame()
+
+    def total(self, name: str) -> Row:
+        """The row that sums up all export dates; empty where there is none."""
+        found = [row for row in self.rows(name) if row["export_date"] is None and row.get("event") is None]
+        return found[0] if found else {}
+
+
+def newest_dates(connection: duckdb.DuckDBPyConnection) -> ExportDates | None:
+    """From the first to the last of the newest export dates; None where there are none."""
+    [row] = ask(connection, "window", None).rows.to_dict("records")
+    return ExportDates(row["first"], row["last"]) if row["dates"] else None
+
+
+def read_numbers(connection: duckdb.DuckDBPyConnection, schema: str) -> Numbers:
+    """Ask everything over the newest export dates. What needs tables that are not made yet is left out."""
+    dates = newest_dates(connection)
+    answers = {"window": ask(connection, "window", None)}
+    if dates is None:
+        return Numbers(None, answers)
+    known = _schemas(connection)
+    if schema in known:  # as the prompt of `python -m pipeline sql` does
+        connection.execute(f"USE lake.{quoted(schema)}")
+    modelled = {"staging", schema} <= known
+    for name in TITLES:
+        if name not in answers and (modelled or "staging." not in text_of(name)):
+            answers[name] = ask(connection, name, dates)
+    return Numbers(dates, answers)
+
+
+def _schemas(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Schemas in which there are tables."""
+    found = connection.execute("SELECT DISTINCT schema_name FROM duckdb_tables() WHERE database_name = 'lake'")
+    return {name for (name,) in found.fetchall()}
