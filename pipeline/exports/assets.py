@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from pipeline.checking import Check, results
 from pipeline.exports.checks import rows_accounted_for
 from pipeline.exports.loading import Loaded, load
+from pipeline.exports.oddities import future_events, missing_dates, unknown_codes, unusual_volumes
 from pipeline.origin import ensure_origin
 from pipeline.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.resources import Exports, WarehouseResource
@@ -32,20 +34,45 @@ def _key(table: str) -> dg.AssetKey:
     return dg.AssetKey(["raw", table])
 
 
+ACCOUNTS = Check(
+    "every_row_is_accounted_for",
+    _key("events"),
+    "Rows in a file = events + skipped + rejected + suppressed, file by file.",
+    blocking=True,
+)
+ODDITIES = {
+    Check(
+        "no_event_is_of_the_future",
+        _key("events"),
+        "No event is later than the moment in which it was loaded. Where a tenth of a file is, its layout reads the "
+        "date-times wrongly, and nothing goes on.",
+        blocking=True,
+    ): future_events,
+    Check(
+        "every_event_code_is_known",
+        _key("events"),
+        "Every event code is listed in its layout; rows with any other are rejected.",
+    ): unknown_codes,
+    Check(
+        "no_date_is_missing",
+        _key("events"),
+        "Every kind of export came on the dates on which its weekday usually has one.",
+    ): missing_dates,
+    Check(
+        "volume_is_as_usual",
+        _key("events"),
+        "Every export has between half and twice the rows that its weekday had in the weeks before.",
+    ): unusual_volumes,
+}
+
+
 @dg.multi_asset(
     name="raw",
     specs=[
         dg.AssetSpec(_key(table), group_name="raw", description=description, kinds={"csv", "duckdb"}, skippable=True)
         for table, description in _DESCRIPTIONS.items()
     ],
-    check_specs=[
-        dg.AssetCheckSpec(
-            "every_row_is_accounted_for",
-            asset=_key("events"),
-            description="Rows in a file = events + skipped + rejected + suppressed, file by file.",
-            blocking=True,
-        )
-    ],
+    check_specs=[check.spec for check in (ACCOUNTS, *ODDITIES)],
     can_subset=True,
     partitions_def=EXPORT_DATES,
     backfill_policy=ONE_RUN,
@@ -72,16 +99,10 @@ def raw(
             log=context.log.info,
         )
         accounts = rows_accounted_for(connection, dates)
+        oddities = {check: found(connection, dates) for check, found in ODDITIES.items()}
     for key in sorted(context.selected_asset_keys):
         yield dg.MaterializeResult(asset_key=key, metadata=_metadata(key.path[-1], loaded, people))
-    for check in context.selected_asset_check_keys:
-        yield dg.AssetCheckResult(
-            asset_key=check.asset_key,
-            check_name=check.name,
-            passed=accounts.hold,
-            description=accounts.sentence,
-            metadata={"rows": accounts.rows},
-        )
+    yield from results({ACCOUNTS: accounts, **oddities}, context.selected_asset_check_keys)
 
 
 def _metadata(table: str, loaded: Loaded, people: Suppressed) -> dict[str, dg.MetadataValue | int | str]:
