@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from pipeline.automation import new_exports, selligent_to_segment, selligent_to_segment_daily
+from pipeline.automation import failed_runs, new_exports, selligent_to_segment, selligent_to_segment_daily
 from pipeline.exports.assets import raw
 from pipeline.models.assets import dbt_resource, models
 from pipeline.models.checks import event_checks
@@ -22,7 +22,7 @@ defs = dg.Definitions(
     asset_checks=[event_checks, lateness_check],
     jobs=[selligent_to_segment],
     schedules=[selligent_to_segment_daily],
-    sensors=[new_exports],
+    sensors=[new_exports, failed_runs],
     resources={
         "exports": Exports(),
         "warehouse": WarehouseResource(),
