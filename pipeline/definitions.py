@@ -6,6 +6,7 @@ from pipeline.automation import failed_runs, new_exports, selligent_to_segment, 
 from pipeline.exports.assets import raw
 from pipeline.models.assets import dbt_resource, models
 from pipeline.models.checks import event_checks
+from pipeline.presenting import presented
 from pipeline.progress import progress_logger
 from pipeline.report.assets import report
 from pipeline.resources import Exports, SegmentResource, WarehouseResource
@@ -18,7 +19,7 @@ from pipeline.settings import load_settings
 load_settings()
 
 defs = dg.Definitions(
-    assets=[raw, models, outbox, *deliveries, report, confirmation],
+    assets=presented([raw, models, outbox, *deliveries, report, confirmation]),
     asset_checks=[event_checks, lateness_check],
     jobs=[selligent_to_segment],
     schedules=[selligent_to_segment_daily],

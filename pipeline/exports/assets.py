@@ -1,5 +1,6 @@
 """Export files as assets: tables that one reading of the files fills."""
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -12,13 +13,18 @@ from pipeline.exports.oddities import future_events, missing_dates, unknown_code
 from pipeline.origin import ensure_origin
 from pipeline.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.resources import Exports, WarehouseResource
+from pipeline.showing import preview
 from pipeline.suppression import Suppressed, refresh
 
 _DESCRIPTIONS = {
-    "export_files": "One row a file and content: what it is, how it was read, and how many rows it had.",
-    "events": "Every data row of the export files, as text, with the file and the row that it came from.",
-    "rejected_rows": "Every row that could not be read or understood: file, line, reason, and the row itself.",
-    "lookups": "Names and contacts from lookup files, all snapshots.",
+    "export_files": "One row a file and content: what it is, with which layout it was read, how many rows it had, and "
+    "what became of it. The place to look when a file seems to be missing.",
+    "events": "Every data row of the export files, as text, with the file and the row that it came from, and what its "
+    "layout makes of it: an event and its moment, nothing (the code is known and skipped), or a reason for rejection.",
+    "rejected_rows": "Every row that could not be read or understood: file, line, reason, and the row itself. Nothing "
+    "is dropped silently.",
+    "lookups": "Names of emails, campaigns, links and lists, and contacts, from lookup files: all snapshots, of which "
+    "the newest wins.",
     "suppressed": "Who must not be loaded, modelled or delivered, as hashes: the list of SELLIGENT_SUPPRESSED.",
 }
 
@@ -28,6 +34,9 @@ class LoadConfig(dg.Config):
 
     reload: bool = False
     """Read files again whose bytes and layout are known already."""
+
+
+Metadata = dict[str, dg.MetadataValue | float | int | str]
 
 
 def _key(table: str) -> dg.AssetKey:
@@ -82,7 +91,7 @@ def raw(
     context: dg.AssetExecutionContext, config: LoadConfig, exports: Exports, warehouse: WarehouseResource
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Read each export file of these dates once, by its bytes; one that is known already is left alone."""
-    dates = dates_of(context)
+    dates, started = dates_of(context), time.monotonic()
     look = exports.look()
     with warehouse.open().writing() as connection:
         ensure_origin(connection, exports.settings())
@@ -100,16 +109,23 @@ def raw(
         )
         accounts = rows_accounted_for(connection, dates)
         oddities = {check: found(connection, dates) for check, found in ODDITIES.items()}
+        rows = preview(
+            connection, "SELECT * FROM raw.events WHERE export_date BETWEEN ? AND ?", [dates.first, dates.last]
+        )
+    seconds = time.monotonic() - started
     for key in sorted(context.selected_asset_keys):
-        yield dg.MaterializeResult(asset_key=key, metadata=_metadata(key.path[-1], loaded, people))
+        metadata = _metadata(key.path[-1], loaded, people) | {"seconds": round(seconds, 1)}
+        if key == _key("events"):
+            metadata |= {"preview": rows, "rows_per_second": round(loaded.total("rows") / seconds)}
+        yield dg.MaterializeResult(asset_key=key, metadata=metadata)
     yield from results({ACCOUNTS: accounts, **oddities}, context.selected_asset_check_keys)
 
 
-def _metadata(table: str, loaded: Loaded, people: Suppressed) -> dict[str, dg.MetadataValue | int | str]:
+def _metadata(table: str, loaded: Loaded, people: Suppressed) -> Metadata:
     if table == "suppressed":
         return {"user_ids": people.user_ids, "emails": people.emails}
     lookups = table == "lookups"
-    common: dict[str, dg.MetadataValue | int | str] = {
+    common: Metadata = {
         "files_loaded": loaded.count("loaded"),
         "files_unchanged": loaded.unchanged,
         "files_refused": loaded.count("refused"),
