@@ -104,6 +104,7 @@ def ui(port: int) -> None:
     from pipeline.instance import dagster_home
 
     dagster_home()
+    os.environ.setdefault("DAGSTER_UI_URL", f"http://127.0.0.1:{port}")  # where an alert's link leads
     os.chdir(PROJECT_ROOT)
     # A shell script starts what it puts in the background deaf to SIGINT, and Dagster would take that over.
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -1,18 +1,33 @@
-"""When things run: the job, its schedule, and the sensor that looks for new exports."""
+"""When things run: the job, its schedule, the sensor that looks for new exports, and the alert of a failed run."""
 
 import hashlib
 import json
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 
 import dagster as dg
 
+from pipeline.alerting import Alert, tell
+from pipeline.dates import EVERY_DATE, ExportDates
 from pipeline.errors import PipelineError
-from pipeline.partitions import EXPORT_DATES
+from pipeline.failures import fit_to_tell, reason_of
+from pipeline.findings import counted
+from pipeline.instance import fail_dead_runs
+from pipeline.partitions import EXPORT_DATES, dates_of_run
 from pipeline.resources import Exports, WarehouseResource
-from pipeline.work import dates_with_new_files
+from pipeline.settings import load_settings
+from pipeline.work import dates_with_new_files, withdrawn_files
 
 JOB_NAME = "selligent_to_segment"
+# A run that is none of these has ended.
+_GOING_ON = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 
 selligent_to_segment = dg.define_asset_job(
     JOB_NAME,
@@ -29,18 +44,105 @@ def selligent_to_segment_daily(context: dg.ScheduleEvaluationContext) -> dg.RunR
     return dg.RunRequest(partition_key=today, run_key=f"daily-{today}")
 
 
+@dataclass(frozen=True)
+class Asked:
+    """The sensor's cursor, which Dagster keeps: for which files of a date it asked for a run, as long as they are new,
+    and of which files it said that they are gone.
+    """
+
+    dates: dict[str, str] = field(default_factory=dict)
+    gone: str = ""
+
+    @classmethod
+    def of(cls, cursor: str | None) -> "Asked":
+        """What the cursor says; one that can't be read, perhaps of another version, says nothing."""
+        try:
+            said = json.loads(cursor or "{}")
+            return cls({str(day): str(seen) for day, seen in said.get("dates", {}).items()}, str(said.get("gone", "")))
+        except (ValueError, AttributeError):
+            return cls()
+
+    def as_cursor(self) -> str:
+        """For Dagster."""
+        return json.dumps({"dates": self.dates, "gone": self.gone})
+
+
 @dg.sensor(name="new_exports", job=selligent_to_segment, minimum_interval_seconds=60)
 def new_exports(
-    _context: dg.SensorEvaluationContext, exports: Exports, warehouse: WarehouseResource
-) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """A new or changed export asks for a run of its date, once."""
+    context: dg.SensorEvaluationContext, exports: Exports, warehouse: WarehouseResource
+) -> dg.SensorResult | dg.SkipReason:
+    """A new or changed export asks for a run of its date, once; a date that is being run is asked for when that ends.
+
+    A file that was loaded and is gone from its folder asks for nothing: most are moved away on purpose, and their rows
+    stay. It is told once.
+    """
+    fail_dead_runs(context.instance)  # of the command line; else their dates would be taken for being run
+    place = warehouse.open()
     try:
-        new = dates_with_new_files(warehouse.open(), exports.look())
+        look = exports.look()
+        new = dates_with_new_files(place, look)
+        gone = withdrawn_files(place, look)
     except PipelineError as error:
-        yield dg.SkipReason(str(error))
-        return
-    if not new:
-        yield dg.SkipReason("No export is new.")
-    for day, files in sorted(new.items()):
-        seen = hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]
-        yield dg.RunRequest(run_key=f"{day}-{seen}", partition_key=str(day))
+        return dg.SkipReason(str(error))
+    asked = Asked.of(context.cursor)
+    if gone and _digest(gone) != asked.gone:
+        context.log.info(f"{counted(len(gone), 'loaded file')} gone from the folder, which changes nothing: {gone[-1]}")
+    busy = _dates_of_runs(context.instance)
+    seen = {str(day): _digest(files) for day, files in new.items()}
+    wanted = {day for day, files in seen.items() if asked.dates.get(day) != files}
+    waiting = sorted(day for day in wanted if any(date.fromisoformat(day) in dates for dates in busy))
+    due = sorted(wanted - set(waiting))
+    # What waits is not noted as asked for, so that the next look asks; what was loaded by now is forgotten.
+    kept = {day: files for day, files in asked.dates.items() if day in seen} | {day: seen[day] for day in due}
+    cursor = Asked(kept, _digest(gone) if gone else "").as_cursor()
+    requests = [dg.RunRequest(run_key=f"{day}-{seen[day]}", partition_key=day) for day in due]
+    return dg.SensorResult(
+        run_requests=requests, skip_reason=None if requests else _why_nothing(waiting, len(seen), gone), cursor=cursor
+    )
+
+
+def _why_nothing(waiting: Sequence[str], asked_for: int, gone: Sequence[str]) -> str:
+    words = "No export is new."
+    if waiting:
+        words = f"{', '.join(waiting)}: a run is going on; the new exports are asked for when it has ended."
+    elif asked_for:
+        words = f"{counted(asked_for, 'date')} with new exports asked for already; see its run."
+    return f"{words} {counted(len(gone), 'loaded file')} gone from the folder; their rows stay." if gone else words
+
+
+def _digest(texts: Sequence[str]) -> str:
+    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:16]
+
+
+def _dates_of_runs(instance: dg.DagsterInstance) -> list[ExportDates]:
+    """The dates of the main job's runs that are queued or going on."""
+    runs = instance.get_runs(dg.RunsFilter(job_name=JOB_NAME, statuses=_GOING_ON))
+    return [dates_of_run(run.tags) for run in runs]
+
+
+# All code locations: a run of the command line belongs to none, and a sensor of one location would not see it.
+@dg.run_failure_sensor(name="failed_runs", monitor_all_code_locations=True, minimum_interval_seconds=30)
+def failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
+    """A run that failed, whoever started it, is told to ALERT_WEBHOOK."""
+    run = context.dagster_run
+    # Materialising assets from the UI has a job of Dagster's own.
+    if run.job_name not in (JOB_NAME, "__ASSET_JOB"):
+        return None
+    try:
+        settings = load_settings()
+        if settings.alert_webhook is None:
+            return None
+        failures = context.get_step_failure_events()
+        error = "; ".join(dict.fromkeys(map(reason_of, failures))) or context.failure_event.message or ""
+        dates = dates_of_run(run.tags)
+        alert = Alert(
+            job=JOB_NAME,
+            run_id=run.run_id,
+            dates="no date in particular" if dates == EVERY_DATE else str(dates),
+            steps=[str(failure.step_key).replace("__", "/") for failure in failures],
+            error=fit_to_tell(error, settings),
+        )
+        tell(alert, settings, context.log.warning)
+    except Exception as error:  # whatever it is: a report that fails must fail nothing, nor be tried for ever
+        context.log.warning(f"Run {run.run_id} could not be reported ({type(error).__name__}).")
+    return None

@@ -2,24 +2,28 @@
 
 import dagster as dg
 
-from pipeline.automation import new_exports, selligent_to_segment, selligent_to_segment_daily
+from pipeline.automation import failed_runs, new_exports, selligent_to_segment, selligent_to_segment_daily
 from pipeline.exports.assets import raw
 from pipeline.models.assets import dbt_resource, models
+from pipeline.models.checks import event_checks
+from pipeline.presenting import presented
 from pipeline.progress import progress_logger
 from pipeline.report.assets import report
 from pipeline.resources import Exports, SegmentResource, WarehouseResource
 from pipeline.segment.assets import deliveries, outbox
 from pipeline.segment.confirming import confirmation
+from pipeline.segment.late import lateness_check
 from pipeline.settings import load_settings
 
 # A wrong setting is told when the code is loaded, before anything is touched.
 load_settings()
 
 defs = dg.Definitions(
-    assets=[raw, models, outbox, *deliveries, report, confirmation],
+    assets=presented([raw, models, outbox, *deliveries, report, confirmation]),
+    asset_checks=[event_checks, lateness_check],
     jobs=[selligent_to_segment],
     schedules=[selligent_to_segment_daily],
-    sensors=[new_exports],
+    sensors=[new_exports, failed_runs],
     resources={
         "exports": Exports(),
         "warehouse": WarehouseResource(),

@@ -23,8 +23,17 @@ concurrency:
   pools:
     granularity: op
     default_limit: 1  # one writer of the warehouse, one sender to Segment
+  runs:
+    max_concurrent_runs: 3  # history may be on its way for hours, and today must not wait for it
+    tag_concurrency_limits:
+      - key: dagster/partition  # never two runs of one date
+        value: {applyLimitPerUniqueValue: true}
+        limit: 1
 run_monitoring:
   enabled: true
+  start_timeout_seconds: 300
+  cancel_timeout_seconds: 300
+  max_runtime_seconds: 172800  # a run that hangs is ended after two days; what it had not finished is run again
   free_slots_after_run_end_seconds: 60
 """
 

@@ -46,11 +46,9 @@ SECRETS = {
     "SEGMENT_ENDPOINT",
     "SEGMENT_PUBLIC_API",
     "SEGMENT_PUBLIC_API_TOKEN",
-}
-LATER_SETTINGS = (
     "ALERT_WEBHOOK",
-    "KEEP_SNAPSHOTS_DAYS",
-)
+}
+LATER_SETTINGS = ("KEEP_SNAPSHOTS_DAYS",)
 
 
 def fault(text: str) -> PydanticCustomError:
@@ -64,6 +62,20 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _check_url(value: str, example: str) -> str:
+    """The host of a URL that nobody on the way can read along with."""
+    try:
+        url = urlsplit(value)
+        host, _port = url.hostname or "", url.port
+    except ValueError:
+        raise fault(f"is no URL; it looks like {example}") from None
+    if url.scheme not in ("http", "https") or not host:
+        raise fault(f"is no URL; it looks like {example}")
+    if url.scheme != "https" and not is_loopback(host):
+        raise fault("must start with https:// (http is allowed for this machine alone)")
+    return host
 
 
 def _of_the_region(
@@ -80,15 +92,7 @@ def _of_the_region(
         return value
     if not value:
         return defaults[region]
-    try:
-        url = urlsplit(value)
-        host, _port = url.hostname or "", url.port
-    except ValueError:
-        raise fault(f"is no URL; it looks like {example}") from None
-    if url.scheme not in ("http", "https") or not host:
-        raise fault(f"is no URL; it looks like {example}")
-    if url.scheme != "https" and not is_loopback(host):
-        raise fault("must start with https:// (http is allowed for this machine alone)")
+    host = _check_url(value, example)
     for other, domains in domains_of.items():
         if host in domains and other != region:
             raise fault(f"is Segment's endpoint for {other!r}, but SEGMENT_REGION is {region!r}: {lost}")
@@ -121,8 +125,8 @@ class Settings(BaseSettings):
     warehouse: str = Field(default="ducklake:sqlite:data/warehouse.sqlite", validate_default=True, repr=False)
     warehouse_files: str = Field(default="data/warehouse/", validate_default=True)
     ledger: str = Field(default="sqlite:///data/ledger.sqlite", validate_default=True, repr=False)
+    alert_webhook: SecretStr | None = None
 
-    alert_webhook: None = None
     keep_snapshots_days: None = None
 
     @field_validator(*(name.lower() for name in LATER_SETTINGS), mode="before")
@@ -248,6 +252,13 @@ class Settings(BaseSettings):
         elif url.get_backend_name() != "postgresql":
             raise fault("is neither sqlite:///FILE nor postgresql://…")
         return url.render_as_string(hide_password=False)
+
+    @field_validator("alert_webhook")
+    @classmethod
+    def _webhook_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            _check_url(value.get_secret_value(), "https://hooks.example.com/…")
+        return value
 
     @cached_property
     def schema_name(self) -> str:

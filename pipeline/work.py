@@ -23,6 +23,19 @@ def dates_with_new_files(warehouse: Warehouse, look: Look) -> Mapping[date, list
     return new
 
 
+def withdrawn_files(warehouse: Warehouse, look: Look) -> list[str]:
+    """Files that were loaded and are gone from the location, oldest date first; their rows stay."""
+    if not warehouse.exists():
+        return []
+    with warehouse.reading() as connection:
+        loaded = connection.execute(
+            "SELECT DISTINCT export_date, name FROM raw.export_files WHERE status = 'loaded' ORDER BY ALL"
+        ).fetchall()
+    there = {seen.file.name for seen in look.landed}
+    there |= {seen.file.name for seen in (*look.unmatched, *look.waiting)}
+    return [name for _, name in loaded if name not in there]
+
+
 def unfinished_dates(warehouse: Warehouse, ledger: Ledger) -> set[date]:
     """Export dates whose newest files did not go all the way: a run failed, or was killed."""
     if not warehouse.exists():

@@ -11,10 +11,7 @@ from pipeline.settings import PROJECT_ROOT, Settings, load_settings
 
 SECRET = "hunter2"
 NAMES = [name.upper() for name in Settings.model_fields]
-LATER = (
-    "ALERT_WEBHOOK",
-    "KEEP_SNAPSHOTS_DAYS",
-)
+LATER = ("KEEP_SNAPSHOTS_DAYS",)
 
 
 class Environment:
@@ -65,6 +62,7 @@ def test_every_setting_of_the_contract_has_its_default(environment: Environment)
         "warehouse": f"ducklake:sqlite:{PROJECT_ROOT}/data/warehouse.sqlite",
         "warehouse_files": f"{PROJECT_ROOT}/data/warehouse/",
         "ledger": f"sqlite:///{PROJECT_ROOT}/data/ledger.sqlite",
+        "alert_webhook": None,
         **{name.lower(): None for name in LATER},
     }
     assert found.schema_name == "selligent_marketing_cloud"
@@ -125,9 +123,9 @@ def test_the_environment_wins_over_the_env_file(environment: Environment) -> Non
 
 
 def test_faults_of_the_env_file_are_told_too(environment: Environment) -> None:
-    environment.env_file.write_text("SEGMENT_REGION=mars\nALERT_WEBHOOK=https://example.com\n")
+    environment.env_file.write_text("SEGMENT_REGION=mars\nKEEP_SNAPSHOTS_DAYS=3\n")
     assert environment.refusal() == (
-        "SEGMENT_REGION: 'mars' is not 'us' or 'eu'; ALERT_WEBHOOK: is not supported by this version; remove it"
+        "SEGMENT_REGION: 'mars' is not 'us' or 'eu'; KEEP_SNAPSHOTS_DAYS: is not supported by this version; remove it"
     )
 
 
@@ -410,7 +408,8 @@ def test_a_write_key_is_told_only_when_asked_for(environment: Environment) -> No
         ("SEGMENT_PUBLIC_API_TOKEN", f"{SECRET} {SECRET}"),
         ("SEGMENT_PUBLIC_API", f"http://zoe:{SECRET}@example.com"),
         ("SEGMENT_PUBLIC_API", f"https://zoe:{SECRET}@eu1.api.segmentapis.com"),
-        ("ALERT_WEBHOOK", f"https://example.com/{SECRET}"),
+        ("ALERT_WEBHOOK", f"http://example.com/{SECRET}"),
+        ("ALERT_WEBHOOK", f"https://[::1/{SECRET}"),
     ],
 )
 def test_no_secret_is_repeated_in_an_error(environment: Environment, name: str, value: str) -> None:
@@ -431,6 +430,14 @@ def test_what_led_to_an_error_holds_no_secret_either(environment: Environment) -
     assert error.__cause__ is None
     assert error.__suppress_context__
     assert SECRET not in repr(error.__context__)
+
+
+@pytest.mark.parametrize("url", [f"https://hooks.example.com/{SECRET}", f"http://127.0.0.1:9/{SECRET}"])
+def test_a_webhook_is_told_only_when_asked_for(environment: Environment, url: str) -> None:
+    found = environment.load(ALERT_WEBHOOK=url)
+    assert found.alert_webhook is not None
+    assert found.alert_webhook.get_secret_value() == url
+    assert SECRET not in f"{found!r} {found.model_dump()}"
 
 
 def test_settings_do_not_change_under_way(environment: Environment) -> None:

@@ -123,16 +123,11 @@ def _run_job(dates: ExportDates, *, everything: bool) -> bool:
 
 def _why(result: Any, step: str) -> str:
     """The sentence of the error that a step failed with; the innermost cause says most."""
-    for event in result.filter_events(lambda event: event.is_step_failure and event.step_key == step):
-        data = event.step_failure_data
-        if data.user_failure_data is not None and data.user_failure_data.description:
-            return str(data.user_failure_data.description)
-        error = data.error
-        while error is not None and error.cause is not None:
-            error = error.cause
-        if error is not None:
-            return str(error.message).strip().removeprefix("pipeline.errors.")
-    return "see the run in Dagster's UI"
+    # Imported here, as it imports Dagster.
+    from pipeline.failures import SEE_THE_RUN, reason_of
+
+    failures = result.filter_events(lambda event: event.is_step_failure and event.step_key == step)
+    return reason_of(failures[0]) if failures else SEE_THE_RUN
 
 
 def _tell(settings: Settings, warehouse: Warehouse, ledger: Ledger, started: datetime) -> None:

@@ -1,22 +1,30 @@
 """Export files as assets: tables that one reading of the files fills."""
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import dagster as dg
 
+from pipeline.checking import Check, results
 from pipeline.exports.checks import rows_accounted_for
 from pipeline.exports.loading import Loaded, load
+from pipeline.exports.oddities import future_events, missing_dates, unknown_codes, unusual_volumes
 from pipeline.origin import ensure_origin
 from pipeline.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.resources import Exports, WarehouseResource
+from pipeline.showing import preview
 from pipeline.suppression import Suppressed, refresh
 
 _DESCRIPTIONS = {
-    "export_files": "One row a file and content: what it is, how it was read, and how many rows it had.",
-    "events": "Every data row of the export files, as text, with the file and the row that it came from.",
-    "rejected_rows": "Every row that could not be read or understood: file, line, reason, and the row itself.",
-    "lookups": "Names and contacts from lookup files, all snapshots.",
+    "export_files": "One row a file and content: what it is, with which layout it was read, how many rows it had, and "
+    "what became of it. The place to look when a file seems to be missing.",
+    "events": "Every data row of the export files, as text, with the file and the row that it came from, and what its "
+    "layout makes of it: an event and its moment, nothing (the code is known and skipped), or a reason for rejection.",
+    "rejected_rows": "Every row that could not be read or understood: file, line, reason, and the row itself. Nothing "
+    "is dropped silently.",
+    "lookups": "Names of emails, campaigns, links and lists, and contacts, from lookup files: all snapshots, of which "
+    "the newest wins.",
     "suppressed": "Who must not be loaded, modelled or delivered, as hashes: the list of SELLIGENT_SUPPRESSED.",
 }
 
@@ -28,8 +36,43 @@ class LoadConfig(dg.Config):
     """Read files again whose bytes and layout are known already."""
 
 
+Metadata = dict[str, dg.MetadataValue | float | int | str]
+
+
 def _key(table: str) -> dg.AssetKey:
     return dg.AssetKey(["raw", table])
+
+
+ACCOUNTS = Check(
+    "every_row_is_accounted_for",
+    _key("events"),
+    "Rows in a file = events + skipped + rejected + suppressed, file by file.",
+    blocking=True,
+)
+ODDITIES = {
+    Check(
+        "no_event_is_of_the_future",
+        _key("events"),
+        "No event is later than the moment in which it was loaded. Where a tenth of a file is, its layout reads the "
+        "date-times wrongly, and nothing goes on.",
+        blocking=True,
+    ): future_events,
+    Check(
+        "every_event_code_is_known",
+        _key("events"),
+        "Every event code is listed in its layout; rows with any other are rejected.",
+    ): unknown_codes,
+    Check(
+        "no_date_is_missing",
+        _key("events"),
+        "Every kind of export came on the dates on which its weekday usually has one.",
+    ): missing_dates,
+    Check(
+        "volume_is_as_usual",
+        _key("events"),
+        "Every export has between half and twice the rows that its weekday had in the weeks before.",
+    ): unusual_volumes,
+}
 
 
 @dg.multi_asset(
@@ -38,14 +81,7 @@ def _key(table: str) -> dg.AssetKey:
         dg.AssetSpec(_key(table), group_name="raw", description=description, kinds={"csv", "duckdb"}, skippable=True)
         for table, description in _DESCRIPTIONS.items()
     ],
-    check_specs=[
-        dg.AssetCheckSpec(
-            "every_row_is_accounted_for",
-            asset=_key("events"),
-            description="Rows in a file = events + skipped + rejected + suppressed, file by file.",
-            blocking=True,
-        )
-    ],
+    check_specs=[check.spec for check in (ACCOUNTS, *ODDITIES)],
     can_subset=True,
     partitions_def=EXPORT_DATES,
     backfill_policy=ONE_RUN,
@@ -55,7 +91,7 @@ def raw(
     context: dg.AssetExecutionContext, config: LoadConfig, exports: Exports, warehouse: WarehouseResource
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Read each export file of these dates once, by its bytes; one that is known already is left alone."""
-    dates = dates_of(context)
+    dates, started = dates_of(context), time.monotonic()
     look = exports.look()
     with warehouse.open().writing() as connection:
         ensure_origin(connection, exports.settings())
@@ -72,23 +108,24 @@ def raw(
             log=context.log.info,
         )
         accounts = rows_accounted_for(connection, dates)
-    for key in sorted(context.selected_asset_keys):
-        yield dg.MaterializeResult(asset_key=key, metadata=_metadata(key.path[-1], loaded, people))
-    for check in context.selected_asset_check_keys:
-        yield dg.AssetCheckResult(
-            asset_key=check.asset_key,
-            check_name=check.name,
-            passed=accounts.hold,
-            description=accounts.sentence,
-            metadata={"rows": accounts.rows},
+        oddities = {check: found(connection, dates) for check, found in ODDITIES.items()}
+        rows = preview(
+            connection, "SELECT * FROM raw.events WHERE export_date BETWEEN ? AND ?", [dates.first, dates.last]
         )
+    seconds = time.monotonic() - started
+    for key in sorted(context.selected_asset_keys):
+        metadata = _metadata(key.path[-1], loaded, people) | {"seconds": round(seconds, 1)}
+        if key == _key("events"):
+            metadata |= {"preview": rows, "rows_per_second": round(loaded.total("rows") / seconds)}
+        yield dg.MaterializeResult(asset_key=key, metadata=metadata)
+    yield from results({ACCOUNTS: accounts, **oddities}, context.selected_asset_check_keys)
 
 
-def _metadata(table: str, loaded: Loaded, people: Suppressed) -> dict[str, dg.MetadataValue | int | str]:
+def _metadata(table: str, loaded: Loaded, people: Suppressed) -> Metadata:
     if table == "suppressed":
         return {"user_ids": people.user_ids, "emails": people.emails}
     lookups = table == "lookups"
-    common: dict[str, dg.MetadataValue | int | str] = {
+    common: Metadata = {
         "files_loaded": loaded.count("loaded"),
         "files_unchanged": loaded.unchanged,
         "files_refused": loaded.count("refused"),

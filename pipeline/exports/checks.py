@@ -1,10 +1,9 @@
 """Every row of every file is an event, skipped, rejected, or suppressed: counted in the tables, not while loading."""
 
-from dataclasses import dataclass
-
 import duckdb
 
 from pipeline.dates import ExportDates
+from pipeline.findings import Finding
 
 _COUNTED = """
     WITH files AS (
@@ -34,19 +33,11 @@ _COUNTED = """
 """
 
 
-@dataclass(frozen=True)
-class Accounts:
-    """Whether the rows of some files are all accounted for, how many there are, and what to tell a person."""
-
-    hold: bool
-    rows: int
-    sentence: str
-
-
-def rows_accounted_for(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Accounts:
+def rows_accounted_for(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
     """Compare what was read of each loaded file with what stands in the tables."""
     counted = connection.execute(_COUNTED, [dates.first, dates.last]).fetchall()
     rows = sum(row[1] for row in counted)
+    numbers = {"rows": rows}
     wrong = [
         f"{file} had {had:,} rows, but {events:,} events + {skipped:,} skipped + {rejected:,} rejected"
         + (f" + {suppressed:,} suppressed" if suppressed else "")
@@ -54,5 +45,6 @@ def rows_accounted_for(connection: duckdb.DuckDBPyConnection, dates: ExportDates
         if had != events + skipped + rejected + suppressed
     ]
     if wrong:
-        return Accounts(False, rows, "; ".join(wrong) + ". Materialise raw/events again with reload.")
-    return Accounts(True, rows, f"{rows:,} rows of {len(counted)} files are all accounted for.")
+        sentence = "; ".join(wrong) + ". Materialise raw/events again with reload."
+        return Finding(False, sentence, numbers, grave=True)
+    return Finding(True, f"{rows:,} rows of {len(counted)} files are all accounted for.", numbers, grave=True)

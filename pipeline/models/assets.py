@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, DbtProject, dbt_assets
 from packaging.version import Version
 
-from pipeline.models.counts import counts_of
 from pipeline.models.dbt import (
     DBT_DIR,
     TARGET_DIR,
@@ -22,6 +21,7 @@ from pipeline.models.dbt import (
     variables,
 )
 from pipeline.models.span import run_span
+from pipeline.models.tables import tables_of
 from pipeline.origin import check_origin
 from pipeline.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.resources import WarehouseResource
@@ -76,6 +76,9 @@ class _Translator(DagsterDbtTranslator):
             return dg.AssetKey(["staging", name.removeprefix("stg_")])
         return dg.AssetKey(["segment", name])
 
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        return str(dbt_resource_props["description"]).strip()  # and not the SQL, which the code reference leads to
+
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
         return self.get_asset_key(dbt_resource_props).path[0]
 
@@ -83,7 +86,7 @@ class _Translator(DagsterDbtTranslator):
 @dbt_assets(
     manifest=prepared_manifest(),
     name="models",
-    dagster_dbt_translator=_Translator(),
+    dagster_dbt_translator=_Translator(DagsterDbtTranslatorSettings(enable_code_references=True)),
     partitions_def=EXPORT_DATES,
     backfill_policy=ONE_RUN,
     pool=WAREHOUSE_WRITERS,
@@ -117,7 +120,8 @@ def models(
     if span.suppressed == "new" and len(outputs) == len(models.keys):
         with place.writing() as connection:
             mark(connection, "modelled_at", started)
-    counts = counts_of(place, dates)
+    shown = tables_of(place, load_settings().schema_name, dates, span)
+    seconds = (datetime.now(UTC) - started).total_seconds()
     for output in outputs:
         key = context.asset_key_for_output(output.output_name)
-        yield output.with_metadata({**output.metadata, **counts.metadata_of(key)})
+        yield output.with_metadata({**output.metadata, **shown.metadata_of(key, seconds)})

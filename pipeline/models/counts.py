@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import dagster as dg
+import duckdb
 
 from pipeline.dates import ExportDates
-from pipeline.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,15 @@ class Counts:
         """What is worth showing at one table's asset."""
         match key.path:
             case ["staging", "event_rows"]:
-                return {"dagster/partition_row_count": self.staged}
+                return {"dagster/partition_row_count": self.staged, "rows_out": self.staged}
             case ["staging", "events"]:
                 total = sum(self.events.values())
-                return {"dagster/partition_row_count": total, "duplicates": self.duplicates}
+                return {
+                    "dagster/partition_row_count": total,
+                    "rows_in": self.staged,
+                    "rows_out": total,
+                    "duplicates": self.duplicates,
+                }
             case [_, "tracks"]:
                 return {"dagster/partition_row_count": sum(self.events.values())}
             case [_, table]:
@@ -33,18 +38,17 @@ class Counts:
                 return {}
 
 
-def counts_of(warehouse: Warehouse, dates: ExportDates) -> Counts:
+def counts_in(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Counts:
     """Count by export date, which staging alone knows."""
     between = [dates.first, dates.last]
-    with warehouse.reading() as connection:
-        staged = connection.execute(
-            "SELECT count(*) FROM staging.event_rows WHERE export_date BETWEEN ? AND ?", between
-        ).fetchone()
-        events = connection.execute(
-            "SELECT replace(lower(event_text), ' ', '_'), count(*) FROM staging.events "
-            "WHERE export_date BETWEEN ? AND ? GROUP BY ALL",
-            between,
-        ).fetchall()
+    staged = connection.execute(
+        "SELECT count(*) FROM staging.event_rows WHERE export_date BETWEEN ? AND ?", between
+    ).fetchone()
+    events = connection.execute(
+        "SELECT replace(lower(event_text), ' ', '_'), count(*) FROM staging.events "
+        "WHERE export_date BETWEEN ? AND ? GROUP BY ALL",
+        between,
+    ).fetchall()
     rows = staged[0] if staged else 0
     by_table = dict(events)
     return Counts(rows, rows - sum(by_table.values()), by_table)

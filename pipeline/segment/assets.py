@@ -51,8 +51,11 @@ _SHOWN_DEAD = 5
 def outbox(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, segment: SegmentResource
 ) -> dg.MaterializeResult:
-    """Events that were never due before, cut into batches within Segment's limits; a batch never changes again."""
-    dates = dates_of(context)
+    """What is to be sent: events that were never due before, cut into batches within Segment's limits.
+
+    A batch never changes again, so that whatever is sent twice has the same ids twice.
+    """
+    dates, started = dates_of(context), time.monotonic()
     schema, now = segment.settings().schema_name, datetime.now(UTC)
     with warehouse.open().writing() as connection:
         check_origin(connection, segment.settings())
@@ -73,6 +76,7 @@ def outbox(
         if is_anybody_new(connection, "withdrawn_at"):
             mirror_into(connection, segment.ledger(), EVERY_DATE)
             mark(connection, "withdrawn_at", now)
+    seconds = time.monotonic() - started
     return dg.MaterializeResult(
         metadata={
             "events": sum(done.events.values()),
@@ -83,6 +87,10 @@ def outbox(
             "withheld_dates": len(withheld),
             "withdrawn_in_time": registered.withdrawn_in_time,
             "withdrawn_after_delivery": registered.withdrawn_too_late,
+            "rows_in": balance.numbers["staged"],
+            "duplicates": balance.numbers["duplicates"],
+            "seconds": round(seconds, 1),
+            "events_per_second": round(sum(done.events.values()) / seconds),
             **{f"events/{table}": events for table, events in done.events.items()},
         },
         check_results=[
@@ -101,7 +109,8 @@ def _delivery_asset(event: Event) -> dg.AssetsDefinition:
         key=["delivery", event.table],
         deps=[dg.AssetKey(["delivery", "outbox"])],
         group_name="delivery",
-        description=f"Every waiting {event.name} of these dates, sent to Segment; without a write key, written out.",
+        description=f"{event.description} Every such event of these dates that waits is sent to Segment as "
+        f"“{event.name}”; without a write key, the requests are written below data/dry_run instead.",
         kinds={"segment"},
         partitions_def=EXPORT_DATES,
         backfill_policy=ONE_RUN,
@@ -133,7 +142,13 @@ def _deliver(
             written = write_out(connection, ledger, DRY_RUN_DIR, event.table, dates)
             context.log.info(f"dry run: {written} request bodies written below {DRY_RUN_DIR}")
             return dg.MaterializeResult(
-                metadata={"dry_run": True, "written": written, "waiting": before.waiting, "dead": before.dead}
+                metadata={
+                    "dry_run": True,
+                    "written": written,
+                    "waiting": before.waiting,
+                    "dead": before.dead,
+                    "seconds": round(time.monotonic() - started, 1),
+                }
             )
         sent = deliver(
             connection,

@@ -27,7 +27,8 @@ def _fails(project: Project, status: int, words: str, *arguments: str, **setting
         ({"SEGMENT_ENDPOINT": "http://events.example.com"}, "SEGMENT_ENDPOINT: must start with https://"),
         ({"SEGMENT_EVENTS_PER_SECOND": "-5"}, "SEGMENT_EVENTS_PER_SECOND: '-5' is below 0"),
         ({"SEGMENT_REGION": "eu", "SEGMENT_ENDPOINT": "https://api.segment.io"}, "would be accepted and never seen"),
-        ({"ALERT_WEBHOOK": "https://example.com"}, "ALERT_WEBHOOK: is not supported by this version"),
+        ({"ALERT_WEBHOOK": "http://example.com"}, "ALERT_WEBHOOK: must start with https://"),
+        ({"KEEP_SNAPSHOTS_DAYS": "3"}, "KEEP_SNAPSHOTS_DAYS: is not supported by this version"),
     ],
 )
 def test_a_wrong_setting_stops_the_run_before_anything_is_touched(
@@ -99,3 +100,29 @@ def test_a_write_key_that_is_refused_stops_the_run_and_is_shown_nowhere(project:
     assert "a-very-secret-key" not in done.stdout + done.stderr
     for path in project.folder.rglob("*"):
         assert not path.is_file() or b"a-very-secret-key" not in path.read_bytes(), path
+
+
+def test_what_is_odd_is_a_warning_and_fails_nothing(project: Project) -> None:
+    rows = ["ann,m1,c1,VIEW,,2024-06-10T08:00:00Z", "ann,m1,c1,FWD,,2024-06-10T08:00:00Z"]
+    project.with_files({"log_20240611.csv": log(rows)}, LAYOUTS)
+    done = project.command("run")
+    assert done.returncode == 0
+    assert "warning: every_event_code_is_known: 1 event code in no layout: 'FWD' in log_20240611.csv" in done.stderr
+    assert len(project.ids()) == 1
+
+
+def test_a_file_full_of_the_future_stops_before_anything_is_modelled_and_goes_on_once_it_is_right(
+    project: Project,
+) -> None:
+    """Its ids would change with its moments, and every event would be delivered twice."""
+    rows = [f"u{number},m1,c1,VIEW,,2999-06-10T08:00:00Z" for number in range(10)]
+    project.with_files({"log_20240611.csv": log(rows)}, LAYOUTS)
+    done = project.command("run")
+    assert done.returncode == 1
+    assert "check failed: no_event_is_of_the_future: Events of the future in log_20240611.csv (10 of 10" in done.stderr
+    assert project.query("SELECT 1 FROM duckdb_tables() WHERE schema_name = 'staging'") == []
+    assert project.query("SELECT 1 FROM delivery.outbox") == []
+
+    project.with_files({"log_20240611.csv": log([row.replace("2999", "2024") for row in rows])}, {})
+    project.run()
+    assert len(project.ids()) == 10

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from pipeline.settings import PROJECT_ROOT
@@ -17,16 +18,40 @@ ASSETS = {
     "delivery/report",
     "delivery/confirmation",
 }
+WARNINGS = {
+    "every_event_code_is_known",
+    "no_date_is_missing",
+    "volume_is_as_usual",
+    "every_id_has_its_name",
+    "nothing_is_earlier_than_its_email",
+    "machines_are_counted_apart",
+    "nothing_waits_for_long",
+}
 _TELL = """
 import json
 from pipeline.definitions import defs
 from pipeline.models.dbt import TARGET_DIR
+nodes = json.loads((TARGET_DIR / "manifest.json").read_text())["nodes"].values()
 graph = defs.resolve_asset_graph()
 print(json.dumps({
     "assets": [key.to_user_string() for key in graph.get_all_asset_keys()],
     "undescribed": [key.to_user_string() for key in graph.get_all_asset_keys() if not graph.get(key).description],
+    "presented": {key.to_user_string(): {
+        "group": graph.get(key).group_name,
+        "kinds": sorted(graph.get(key).kinds),
+        "partitioned": graph.get(key).partitions_def is not None,
+        "code": [reference.file_path for reference in
+                 graph.get(key).metadata["dagster/code_references"].code_references],
+        "fresh": graph.get(key).freshness_policy is not None,
+        "personal": "personal_data" in graph.get(key).tags,
+        "description": graph.get(key).description,
+    } for key in graph.get_all_asset_keys()},
+    "undescribed_checks": [key.name for key in graph.asset_check_keys
+                           if not graph.get_check_spec(key).description
+                           and key.name not in {node["name"] for node in nodes if node["resource_type"] == "test"}],
+    "blocking": [key.name for key in graph.asset_check_keys if graph.get_check_spec(key).blocking],
     "checks": [key.name for key in graph.asset_check_keys],
-    "dbt_tests": [node["name"] for node in json.loads((TARGET_DIR / "manifest.json").read_text())["nodes"].values()
+    "dbt_tests": [node["name"] for node in nodes
                   if node["resource_type"] == "test"],
     "jobs": [job.name for job in defs.jobs],
     "schedules": [schedule.name for schedule in defs.schedules],
@@ -54,9 +79,23 @@ def test_every_step_is_an_asset_and_every_test_is_a_check(project: Project) -> N
         "staged_is_modelled_or_known",
         "due_is_delivered_waiting_or_dead",
         "segment_kept_what_was_delivered",
+        *WARNINGS,
+        "no_event_is_of_the_future",
     }
     assert (shown["jobs"], shown["schedules"], shown["sensors"]) == (
         ["selligent_to_segment"],
         ["selligent_to_segment_daily"],
-        ["new_exports"],
+        ["new_exports", "failed_runs"],
     )
+    assert shown["undescribed_checks"] == []
+    assert not WARNINGS & set(shown["blocking"]), "nothing is stopped by what only looks odd"
+    for name, asset in shown["presented"].items():
+        assert (asset["group"], asset["partitioned"], asset["fresh"]) == (name.split("/")[0], True, True), name
+        assert asset["kinds"], name
+        assert all(Path(file).is_file() for file in asset["code"]), name
+        assert asset["code"], name
+        assert "select" not in asset["description"].lower().split(), f"{name}: words, not SQL"
+    assert {name for name, asset in shown["presented"].items() if asset["personal"]} == {
+        *("raw/events", "raw/rejected_rows", "raw/lookups", "staging/events", "staging/event_rows", "delivery/outbox"),
+        *(f"segment/{name}" for name in (*TABLES, "tracks")),
+    }

@@ -138,3 +138,29 @@ def test_a_file_that_cannot_be_read_is_refused_and_the_others_go_on(project: Pro
     statuses = Counter(row[0] for row in project.query("SELECT status FROM raw.export_files"))
     assert statuses == {"loaded": 1, "refused": 1, "unmatched": 1}
     assert "Nothing is new" in project.run()
+
+
+_RUNS = """
+import json
+import dagster as dg
+from pipeline.instance import dagster_home
+dagster_home()
+with dg.DagsterInstance.get() as instance:
+    slots = instance.event_log_storage.get_concurrency_info("warehouse_writers")
+    print(json.dumps([
+        [run.status.value for run in instance.get_runs(ascending=True)],
+        slots.active_slot_count + slots.pending_step_count,
+    ]))
+"""
+
+
+def test_a_run_that_was_killed_has_failed_and_holds_nothing(project: Project) -> None:
+    """It is dead while it holds the warehouse, a slot of its pool, and its date."""
+    project.with_files({"log_20240611.csv": log(["ann,m1,c1,VIEW,,2024-06-10T08:00:00Z"])}, LAYOUTS)
+    assert project.killed("pipeline.exports.assets:load", "run").returncode == 9
+    project.run()
+    done = subprocess.run(
+        [sys.executable, "-c", _RUNS], env=project.environment, cwd=PROJECT_ROOT, capture_output=True, text=True
+    )
+    assert json.loads(done.stdout.splitlines()[-1]) == [["FAILURE", "SUCCESS"], 0], done.stderr
+    assert len(project.ids()) == 1

@@ -5,7 +5,8 @@ from datetime import date, timedelta
 import pytest
 
 from pipeline.dates import ExportDates
-from pipeline.exports.checks import Accounts, rows_accounted_for
+from pipeline.exports.checks import rows_accounted_for
+from pipeline.findings import Finding
 from tests.exports.desk import CODED, NOW, WRITTEN, Desk, layout
 
 TUESDAY = ExportDates(date(2024, 6, 11), date(2024, 6, 11))
@@ -33,21 +34,21 @@ def filled(desk: Desk) -> Desk:
 
 
 def test_events_skipped_and_rejected_rows_are_all_the_rows_of_a_file(filled: Desk) -> None:
-    assert rows_accounted_for(filled.connection, TUESDAY) == Accounts(
-        True, 7, "7 rows of 2 files are all accounted for."
+    assert rows_accounted_for(filled.connection, TUESDAY) == Finding(
+        True, "7 rows of 2 files are all accounted for.", {"rows": 7}, grave=True
     )
 
 
 def test_only_the_files_of_the_dates_count(filled: Desk) -> None:
-    assert rows_accounted_for(filled.connection, MONDAY) == Accounts(
-        True, 0, "0 rows of 0 files are all accounted for."
+    assert rows_accounted_for(filled.connection, MONDAY) == Finding(
+        True, "0 rows of 0 files are all accounted for.", {"rows": 0}, grave=True
     )
 
 
 def test_a_file_that_was_replaced_counts_once(filled: Desk) -> None:
     filled.put("opens.csv", ROWS + "C-2,OPEN,2024-06-11T09:15:10\n", WRITTEN + timedelta(hours=1))
     filled.load(at=NOW + timedelta(hours=1))
-    assert rows_accounted_for(filled.connection, TUESDAY).rows == 8
+    assert rows_accounted_for(filled.connection, TUESDAY).numbers == {"rows": 8}
 
 
 @pytest.mark.parametrize(
@@ -74,12 +75,12 @@ def test_a_file_that_was_replaced_counts_once(filled: Desk) -> None:
 )
 def test_a_row_that_is_lost_or_there_twice_is_told(filled: Desk, statement: str, sentence: str) -> None:
     filled.connection.execute(statement)
-    assert rows_accounted_for(filled.connection, TUESDAY) == Accounts(
-        False, 7, f"{sentence}. Materialise raw/events again with reload."
+    assert rows_accounted_for(filled.connection, TUESDAY) == Finding(
+        False, f"{sentence}. Materialise raw/events again with reload.", {"rows": 7}, grave=True
     )
 
 
 def test_what_is_told_helps(filled: Desk) -> None:
     filled.connection.execute("DELETE FROM raw.events WHERE row_number = 1")
     filled.load(reload=True, at=NOW + timedelta(hours=1))
-    assert rows_accounted_for(filled.connection, TUESDAY).hold
+    assert rows_accounted_for(filled.connection, TUESDAY).holds

@@ -22,10 +22,10 @@ from pipeline.__main__ import main
 from pipeline.errors import InspectionRefused, LayoutError, SettingsError
 from pipeline.exports.inspecting.filenames import name_pattern
 from pipeline.exports.inspecting.inspection import inspect
-from pipeline.exports.inspecting.masking import masked, shown
 from pipeline.exports.inspecting.moments import moments_of
 from pipeline.exports.inspecting.source import HEAD_BYTES
 from pipeline.exports.layouts import read_layout
+from pipeline.masking import masked, shown
 from tests.exports.desk import Desk
 from tests.exports.unknown import clicks, coded, labelled, segment, sends
 

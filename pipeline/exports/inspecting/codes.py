@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pipeline.catalog import EVENTS_BY_NAME
 from pipeline.exports.inspecting import words
 from pipeline.exports.inspecting.columns import Column
-from pipeline.exports.inspecting.masking import holds_address
+from pipeline.masking import holds_address
 
 # A column with more different values, or longer ones, holds no codes.
 _MOST_CODES = 40

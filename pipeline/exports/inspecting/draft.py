@@ -12,12 +12,12 @@ from pipeline.catalog import EVENTS_BY_NAME, LOOKUPS
 from pipeline.exports.inspecting.codes import are_event_names
 from pipeline.exports.inspecting.columns import Column
 from pipeline.exports.inspecting.filenames import NamePattern
-from pipeline.exports.inspecting.masking import example, holds_address, shown
 from pipeline.exports.inspecting.meanings import Guess
 from pipeline.exports.inspecting.moments import Moments, moments_of
 from pipeline.exports.inspecting.shape import Table
 from pipeline.exports.inspecting.source import Head
 from pipeline.exports.inspecting.text import Decoded
+from pipeline.masking import example, holds_address, shown
 
 BLANK = "FILL_IN"
 

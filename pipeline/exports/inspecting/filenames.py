@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipeline.exports.inspecting.masking import holds_address, masked
+from pipeline.masking import holds_address, masked
 
 _PACKED = re.compile(r"\.(gz|zip)$")
 _VARYING = re.compile(

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from pipeline.errors import InspectionRefused
-from pipeline.exports.inspecting.masking import holds_address
 from pipeline.exports.inspecting.moments import moments_of
+from pipeline.masking import holds_address
 
 ROWS = 2000
 SHOWN_ROWS = 3

@@ -1,0 +1,59 @@
+"""A failed run is told to ALERT_WEBHOOK. That the alert itself fails must never fail anything."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import requests
+
+from pipeline.settings import Settings
+
+# Where the link to a run leads, unless DAGSTER_UI_URL says otherwise; `pipeline ui` sets that to its own port.
+UI_URL_VARIABLE = "DAGSTER_UI_URL"
+DEFAULT_UI_URL = "http://127.0.0.1:3000"
+_TIMEOUT_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Alert:
+    """A run that failed: which, of which export dates, where, and why."""
+
+    job: str
+    run_id: str
+    dates: str
+    steps: Sequence[str]
+    error: str
+
+    def as_json(self) -> dict[str, str | Sequence[str]]:
+        """The body; `text` is what Slack, Teams and Mattermost show of it."""
+        link = f"{os.environ.get(UI_URL_VARIABLE, DEFAULT_UI_URL).rstrip('/')}/runs/{self.run_id}"
+        where = f" at {', '.join(self.steps)}" if self.steps else ""
+        return {
+            "text": f"{self.job} of {self.dates} failed{where}: {self.error} {link}",
+            "job": self.job,
+            "partition": self.dates,
+            "step": ", ".join(self.steps),
+            "error": self.error,
+            "run_id": self.run_id,
+            "run_url": link,
+        }
+
+
+def tell(alert: Alert, settings: Settings, log: Callable[[str], None]) -> bool:
+    """POST the alert; whether it was taken. What goes wrong is logged without the URL, which is a secret."""
+    if settings.alert_webhook is None:
+        return False
+    try:
+        answer = requests.post(
+            settings.alert_webhook.get_secret_value(),
+            json=alert.as_json(),
+            timeout=_TIMEOUT_SECONDS,
+            allow_redirects=False,  # an address that nobody checked
+        )
+    except (requests.RequestException, ValueError) as error:
+        log(f"ALERT_WEBHOOK could not be reached ({type(error).__name__}); run {alert.run_id} is not reported there.")
+        return False
+    if answer.status_code >= 300:
+        log(f"ALERT_WEBHOOK answered {answer.status_code}; run {alert.run_id} is not reported there.")
+        return False
+    return True

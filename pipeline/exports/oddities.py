@@ -1,0 +1,205 @@
+"""What is odd about the exports of some dates although every row is accounted for: counted in `raw`."""
+
+from datetime import date, timedelta
+
+import duckdb
+
+from pipeline.dates import ExportDates
+from pipeline.findings import Finding, counted, some
+from pipeline.masking import shown
+
+# A clock may be wrong by so much; an event that is further ahead can't have happened.
+CLOCK_TOLERANCE = timedelta(minutes=5)
+# Where so many of a file's events are in the future, it is the layout that is wrong, and not some rows.
+GRAVE_SHARE = 0.1
+GRAVE_LEAST = 10
+# A date is compared with so many earlier dates of the same day of the week.
+GAP_WEEKS = 4
+VOLUME_WEEKS = 8
+VOLUME_LEAST_WEEKS = 3
+VOLUME_LOW, VOLUME_HIGH = 0.5, 2.0
+
+_LONGEST_CODE = 40
+
+_UNKNOWN_CODES = """
+    SELECT layout, event_code, count(*) AS rows, count(DISTINCT file) AS files, min(file) AS file
+    FROM raw.events
+    WHERE export_date BETWEEN $1 AND $2 AND event_code IS NOT NULL
+        AND rejected_because LIKE 'unknown event code %'
+    GROUP BY ALL
+    ORDER BY rows DESC, layout, event_code
+"""
+
+
+def unknown_codes(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
+    """Codes that no layout lists: their rows are rejected, and may be events."""
+    found = connection.execute(_UNKNOWN_CODES, [dates.first, dates.last]).fetchall()
+    if not found:
+        return Finding(True, "Every event code is listed in its layout.", {"codes": 0, "rows": 0})
+    rows = sum(row[2] for row in found)
+    codes = [
+        f"'{shown(code, _LONGEST_CODE)}' in {file}"
+        + (f" and {files - 1:,} more" if files > 1 else "")
+        + f" ({counted(number, 'row')}, layout {layout})"
+        for layout, code, number, files, file in found
+    ]
+    return Finding(
+        False,
+        f"{counted(len(found), 'event code')} in no layout: {some(codes, '; ')}. Put them into event_codes of the "
+        "layout, with null where they mean none of the six; the next run reads the files again.",
+        {"codes": len(found), "rows": rows},
+    )
+
+
+# Of each kind of export: the dates before the newest one on which it should have come. The newest date itself may
+# still be on its way.
+_MISSING_DATES = """
+    WITH exports AS (
+        SELECT DISTINCT layout, export_date FROM raw.export_files WHERE status = 'loaded' AND kind = 'events'
+    ),
+    layouts AS (SELECT layout, min(export_date) AS first FROM exports GROUP BY ALL),
+    days AS (
+        SELECT layout, first, CAST(unnest(generate_series(
+            greatest(first, $1), least($2, (SELECT max(export_date) FROM exports)) - 1, INTERVAL 1 DAY
+        )) AS DATE) AS day
+        FROM layouts
+    ),
+    missing AS (SELECT * FROM days WHERE (layout, day) NOT IN (SELECT (layout, export_date) FROM exports)),
+    compared AS (
+        SELECT layout, day,
+            (
+                SELECT count(*) FROM generate_series(1, $3) AS weeks(back)
+                WHERE missing.day - 7 * CAST(back AS INTEGER) >= missing.first
+            ) AS earlier,
+            (
+                SELECT count(*) FROM exports
+                WHERE exports.layout = missing.layout AND exports.export_date >= missing.day - 7 * $3
+                    AND exports.export_date < missing.day AND (missing.day - exports.export_date) % 7 = 0
+            ) AS came,
+            (
+                SELECT count(*) FROM exports
+                WHERE exports.layout = missing.layout AND exports.export_date IN (missing.day - 1, missing.day + 1)
+            ) AS neighbours
+        FROM missing
+    )
+    SELECT layout, day FROM compared
+    WHERE CASE
+        WHEN earlier > 0 THEN 2 * came > earlier
+        ELSE neighbours = 2 AND isodow(day) <= 5
+    END
+    ORDER BY day DESC, layout
+"""
+
+
+def missing_dates(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
+    """Dates on which a kind of export should have come and did not, from four weeks before these dates on.
+
+    It should have come where it came on most of the same weekdays in the four weeks before, so that a weekly export,
+    or one that rests on Sundays, is missed on its own days only. In its first week, where there is nothing to compare
+    with: on a Monday to Friday between two dates that have one.
+    """
+    first = max(dates.first, date.min + timedelta(weeks=GAP_WEEKS)) - timedelta(weeks=GAP_WEEKS)
+    found = connection.execute(_MISSING_DATES, [first, dates.last, GAP_WEEKS]).fetchall()
+    numbers = {"missing": len(found)}
+    if not found:
+        return Finding(True, "No date lacks an export that should have come.", numbers)
+    listed = some([f"{layout} of {day:%A} {day}" for layout, day in found])
+    return Finding(
+        False,
+        f"{counted(len(found), 'export')} missing: {listed}. Ask whoever runs the exports for them; a file that comes "
+        "late is loaded by the next run.",
+        numbers,
+    )
+
+
+_UNUSUAL_VOLUMES = """
+    WITH volumes AS (
+        SELECT layout, export_date, sum(rows) AS rows FROM raw.export_files
+        WHERE status = 'loaded' AND kind = 'events' AND export_date BETWEEN $1 AND $2
+        GROUP BY ALL
+    )
+    SELECT today.layout, today.export_date, today.rows, median(before.rows) AS usual
+    FROM volumes AS today
+    JOIN volumes AS before
+        ON before.layout = today.layout AND before.export_date < today.export_date
+        AND before.export_date >= today.export_date - 7 * $4
+        AND (today.export_date - before.export_date) % 7 = 0
+    WHERE today.export_date >= $3
+    GROUP BY ALL
+    HAVING count(*) >= $5 AND (today.rows < $6 * usual OR today.rows > $7 * usual)
+    ORDER BY today.export_date DESC, today.layout
+"""
+
+
+def unusual_volumes(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
+    """Exports of these dates with far fewer or far more rows than those of the same weekday before them."""
+    first = max(dates.first, date.min + timedelta(weeks=VOLUME_WEEKS)) - timedelta(weeks=VOLUME_WEEKS)
+    found = connection.execute(
+        _UNUSUAL_VOLUMES,
+        [first, dates.last, dates.first, VOLUME_WEEKS, VOLUME_LEAST_WEEKS, VOLUME_LOW, VOLUME_HIGH],
+    ).fetchall()
+    numbers = {"exports": len(found)}
+    if not found:
+        return Finding(True, "Every export has about as many rows as its weekday usually has.", numbers)
+    listed = some(
+        [
+            f"{layout} of {day} has {counted(rows, 'row')}, and a {day:%A} usually {usual:,.0f}"
+            for layout, day, rows, usual in found
+        ],
+        "; ",
+    )
+    return Finding(
+        False,
+        f"{listed}. See whether a sending was that small or large; if not, have the export made again under its name.",
+        numbers,
+    )
+
+
+_FUTURE = """
+    SELECT export_date, file, layout,
+        count(*) FILTER (occurred_at > loaded_at + to_seconds($3)) AS ahead,
+        count(*) AS events,
+        max(occurred_at) AS latest
+    FROM raw.events
+    WHERE export_date BETWEEN $1 AND $2 AND event IS NOT NULL AND rejected_because IS NULL
+    GROUP BY ALL
+    HAVING ahead > 0
+    ORDER BY ahead DESC, file
+"""
+
+
+def future_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
+    """Events that are later than the moment in which they were loaded.
+
+    Grave where they are a tenth of a file or more, and ten at least: its layout reads the date-times wrongly. Since
+    an event's id is made of its moment, all of them would get other ids once the layout is put right, and be delivered
+    a second time.
+    """
+    found = connection.execute(_FUTURE, [dates.first, dates.last, CLOCK_TOLERANCE.total_seconds()]).fetchall()
+    ahead = sum(row[3] for row in found)
+    numbers = {"events": ahead, "files": len(found)}
+    if not found:
+        return Finding(True, "No event is later than the moment in which it was loaded.", numbers)
+    wrong = [row for row in found if row[3] >= max(GRAVE_SHARE * row[4], GRAVE_LEAST)]
+    listed = some(
+        [
+            f"{file} ({number:,} of {counted(of, 'event')}, up to {latest:%Y-%m-%d %H:%M} UTC, layout {layout})"
+            for _, file, layout, number, of, latest in wrong or found
+        ],
+        "; ",
+    )
+    if wrong:
+        return Finding(
+            False,
+            f"Events of the future in {listed}. Put timezone or datetime_formats of the layout right (day and month "
+            "may be swapped) and run again. Nothing goes on before that: an event's id is made of its moment, so that "
+            "all of them would be delivered a second time later.",
+            numbers,
+            grave=True,
+        )
+    return Finding(
+        False,
+        f"{counted(ahead, 'event')} of the future in {listed}. They are kept; have a look at their date-times in "
+        "raw.events, and at the clock of what wrote them.",
+        numbers,
+    )

@@ -1,0 +1,87 @@
+"""Which columns each column of a modelled table is made of, for Dagster's graph of columns.
+
+Written down here, since to derive it from the SQL takes seconds at each start; a test derives it and compares.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import dagster as dg
+
+from pipeline.catalog import EVENTS, EVENTS_BY_TABLE, LOOKUPS, SHARED_COLUMNS
+
+_RAW_EVENTS = dg.AssetKey(["raw", "events"])
+_LOOKUPS = dg.AssetKey(["raw", "lookups"])
+_ROWS = dg.AssetKey(["staging", "event_rows"])
+_STAGED = dg.AssetKey(["staging", "events"])
+
+# Columns of staging/event_rows that are raw/events' own, or made of it under another name.
+_IDENTITY = ("user_id", "list_id", "selligent_user_id", "email")
+_OF_RAW: Mapping[str, Sequence[str]] = {
+    "id": (
+        *("event", "event_id", "occurred_at", "export", "export_date", "file", "row_number"),
+        *(*_IDENTITY, "email_id", "campaign_id", "link_id", "send_id"),
+    ),
+    "event_text": ("event",),
+    "timestamp": ("occurred_at",),
+    **{
+        name: (name,)
+        for name in (
+            *("export_date", "file", "row_number", "exported_at", "loaded_at", *_IDENTITY, "send_id", "is_bot"),
+            *("email_id", "email_subject", "campaign_id", "campaign_name", "link_id", "link_name", "list_name"),
+        )
+    },
+}
+# Columns of staging/events: those of its rows, `received_at` under its own name, and what lookups fill in.
+_NOT_STAGED = ("file", "row_number", "loaded_at")
+_FILLED_IN = {value for lookup in LOOKUPS.values() for value in lookup.values}
+# Columns of the event tables that bear another name than in staging, or are made of several.
+_RENAMED: Mapping[str, Sequence[str]] = {
+    "sent_at": ("exported_at",),
+    "original_timestamp": ("timestamp",),
+    "anonymous_id": ("user_id", "email"),
+    "event": ("event_text",),
+    "context_traits_email": ("email",),
+    "context_selligent_list_id": ("list_id",),
+    "context_selligent_user_id": ("selligent_user_id",),
+    "context_selligent_send_id": ("send_id",),
+    "context_selligent_is_bot": ("is_bot",),
+    "uuid_ts": ("written_at",),
+}
+_CONSTANT = ("context_integration_", "context_library_")
+
+
+def lineage_of(key: dg.AssetKey) -> dg.TableColumnLineage | None:
+    """Of each column of a modelled table, the columns that it is made of; None for a table that is not modelled."""
+    if key == _ROWS:
+        return _lineage({name: _deps(_RAW_EVENTS, columns) for name, columns in _OF_RAW.items()})
+    if key == _STAGED:
+        columns = {name: _deps(_ROWS, (name,)) for name in _OF_RAW if name not in _NOT_STAGED}
+        columns["received_at"] = _deps(_ROWS, ("loaded_at",))
+        for name in _FILLED_IN:
+            columns[name] = [*columns[name], *_deps(_LOOKUPS, (name,))]
+        return _lineage(columns)
+    if key.path[0] != "segment":
+        return None
+    event = EVENTS_BY_TABLE.get(key.path[-1])
+    names = (*SHARED_COLUMNS, *(event.properties if event else ()))
+    return _lineage(
+        {name: _deps(_STAGED, _RENAMED.get(name, (name,))) for name in names if not name.startswith(_CONSTANT)}
+    )
+
+
+def _deps(key: dg.AssetKey, columns: Sequence[str]) -> list[dg.TableColumnDep]:
+    return [dg.TableColumnDep(key, column) for column in columns]
+
+
+def _lineage(columns: Mapping[str, Sequence[dg.TableColumnDep]]) -> dg.TableColumnLineage:
+    return dg.TableColumnLineage(columns)
+
+
+LINEAGE = {
+    key: lineage
+    for key in (
+        *(_ROWS, _STAGED),
+        *(dg.AssetKey(["segment", name]) for name in (*(event.table for event in EVENTS), "tracks")),
+    )
+    if (lineage := lineage_of(key)) is not None
+}

@@ -1,0 +1,175 @@
+"""What a person should look at although every row is accounted for: each oddity holds, or is told with what to do."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from pipeline.dates import ExportDates
+from pipeline.exports.oddities import future_events, missing_dates, unknown_codes, unusual_volumes
+from tests.exports.desk import CODED, EVERY_DATE, NOW, Desk, layout
+
+TUESDAY = date(2024, 6, 11)
+OF_TUESDAY = ExportDates(TUESDAY, TUESDAY)
+CODED_LAYOUT = layout(**CODED, columns={"CUSTOMER": "user_id", "OPENED_AT": "timestamp"})
+
+
+@pytest.fixture
+def coded(desk: Desk) -> Desk:
+    desk.layouts = (CODED_LAYOUT,)
+    return desk
+
+
+def rows(*codes: str) -> str:
+    return "CUSTOMER,WHAT,OPENED_AT\n" + "".join(f"C-1,{code},2024-06-11T09:15:10\n" for code in codes)
+
+
+def had(desk: Desk, *exports: tuple[date, int], layout_name: str = "opens") -> None:
+    """These exports came: their dates and their numbers of rows."""
+    for day, number in exports:
+        desk.connection.execute(
+            "INSERT INTO raw.export_files (export_date, name, layout, kind, status, rows) "
+            "VALUES (?, ?, ?, 'events', 'loaded', ?)",
+            [day, f"{layout_name}_{day}.csv", layout_name, number],
+        )
+
+
+def days(first: date, number: int, every: int = 1) -> list[date]:
+    return [first + timedelta(days=every * place) for place in range(number)]
+
+
+def test_listed_codes_are_known(coded: Desk) -> None:
+    coded.put("opens.csv", rows("OPEN", "SENT"))
+    coded.load()
+    assert unknown_codes(coded.connection, OF_TUESDAY).holds
+
+
+def test_codes_of_no_layout_are_told_with_their_files(coded: Desk) -> None:
+    coded.put("opens_1.csv", rows("OPEN", "FWD", "FWD"))
+    coded.put("opens_2.csv", rows("FWD", "PRINT"))
+    coded.load()
+    found = unknown_codes(coded.connection, OF_TUESDAY)
+    assert not found.holds
+    assert not found.grave
+    assert found.numbers == {"codes": 2, "rows": 4}
+    assert found.sentence == (
+        "2 event codes in no layout: 'FWD' in opens_1.csv and 1 more (3 rows, layout opens); "
+        "'PRINT' in opens_2.csv (1 row, layout opens). Put them into event_codes of the layout, with null where they "
+        "mean none of the six; the next run reads the files again."
+    )
+    assert unknown_codes(coded.connection, ExportDates(TUESDAY - timedelta(1), TUESDAY - timedelta(1))).holds
+
+
+def test_an_address_in_the_column_of_codes_is_masked(coded: Desk) -> None:
+    coded.put("opens.csv", rows("zoe@example.com"))
+    coded.load()
+    sentence = unknown_codes(coded.connection, OF_TUESDAY).sentence
+    assert "'z***@example.com'" in sentence
+
+
+def test_no_exports_lack_none(desk: Desk) -> None:
+    assert missing_dates(desk.connection, EVERY_DATE).holds
+    assert unusual_volumes(desk.connection, EVERY_DATE).holds
+    assert future_events(desk.connection, EVERY_DATE).holds
+
+
+def test_a_date_that_its_weekday_usually_has_is_missed(desk: Desk) -> None:
+    tuesday = date(2024, 7, 9)
+    had(desk, *((day, 5) for day in days(TUESDAY, 35) if day != tuesday))
+    found = missing_dates(desk.connection, ExportDates(date(2024, 7, 15), date(2024, 7, 15)))
+    assert found.numbers == {"missing": 1}
+    assert found.sentence == (
+        "1 export missing: opens of Tuesday 2024-07-09. Ask whoever runs the exports for them; a file that comes late "
+        "is loaded by the next run."
+    )
+
+
+def test_a_weekly_export_is_not_missed_on_other_days(desk: Desk) -> None:
+    had(desk, *((day, 5) for day in days(TUESDAY, 5, every=7)))
+    had(desk, *((day, 5) for day in days(TUESDAY, 31)), layout_name="clicks")
+    assert missing_dates(desk.connection, EVERY_DATE).holds
+
+
+def test_a_weekly_export_is_missed_on_its_own_day(desk: Desk) -> None:
+    had(desk, *((day, 5) for day in days(TUESDAY, 6, every=7) if day != date(2024, 7, 2)))
+    assert "opens of Tuesday 2024-07-02" in missing_dates(desk.connection, EVERY_DATE).sentence
+
+
+def test_a_kind_that_has_stopped_is_missed_though_others_come(desk: Desk) -> None:
+    had(desk, *((day, 5) for day in days(TUESDAY, 14)))
+    had(desk, *((day, 5) for day in days(TUESDAY, 16)), layout_name="clicks")
+    found = missing_dates(desk.connection, EVERY_DATE)
+    assert found.numbers == {"missing": 1}, "the newest date may still be on its way"
+    assert "opens of Tuesday 2024-06-25" in found.sentence
+
+
+def test_in_the_first_week_a_working_day_between_two_exports_is_missed(desk: Desk) -> None:
+    had(desk, (TUESDAY, 5), (TUESDAY + timedelta(2), 5))
+    assert "Wednesday 2024-06-12" in missing_dates(desk.connection, EVERY_DATE).sentence
+
+
+def test_in_the_first_week_a_weekend_is_not_missed(desk: Desk) -> None:
+    had(desk, *((day, 5) for day in days(TUESDAY, 7) if day.isoweekday() <= 5))
+    assert missing_dates(desk.connection, EVERY_DATE).holds
+
+
+def test_an_old_gap_is_not_told_for_ever(desk: Desk) -> None:
+    had(desk, *((day, 5) for day in days(TUESDAY, 70) if day != TUESDAY + timedelta(14)))
+    latest = ExportDates(TUESDAY + timedelta(69), TUESDAY + timedelta(69))
+    assert missing_dates(desk.connection, latest).holds
+    assert not missing_dates(desk.connection, EVERY_DATE).holds
+
+
+def test_a_file_that_was_refused_is_no_export(desk: Desk) -> None:
+    had(desk, *((day, 5) for day in days(TUESDAY, 3)))
+    desk.connection.execute("UPDATE raw.export_files SET status = 'refused' WHERE export_date = '2024-06-12'")
+    assert not missing_dates(desk.connection, EVERY_DATE).holds
+
+
+@pytest.mark.parametrize(("today", "holds"), [(50, True), (49, False), (200, True), (201, False), (0, False)])
+def test_a_volume_is_compared_with_the_median_of_its_weekday(desk: Desk, today: int, holds: bool) -> None:
+    before = zip(days(TUESDAY, 4, every=7), (90, 100, 110, 100), strict=True)
+    had(desk, *before, (date(2024, 7, 8), 100_000), (date(2024, 7, 9), today))
+    found = unusual_volumes(desk.connection, ExportDates(date(2024, 7, 9), date(2024, 7, 9)))
+    assert found.holds is holds
+    if not holds:
+        assert f"opens of 2024-07-09 has {today:,} rows, and a Tuesday usually 100. See whether" in found.sentence
+
+
+def test_two_earlier_weekdays_are_too_few_to_compare_with(desk: Desk) -> None:
+    had(desk, (TUESDAY, 100), (TUESDAY + timedelta(7), 100), (TUESDAY + timedelta(14), 1))
+    assert unusual_volumes(desk.connection, EVERY_DATE).holds
+
+
+def test_each_kind_of_export_is_compared_with_itself(desk: Desk) -> None:
+    for name, number in (("opens", 1000), ("bounces", 10)):
+        had(desk, *((day, number) for day in days(TUESDAY, 4, every=7)), layout_name=name)
+    assert unusual_volumes(desk.connection, EVERY_DATE).holds
+
+
+def opens(desk: Desk, *moments: datetime) -> None:
+    local = [f"{moment + timedelta(hours=2):%Y-%m-%dT%H:%M:%S}" for moment in moments]  # Brussels in summer
+    text = "CUSTOMER,MAIL,SUBJECT,OPENED_AT\n" + "".join(f"C-{n},,,{said}\n" for n, said in enumerate(local))
+    desk.put("opens.csv", text)
+    desk.load()
+
+
+def test_a_clock_may_be_some_minutes_ahead(desk: Desk) -> None:
+    opens(desk, NOW + timedelta(minutes=4))
+    assert future_events(desk.connection, OF_TUESDAY).holds
+
+
+def test_an_event_of_the_future_is_told_and_kept(desk: Desk) -> None:
+    opens(desk, NOW, datetime(2024, 8, 6, 8, 0, tzinfo=UTC))
+    found = future_events(desk.connection, OF_TUESDAY)
+    assert (found.holds, found.grave, found.numbers) == (False, False, {"events": 1, "files": 1})
+    assert found.sentence.startswith(
+        "1 event of the future in opens.csv (1 of 2 events, up to 2024-08-06 08:00 UTC, layout opens). They are kept"
+    )
+
+
+def test_a_file_full_of_the_future_stops_the_run(desk: Desk) -> None:
+    """Day and month were swapped: the sixth of November is read out of the eleventh of June."""
+    opens(desk, *[NOW] * 90, *[datetime(2024, 11, 6, 8, 0, tzinfo=UTC)] * 10)
+    found = future_events(desk.connection, OF_TUESDAY)
+    assert found.grave
+    assert "Put timezone or datetime_formats of the layout right" in found.sentence

@@ -1,0 +1,5 @@
+"""A warehouse as dbt leaves it; the fixtures are those of what comes after it."""
+
+from tests.segment.conftest import lake, warehouse, without_rows
+
+__all__ = ["lake", "warehouse", "without_rows"]
