@@ -2,7 +2,13 @@
 
 import dagster as dg
 
-from pipeline.automation import new_exports, selligent_to_segment, selligent_to_segment_daily
+from pipeline.automation import (
+    new_exports,
+    selligent_to_segment,
+    selligent_to_segment_daily,
+    warehouse_upkeep,
+    warehouse_upkeep_weekly,
+)
 from pipeline.exports.assets import raw
 from pipeline.models.assets import dbt_resource, models
 from pipeline.progress import progress_logger
@@ -11,14 +17,15 @@ from pipeline.resources import Exports, SegmentResource, WarehouseResource
 from pipeline.segment.assets import deliveries, outbox
 from pipeline.segment.confirming import confirmation
 from pipeline.settings import load_settings
+from pipeline.upkeep.assets import upkeep
 
 # A wrong setting is told when the code is loaded, before anything is touched.
 load_settings()
 
 defs = dg.Definitions(
-    assets=[raw, models, outbox, *deliveries, report, confirmation],
-    jobs=[selligent_to_segment],
-    schedules=[selligent_to_segment_daily],
+    assets=[raw, models, outbox, *deliveries, report, confirmation, upkeep],
+    jobs=[selligent_to_segment, warehouse_upkeep],
+    schedules=[selligent_to_segment_daily, warehouse_upkeep_weekly],
     sensors=[new_exports],
     resources={
         "exports": Exports(),

@@ -47,10 +47,7 @@ SECRETS = {
     "SEGMENT_PUBLIC_API",
     "SEGMENT_PUBLIC_API_TOKEN",
 }
-LATER_SETTINGS = (
-    "ALERT_WEBHOOK",
-    "KEEP_SNAPSHOTS_DAYS",
-)
+LATER_SETTINGS = ("ALERT_WEBHOOK",)
 
 
 def fault(text: str) -> PydanticCustomError:
@@ -121,9 +118,9 @@ class Settings(BaseSettings):
     warehouse: str = Field(default="ducklake:sqlite:data/warehouse.sqlite", validate_default=True, repr=False)
     warehouse_files: str = Field(default="data/warehouse/", validate_default=True)
     ledger: str = Field(default="sqlite:///data/ledger.sqlite", validate_default=True, repr=False)
+    keep_snapshots_days: int = 30
 
     alert_webhook: None = None
-    keep_snapshots_days: None = None
 
     @field_validator(*(name.lower() for name in LATER_SETTINGS), mode="before")
     @classmethod
@@ -198,13 +195,17 @@ class Settings(BaseSettings):
         return value
 
     @field_validator(
-        "segment_events_per_second", "segment_backfill_events_per_second", "segment_connections", mode="before"
+        "segment_events_per_second",
+        "segment_backfill_events_per_second",
+        "segment_connections",
+        "keep_snapshots_days",
+        mode="before",
     )
     @classmethod
     def _whole_number(cls, value: object, info: ValidationInfo) -> int | None:
         if value is None:
             return None
-        least = 1 if info.field_name == "segment_connections" else 0
+        least = 1 if info.field_name in ("segment_connections", "keep_snapshots_days") else 0
         try:
             number = int(str(value))
         except ValueError:

@@ -23,6 +23,8 @@ CATALOG = f"__ducklake_metadata_{ALIAS}"
 # Analysts' long transactions hold the catalog for a moment at most; half a minute outlasts any of them.
 BUSY_TIMEOUT_MS = 30_000
 MEMORY_LIMIT = "600MB"
+# What the name of a file ends in that says whose the files beside it are.
+_CLAIM = ".warehouse"
 
 # Messages are read some batches at a time, and a row group is what is unpacked for it.
 _OUTBOX_ROW_GROUPS = (
@@ -200,6 +202,28 @@ class Warehouse:
                 connection.execute("ALTER TABLE raw.export_files ADD COLUMN IF NOT EXISTS suppressed BIGINT DEFAULT 0")
         if self.is_ducklake:  # which a DuckLake takes of a table that it has only
             connection.execute(_OUTBOX_ROW_GROUPS)
+            self._claim(connection)
+
+    def is_alone(self, connection: duckdb.DuckDBPyConnection) -> bool:
+        """Whether no other DuckLake keeps its files in the same place, as far as anybody said so there."""
+        self._claim(connection)
+        return len(self._claims(connection)) == 1
+
+    def _claim(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Say in the place of the files that this DuckLake keeps its own there: two may be given one place by
+        mistake, and to either of them the other's files look like strays that nobody needs.
+        """
+        found = connection.execute(
+            f"SELECT schema_uuid FROM {CATALOG}.ducklake_schema WHERE schema_name = 'raw' AND end_snapshot IS NULL"
+        ).fetchone()
+        assert found is not None  # its tables are made
+        claim = f"{self.files}{found[0]}{_CLAIM}"
+        if claim not in self._claims(connection):
+            connection.execute(f"COPY (SELECT 'A DuckLake keeps its files here.') TO {literal(claim)} (FORMAT csv)")
+
+    def _claims(self, connection: duckdb.DuckDBPyConnection) -> set[str]:
+        listed = connection.execute(f"SELECT file FROM glob({literal(f'{self.files}*{_CLAIM}')})").fetchall()
+        return {str(file) for (file,) in listed}
 
 
 @contextmanager

@@ -11,10 +11,7 @@ from pipeline.settings import PROJECT_ROOT, Settings, load_settings
 
 SECRET = "hunter2"
 NAMES = [name.upper() for name in Settings.model_fields]
-LATER = (
-    "ALERT_WEBHOOK",
-    "KEEP_SNAPSHOTS_DAYS",
-)
+LATER = ("ALERT_WEBHOOK",)
 
 
 class Environment:
@@ -65,6 +62,7 @@ def test_every_setting_of_the_contract_has_its_default(environment: Environment)
         "warehouse": f"ducklake:sqlite:{PROJECT_ROOT}/data/warehouse.sqlite",
         "warehouse_files": f"{PROJECT_ROOT}/data/warehouse/",
         "ledger": f"sqlite:///{PROJECT_ROOT}/data/ledger.sqlite",
+        "keep_snapshots_days": 30,
         **{name.lower(): None for name in LATER},
     }
     assert found.schema_name == "selligent_marketing_cloud"
@@ -158,7 +156,7 @@ def test_every_fault_is_told_at_once(environment: Environment) -> None:
         SEGMENT_ANONYMOUS_ID="md5",
         WAREHOUSE="somewhere",
         LEDGER="nothing",
-        KEEP_SNAPSHOTS_DAYS="30",
+        KEEP_SNAPSHOTS_DAYS="0",
     ) == (
         "SEGMENT_SOURCE_NAME: 'raw' would name the schema 'raw', which is taken; choose another name; "
         "SEGMENT_REGION: 'asia' is not 'us' or 'eu'; "
@@ -167,7 +165,7 @@ def test_every_fault_is_told_at_once(environment: Environment) -> None:
         "SEGMENT_ANONYMOUS_ID: 'md5' is not 'email' or 'sha256'; "
         "WAREHOUSE: is none of ducklake:sqlite:FILE, ducklake:postgres:DSN and FILE.duckdb; "
         "LEDGER: is no SQLAlchemy URL; it looks like sqlite:///data/ledger.sqlite; "
-        "KEEP_SNAPSHOTS_DAYS: is not supported by this version; remove it"
+        "KEEP_SNAPSHOTS_DAYS: '0' is below 1"
     )
 
 

@@ -16,6 +16,7 @@ ASSETS = {
     *(f"delivery/{name}" for name in TABLES),
     "delivery/report",
     "delivery/confirmation",
+    "warehouse/upkeep",
 }
 _TELL = """
 import json
@@ -28,6 +29,8 @@ print(json.dumps({
     "checks": [key.name for key in graph.asset_check_keys],
     "dbt_tests": [node["name"] for node in json.loads((TARGET_DIR / "manifest.json").read_text())["nodes"].values()
                   if node["resource_type"] == "test"],
+    "of_jobs": {job.name: sorted(key.to_user_string() for key in
+                defs.resolve_job_def(job.name).asset_layer.executable_asset_keys) for job in defs.jobs},
     "jobs": [job.name for job in defs.jobs],
     "schedules": [schedule.name for schedule in defs.schedules],
     "sensors": [sensor.name for sensor in defs.sensors],
@@ -56,7 +59,10 @@ def test_every_step_is_an_asset_and_every_test_is_a_check(project: Project) -> N
         "segment_kept_what_was_delivered",
     }
     assert (shown["jobs"], shown["schedules"], shown["sensors"]) == (
-        ["selligent_to_segment"],
-        ["selligent_to_segment_daily"],
+        ["selligent_to_segment", "warehouse_upkeep"],
+        ["selligent_to_segment_daily", "warehouse_upkeep_weekly"],
         ["new_exports"],
     )
+    # Upkeep has no dates, and no run waits for it.
+    assert shown["of_jobs"]["warehouse_upkeep"] == ["warehouse/upkeep"]
+    assert set(shown["of_jobs"]["selligent_to_segment"]) == set(shown["assets"]) - {"warehouse/upkeep"}
