@@ -82,7 +82,8 @@ def _table_of(runs: Sequence[dict[str, Any]], days: int, events: int) -> Table:
     table.add_section()
     dbt = [median(run["dbt"] for run in some) for some in (first, last)]
     row("dbt's models and tests alone", dbt[0], dbt[1])
-    row("the whole run", *(median(run["seconds"] for run in some) for some in (first, last)), f"≤ {_AIM}")
+    for name, key in (("the whole run", "seconds"), ("  of the processors", "worked")):
+        row(name, *(median(run[key] for run in some) for some in (first, last)), f"≤ {_AIM}")
     return table
 
 

@@ -23,6 +23,11 @@ CATALOG = f"__ducklake_metadata_{ALIAS}"
 # Analysts' long transactions hold the catalog for a moment at most; half a minute outlasts any of them.
 BUSY_TIMEOUT_MS = 30_000
 MEMORY_LIMIT = "600MB"
+# DuckDB reads SQLite's tables with several threads, and each of them but for the first sees the newest state, whatever
+# moment its transaction is of: rows of an open transaction vanished, and deleted ones came back, when upkeep merged
+# files or a run deleted rows of one file again. One thread sees one moment. GLOBAL, for the connection that DuckLake
+# opens for itself.
+_ONE_MOMENT = "SET GLOBAL sqlite_disable_multithreaded_scans = true"
 # What the name of a file ends in that says whose the files beside it are.
 _CLAIM = ".warehouse"
 
@@ -174,6 +179,7 @@ class Warehouse:
     def attach_statements(self, *, read_only: bool) -> list[str]:
         """What makes `lake` of a fresh DuckDB connection; a reader attaches read-only."""
         load = [f"LOAD {name}" for name in self.extensions]
+        load += [_ONE_MOMENT] if "sqlite_scanner" in self.extensions else []
         for name in self.extensions:
             import_extension(name)
         options = {**self.attach_options, **({"read_only": True} if read_only else {})}
