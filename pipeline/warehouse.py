@@ -41,6 +41,7 @@ _LOCKED = re.compile(r"could not set lock|conflicting lock|database is locked", 
 _OTHER_VERSION = re.compile(r"catalog version|version number|storage version", re.IGNORECASE)
 
 RAW_TABLES = Path(__file__).parent / "exports" / "raw_tables.sql"
+COMMENTS = Path(__file__).parent / "comments.sql"
 DELIVERY_TABLES = Path(__file__).parent / "segment" / "delivery_tables.sql"
 
 
@@ -192,23 +193,33 @@ class Warehouse:
 
     def _make_tables(self, connection: duckdb.DuckDBPyConnection) -> None:
         found = connection.execute(
-            "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name IN ('raw', 'delivery')",
+            "SELECT table_name, comment IS NOT NULL FROM duckdb_tables() "
+            "WHERE database_name = ? AND schema_name IN ('raw', 'delivery')",
             [ALIAS],
         ).fetchall()
-        known = {name for (name,) in found}
-        if "suppressed" in known:
+        known = dict(found)
+        complete = "suppressed" in known
+        if complete and all(known.values()):
             return
-        script = RAW_TABLES.read_text("utf-8") + DELIVERY_TABLES.read_text("utf-8")
         with transaction(connection):
-            for statement in script.split(";"):
-                # Only a DuckLake lays its files out by partition, and one that has its tables has done so.
-                if statement.strip() and ((self.is_ducklake and not known) or "SET PARTITIONED BY" not in statement):
+            if not complete:
+                self._run_scripts(connection, set(known))
+            # A semicolon may be in a comment, but at the end of a line it ends a statement.
+            for statement in COMMENTS.read_text("utf-8").split(";\n"):
+                if statement.strip():
                     connection.execute(statement)
-            if known:  # of a version that could not suppress anybody
-                connection.execute("ALTER TABLE raw.export_files ADD COLUMN IF NOT EXISTS suppressed BIGINT DEFAULT 0")
-        if self.is_ducklake:  # which a DuckLake takes of a table that it has only
-            connection.execute(_OUTBOX_ROW_GROUPS)
+        if self.is_ducklake:
+            if not complete:  # which a DuckLake takes of a table that it has only
+                connection.execute(_OUTBOX_ROW_GROUPS)
             self._claim(connection)
+
+    def _run_scripts(self, connection: duckdb.DuckDBPyConnection, known: set[str]) -> None:
+        for statement in (RAW_TABLES.read_text("utf-8") + DELIVERY_TABLES.read_text("utf-8")).split(";"):
+            # Only a DuckLake lays its files out by partition, and one that has its tables has done so.
+            if statement.strip() and ((self.is_ducklake and not known) or "SET PARTITIONED BY" not in statement):
+                connection.execute(statement)
+        if known:  # of a version that could not suppress anybody
+            connection.execute("ALTER TABLE raw.export_files ADD COLUMN IF NOT EXISTS suppressed BIGINT DEFAULT 0")
 
     def is_alone(self, connection: duckdb.DuckDBPyConnection) -> bool:
         """Whether no other DuckLake keeps its files in the same place, as far as anybody said so there."""
