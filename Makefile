@@ -8,7 +8,7 @@ DEV_READY := $(VENV)/.dev-ready
 export DAGSTER_DISABLE_TELEMETRY := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: run test ui sql bench lint
+.PHONY: run test ui sql docs bench lint
 
 run: $(READY)
 	@$(BIN)/python -m pipeline run
@@ -21,6 +21,9 @@ ui: $(READY)
 
 sql: $(READY)
 	@$(BIN)/python -m pipeline sql
+
+docs: $(READY)
+	@$(BIN)/python -m pipeline docs
 
 bench: $(DEV_READY)
 	@$(BIN)/python -m benchmarks

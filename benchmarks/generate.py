@@ -9,12 +9,14 @@ listed and a date that does not exist come in one row of 25,000 each, and three 
 """
 
 import sys
+from datetime import date
 from pathlib import Path
 
 import duckdb
 
 FILE_NAME = "ACME_interactions_20240611_0600.csv"
 EXPORT_DATE = "2024-06-11"
+DAY = date(2024, 6, 10)
 # Of all rows, how many tell an event.
 SHARE_OF_EVENTS = 0.95
 BROKEN = '"12"|"884001"|"C-100001"|"somebody@example.com"\n'
@@ -31,7 +33,8 @@ COPY (
             CAST(hash(n, 'email') % 300 AS INTEGER) AS email,
             CAST(hash(n, 'link') % 6 AS INTEGER) AS link,
             CAST(hash(n, 'event') % 10000 AS INTEGER) AS event,
-            CAST(hash(n, 'flaw') % 25000 AS INTEGER) AS flaw
+            CAST(hash(n, 'flaw') % 25000 AS INTEGER) AS flaw,
+            {late} AS late
         FROM numbers
     )
     SELECT
@@ -61,7 +64,8 @@ COPY (
         CASE
             WHEN flaw = 1 THEN '2024-02-31T08:15:00'
             ELSE strftime(
-                TIMESTAMP '2024-06-10' + to_seconds(CAST(n * 86399 // {rows} AS BIGINT)), '%Y-%m-%dT%H:%M:%S'
+                TIMESTAMP '{day}' + to_seconds(CAST(n * 86399 // {rows} AS BIGINT)) - to_days(late),
+                '%Y-%m-%dT%H:%M:%S'
             )
         END AS INTERACTION_DT
     FROM dice
@@ -69,11 +73,16 @@ COPY (
 """
 
 
-def generate(path: Path, rows: int) -> None:
-    """Write the file; `rows` are its data rows, but for the three that break off."""
+def generate(path: Path, rows: int, day: date = DAY, *, late: int = 0) -> None:
+    """Write the file; `rows` are its data rows, but for the three that break off. They happened on `day`, but for one
+    of `late` rows, which happened up to a week before.
+    """
+    days_late = f"CASE WHEN hash(n, 'late') % {late} = 0 THEN 1 + hash(n, 'days') % 7 ELSE 0 END" if late else "0"
     path.parent.mkdir(parents=True, exist_ok=True)
     with duckdb.connect() as connection:
-        connection.execute(_SQL.format(rows=rows, path=str(path).replace("'", "''")))
+        connection.execute(
+            _SQL.format(rows=rows, day=day, late=f"CAST({days_late} AS INTEGER)", path=str(path).replace("'", "''"))
+        )
     with path.open("a", encoding="utf-8") as file:
         file.write(BROKEN * 3)
 

@@ -1,4 +1,4 @@
-"""The commands: `python -m pipeline run`, `replay`, `inspect`, `status`, `sql`, `forget`, `ui`.
+"""The commands: `python -m pipeline run`, `replay`, `inspect`, `status`, `sql`, `forget`, `docs`, `ui`.
 
 What a command needs is imported when it is asked for: Dagster takes seconds to import, and most commands do without.
 """
@@ -94,6 +94,17 @@ def forget() -> int:
     from pipeline.commands.forget import forget as forget_people
 
     return forget_people(settings)
+
+
+@app.command()
+@click.option("--port", default=8080, show_default=True)
+@click.option("--serve/--no-serve", default=True, show_default=True, help="Whether to serve them, or only make them.")
+def docs(port: int, serve: bool) -> int:
+    """The documentation of the tables, in a browser."""
+    settings = load_settings()
+    from pipeline.commands.docs import docs as make_docs
+
+    return make_docs(settings, port, serve=serve)
 
 
 @app.command()

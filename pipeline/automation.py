@@ -17,9 +17,11 @@ from pipeline.instance import fail_dead_runs
 from pipeline.partitions import EXPORT_DATES, dates_of_run
 from pipeline.resources import Exports, WarehouseResource
 from pipeline.settings import load_settings
+from pipeline.upkeep.assets import UPKEEP
 from pipeline.work import dates_with_new_files, withdrawn_files
 
 JOB_NAME = "selligent_to_segment"
+UPKEEP_JOB_NAME = "warehouse_upkeep"
 # A run that is none of these has ended.
 _GOING_ON = [
     dg.DagsterRunStatus.QUEUED,
@@ -31,9 +33,23 @@ _GOING_ON = [
 
 selligent_to_segment = dg.define_asset_job(
     JOB_NAME,
-    selection=dg.AssetSelection.all(),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(UPKEEP),
     partitions_def=EXPORT_DATES,
     description="From export files to delivered events, for a date or a range of dates.",
+)
+
+
+warehouse_upkeep = dg.define_asset_job(
+    UPKEEP_JOB_NAME,
+    selection=dg.AssetSelection.assets(UPKEEP),
+    description="Small files merged, old snapshots ended, so that a year of runs stays as quick as the first week.",
+)
+warehouse_upkeep_weekly = dg.ScheduleDefinition(
+    name=f"{UPKEEP_JOB_NAME}_weekly",
+    job=warehouse_upkeep,
+    cron_schedule="0 3 * * 0",
+    execution_timezone="UTC",
+    description="Sundays at three in the morning (UTC).",
 )
 
 

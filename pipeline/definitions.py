@@ -2,7 +2,14 @@
 
 import dagster as dg
 
-from pipeline.automation import failed_runs, new_exports, selligent_to_segment, selligent_to_segment_daily
+from pipeline.automation import (
+    failed_runs,
+    new_exports,
+    selligent_to_segment,
+    selligent_to_segment_daily,
+    warehouse_upkeep,
+    warehouse_upkeep_weekly,
+)
 from pipeline.exports.assets import raw
 from pipeline.models.assets import dbt_resource, models
 from pipeline.models.checks import event_checks
@@ -14,15 +21,16 @@ from pipeline.segment.assets import deliveries, outbox
 from pipeline.segment.confirming import confirmation
 from pipeline.segment.late import lateness_check
 from pipeline.settings import load_settings
+from pipeline.upkeep.assets import upkeep
 
 # A wrong setting is told when the code is loaded, before anything is touched.
 load_settings()
 
 defs = dg.Definitions(
-    assets=presented([raw, models, outbox, *deliveries, report, confirmation]),
+    assets=presented([raw, models, outbox, *deliveries, report, confirmation, upkeep]),
     asset_checks=[event_checks, lateness_check],
-    jobs=[selligent_to_segment],
-    schedules=[selligent_to_segment_daily],
+    jobs=[selligent_to_segment, warehouse_upkeep],
+    schedules=[selligent_to_segment_daily, warehouse_upkeep_weekly],
     sensors=[new_exports, failed_runs],
     resources={
         "exports": Exports(),

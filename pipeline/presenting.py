@@ -27,4 +27,6 @@ def presented(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefinition
 def _spec(spec: dg.AssetSpec) -> dg.AssetSpec:
     personal = spec.key == _OUTBOX or (spec.group_name in _PERSONAL_GROUPS and spec.key not in _IMPERSONAL)
     tags = {**spec.tags, **({PERSONAL_TAG: "true"} if personal else {})}
+    if spec.partitions_def is None:  # upkeep, which is weekly, and nobody waits for it
+        return spec.replace_attributes(tags=tags)
     return spec.replace_attributes(freshness_policy=FRESH, tags=tags)

@@ -48,7 +48,6 @@ SECRETS = {
     "SEGMENT_PUBLIC_API_TOKEN",
     "ALERT_WEBHOOK",
 }
-LATER_SETTINGS = ("KEEP_SNAPSHOTS_DAYS",)
 
 
 def fault(text: str) -> PydanticCustomError:
@@ -125,15 +124,8 @@ class Settings(BaseSettings):
     warehouse: str = Field(default="ducklake:sqlite:data/warehouse.sqlite", validate_default=True, repr=False)
     warehouse_files: str = Field(default="data/warehouse/", validate_default=True)
     ledger: str = Field(default="sqlite:///data/ledger.sqlite", validate_default=True, repr=False)
+    keep_snapshots_days: int = 30
     alert_webhook: SecretStr | None = None
-
-    keep_snapshots_days: None = None
-
-    @field_validator(*(name.lower() for name in LATER_SETTINGS), mode="before")
-    @classmethod
-    def _not_yet(cls, value: object) -> None:
-        if value is not None:
-            raise fault("is not supported by this version; remove it")
 
     @field_validator("selligent_exports")
     @classmethod
@@ -202,13 +194,17 @@ class Settings(BaseSettings):
         return value
 
     @field_validator(
-        "segment_events_per_second", "segment_backfill_events_per_second", "segment_connections", mode="before"
+        "segment_events_per_second",
+        "segment_backfill_events_per_second",
+        "segment_connections",
+        "keep_snapshots_days",
+        mode="before",
     )
     @classmethod
     def _whole_number(cls, value: object, info: ValidationInfo) -> int | None:
         if value is None:
             return None
-        least = 1 if info.field_name == "segment_connections" else 0
+        least = 1 if info.field_name in ("segment_connections", "keep_snapshots_days") else 0
         try:
             number = int(str(value))
         except ValueError:

@@ -23,6 +23,13 @@ CATALOG = f"__ducklake_metadata_{ALIAS}"
 # Analysts' long transactions hold the catalog for a moment at most; half a minute outlasts any of them.
 BUSY_TIMEOUT_MS = 30_000
 MEMORY_LIMIT = "600MB"
+# DuckDB reads SQLite's tables with several threads, and each of them but for the first sees the newest state, whatever
+# moment its transaction is of: rows of an open transaction vanished, and deleted ones came back, when upkeep merged
+# files or a run deleted rows of one file again. One thread sees one moment. GLOBAL, for the connection that DuckLake
+# opens for itself.
+_ONE_MOMENT = "SET GLOBAL sqlite_disable_multithreaded_scans = true"
+# What the name of a file ends in that says whose the files beside it are.
+_CLAIM = ".warehouse"
 
 # Messages are read some batches at a time, and a row group is what is unpacked for it.
 _OUTBOX_ROW_GROUPS = (
@@ -41,6 +48,7 @@ _LOCKED = re.compile(r"could not set lock|conflicting lock|database is locked", 
 _OTHER_VERSION = re.compile(r"catalog version|version number|storage version", re.IGNORECASE)
 
 RAW_TABLES = Path(__file__).parent / "exports" / "raw_tables.sql"
+COMMENTS = Path(__file__).parent / "comments.sql"
 DELIVERY_TABLES = Path(__file__).parent / "segment" / "delivery_tables.sql"
 
 
@@ -190,6 +198,7 @@ class Warehouse:
     def attach_statements(self, *, read_only: bool) -> list[str]:
         """What makes `lake` of a fresh DuckDB connection; a reader attaches read-only."""
         load = [f"LOAD {name}" for name in self.extensions]
+        load += [_ONE_MOMENT] if "sqlite_scanner" in self.extensions else []
         for name in self.extensions:
             import_extension(name)
         options = {**self.attach_options, **({"read_only": True} if read_only else {})}
@@ -202,23 +211,55 @@ class Warehouse:
 
     def _make_tables(self, connection: duckdb.DuckDBPyConnection) -> None:
         found = connection.execute(
-            "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name IN ('raw', 'delivery')",
+            "SELECT table_name, comment IS NOT NULL FROM duckdb_tables() "
+            "WHERE database_name = ? AND schema_name IN ('raw', 'delivery')",
             [ALIAS],
         ).fetchall()
-        known = {name for (name,) in found}
-        if {"suppressed", "withheld_dates"} <= known:
+        known = dict(found)
+        complete = {"suppressed", "withheld_dates"} <= set(known)
+        if complete and all(known.values()):
             return
-        script = RAW_TABLES.read_text("utf-8") + DELIVERY_TABLES.read_text("utf-8")
         with transaction(connection):
-            for statement in script.split(";"):
-                # Only a DuckLake lays its files out by partition, and one that has its tables has done so.
-                if statement.strip() and ((self.is_ducklake and not known) or "SET PARTITIONED BY" not in statement):
+            if not complete:
+                self._run_scripts(connection, set(known))
+            # A semicolon may be in a comment, but at the end of a line it ends a statement.
+            for statement in COMMENTS.read_text("utf-8").split(";\n"):
+                if statement.strip():
                     connection.execute(statement)
-            if known:
-                for addition in _LATER_COLUMNS:
-                    connection.execute(addition)
-        if self.is_ducklake:  # which a DuckLake takes of a table that it has only
-            connection.execute(_OUTBOX_ROW_GROUPS)
+        if self.is_ducklake:
+            if not complete:  # which a DuckLake takes of a table that it has only
+                connection.execute(_OUTBOX_ROW_GROUPS)
+            self._claim(connection)
+
+    def _run_scripts(self, connection: duckdb.DuckDBPyConnection, known: set[str]) -> None:
+        for statement in (RAW_TABLES.read_text("utf-8") + DELIVERY_TABLES.read_text("utf-8")).split(";"):
+            # Only a DuckLake lays its files out by partition, and one that has its tables has done so.
+            if statement.strip() and ((self.is_ducklake and not known) or "SET PARTITIONED BY" not in statement):
+                connection.execute(statement)
+        if known:
+            for addition in _LATER_COLUMNS:
+                connection.execute(addition)
+
+    def is_alone(self, connection: duckdb.DuckDBPyConnection) -> bool:
+        """Whether no other DuckLake keeps its files in the same place, as far as anybody said so there."""
+        self._claim(connection)
+        return len(self._claims(connection)) == 1
+
+    def _claim(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Say in the place of the files that this DuckLake keeps its own there: two may be given one place by
+        mistake, and to either of them the other's files look like strays that nobody needs.
+        """
+        found = connection.execute(
+            f"SELECT schema_uuid FROM {CATALOG}.ducklake_schema WHERE schema_name = 'raw' AND end_snapshot IS NULL"
+        ).fetchone()
+        assert found is not None  # its tables are made
+        claim = f"{self.files}{found[0]}{_CLAIM}"
+        if claim not in self._claims(connection):
+            connection.execute(f"COPY (SELECT 'A DuckLake keeps its files here.') TO {literal(claim)} (FORMAT csv)")
+
+    def _claims(self, connection: duckdb.DuckDBPyConnection) -> set[str]:
+        listed = connection.execute(f"SELECT file FROM glob({literal(f'{self.files}*{_CLAIM}')})").fetchall()
+        return {str(file) for (file,) in listed}
 
 
 @contextmanager

@@ -5,13 +5,11 @@ from typing import Any
 
 import pytest
 
-from pipeline import settings
 from pipeline.errors import SettingsError
 from pipeline.settings import PROJECT_ROOT, Settings, load_settings
 
 SECRET = "hunter2"
 NAMES = [name.upper() for name in Settings.model_fields]
-LATER = ("KEEP_SNAPSHOTS_DAYS",)
 
 
 class Environment:
@@ -63,7 +61,7 @@ def test_every_setting_of_the_contract_has_its_default(environment: Environment)
         "warehouse_files": f"{PROJECT_ROOT}/data/warehouse/",
         "ledger": f"sqlite:///{PROJECT_ROOT}/data/ledger.sqlite",
         "alert_webhook": None,
-        **{name.lower(): None for name in LATER},
+        "keep_snapshots_days": 30,
     }
     assert found.schema_name == "selligent_marketing_cloud"
     assert not found.delivers
@@ -123,10 +121,8 @@ def test_the_environment_wins_over_the_env_file(environment: Environment) -> Non
 
 
 def test_faults_of_the_env_file_are_told_too(environment: Environment) -> None:
-    environment.env_file.write_text("SEGMENT_REGION=mars\nKEEP_SNAPSHOTS_DAYS=3\n")
-    assert environment.refusal() == (
-        "SEGMENT_REGION: 'mars' is not 'us' or 'eu'; KEEP_SNAPSHOTS_DAYS: is not supported by this version; remove it"
-    )
+    environment.env_file.write_text("SEGMENT_REGION=mars\nKEEP_SNAPSHOTS_DAYS=0\n")
+    assert environment.refusal() == ("SEGMENT_REGION: 'mars' is not 'us' or 'eu'; KEEP_SNAPSHOTS_DAYS: '0' is below 1")
 
 
 def test_the_env_file_lies_beside_pyproject() -> None:
@@ -156,7 +152,7 @@ def test_every_fault_is_told_at_once(environment: Environment) -> None:
         SEGMENT_ANONYMOUS_ID="md5",
         WAREHOUSE="somewhere",
         LEDGER="nothing",
-        KEEP_SNAPSHOTS_DAYS="30",
+        KEEP_SNAPSHOTS_DAYS="0",
     ) == (
         "SEGMENT_SOURCE_NAME: 'raw' would name the schema 'raw', which is taken; choose another name; "
         "SEGMENT_REGION: 'asia' is not 'us' or 'eu'; "
@@ -165,13 +161,8 @@ def test_every_fault_is_told_at_once(environment: Environment) -> None:
         "SEGMENT_ANONYMOUS_ID: 'md5' is not 'email' or 'sha256'; "
         "WAREHOUSE: is none of ducklake:sqlite:FILE, ducklake:postgres:DSN and FILE.duckdb; "
         "LEDGER: is no SQLAlchemy URL; it looks like sqlite:///data/ledger.sqlite; "
-        "KEEP_SNAPSHOTS_DAYS: is not supported by this version; remove it"
+        "KEEP_SNAPSHOTS_DAYS: '0' is below 1"
     )
-
-
-@pytest.mark.parametrize("name", LATER)
-def test_a_setting_of_a_later_part_is_refused_by_name(environment: Environment, name: str) -> None:
-    assert environment.refusal(**{name: "1"}) == f"{name}: is not supported by this version; remove it"
 
 
 @pytest.mark.parametrize(
@@ -444,10 +435,6 @@ def test_settings_do_not_change_under_way(environment: Environment) -> None:
     found = environment.load()
     with pytest.raises(ValueError, match="frozen"):
         found.segment_connections = 9
-
-
-def test_the_names_of_settings_are_those_of_the_contract() -> None:
-    assert settings.LATER_SETTINGS == LATER
 
 
 def test_a_setting_that_is_nearly_one_is_told(environment: Environment) -> None:

@@ -25,3 +25,18 @@ def delivering(project: Project, segment: SegmentServer) -> Project:
     """A project whose events go to the strict server."""
     project.settings |= {"SEGMENT_ENDPOINT": segment.url, "SEGMENT_WRITE_KEY": "test-key"}
     return project
+
+
+@pytest.fixture(scope="session")
+def examples_server() -> Iterator[SegmentServer]:
+    with SegmentServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def examples(tmp_path_factory: pytest.TempPathFactory, examples_server: SegmentServer) -> Project:
+    """The examples, delivered to the strict server; for tests that only look at it."""
+    project = Project(tmp_path_factory.mktemp("examples")).with_examples()
+    project.settings |= {"SEGMENT_ENDPOINT": examples_server.url, "SEGMENT_WRITE_KEY": "test-key"}
+    project.run()
+    return project

@@ -28,7 +28,7 @@ def _fails(project: Project, status: int, words: str, *arguments: str, **setting
         ({"SEGMENT_EVENTS_PER_SECOND": "-5"}, "SEGMENT_EVENTS_PER_SECOND: '-5' is below 0"),
         ({"SEGMENT_REGION": "eu", "SEGMENT_ENDPOINT": "https://api.segment.io"}, "would be accepted and never seen"),
         ({"ALERT_WEBHOOK": "http://example.com"}, "ALERT_WEBHOOK: must start with https://"),
-        ({"KEEP_SNAPSHOTS_DAYS": "3"}, "KEEP_SNAPSHOTS_DAYS: is not supported by this version"),
+        ({"KEEP_SNAPSHOTS_DAYS": "0"}, "KEEP_SNAPSHOTS_DAYS: '0' is below 1"),
     ],
 )
 def test_a_wrong_setting_stops_the_run_before_anything_is_touched(

@@ -120,6 +120,76 @@ def test_an_open_transaction_of_an_analyst_neither_fails_a_run_nor_sees_half_of_
     assert "2" in answer.stdout
 
 
+_BUSY_ANALYST = """
+import json
+import sys
+import threading
+from pathlib import Path
+from tests.end_to_end.project import SCHEMA, TABLES, Project
+project, stopped, seen = Project(Path(sys.argv[1])), threading.Event(), []
+threading.Thread(target=lambda: (sys.stdin.read(), stopped.set()), daemon=True).start()
+counts = "SELECT " + ", ".join(f"(SELECT count(*) FROM {SCHEMA}.{table})" for table in (*TABLES, "tracks"))
+looks = 0
+with project.warehouse.reading() as connection:
+    print("open", flush=True)
+    while not stopped.is_set():
+        connection.execute("BEGIN")
+        found = connection.execute(counts).fetchone()
+        assert connection.execute(counts).fetchone() == found
+        assert connection.execute(f"SELECT count(DISTINCT id) FROM {SCHEMA}.tracks").fetchone() == found[-1:]
+        connection.execute("COMMIT")
+        connection.execute("SELECT status, count(*) FROM delivery.events GROUP BY ALL").fetchall()
+        looks += 1
+        stopped.wait(0.2)  # three that never rest would be slower than a run is
+        if found not in seen:
+            seen.append(found)
+print(json.dumps({"looks": looks, "seen": seen}))
+"""
+
+
+def test_three_analysts_at_work_fail_no_run_and_see_each_table_before_or_after_and_never_between(
+    project: Project,
+) -> None:
+    """Each date brings 40 delivered and 40 opened; every table takes them in one transaction of its own."""
+
+    def export(day: int) -> str:
+        moments = [f"2024-06-{day - 1:02}T08:00:{second:02}Z" for second in range(40)]
+        return log([f"u{day},m1,c1,{what},,{moment}" for moment in moments for what in ("SENT", "VIEW")])
+
+    project.with_files({"log_20240611.csv": export(11)}, LAYOUTS)
+    project.run()
+    analysts = [
+        subprocess.Popen(
+            [sys.executable, "-c", _BUSY_ANALYST, str(project.folder)],
+            cwd=PROJECT_ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    for analyst in analysts:
+        assert analyst.stdout is not None
+        assert analyst.stdout.readline() == "open\n"
+    # Days with days between them are one run each.
+    project.with_files({f"log_202406{day}.csv": export(day) for day in (13, 15)}, {})
+    project.run()
+
+    whole = {40 * days for days in (1, 2, 3)}
+    for analyst in analysts:
+        told, error = analyst.communicate(timeout=60)
+        assert analyst.returncode == 0, error
+        answer = json.loads(told)
+        assert answer["looks"] > 10
+        assert len(answer["seen"]) > 2
+        for delivered, opened, *others, tracks in answer["seen"]:
+            assert {delivered, opened, tracks / 2} <= whole
+            assert set(others) == {0}
+        assert answer["seen"][-1][-1] == 3 * 80
+    assert len(project.ids("tracks")) == 3 * 80
+
+
 def test_a_file_that_cannot_be_read_is_refused_and_the_others_go_on(project: Project) -> None:
     project.with_files(
         {

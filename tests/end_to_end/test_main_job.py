@@ -47,11 +47,9 @@ def test_every_event_of_the_examples_is_delivered_once_and_a_second_run_does_not
     assert delivering.query(f"SELECT * FROM {SCHEMA}.tracks ORDER BY id") == before
 
 
-def test_messages_say_what_the_tables_say(delivering: Project, segment: SegmentServer) -> None:
-    delivering.with_examples()
-    delivering.run()
-    messages = segment.messages
-    rows = delivering.query(
+def test_messages_say_what_the_tables_say(examples: Project, examples_server: SegmentServer) -> None:
+    messages = examples_server.messages
+    rows = examples.query(
         f"SELECT id, user_id, anonymous_id, event_text, strftime(timestamp, '%Y-%m-%dT%H:%M:%S.%fZ'), email_subject, "
         f"link_name, context_traits_email, context_selligent_is_bot FROM {SCHEMA}.email_link_clicked"
     )

@@ -1,0 +1,64 @@
+"""Upkeep as an asset of its own job: it is nobody's step, and no run waits for it."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from pipeline.partitions import WAREHOUSE_WRITERS
+from pipeline.resources import WarehouseResource
+from pipeline.settings import load_settings
+from pipeline.upkeep.sizes import Size
+from pipeline.upkeep.tidying import Upkeep, tidy
+
+UPKEEP = dg.AssetKey(["warehouse", "upkeep"])
+_MB = 1_000_000
+
+
+@dg.asset(key=UPKEEP, group_name="warehouse", kinds={"duckdb"}, pool=WAREHOUSE_WRITERS)
+def upkeep(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+    """Small files merged, snapshots older than KEEP_SNAPSHOTS_DAYS ended, old files removed; readers notice nothing.
+
+    A file that is not needed any more is removed a day later, so that a query that still reads it can end. A plain
+    DuckDB file has no snapshots: it is checkpointed.
+    """
+    place = warehouse.open()
+    done = tidy(place, load_settings().keep_snapshots_days, datetime.now(UTC))
+    if not place.is_ducklake:
+        context.log.info("a plain DuckDB file was checkpointed; it has no snapshots and no files to merge")
+    return dg.MaterializeResult(metadata=metadata_of(done, is_ducklake=place.is_ducklake))
+
+
+def metadata_of(done: Upkeep, *, is_ducklake: bool) -> dict[str, int | str | dg.MetadataValue]:
+    """What is worth showing: before and after, in all and by table."""
+    catalog: dict[str, int | str | dg.MetadataValue] = {
+        "catalog_bytes_before": done.before.catalog_bytes,
+        "catalog_bytes_after": done.after.catalog_bytes,
+    }
+    if not is_ducklake:
+        return {"did": "CHECKPOINT: a plain DuckDB file has no snapshots and no files to merge", **catalog}
+    return {
+        "files_before": done.before.all.files,
+        "files_after": done.after.all.files,
+        "bytes_before": done.before.all.bytes,
+        "bytes_after": done.after.all.bytes,
+        "snapshots_before": done.before.snapshots,
+        "snapshots_after": done.after.snapshots,
+        **catalog,
+        "snapshots_expired": done.expired,
+        "files_merged": done.merged,
+        "old_files_removed": done.removed,
+        "old_files_left_for_readers": done.waiting,
+        "strays_removed": done.strays,
+        "strays_perhaps_of_another_warehouse": done.strays_of_others,
+        "tables": dg.MetadataValue.md(_as_markdown(done)),
+    }
+
+
+def _as_markdown(done: Upkeep) -> str:
+    lines = ["| table | files before | after | MB before | after |", "| --- | ---: | ---: | ---: | ---: |"]
+    for name, after in done.after.tables.items():
+        before = done.before.tables.get(name, Size())
+        lines.append(
+            f"| {name} | {before.files:,} | {after.files:,} | {before.bytes / _MB:,.2f} | {after.bytes / _MB:,.2f} |"
+        )
+    return "\n".join(lines)

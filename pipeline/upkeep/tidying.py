@@ -1,0 +1,103 @@
+"""Small files merged, old snapshots ended, and what nobody refers to any more removed; readers notice nothing.
+
+Merging replaces files in old snapshots, too. An open transaction goes on to see the catalog as it was, provided that
+it reads the catalog in one thread (see `warehouse.py`), and the old files stay a day longer.
+
+Rows that lie in the catalog itself, since they were written few at a time, stay there: they are no burden.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import duckdb
+
+from pipeline.upkeep.sizes import Sizes, sizes
+from pipeline.warehouse import ALIAS, CATALOG, Warehouse
+
+Connection = duckdb.DuckDBPyConnection
+
+# A file that a snapshot of today lost may still be read by a query that began before, and one that no snapshot has may
+# be of a writer on another machine that has not committed yet.
+LEFT_ALONE = timedelta(days=1)
+# A file of which so much is deleted is written anew: files with deletions are never merged, and slow every query.
+_DELETED_SHARE = 0.05
+# Longer than that is for ever, and more than dates can be reckoned with.
+_A_CENTURY = 36_500
+
+# Time travel goes to a moment, so the snapshot that was the newest one at the limit is needed as well.
+_EXPIRED = f"""
+    SELECT snapshot_id FROM {CATALOG}.ducklake_snapshot
+    WHERE snapshot_id < (
+        SELECT max(snapshot_id) FROM {CATALOG}.ducklake_snapshot WHERE CAST(snapshot_time AS TIMESTAMPTZ) <= ?
+    )
+    ORDER BY 1
+"""
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """What upkeep found, did and left. `waiting`: files that are removed by a later upkeep; `strays_of_others`: files
+    that may be another warehouse's, which keeps its own in the same place.
+    """
+
+    before: Sizes
+    after: Sizes
+    expired: int = 0
+    merged: int = 0
+    removed: int = 0
+    strays: int = 0
+    waiting: int = 0
+    strays_of_others: int = 0
+
+
+def tidy(warehouse: Warehouse, keep_days: int, now: datetime) -> Upkeep:
+    """Keep a DuckLake small, and time travel over `keep_days`; a plain file is only written together."""
+    with warehouse.writing() as connection:
+        # One thread: DuckDB was seen to corrupt its memory, rarely, while files are rewritten and read with several.
+        connection.execute("SET threads = 1")
+        before = sizes(connection, warehouse)
+        if not warehouse.is_ducklake:
+            connection.execute(f"CHECKPOINT {ALIAS}")
+            return Upkeep(before, sizes(connection, warehouse))
+        expired = _expire(connection, now - timedelta(days=min(keep_days, _A_CENTURY)))
+        merged = _merge(connection)
+        limit = f"TIMESTAMPTZ '{(now - LEFT_ALONE).isoformat()}'"
+        removed = connection.execute(f"CALL ducklake_cleanup_old_files('{ALIAS}', older_than => {limit})").fetchall()
+        strays, alone = _strays(connection, limit), warehouse.is_alone(connection)
+        if strays and alone:
+            connection.execute(f"CALL ducklake_delete_orphaned_files('{ALIAS}', older_than => {limit})")
+        waiting = connection.execute(f"SELECT count(*) FROM {CATALOG}.ducklake_files_scheduled_for_deletion").fetchone()
+        return Upkeep(
+            before,
+            sizes(connection, warehouse),
+            expired=expired,
+            merged=merged,
+            removed=len(removed),
+            strays=len(strays) if alone else 0,
+            waiting=waiting[0] if waiting else 0,
+            strays_of_others=0 if alone else len(strays),
+        )
+
+
+def _expire(connection: Connection, limit: datetime) -> int:
+    """End the snapshots that were no more the newest one at the limit."""
+    expired = [version for (version,) in connection.execute(_EXPIRED, [limit]).fetchall()]
+    if expired:
+        connection.execute(f"CALL ducklake_expire_snapshots('{ALIAS}', versions => {expired})")
+    return len(expired)
+
+
+def _merge(connection: Connection) -> int:
+    """Write small files, and files with much that is deleted, anew; how many went into others."""
+    merge = f"CALL ducklake_merge_adjacent_files('{ALIAS}')"
+    rewrite = f"CALL ducklake_rewrite_data_files('{ALIAS}', delete_threshold => {_DELETED_SHARE})"
+    return sum(
+        int(files) for statement in (rewrite, merge) for _, _, files, _ in connection.execute(statement).fetchall()
+    )
+
+
+def _strays(connection: Connection, limit: str) -> Sequence[str]:
+    """Files that no snapshot has, and that are older than the limit: what a killed process left."""
+    stray = f"CALL ducklake_delete_orphaned_files('{ALIAS}', dry_run => true, older_than => {limit})"
+    return [path for (path,) in connection.execute(stray).fetchall()]

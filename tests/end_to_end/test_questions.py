@@ -1,0 +1,119 @@
+"""What the README tells an analyst to type works as it stands there."""
+
+import json
+import re
+import subprocess
+import sys
+import textwrap
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from duckdb_extensions import import_extension
+
+from pipeline.settings import PROJECT_ROOT
+from tests.end_to_end.project import SCHEMA, TABLES, Project
+from tests.test_comments import comments_of, uncommented
+
+README = (PROJECT_ROOT / "README.md").read_text("utf-8")
+FENCED = re.compile(r"^(?P<indent> *)```(?P<language>\w+)\n(?P<code>.*?)^(?P=indent)```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(language: str, text: str) -> list[str]:
+    return [textwrap.dedent(found["code"]) for found in FENCED.finditer(text) if found["language"] == language]
+
+
+def section(title: str) -> str:
+    [rest] = README.split(f"# {title}\n")[1:]
+    return re.split(r"^#+ ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+ATTACHING = blocks("sql", section("From other tools"))
+QUERIES = [block for block in blocks("sql", README) if block not in ATTACHING]
+
+
+def test_there_are_ten_questions() -> None:
+    assert len(blocks("sql", section("Ten questions"))) == 10
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=[f"query_{number}" for number in range(1, len(QUERIES) + 1)])
+def test_a_query_of_the_readme_answers(examples: Project, query: str) -> None:
+    with examples.warehouse.reading() as connection:
+        connection.execute(f"USE lake.{SCHEMA}")
+        answer = connection.execute(query).fetchall()
+    assert answer
+    assert all(any(value is not None for value in row) for row in answer)
+
+
+def test_the_prompt_answers_the_first_of_them(examples: Project) -> None:
+    done = examples.command("sql", QUERIES[0])
+    assert done.returncode == 0, done.stderr
+    assert "NL_2024_06_weekly" in done.stdout
+
+
+def test_time_travel_goes_to_a_version_and_to_a_moment(examples: Project) -> None:
+    count = f"SELECT count(*) FROM {SCHEMA}.tracks"
+    filled = examples.query("SELECT snapshot_id, snapshot_time FROM ducklake_snapshots('lake') ORDER BY 1")
+    newest, moment = filled[-1]
+    assert isinstance(moment, datetime)
+    assert examples.query(f"{count} AT (VERSION => {newest})") == [(4326,)]
+    assert examples.query(f"{count} AT (TIMESTAMP => TIMESTAMPTZ '{moment.astimezone(UTC).isoformat()}')") == [(4326,)]
+    first = examples.query("SELECT min(snapshot_id) FROM ducklake_snapshots('lake') WHERE snapshot_id > 0")[0][0]
+    assert examples.query(f"SELECT count(*) FROM raw.events AT (VERSION => {first})") == [(0,)]
+
+
+def test_duckdbs_own_command_line_attaches_as_the_readme_says(examples: Project, tmp_path: Path) -> None:
+    """Without INSTALL, which fetches from the network what is here already."""
+    for name in ("ducklake", "sqlite_scanner"):
+        import_extension(name)
+    [attaching] = ATTACHING
+    assert attaching.startswith("INSTALL ducklake; INSTALL sqlite;\n")
+    start = tmp_path / "attach.sql"
+    start.write_text(attaching.partition("\n")[2].replace("LOAD sqlite;", "LOAD sqlite_scanner;"), "utf-8")
+    (tmp_path / "data").symlink_to(examples.folder, target_is_directory=True)
+    duckdb = Path(sys.executable).with_name("duckdb")
+    done = subprocess.run(
+        [str(duckdb), "-csv", "-noheader", "-init", str(start), "-c", "SELECT count(*) FROM tracks; DROP TABLE tracks"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == "4326"
+    assert "read-only" in done.stderr
+
+
+def test_python_reads_as_the_readme_says(examples: Project) -> None:
+    [code] = blocks("python", section("From other tools"))
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nprint(len(opens))"],
+        env=examples.environment,
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "1255\n", done.stderr
+
+
+def test_the_documentation_has_every_table_with_its_columns(examples: Project) -> None:
+    done = examples.command("docs", "--no-serve")
+    assert done.returncode == 0, done.stdout + done.stderr
+    made = examples.data / "docs"
+    assert (made / "index.html").exists()
+    catalog = json.loads((made / "catalog.json").read_text("utf-8"))
+    columns = {node["metadata"]["name"]: set(node["columns"]) for node in catalog["nodes"].values()}
+    assert set(columns) == {*TABLES, "tracks", "events", "event_rows"}
+    assert {"link_id", "link_name"} < columns["email_link_clicked"]
+    assert {node["metadata"]["name"] for node in catalog["sources"].values()} >= {"export_files", "events", "lookups"}
+
+
+def test_the_documentation_can_be_made_before_the_first_run_and_makes_no_warehouse(project: Project) -> None:
+    done = project.command("docs", "--no-serve")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (project.data / "docs" / "manifest.json").exists()
+    assert not project.warehouse.exists()
+
+
+def test_every_table_of_a_filled_warehouse_has_its_comments(examples: Project) -> None:
+    assert uncommented(comments_of(examples.warehouse)) == []
