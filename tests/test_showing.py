@@ -59,6 +59,7 @@ def test_columns_have_their_types_and_their_comments(tmp_path: Path) -> None:
     warehouse = Warehouse(f"ducklake:sqlite:{tmp_path}/warehouse.sqlite", f"{tmp_path}/files/")
     with warehouse.writing() as connection:
         connection.execute("COMMENT ON COLUMN raw.origin.name IS 'Which setting.'")
+        connection.execute("COMMENT ON COLUMN raw.origin.value IS NULL")
         found: Any = columns_of(connection, ["raw"])
     columns = [(column.name, column.type, column.description) for column in found["raw", "origin"]]
     assert columns == [("name", "VARCHAR", "Which setting."), ("value", "VARCHAR", None)]

@@ -250,8 +250,8 @@ def test_rows_of_the_list_are_counted_and_not_kept(desk: Listing) -> None:
     assert desk.lookups("selligent_user_id", "user_id") == [("24", "bob")]
     assert desk.rejected("line", "text") == [(12, f"bob,,,,,{AT},WHAT,rejected"), (13, "bob,half")]
     accounts = rows_accounted_for(desk.connection, EVERY_DATE)
-    assert accounts.hold, accounts
-    assert accounts.rows == 15
+    assert accounts.holds, accounts
+    assert accounts.numbers == {"rows": 15}
 
 
 def test_values_of_several_words_are_found_in_texts_too(desk: Listing) -> None:
@@ -270,7 +270,7 @@ def test_values_of_several_words_are_found_in_texts_too(desk: Listing) -> None:
     desk.take()
     assert desk.rejected("text") == ["auth0|5f7c8ec7c34,half"]
     assert desk.events("link_name") == [None, "mailto:brien@x.org"]
-    assert rows_accounted_for(desk.connection, EVERY_DATE).hold
+    assert rows_accounted_for(desk.connection, EVERY_DATE).holds
 
 
 def test_a_reload_keeps_out_who_was_listed_meanwhile_and_the_numbers_say_so(desk: Listing) -> None:
@@ -282,7 +282,7 @@ def test_a_reload_keeps_out_who_was_listed_meanwhile_and_the_numbers_say_so(desk
     assert desk.events("user_id") == ["ann", "bob"]
     desk.take(reload=True)
     assert desk.events("user_id") == ["bob"]
-    assert rows_accounted_for(desk.connection, EVERY_DATE).hold
+    assert rows_accounted_for(desk.connection, EVERY_DATE).holds
     desk.connection.execute("DELETE FROM raw.events")
     assert "1 suppressed" in rows_accounted_for(desk.connection, EVERY_DATE).sentence
 
@@ -328,7 +328,7 @@ def test_a_rejected_row_that_has_the_number_of_a_forgotten_contact_somewhere_is_
     desk.suppress("email\nann@x.org\n")
     forget(desk)
     assert desk.rejected("line") == [3, 4]
-    assert rows_accounted_for(desk.connection, EVERY_DATE).hold
+    assert rows_accounted_for(desk.connection, EVERY_DATE).holds
 
 
 def test_another_person_whose_address_ends_alike_keeps_it_where_one_is_forgotten(desk: Listing) -> None:
