@@ -5,9 +5,13 @@
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+from playwright.sync_api import Browser
+
+from tests.browser.chromium import chromium, installed, required
 
 settings.register_profile("repeatable", derandomize=True)
 settings.register_profile("searching", derandomize=False)
@@ -19,3 +23,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reasons = Counter(str(report.longrepr[2]).removeprefix("Skipped: ") for report in reports)
     for reason, count in reasons.items():
         terminalreporter.write_line(f"{reason} ({count} tests skipped)", yellow=True)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium; with `BROWSER_REQUIRED` it is a failure that there is none."""
+    if not installed() and not required():
+        pytest.skip("Chromium is not installed: nobody looked at the pages (Debian: `apt-get install chromium`)")
+    with chromium() as found:
+        yield found

@@ -16,11 +16,8 @@ from pipeline.segment.mirror import mirror
 
 @dg.asset(
     key=["delivery", "report"],
-    deps=[
-        *delivery_keys(),
-        *(dg.AssetKey(["raw", table]) for table in ("export_files", "rejected_rows")),
-        dg.AssetKey(["segment", "tracks"]),
-    ],
+    # It counts in raw and in tracks, too; arrows from there would only hide how the events go.
+    deps=delivery_keys(),
     check_specs=[
         dg.AssetCheckSpec(
             "due_is_delivered_waiting_or_dead",

@@ -1,0 +1,51 @@
+"""The browser that the tests look through: Chromium as the system has it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_FLAGS = (
+    "--no-sandbox",  # a container's root has none
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+)
+# As somebody has it who was here before: no greeting, and the menu out of the way.
+_SETTLED = "localStorage.setItem('communityNux', '\"1\"'); localStorage.setItem('large-screen-nav-open', 'false')"
+PATIENCE = 120_000  # milliseconds: an answer is awaited, and what takes longer than this is broken
+expect.set_options(timeout=PATIENCE)
+
+
+def installed() -> str | None:
+    """Where it is; None where there is none."""
+    return next((found for name in _NAMES if (found := shutil.which(name))), None)
+
+
+def required() -> bool:
+    """Whether to do without it is a failure."""
+    return bool(os.environ.get("BROWSER_REQUIRED"))
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser without a window."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=installed(), args=list(_FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def open_page(browser: Browser, width: int, height: int, *, sharpness: float = 1) -> Page:
+    """An empty page of that many pixels, in a profile of its own."""
+    context = browser.new_context(viewport={"width": width, "height": height}, device_scale_factor=sharpness)
+    context.add_init_script(_SETTLED)
+    context.set_default_timeout(PATIENCE)
+    return context.new_page()

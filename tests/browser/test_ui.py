@@ -1,0 +1,69 @@
+"""An engineer's first minutes in Dagster's UI."""
+
+from collections import defaultdict
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from pipeline.definitions import defs
+from tests.browser.chromium import open_page
+from tests.browser.dagster_ui import DagsterUi
+from tests.end_to_end.project import Project
+
+DATE = "2024-06-11"
+
+
+@pytest.fixture
+def page(browser: Browser) -> Page:
+    # The graph draws what is in sight, so all of it has to be.
+    return open_page(browser, 1600, 3000)
+
+
+@pytest.fixture(scope="module")
+def loaded(browser: Browser, ui: DagsterUi) -> None:
+    """`raw/events` was materialised by clicking."""
+    page = open_page(browser, 1600, 1200)
+    ui.materialize(page, "raw/events", DATE)
+    ui.expect_run(page, "Success")
+
+
+def test_the_graph_shows_every_asset(ui: DagsterUi, page: Page) -> None:
+    groups: dict[str, set[str]] = defaultdict(set)
+    for spec in defs.resolve_all_asset_specs():
+        groups[spec.group_name or ""].add(spec.key.path[-1])
+    assert set(groups) == {"raw", "staging", "segment", "delivery", "warehouse"}
+    for group, assets in groups.items():
+        ui.open_group(page, group)
+        for asset in assets:
+            expect(page.locator("foreignObject", has_text=f"{asset}Latest event")).to_be_visible()
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_materialisation_shows_its_numbers_and_rows_without_names(
+    ui: DagsterUi, page: Page, project: Project
+) -> None:
+    assert project.query(
+        "SELECT event, count(*) FROM raw.events WHERE event IS NOT NULL GROUP BY ALL ORDER BY ALL"
+    ) == [
+        ("Email Delivered", 2),
+        ("Email Opened", 1),
+    ]
+    ui.open_materialization(page, "raw/events", DATE)
+    for name, number in (("rows", "4"), ("rejected", "1"), ("suppressed", "0")):
+        row = page.locator("tr").filter(has=page.get_by_text(name, exact=True))
+        expect(row.get_by_text(number, exact=True)).to_be_visible()
+    page.get_by_text("[Show Markdown]").click()
+    preview = page.get_by_role("dialog")
+    expect(preview).to_contain_text("a***")
+    expect(preview).not_to_contain_text("ann")
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_check_that_fails_is_seen_and_says_what_to_do(ui: DagsterUi, page: Page, project: Project) -> None:
+    with project.warehouse.writing() as connection:
+        connection.execute("DELETE FROM raw.rejected_rows")
+    ui.materialize(page, "raw/events", DATE)
+    ui.expect_run(page, "Failure")
+    ui.open_check(page, "raw/events", "every_row_is_accounted_for")
+    expect(page.get_by_text("log_20240611.csv had 4 rows, but 3 events + 0 skipped + 0 rejected")).to_be_visible()
+    expect(page.get_by_text("Materialise raw/events again with reload.")).to_be_visible()
