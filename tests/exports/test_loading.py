@@ -13,13 +13,12 @@ from pipeline.exports.layouts import MEANINGS
 from pipeline.exports.loading import Loaded, LoadedFile, load
 from pipeline.exports.locations import ExportFile, ExportLocation, LocalCopy
 from pipeline.warehouse import Warehouse
-from tests.exports.desk import CODED, HEADER, NOW, WRITTEN, ZOE, Desk, layout
+from tests.exports.desk import CODED, HEADER, NOBODY, NOW, WRITTEN, ZOE, Desk, layout
 
 HOUR = timedelta(hours=1)
 MONDAY, TUESDAY, WEDNESDAY = date(2024, 6, 10), date(2024, 6, 11), date(2024, 6, 12)
 DATED = r"opens_(?P<date>\d{8})(_\d)?\.csv"
 JEF = "C-2,jef@example.com,Soldes,2024-06-11T10:00:00\n"
-NOBODY = ",,Soldes,2024-06-11T09:15:10\n"
 REFUSED = "NOTHING,HERE\n1,2\n"
 EVERY_COLUMN = ("file", "row_number", *MEANINGS, "extra", "event", "occurred_at", "rejected_because")
 LISTS = layout(
