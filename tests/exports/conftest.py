@@ -1,12 +1,16 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
+import yaml
 
+from pipeline.exports.inspecting.inspection import inspect
 from pipeline.warehouse import Warehouse
 from tests.exports.desk import Desk, Reader, empty_lake
+from tests.exports.drafting import Drafter, Guessed
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +61,25 @@ def read_into_lake(tmp_path_factory: pytest.TempPathFactory, lake_without_rows: 
     with empty_lake(folder / "lake").writing() as connection:
         connection.execute("SET threads = 1")
         yield Reader(connection, folder)
+
+
+@pytest.fixture
+def draft(tmp_path: Path) -> Drafter:
+    """Drafts the layout of a file with this content."""
+
+    def of(content: str | bytes, name: str = "ACME_clicks_20240611.csv") -> str:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return inspect(str(path))
+
+    return of
+
+
+@pytest.fixture
+def guessed(draft: Drafter) -> Guessed:
+    """The same, read as YAML."""
+
+    def of(content: str | bytes, name: str = "ACME_clicks_20240611.csv") -> dict[str, Any]:
+        return yaml.safe_load(draft(content, name))
+
+    return of
