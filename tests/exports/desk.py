@@ -17,7 +17,7 @@ from pipeline.exports.intake import look
 from pipeline.exports.layouts import Layout
 from pipeline.exports.loading import Loaded, LoadedFile, load
 from pipeline.exports.locations import ExportLocation
-from pipeline.warehouse import Warehouse, transaction
+from pipeline.warehouse import transaction
 
 NOW = datetime(2024, 6, 20, 8, 0, tzinfo=UTC)
 WRITTEN = datetime(2024, 6, 11, 6, 30, tzinfo=UTC)
@@ -64,10 +64,6 @@ def layout(**changes: Any) -> Layout:
 def _checked(said: str) -> Layout:
     """Once for all tests: to look up a time zone takes as long as to load a file."""
     return Layout.model_validate(json.loads(said))
-
-
-def empty_lake(folder: Path) -> Warehouse:
-    return Warehouse(f"ducklake:sqlite:{folder}/warehouse.sqlite", f"{folder}/files/")
 
 
 def rows_of(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] = ()) -> list[Row]:
