@@ -19,7 +19,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.segment_server import SegmentServer, Uvicorn
+from tests.segment_server import SegmentServer
+from tests.serving import Uvicorn
 
 RECEIVED, FAILED, FILTERED = "successfully-received", "failed-on-ingest", "filtered-at-source"
 DIMENSIONS = {

@@ -28,7 +28,7 @@ from pipeline.resources import Exports, WarehouseResource
 from pipeline.settings import Settings, load_settings
 from tests.end_to_end.project import Project
 from tests.end_to_end.tiny import LAYOUTS, log
-from tests.segment_server import Uvicorn
+from tests.serving import Uvicorn
 
 ROW = "ann,m1,c1,VIEW,,2024-06-10T08:00:00Z"
 TUESDAY, WEDNESDAY = "2024-06-11", "2024-06-12"

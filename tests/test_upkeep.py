@@ -16,6 +16,7 @@ from pipeline.settings import PROJECT_ROOT
 from pipeline.upkeep.assets import metadata_of
 from pipeline.upkeep.tidying import LEFT_ALONE, tidy
 from pipeline.warehouse import Warehouse
+from tests.lakes import ducklake_in
 
 Row = tuple[Any, ...]
 DAYS, ROWS = 6, 3000
@@ -28,7 +29,7 @@ CONTENT = (
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("written")
-    with _ducklake(folder).writing() as connection:
+    with ducklake_in(folder).writing() as connection:
         for table in ("clean", "worn"):
             connection.execute(f"CREATE TABLE raw.{table} (id VARCHAR, day DATE)")
             for day in range(DAYS):
@@ -43,11 +44,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def lake(written: Path, tmp_path: Path) -> Warehouse:
-    return _ducklake(shutil.copytree(written, tmp_path / "lake"))
-
-
-def _ducklake(folder: Path) -> Warehouse:
-    return Warehouse(f"ducklake:sqlite:{folder}/warehouse.sqlite", f"{folder}/files/")
+    return ducklake_in(shutil.copytree(written, tmp_path / "lake"))
 
 
 def in_days(days: float) -> datetime:

@@ -9,8 +9,8 @@ from collections import Counter
 from pipeline.settings import PROJECT_ROOT
 from tests.end_to_end.project import SCHEMA, Project
 from tests.end_to_end.tiny import LAYOUTS, log
-from tests.segment_faults import Answer, Slow
-from tests.segment_server import Message, SegmentServer
+from tests.segment_faults import Answer, Message, Slow
+from tests.segment_server import SegmentServer
 
 
 def test_a_run_that_is_killed_in_the_middle_of_a_delivery_loses_nothing(

@@ -1,19 +1,25 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
+import yaml
 
+from pipeline.exports.inspecting.inspection import inspect
 from pipeline.warehouse import Warehouse
-from tests.exports.desk import Desk, Reader, empty_lake
+from tests.exports.arrivals import WatchedLocation
+from tests.exports.desk import Desk, Reader
+from tests.exports.drafting import Drafter, Guessed
+from tests.lakes import ducklake_in
 
 
 @pytest.fixture(scope="session")
 def lake_without_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A DuckLake to be copied, which is quicker than to make one."""
     folder = tmp_path_factory.mktemp("lake-without-rows")
-    with empty_lake(folder).writing():
+    with ducklake_in(folder).writing():
         pass
     return folder
 
@@ -32,7 +38,7 @@ def desk(connection: duckdb.DuckDBPyConnection, lake_without_rows: Path, tmp_pat
     """A folder for exports and a DuckLake of the test's own, both empty."""
     shutil.copytree(lake_without_rows, tmp_path / "lake")
     (tmp_path / "exports").mkdir()
-    for statement in empty_lake(tmp_path / "lake").attach_statements(read_only=False):
+    for statement in ducklake_in(tmp_path / "lake").attach_statements(read_only=False):
         connection.execute(statement)
     yield Desk(connection, tmp_path / "exports")
     connection.execute("USE memory")
@@ -54,6 +60,41 @@ def read_into_lake(tmp_path_factory: pytest.TempPathFactory, lake_without_rows: 
     """The same with a DuckLake."""
     folder = tmp_path_factory.mktemp("reading-into-lake")
     shutil.copytree(lake_without_rows, folder / "lake")
-    with empty_lake(folder / "lake").writing() as connection:
+    with ducklake_in(folder / "lake").writing() as connection:
         connection.execute("SET threads = 1")
         yield Reader(connection, folder)
+
+
+@pytest.fixture
+def draft(tmp_path: Path) -> Drafter:
+    """Drafts the layout of a file with this content."""
+
+    def of(content: str | bytes, name: str = "ACME_clicks_20240611.csv") -> str:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return inspect(str(path))
+
+    return of
+
+
+@pytest.fixture
+def guessed(draft: Drafter) -> Guessed:
+    """The same, read as YAML."""
+
+    def of(content: str | bytes, name: str = "ACME_clicks_20240611.csv") -> dict[str, Any]:
+        return yaml.safe_load(draft(content, name))
+
+    return of
+
+
+@pytest.fixture
+def clicks(tmp_path: Path) -> Path:
+    """Where a layout may be written."""
+    return tmp_path / "clicks.yml"
+
+
+@pytest.fixture
+def watched(desk: Desk) -> WatchedLocation:
+    """The location of the desk, from now on a watched one."""
+    desk.location = WatchedLocation(desk.folder)
+    return desk.location

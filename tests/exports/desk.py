@@ -17,7 +17,7 @@ from pipeline.exports.intake import look
 from pipeline.exports.layouts import Layout
 from pipeline.exports.loading import Loaded, LoadedFile, load
 from pipeline.exports.locations import ExportLocation
-from pipeline.warehouse import Warehouse, transaction
+from pipeline.warehouse import transaction
 
 NOW = datetime(2024, 6, 20, 8, 0, tzinfo=UTC)
 WRITTEN = datetime(2024, 6, 11, 6, 30, tzinfo=UTC)
@@ -25,6 +25,13 @@ EVERY_DATE = ExportDates(date(2010, 1, 1), date(2030, 1, 1))
 
 HEADER = "CUSTOMER,MAIL,SUBJECT,OPENED_AT\n"
 ZOE = "C-1,zoe@example.com,Soldes,2024-06-11T09:15:10\n"
+# A row that is read and not understood: nobody is in it.
+NOBODY = ",,Soldes,2024-06-11T09:15:10\n"
+# A row that can't be read: it breaks off.
+HALF = "C-2,jef@exam\n"
+# When ZOE is, in Brussels.
+AT = datetime(2024, 6, 11, 7, 15, 10, tzinfo=UTC)
+NAMES = ["CUSTOMER", "MAIL", "SUBJECT", "OPENED_AT"]
 OPENS: dict[str, Any] = {
     "name": "opens",
     "files": "opens.*",
@@ -39,6 +46,11 @@ CODED: dict[str, Any] = {
     "event_column": "WHAT",
     "event_codes": {"OPEN": "Email Opened", "CLICK": "Email Link Clicked", "SENT": None},
 }
+CODED_COLUMNS = {"CUSTOMER": "user_id", "MAIL": "email", "OPENED_AT": "timestamp"}
+
+FEWER = "the row has fewer columns than the header"
+NOT_DOUBLED = "the row has a quote that is not closed, or a quote inside a value that is not doubled"
+NOBODY_TO_TELL = "nobody to tell it of: no user id and no email address"
 
 Row = dict[str, Any]
 
@@ -52,10 +64,6 @@ def layout(**changes: Any) -> Layout:
 def _checked(said: str) -> Layout:
     """Once for all tests: to look up a time zone takes as long as to load a file."""
     return Layout.model_validate(json.loads(said))
-
-
-def empty_lake(folder: Path) -> Warehouse:
-    return Warehouse(f"ducklake:sqlite:{folder}/warehouse.sqlite", f"{folder}/files/")
 
 
 def rows_of(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] = ()) -> list[Row]:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.exports.intake import SETTLING, Look, look, look_twice
+from tests.exports.arrivals import JEF
 from tests.exports.desk import HEADER, NOW, WRITTEN, ZOE, Desk, layout
 
-JEF = "C-2,jef@example.com,Soldes,2024-06-11T10:00:00\n"
 PARTS = r"opens_(?P<date>\d{8})(_(?P<part>\d+))?\.csv"
 
 

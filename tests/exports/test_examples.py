@@ -15,9 +15,10 @@ import pytest
 from pipeline.exports.checks import rows_accounted_for
 from pipeline.exports.layouts import read_layouts
 from pipeline.exports.loading import Loaded
-from tests.exports.desk import EVERY_DATE, Desk, empty_lake
+from tests.exports.desk import EVERY_DATE, Desk
+from tests.exports.drafting import EXAMPLES
+from tests.lakes import ducklake_in
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 DATES = [date(2024, 6, 11), date(2024, 6, 12), date(2024, 6, 13)]
 
 
@@ -32,7 +33,7 @@ def example_files() -> Callable[[], dict[str, bytes]]:
 def loaded(lake_without_rows: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Desk, Loaded]]:
     lake = tmp_path_factory.mktemp("examples") / "lake"
     shutil.copytree(lake_without_rows, lake)
-    with empty_lake(lake).writing() as connection:
+    with ducklake_in(lake).writing() as connection:
         desk = Desk(connection, EXAMPLES / "exports", *read_layouts(EXAMPLES / "layouts"))
         yield desk, desk.load()
 

@@ -10,9 +10,9 @@ from pipeline.errors import SettingsError
 from pipeline.exports.intake import FileKey, KnownFile, Look, is_known, known_files, look
 from pipeline.exports.locations import ExportFile, ExportLocation
 from pipeline.exports.matching import Landed, Unmatched
+from tests.exports.arrivals import MONDAY, TUESDAY
 from tests.exports.desk import HEADER, NOW, WRITTEN, ZOE, Desk, layout
 
-MONDAY, TUESDAY = date(2024, 6, 10), date(2024, 6, 11)
 DATED = layout(files=r"opens_(?P<date>\d{8})\.csv")
 LANDED = Landed(ExportFile("opens_20240610.csv", 100, WRITTEN), DATED, MONDAY, WRITTEN, "opens_20240610.csv")
 STRANGER = Unmatched(ExportFile("readme.md", 100, WRITTEN), "no layout matches its name")

@@ -1,62 +1,20 @@
-"""Each file is loaded once, by its bytes; each date in one transaction; what was loaded stays until it is replaced."""
+"""Each file is loaded once, by its bytes; what was loaded stays until it is replaced."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-
-import pytest
 
 from pipeline.dates import ExportDates
 from pipeline.exports.intake import Look, look
 from pipeline.exports.layouts import MEANINGS
 from pipeline.exports.loading import Loaded, LoadedFile, load
-from pipeline.exports.locations import ExportFile, ExportLocation, LocalCopy
 from pipeline.warehouse import Warehouse
-from tests.exports.desk import CODED, HEADER, NOW, WRITTEN, ZOE, Desk, layout
+from tests.exports.arrivals import DATED, HOUR, JEF, MONDAY, REFUSED, TUESDAY, WEDNESDAY, WatchedLocation, names, zoe
+from tests.exports.desk import CODED, HEADER, NOBODY, NOW, WRITTEN, ZOE, Desk, layout
 
-HOUR = timedelta(hours=1)
-MONDAY, TUESDAY, WEDNESDAY = date(2024, 6, 10), date(2024, 6, 11), date(2024, 6, 12)
-DATED = r"opens_(?P<date>\d{8})(_\d)?\.csv"
-JEF = "C-2,jef@example.com,Soldes,2024-06-11T10:00:00\n"
-NOBODY = ",,Soldes,2024-06-11T09:15:10\n"
-REFUSED = "NOTHING,HERE\n1,2\n"
 EVERY_COLUMN = ("file", "row_number", *MEANINGS, "extra", "event", "occurred_at", "rejected_because")
 LISTS = layout(
     name="lists", files="lists.*", kind="lists", event=None, columns={"LIST_ID": "list_id", "LIST_NAME": "list_name"}
 )
-
-
-def zoe(subject: str) -> str:
-    """A row of the same person; the same bytes would be loaded once."""
-    return ZOE.replace("Soldes", subject)
-
-
-class WatchedLocation(ExportLocation):
-    """Remembers which files were fetched, and can lose one between the look and the reading."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(str(folder))
-        self.fetched: list[str] = []
-        self.failing: str | None = None
-
-    @contextmanager
-    def local(self, file: ExportFile) -> Iterator[LocalCopy]:
-        if file.name == self.failing:
-            raise ConnectionError("the line went dead")
-        self.fetched.append(file.name)
-        with super().local(file) as copy:
-            yield copy
-
-
-@pytest.fixture
-def watched(desk: Desk) -> WatchedLocation:
-    desk.location = WatchedLocation(desk.folder)
-    return desk.location
-
-
-def names(loaded: Loaded) -> list[tuple[str, str]]:
-    return [(file.name, file.status) for file in loaded.files]
 
 
 # Once
@@ -236,193 +194,6 @@ def test_a_file_that_comes_back_unchanged_is_not_loaded_again(desk: Desk) -> Non
     desk.load(at=NOW + HOUR)
     desk.put("opens.csv", HEADER + ZOE, WRITTEN + HOUR)
     assert desk.load(at=NOW + 2 * HOUR) == Loaded([], 1)
-
-
-# Refused
-
-
-def test_a_refused_file_is_told_and_the_others_of_its_date_are_loaded(desk: Desk) -> None:
-    desk.put("opens_a.csv", HEADER + ZOE)
-    desk.put("opens_b.csv", REFUSED)
-    desk.put("opens_c.csv", HEADER + JEF)
-    reason = "line 1: the header has no column 'OPENED_AT'; it has NOTHING, HERE"
-    assert desk.load() == Loaded(
-        [
-            LoadedFile("opens_a.csv", TUESDAY, "events", "loaded", 1),
-            LoadedFile("opens_b.csv", TUESDAY, None, "refused", reason=reason),
-            LoadedFile("opens_c.csv", TUESDAY, "events", "loaded", 1),
-        ],
-        0,
-    )
-    assert desk.events("user_id") == ["C-1", "C-2"]
-    assert desk.files("name", "status", "reason") == [
-        ("opens_a.csv", "loaded", None),
-        ("opens_b.csv", "refused", reason),
-        ("opens_c.csv", "loaded", None),
-    ]
-
-
-def test_several_refused_files_of_a_date_are_each_told_once(desk: Desk) -> None:
-    desk.put("opens_a.csv", REFUSED)
-    desk.put("opens_b.csv", HEADER + ZOE)
-    desk.put("opens_c.csv", REFUSED)
-    loaded = desk.load()
-    assert (loaded.count("refused"), loaded.count("loaded"), loaded.unchanged) == (2, 1, 0)
-    assert desk.files("status") == ["refused", "loaded", "refused"]
-
-
-def test_a_refused_file_does_not_count_others_as_unchanged_twice(desk: Desk) -> None:
-    desk.put("opens_a.csv", HEADER + ZOE)
-    desk.load()
-    desk.put("opens_b.csv", REFUSED)
-    loaded = desk.load(at=NOW + HOUR)
-    assert (names(loaded), loaded.unchanged) == ([("opens_b.csv", "refused")], 1)
-
-
-def test_a_refused_file_is_not_read_again_until_it_changes(desk: Desk, watched: WatchedLocation) -> None:
-    desk.put("opens.csv", REFUSED)
-    desk.load()
-    fetched = len(watched.fetched)
-    assert desk.load(at=NOW + HOUR) == Loaded([], 1)
-    assert len(watched.fetched) == fetched
-    desk.put("opens.csv", HEADER + ZOE, WRITTEN + HOUR)
-    assert names(desk.load(at=NOW + 2 * HOUR)) == [("opens.csv", "loaded")]
-    assert desk.files("status") == ["replaced", "loaded"]
-
-
-def test_a_refused_file_is_read_again_when_its_layout_changes(desk: Desk) -> None:
-    desk.put("opens.csv", "KEY,AT\nC-1,2024-06-11T09:15:10\n")
-    assert names(desk.load()) == [("opens.csv", "refused")]
-    desk.layouts = (layout(columns={"KEY": "user_id", "AT": "timestamp"}),)
-    assert names(desk.load(at=NOW + HOUR)) == [("opens.csv", "loaded")]
-
-
-def test_new_bytes_that_are_refused_leave_the_rows_of_the_former(desk: Desk) -> None:
-    desk.put("opens.csv", HEADER + ZOE + NOBODY)
-    desk.load()
-    desk.put("opens.csv", REFUSED, WRITTEN + HOUR)
-    assert names(desk.load(at=NOW + HOUR)) == [("opens.csv", "refused")]
-    assert desk.events("user_id", "loaded_at") == [("C-1", NOW), (None, NOW)]
-    assert desk.rejected("line") == [3]
-    assert desk.files("status", "rows") == [("loaded", 2), ("refused", 0)]
-
-
-def test_the_former_bytes_may_come_back_after_others_were_refused(desk: Desk) -> None:
-    for hour, content in enumerate([HEADER + ZOE, REFUSED, HEADER + ZOE]):
-        desk.put("opens.csv", content, WRITTEN + hour * HOUR)
-        desk.load(at=NOW + hour * HOUR)
-    assert desk.events("user_id") == ["C-1"]
-    assert [status for status in desk.files("status") if status != "replaced"] == ["loaded"]
-
-
-# Unmatched
-
-
-def test_a_file_without_a_layout_is_told_once_and_not_read(desk: Desk, watched: WatchedLocation) -> None:
-    desk.put("readme.md", "hello")
-    reason = "no layout matches its name; write one, or move the file elsewhere"
-    assert desk.load() == Loaded([LoadedFile("readme.md", TUESDAY, None, "unmatched", reason=reason)], 0)
-    assert desk.load(at=NOW + HOUR) == Loaded([], 1)
-    assert watched.fetched == []
-    assert desk.files("name", "export_date", "status", "reason", "sha256", "layout", "rows") == [
-        ("readme.md", TUESDAY, "unmatched", reason, None, None, 0)
-    ]
-
-
-def test_a_file_with_two_layouts_is_told(desk: Desk) -> None:
-    desk.layouts = (layout(), layout(name="all", files=".*"))
-    desk.put("opens.csv", HEADER + ZOE)
-    loaded = desk.load()
-    assert [file.reason for file in loaded.files] == [
-        "more than one layout matches its name (opens, all); make their patterns stricter"
-    ]
-    assert desk.events() == []
-
-
-def test_a_file_that_gets_a_layout_is_loaded(desk: Desk) -> None:
-    desk.put("views.csv", HEADER + ZOE)
-    assert names(desk.load()) == [("views.csv", "unmatched")]
-    desk.layouts = (layout(files="views.*"),)
-    assert names(desk.load(at=NOW + HOUR)) == [("views.csv", "loaded")]
-    assert desk.files("status") == ["replaced", "loaded"]
-
-
-def test_a_file_that_gets_a_layout_with_a_date_in_its_name_is_a_stranger_no_more(desk: Desk) -> None:
-    """A stranger is shown at the date of its modification, which is not the date in its name."""
-    desk.put("views_20240610.csv", HEADER + ZOE)
-    desk.load()
-    desk.layouts = (layout(files=r"views_(?P<date>\d{8})\.csv"),)
-    desk.load(at=NOW + HOUR)
-    assert "unmatched" not in desk.files("status")
-
-
-def test_a_stranger_is_told_whatever_dates_are_asked_for(desk: Desk) -> None:
-    """Nobody asks for a run of a file that nothing can be made of."""
-    desk.put("readme.md", "hello")
-    assert names(desk.load(ExportDates(MONDAY, MONDAY))) == [("readme.md", "unmatched")]
-    assert desk.load(ExportDates(MONDAY, MONDAY), at=NOW + HOUR) == Loaded([], 1)
-
-
-# Together or not at all
-
-
-def test_the_files_of_a_date_come_in_one_transaction(desk: Desk) -> None:
-    desk.layouts = (layout(files=DATED),)
-    for day in ("20240610", "20240611"):
-        for part in ("", "_1", "_2"):
-            desk.put(f"opens_{day}{part}.csv", HEADER + zoe(day + part) + NOBODY)
-    before = desk.commits()
-    desk.load()
-    assert desk.commits() == before + 2
-    assert len(desk.events()) == 12
-
-
-def test_a_line_that_goes_dead_leaves_whole_dates(desk: Desk, watched: WatchedLocation) -> None:
-    desk.layouts = (layout(files=DATED),)
-    for name in ("opens_20240610.csv", "opens_20240611_1.csv", "opens_20240611_2.csv", "opens_20240612.csv"):
-        desk.put(name, HEADER + zoe(name) + NOBODY)
-    watched.failing = "opens_20240611_2.csv"
-    with pytest.raises(ConnectionError):
-        desk.load()
-    assert desk.events("export_date") == [MONDAY, MONDAY]
-    assert desk.rejected("file") == ["opens_20240610.csv"]
-    assert desk.files("name") == ["opens_20240610.csv"]
-    watched.failing = None
-    assert names(desk.load()) == [
-        ("opens_20240611_1.csv", "loaded"),
-        ("opens_20240611_2.csv", "loaded"),
-        ("opens_20240612.csv", "loaded"),
-    ]
-
-
-def test_a_replacement_that_is_interrupted_leaves_the_former_rows(desk: Desk, watched: WatchedLocation) -> None:
-    for name in ("opens_a.csv", "opens_b.csv"):
-        desk.put(name, HEADER + zoe(name))
-    desk.load()
-    for name in ("opens_a.csv", "opens_b.csv"):
-        desk.put(name, HEADER + zoe(name) + JEF, WRITTEN + HOUR)
-    watched.failing = "opens_b.csv"
-    with pytest.raises(ConnectionError):
-        desk.load(at=NOW + HOUR)
-    assert desk.events("user_id", "loaded_at") == [("C-1", NOW), ("C-1", NOW)]
-
-
-def test_a_file_that_goes_away_between_the_look_and_the_reading_stops_no_other(desk: Desk) -> None:
-    desk.put("opens_a.csv", HEADER + ZOE)
-    desk.put("opens_b.csv", HEADER + JEF)
-    seen = look(desk.location, desk.layouts, NOW.date())
-    desk.remove("opens_a.csv")
-    load(desk.connection, desk.location, seen, ExportDates(TUESDAY, TUESDAY), clock=lambda: NOW)
-    assert desk.events("user_id") == ["C-2"]
-
-
-@pytest.mark.parametrize("name", ["opens_*.csv", "opens_?.csv", "opens_[1].csv"])
-def test_a_name_that_looks_like_a_pattern_means_one_file(desk: Desk, name: str) -> None:
-    """DuckDB reads every file that such a name matches: the other's rows would be in it, too."""
-    desk.put(name, HEADER + ZOE)
-    desk.put("opens_1.csv", HEADER + JEF)
-    desk.load()
-    assert sorted(desk.events("file", "user_id")) == sorted([(name, "C-1"), ("opens_1.csv", "C-2")])
 
 
 # Elsewhere

@@ -15,7 +15,8 @@ from pipeline.segment import outbox
 from pipeline.segment.ledger import DeadEvent, Ledger, Settled
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse, literal
-from tests.segment.conftest import opened, plain_file_in
+from tests.lakes import plain_file_in
+from tests.segment.conftest import opened
 from tests.segment.lake import DAY, MODELLED, SCHEMA, Lake, day, id_of, said
 
 WRITE_KEY = "Wk7vQ2-write-key-secret"

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.segment import outbox
 from pipeline.segment.ledger import Ledger
 from pipeline.warehouse import Warehouse
+from tests.lakes import ducklake_in, plain_file_in
+from tests.segment.batches import A_BATCH
 from tests.segment.lake import Lake
 from tests.segment.sending import KEY, FakeTime, RecordingServer, Sender
 
@@ -18,14 +21,6 @@ def no_proxy_between_here_and_here(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in PROXIES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-
-
-def ducklake_in(folder: Path) -> Warehouse:
-    return Warehouse(f"ducklake:sqlite:{folder}/warehouse.sqlite", f"{folder}/files/")
-
-
-def plain_file_in(folder: Path) -> Warehouse:
-    return Warehouse(f"{folder}/warehouse.duckdb", "")
 
 
 @contextmanager
@@ -61,7 +56,7 @@ def lake(warehouse: Warehouse) -> Iterator[Lake]:
 
 @pytest.fixture
 def plain_warehouse(without_rows: Path, tmp_path: Path) -> Warehouse:
-    """The same tables in a plain DuckDB file, ten times as quick: for what doesn't depend on the storage."""
+    """The same tables in a plain DuckDB file."""
     shutil.copytree(without_rows, tmp_path / "plain")
     return plain_file_in(tmp_path / "plain")
 
@@ -105,3 +100,9 @@ def sender(plain: Lake, ledger: Ledger, server: RecordingServer, time: FakeTime)
 @pytest.fixture
 def lake_sender(lake: Lake, ledger: Ledger, server: RecordingServer, time: FakeTime) -> Sender:
     return Sender(lake, ledger, server, time)
+
+
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several batches of small messages."""
+    monkeypatch.setattr(outbox, "MAX_BATCH_EVENTS", A_BATCH)

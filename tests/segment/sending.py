@@ -18,7 +18,8 @@ from pipeline.segment.ledger import Ledger
 from pipeline.segment.pacing import Pace
 from pipeline.segment.settling import Send
 from tests.segment.lake import DATES, TABLES, Lake
-from tests.segment_server import Batch, Refusal, SegmentServer
+from tests.segment_rules import Batch, Refusal
+from tests.segment_server import SegmentServer
 
 KEY = "Wk7vQ2-write-key-secret"
 START = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)

@@ -16,7 +16,7 @@ from pipeline.segment.client import body_of
 from pipeline.segment.ledger import Ledger
 from pipeline.segment.outbox import Limits, bodies, cut, cut_batches, stillborn, withdrawn
 from tests.segment.lake import DATES, DAY, NOW, PROPERTIES, SCHEMA, TABLES, Lake, day, id_of, large, one_of_each, said
-from tests.segment_server import Batch, discard_code, read_batch
+from tests.segment_rules import Batch, discard_code, read_batch
 
 EVENT_LIMIT_BYTES = 32_000
 BATCH_LIMIT_BYTES = 475_000

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline.dates import ExportDates
 from pipeline.segment.outbox import cut
 from tests.segment.lake import DATES, NOW, PROPERTIES, SCHEMA, Lake, day, id_of, said
-from tests.segment_server import discard_code
+from tests.segment_rules import discard_code
 
 SPEC_EMAIL = {
     "email_id": "18vzF7u3z",

@@ -19,7 +19,7 @@ from pipeline.segment.outbox import cut
 from tests.end_to_end.project import SCHEMA, Project
 from tests.segment.judges.judging import Judges, Verdict
 from tests.segment.lake import DATES, NOW, PROPERTIES, TABLES, Lake, Row, said
-from tests.segment_server import discard_code
+from tests.segment_rules import discard_code
 
 TAKEN = (None, None)
 SHORT = (",", ":")

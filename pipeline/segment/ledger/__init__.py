@@ -1,0 +1,40 @@
+"""What became of every batch: the one record that a delivery trusts.
+
+One row a batch and one a dead event, so that ten million events cost some ten thousand rows. SQLite on one machine,
+PostgreSQL on several. `Ledger` asks and answers; what takes more than a statement is a function of a connection, in a
+module of its own.
+"""
+
+from pipeline.segment.ledger.ledger import Ledger
+from pipeline.segment.ledger.mirrored import (
+    MIRRORED_BATCH_COLUMNS,
+    MIRRORED_DEAD_COLUMNS,
+    MIRRORED_FORGOTTEN_COLUMNS,
+    MIRRORED_WITHHELD_COLUMNS,
+)
+from pipeline.segment.ledger.values import (
+    SUPPRESSED,
+    WITHDRAWN,
+    Batch,
+    DeadEvent,
+    Remaining,
+    SentBatch,
+    Settled,
+    Standing,
+)
+
+__all__ = [
+    "MIRRORED_BATCH_COLUMNS",
+    "MIRRORED_DEAD_COLUMNS",
+    "MIRRORED_FORGOTTEN_COLUMNS",
+    "MIRRORED_WITHHELD_COLUMNS",
+    "SUPPRESSED",
+    "WITHDRAWN",
+    "Batch",
+    "DeadEvent",
+    "Ledger",
+    "Remaining",
+    "SentBatch",
+    "Settled",
+    "Standing",
+]

@@ -1,0 +1,61 @@
+"""The way to the database, whose errors are sentences."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine, make_url
+
+from pipeline.errors import DeliveryError, SettingsError
+from pipeline.segment.ledger.tables import metadata
+
+
+def open_engine(url: str) -> Engine:
+    """The database at a SQLAlchemy URL, with its tables.
+
+    Raises:
+        SettingsError: the driver that it needs is not installed.
+        DeliveryError: it can't be opened; the message has no password in it.
+    """
+    place = make_url(url)
+    try:
+        if place.get_backend_name() == "sqlite" and place.database:
+            Path(place.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = _engine(place)
+        metadata.create_all(engine)
+    except ImportError as error:
+        raise SettingsError(
+            f"LEDGER: {place.get_backend_name()} needs the package {error.name}: `pip install -e '.[postgres]'`"
+        ) from None
+    except (sa.exc.SQLAlchemyError, DeliveryError, OSError) as error:
+        # A password can also stand among the parameters of a URL, and drivers repeat what they were given.
+        shown = place.set(query={}).render_as_string(hide_password=True)
+        raise DeliveryError(f"LEDGER: {shown} can't be opened ({type(error).__name__})") from None
+    return engine
+
+
+def _engine(place: sa.URL) -> Engine:
+    if place.drivername == "postgresql":  # SQLAlchemy would take it for psycopg2, which psycopg has replaced
+        place = place.set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(place)
+    if engine.dialect.name == "sqlite":
+
+        @sa.event.listens_for(engine, "connect")
+        def _wal(dbapi_connection: Any, _record: Any) -> None:
+            # WAL: `status` reads while a delivery writes. A commit survives the death of the process.
+            for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "busy_timeout = 30000"):
+                dbapi_connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "handle_error")
+    def _in_a_sentence(context: sa.engine.ExceptionContext) -> None:
+        if isinstance(context.sqlalchemy_exception, sa.exc.OperationalError):
+            raise DeliveryError(f"LEDGER: {_cause(context.original_exception)}") from None
+
+    return engine
+
+
+def _cause(error: BaseException) -> str:
+    """What the database said; of a server only the kind, since drivers repeat what they were given."""
+    said = str(error) if isinstance(error, sqlite3.Error) else type(error).__name__
+    return f"it can't be read or written ({said}); what was not sent is still waiting"

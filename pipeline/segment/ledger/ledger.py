@@ -1,0 +1,234 @@
+"""The ledger as the rest of the pipeline knows it."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from pathlib import Path
+
+import pandas as pd
+import sqlalchemy as sa
+
+from pipeline.dates import ExportDates
+from pipeline.segment.ledger import forgetting, mirrored, outcomes, replays, standings
+from pipeline.segment.ledger.engine import open_engine
+from pipeline.segment.ledger.statements import insert, insert_dead, unknown, within
+from pipeline.segment.ledger.tables import batches, completed_dates, dead_events, metadata, withheld_dates
+from pipeline.segment.ledger.values import WAITING, Batch, DeadEvent, Remaining, SentBatch, Settled, Standing
+
+_SENDABLE = sa.and_(batches.c.status == WAITING, batches.c.export_date.not_in(sa.select(withheld_dates.c.export_date)))
+
+
+class Ledger:
+    """The ledger at a SQLAlchemy URL; its tables are made on first use.
+
+    Every change is one transaction. Every question raises DeliveryError where the database can't be asked: gone, full,
+    locked for too long.
+
+    Raises:
+        SettingsError: the driver that it needs is not installed.
+        DeliveryError: it can't be opened; the message has no password in it.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = open_engine(url)
+
+    # Entering
+
+    def register(self, cut: Iterable[Batch], dead: Iterable[DeadEvent], now: datetime) -> int:
+        """Enter what the outbox has and the ledger has not; how many batches were new."""
+        cut = list(cut)
+        with self._engine.begin() as connection:
+            new = unknown(connection, batches.c.batch_id, [batch.batch_id for batch in cut])
+            insert(connection, batches, [vars(batch) for batch in cut if batch.batch_id in new])
+            insert_dead(connection, list(dead), now)
+        return len(new)
+
+    def withdraw(self, gone: Sequence[DeadEvent], now: datetime) -> tuple[int, int]:
+        """Events that no export says any more, or of people who are suppressed, must not be sent: how many are dead
+        from now on, and how many had been delivered before, which nobody can take back.
+        """
+        with self._engine.begin() as connection:
+            return outcomes.withdraw(connection, gone, now)
+
+    # Holding back
+
+    def withhold(self, days: Iterable[date], now: datetime) -> None:
+        """Events of these export dates are not due until they are released."""
+        with self._engine.begin() as connection:
+            known: set[date] = set(connection.execute(sa.select(withheld_dates.c.export_date)).scalars())
+            new: list[dict[str, object]] = [
+                {"export_date": day, "withheld_at": now} for day in sorted(set(days) - known)
+            ]
+            insert(connection, withheld_dates, new)
+
+    def release(self, dates: ExportDates) -> list[date]:
+        """Events of these export dates are due again; those that had been withheld."""
+        released = [day for day in self.withheld() if day in dates]
+        with self._engine.begin() as connection:
+            connection.execute(sa.delete(withheld_dates).where(within(withheld_dates, dates)))
+        return released
+
+    def withheld(self) -> list[date]:
+        """Export dates that are withheld, in order."""
+        query = sa.select(withheld_dates.c.export_date).order_by(withheld_dates.c.export_date)
+        with self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
+    # Sending
+
+    def waiting(self, event: str, dates: ExportDates) -> list[Batch]:
+        """Batches still to be sent, oldest export date first."""
+        return self._sendable(batches.c.event == event, within(batches, dates))
+
+    def waiting_since(self, day: date) -> list[Batch]:
+        """Batches of whatever event still to be sent, of this export date or later ones."""
+        return self._sendable(batches.c.export_date >= day)
+
+    def _sendable(self, *conditions: sa.ColumnElement[bool]) -> list[Batch]:
+        query = (
+            sa.select(*(batches.c[name] for name in Batch.__dataclass_fields__))
+            .where(_SENDABLE, *conditions)
+            .order_by(batches.c.event, batches.c.export_date, batches.c.sequence)
+        )
+        with self._engine.connect() as connection:
+            return [Batch(**row) for row in connection.execute(query).mappings()]
+
+    def waiting_ids(self, dates: ExportDates) -> list[str]:
+        """Batches of these export dates, of whatever event, that are still to be sent."""
+        query = sa.select(batches.c.batch_id).where(batches.c.status == WAITING, within(batches, dates))
+        with self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
+    def waiting_dates(self) -> set[date]:
+        """Export dates with a batch still to be sent."""
+        query = sa.select(batches.c.export_date).where(_SENDABLE).distinct()
+        with self._engine.connect() as connection:
+            return set(connection.execute(query).scalars())
+
+    def dead_ids(self, event: str, dates: ExportDates) -> list[str]:
+        """Events that must not be sent with their batch."""
+        query = sa.select(dead_events.c.id).where(dead_events.c.event == event, within(dead_events, dates))
+        with self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
+    def batches_with_dead(self, event: str, dates: ExportDates) -> set[str]:
+        """Batches of which some events must not be sent."""
+        query = sa.select(dead_events.c.batch_id).where(dead_events.c.event == event, within(dead_events, dates))
+        with self._engine.connect() as connection:
+            keys: Sequence[str | None] = connection.execute(query.distinct()).scalars().all()
+        return {key for key in keys if key}
+
+    def attempting(self, group: Sequence[Batch], now: datetime) -> None:
+        """Note, before they are sent, that these batches may have been received from now on."""
+        with self._engine.begin() as connection:
+            outcomes.attempting(connection, group, now)
+
+    def settle(self, results: Sequence[Settled], now: datetime) -> None:
+        """Write down what became of some batches, all at once."""
+        with self._engine.begin() as connection:
+            outcomes.settle(connection, results, now)
+
+    # Trying again
+
+    def ask_for_replay(self, event: str | None, reason: str | None, dates: ExportDates) -> int:
+        """Note which dead events are to be tried again; how many. None is any event and any reason.
+
+        Not those that no export says any more, nor those of suppressed people: that they are dead is what was wanted.
+        """
+        with self._engine.begin() as connection:
+            return replays.ask_for(connection, event, reason, dates)
+
+    def replays(self) -> list[tuple[str, date]]:
+        """Events to be tried again that the outbox may still have in their former batches, with their export dates."""
+        with self._engine.connect() as connection:
+            return replays.asked_for(connection)
+
+    def replayed(self) -> None:
+        """The outbox has let go of them: they are dead no more, and their former batches are smaller."""
+        with self._engine.begin() as connection:
+            replays.let_go(connection)
+
+    # Forgetting
+
+    def forget(self, remaining: Sequence[Remaining], ids: Sequence[str]) -> int:
+        """Keep of these events no more than their number; how many of them were dead. It can be done again."""
+        with self._engine.begin() as connection:
+            return forgetting.forget(connection, remaining, ids)
+
+    def texts(self) -> pd.DataFrame:
+        """Every text that came from elsewhere, with the row that has it: the answers of Segment, and of proxies."""
+        with self._engine.connect() as connection:
+            return forgetting.texts(connection)
+
+    def replace_texts(self, keys: Sequence[str], text: str) -> None:
+        """Say this instead of what an answer said."""
+        with self._engine.begin() as connection:
+            forgetting.replace_texts(connection, keys, text)
+
+    @property
+    def file(self) -> Path | None:
+        """The file that the ledger is; None for a server."""
+        database = self._engine.url.database
+        return Path(database) if self._engine.dialect.name == "sqlite" and database else None
+
+    def compact(self) -> None:
+        """Write everything anew, so that no byte of a deleted row is left in the database's files."""
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            for statement in (
+                ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")
+                if self.file
+                else [f"VACUUM FULL {table.name}" for table in metadata.sorted_tables]
+            ):
+                connection.execute(sa.text(statement))
+
+    def close(self) -> None:
+        """Let go of the database; the next question opens it again."""
+        self._engine.dispose()
+
+    # How things stand
+
+    def standings(self, dates: ExportDates | None = None) -> list[Standing]:
+        """Events by export date and name; what was never put into a batch is dead."""
+        with self._engine.connect() as connection:
+            return standings.standings(connection, dates)
+
+    def standing_of(self, event: str, dates: ExportDates) -> Standing:
+        """Events of one name over some export dates."""
+        found = [standing for standing in self.standings(dates) if standing.event == event]
+        return Standing(
+            dates.first,
+            event,
+            sum(standing.delivered for standing in found),
+            sum(standing.waiting for standing in found),
+            sum(standing.dead for standing in found),
+            sum(standing.forgotten for standing in found),
+        )
+
+    def causes_of_death(self, most: int = 5) -> list[tuple[str, int]]:
+        """Why events are dead and how many, the most frequent first."""
+        with self._engine.connect() as connection:
+            return standings.causes_of_death(connection, most)
+
+    def sent_since(self, moment: datetime) -> list[SentBatch]:
+        """Batches that were delivered since then, and those that were tried and are still waiting."""
+        with self._engine.connect() as connection:
+            return standings.sent_since(connection, moment)
+
+    def frames(self, dates: ExportDates) -> tuple[pd.DataFrame, ...]:
+        """Batches, dead events, forgotten events and withheld dates of some export dates, as the warehouse's copies
+        have them.
+        """
+        with self._engine.connect() as connection:
+            return mirrored.frames(connection, dates)
+
+    # Dates that went all the way
+
+    def complete(self, loaded: dict[date, datetime]) -> None:
+        """These export dates went all the way, with what had been loaded by then."""
+        with self._engine.begin() as connection:
+            connection.execute(sa.delete(completed_dates).where(completed_dates.c.export_date.in_(list(loaded))))
+            insert(connection, completed_dates, [{"export_date": day, "loaded_at": at} for day, at in loaded.items()])
+
+    def completed(self) -> dict[date, datetime]:
+        """When the newest file was loaded of each date that went all the way."""
+        with self._engine.connect() as connection:
+            return {row.export_date: row.loaded_at for row in connection.execute(sa.select(completed_dates))}

@@ -1,0 +1,89 @@
+"""The tables of the ledger: one row a batch and one a dead event."""
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from pipeline.segment.ledger.values import WAITING
+
+
+class Instant(sa.TypeDecorator[datetime]):
+    """A point in time, UTC. SQLite keeps no time zone, so it is put on again when a value comes back."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """To the database."""
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """From the database."""
+        return (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)) if value else None
+
+
+metadata = sa.MetaData()
+
+batches = sa.Table(
+    "batches",
+    metadata,
+    sa.Column("batch_id", sa.String(64), primary_key=True),
+    sa.Column("event", sa.String(64), nullable=False),
+    sa.Column("export_date", sa.Date, nullable=False),
+    sa.Column("sequence", sa.Integer, nullable=False),
+    sa.Column("events", sa.Integer, nullable=False),
+    sa.Column("bytes", sa.Integer, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False, default=WAITING),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Column("first_attempt_at", Instant),
+    sa.Column("delivered_at", Instant),
+    sa.Column("reason", sa.Text),
+    sa.Index("batches_by_date", "export_date", "event", "status"),
+)
+
+dead_events = sa.Table(
+    "dead_events",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("event", sa.String(64), nullable=False),
+    sa.Column("export_date", sa.Date, nullable=False),
+    sa.Column("batch_id", sa.String(64), index=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("died_at", Instant, nullable=False),
+    sa.Index("dead_events_by_date", "export_date", "event"),
+)
+
+completed_dates = sa.Table(
+    "completed_dates",
+    metadata,
+    sa.Column("export_date", sa.Date, primary_key=True),
+    sa.Column("loaded_at", Instant, nullable=False),
+)
+
+# Export dates whose events are not due until they are released.
+withheld_dates = sa.Table(
+    "withheld_dates",
+    metadata,
+    sa.Column("export_date", sa.Date, primary_key=True),
+    sa.Column("withheld_at", Instant, nullable=False),
+)
+
+# Dead events that somebody wants to be tried again, until the outbox has let go of them.
+replays = sa.Table(
+    "replays",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("batch_id", sa.String(64)),
+    sa.Column("export_date", sa.Date, nullable=False),
+)
+
+# What was forgotten is a number: nothing here leads back to a person.
+forgotten = sa.Table(
+    "forgotten",
+    metadata,
+    sa.Column("batch_id", sa.String(64), primary_key=True),
+    sa.Column("event", sa.String(64), nullable=False),
+    sa.Column("export_date", sa.Date, nullable=False),
+    sa.Column("events", sa.Integer, nullable=False),
+    sa.Index("forgotten_by_date", "export_date", "event"),
+)

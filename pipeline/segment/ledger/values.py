@@ -1,0 +1,79 @@
+"""What the ledger is told, and what it answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+WAITING, DELIVERED = "waiting", "delivered"
+# Reasons of death that nothing is wrong with: nobody says the event any more, or nobody may.
+SUPPRESSED, WITHDRAWN = "suppressed", "withdrawn"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Events of one name and one export date that are sent together; it never changes after it was cut."""
+
+    batch_id: str
+    event: str
+    export_date: date
+    sequence: int
+    events: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class DeadEvent:
+    """An event that can't be delivered, and why."""
+
+    id: str
+    event: str
+    export_date: date
+    batch_id: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Remaining:
+    """What is left of a batch when some of its people are forgotten; `batch_id` of an event that never was in one is
+    a hash of its own.
+    """
+
+    batch_id: str
+    event: str
+    export_date: date
+    events: int
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What became of a batch in one go: delivered but for its dead events, or still waiting with a reason."""
+
+    batch: Batch
+    delivered: bool
+    attempts: int
+    dead: Sequence[DeadEvent] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Events of one export date and event name, by what became of them; forgotten ones are none of the three."""
+
+    export_date: date
+    event: str
+    delivered: int
+    waiting: int
+    dead: int
+    forgotten: int = 0
+
+
+@dataclass(frozen=True)
+class SentBatch:
+    """A batch that was sent at least once; `lost` of its events are dead or forgotten, which may have been sent."""
+
+    event: str
+    export_date: date
+    events: int
+    lost: int
+    first_attempt_at: datetime
+    delivered_at: datetime | None

@@ -1,0 +1,68 @@
+"""Each date is loaded in one transaction: together or not at all."""
+
+import pytest
+
+from pipeline.dates import ExportDates
+from pipeline.exports.intake import look
+from pipeline.exports.loading import load
+from tests.exports.arrivals import DATED, HOUR, JEF, MONDAY, TUESDAY, WatchedLocation, names, zoe
+from tests.exports.desk import HEADER, NOBODY, NOW, WRITTEN, ZOE, Desk, layout
+
+
+def test_the_files_of_a_date_come_in_one_transaction(desk: Desk) -> None:
+    desk.layouts = (layout(files=DATED),)
+    for day in ("20240610", "20240611"):
+        for part in ("", "_1", "_2"):
+            desk.put(f"opens_{day}{part}.csv", HEADER + zoe(day + part) + NOBODY)
+    before = desk.commits()
+    desk.load()
+    assert desk.commits() == before + 2
+    assert len(desk.events()) == 12
+
+
+def test_a_line_that_goes_dead_leaves_whole_dates(desk: Desk, watched: WatchedLocation) -> None:
+    desk.layouts = (layout(files=DATED),)
+    for name in ("opens_20240610.csv", "opens_20240611_1.csv", "opens_20240611_2.csv", "opens_20240612.csv"):
+        desk.put(name, HEADER + zoe(name) + NOBODY)
+    watched.failing = "opens_20240611_2.csv"
+    with pytest.raises(ConnectionError):
+        desk.load()
+    assert desk.events("export_date") == [MONDAY, MONDAY]
+    assert desk.rejected("file") == ["opens_20240610.csv"]
+    assert desk.files("name") == ["opens_20240610.csv"]
+    watched.failing = None
+    assert names(desk.load()) == [
+        ("opens_20240611_1.csv", "loaded"),
+        ("opens_20240611_2.csv", "loaded"),
+        ("opens_20240612.csv", "loaded"),
+    ]
+
+
+def test_a_replacement_that_is_interrupted_leaves_the_former_rows(desk: Desk, watched: WatchedLocation) -> None:
+    for name in ("opens_a.csv", "opens_b.csv"):
+        desk.put(name, HEADER + zoe(name))
+    desk.load()
+    for name in ("opens_a.csv", "opens_b.csv"):
+        desk.put(name, HEADER + zoe(name) + JEF, WRITTEN + HOUR)
+    watched.failing = "opens_b.csv"
+    with pytest.raises(ConnectionError):
+        desk.load(at=NOW + HOUR)
+    assert desk.events("user_id", "loaded_at") == [("C-1", NOW), ("C-1", NOW)]
+
+
+def test_a_file_that_goes_away_between_the_look_and_the_reading_stops_no_other(desk: Desk) -> None:
+    desk.put("opens_a.csv", HEADER + ZOE)
+    desk.put("opens_b.csv", HEADER + JEF)
+    seen = look(desk.location, desk.layouts, NOW.date())
+    desk.remove("opens_a.csv")
+    load(desk.connection, desk.location, seen, ExportDates(TUESDAY, TUESDAY), clock=lambda: NOW)
+    assert desk.events("user_id") == ["C-2"]
+
+
+@pytest.mark.parametrize("name", ["opens_*.csv", "opens_?.csv", "opens_[1].csv"])
+def test_a_name_that_looks_like_a_pattern_means_one_file(desk: Desk, name: str) -> None:
+    """DuckDB reads every file that such a name matches: the other's rows would be in it, too."""
+    desk.put(name, HEADER + ZOE)
+    desk.put("opens_1.csv", HEADER + JEF)
+    desk.load()
+    assert sorted(desk.events("file", "user_id")) == sorted([(name, "C-1"), ("opens_1.csv", "C-2")])

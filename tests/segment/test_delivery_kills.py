@@ -1,0 +1,149 @@
+"""Nothing is marked too early: whenever the process is killed, the next one delivers the rest."""
+
+import itertools
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.segment.client import Answer
+from pipeline.segment.settling import Send
+from tests.segment.batches import A_BATCH, assert_all_arrived, five_batches, put_out
+from tests.segment.lake import DATES, TABLES, one_of_each, said
+from tests.segment.sending import Sender
+
+pytestmark = pytest.mark.usefixtures("small_batches")
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def dying_in_request(number: int, send: Send) -> Send:
+    """A sending that ends its process at the start of the n-th request."""
+    requests = itertools.count(1)
+
+    def dying(messages: str, events: int) -> Answer:
+        if next(requests) >= number:
+            raise Killed
+        return send(messages, events)
+
+    return dying
+
+
+@pytest.mark.parametrize("request_number", [1, 3, 5])
+@pytest.mark.parametrize("connections", [1, 2])
+def test_after_a_kill_the_next_go_delivers_the_rest(sender: Sender, request_number: int, connections: int) -> None:
+    put_out(sender, *five_batches())
+    with pytest.raises(Killed):
+        sender.deliver(send=dying_in_request(request_number, sender.client().send), connections=connections)
+
+    delivered, waiting, dead = sender.standing()
+    assert (delivered + waiting, dead) == (75, 0)
+    assert delivered <= len(sender.server.received_ids), "nothing is marked that Segment does not have"
+    still_due = {batch.batch_id for batch in sender.ledger.waiting("email_opened", DATES)}
+    unmarked = {
+        batch_id
+        for batch_id, ids in sender.lake.batches().items()
+        if batch_id in still_due and set(ids) <= sender.server.received_ids
+    }
+
+    sender.deliver(connections=connections)
+    assert_all_arrived(sender)
+    assert sender.duplicated_batches() == unmarked
+    assert len(unmarked) <= 2 * connections, "only what was in flight is sent twice"
+
+
+def test_a_settled_batch_is_in_the_ledger_at_once(sender: Sender) -> None:
+    """One request runs and one waits behind it: when the n-th runs, all before the last but one are written down."""
+    put_out(sender, *five_batches())
+    real_send, requests = sender.client().send, itertools.count(1)
+    behind: list[int] = []
+
+    def send(messages: str, events: int) -> Answer:
+        behind.append(next(requests) - 1 - sender.standing()[0] // A_BATCH)
+        return real_send(messages, events)
+
+    sender.deliver(send=send)
+    assert len(behind) == 5
+    assert max(behind) <= 1
+
+
+def test_what_is_on_its_way_is_noted_before_it_is_sent(sender: Sender, tmp_path: Path) -> None:
+    """After a kill somebody must be able to tell which batches Segment may have, and since when."""
+    put_out(sender, said(1))
+    seen: list[object] = []
+
+    def send(_messages: str, _events: int) -> Answer:
+        seen.extend(first_attempts(tmp_path))
+        raise Killed
+
+    assert first_attempts(tmp_path) == [None]
+    with pytest.raises(Killed):
+        sender.deliver(send=send)
+    assert seen == first_attempts(tmp_path) == [f"{sender.time.now():%Y-%m-%d %H:%M:%S.%f}"]
+
+
+def first_attempts(folder: Path) -> list[object]:
+    with sqlite3.connect(folder / "ledger.sqlite") as connection:
+        return [moment for (moment,) in connection.execute("SELECT first_attempt_at FROM batches")]
+
+
+KILLED_BY_THE_SYSTEM = """
+import itertools, os, signal, sys
+from pathlib import Path
+
+from pipeline.segment.delivery import deliver
+from pipeline.segment.ledger import Ledger
+from pipeline.warehouse import Warehouse
+from tests.segment.lake import DATES
+from tests.segment.sending import FakeTime, client_for
+
+folder, url, last = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+time, requests = FakeTime(), itertools.count(1)
+client = client_for(url, time)
+
+def send(messages, events):
+    answer = client.send(messages, events)
+    if next(requests) == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return answer
+
+warehouse = Warehouse(f"ducklake:sqlite:{folder}/lake/warehouse.sqlite", f"{folder}/lake/files/")
+with warehouse.reading() as connection:
+    deliver(connection, Ledger(f"sqlite:///{folder}/ledger.sqlite"), send, "email_opened", DATES, 1, time.now)
+"""
+
+
+def test_kill_9_between_segments_answer_and_the_ledger_loses_nothing(lake_sender: Sender, tmp_path: Path) -> None:
+    sender = lake_sender
+    put_out(sender, *five_batches())
+    command = [sys.executable, "-c", KILLED_BY_THE_SYSTEM, str(tmp_path), sender.server.url, "3"]
+    killed = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert len(sender.server.requests) == 3
+    assert sender.standing()[0] in (15, 30), "the third was never written down"
+
+    sender.deliver()
+    assert_all_arrived(sender)
+    assert sender.server.sent_ids[2][0] in sender.server.duplicates
+    assert len(sender.duplicated_batches()) <= 2
+
+
+def test_the_whole_way_may_be_cut_off_at_every_step(sender: Sender) -> None:
+    """Cut but not entered, entered but not sent, sent in part: each time somebody starts again from the beginning."""
+    sender.lake.stage(*one_of_each(), *(said(number) for number in range(100, 100 + 3 * A_BATCH)))
+    for number in range(1, 5):
+        sender.lake.put_out(sender.ledger)
+        for table in TABLES.values():
+            try:
+                sender.deliver(table, send=dying_in_request(number, sender.client().send))
+            except Killed:
+                break
+    sender.lake.put_out(sender.ledger)
+    sender.deliver_all()
+    assert_all_arrived(sender)
+    assert len(sender.lake.batches()) == 5 + 4

@@ -1,0 +1,94 @@
+"""The tables are made on first use, and attached so that others can read."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from pipeline.errors import WarehouseError
+from pipeline.warehouse import Warehouse
+from tests.lakes import ducklake_in, plain_file_in
+from tests.warehouse.asking import FILE, FILES, one
+
+# Made on first use
+
+
+@pytest.mark.parametrize("kind", [ducklake_in, plain_file_in])
+def test_the_first_writer_makes_every_table_and_its_folder(tmp_path: Path, kind: Any) -> None:
+    """In a folder with a name that SQL would stumble over."""
+    warehouse = kind(tmp_path / "l'été d'Ana; --")
+    assert not warehouse.exists()
+    with warehouse.writing() as connection:
+        connection.execute(FILE, ["a.csv"])
+    assert warehouse.exists()
+    with warehouse.reading() as connection:
+        tables = connection.execute(
+            "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = 'lake' "
+            "UNION ALL SELECT schema_name || '.' || view_name FROM duckdb_views() WHERE database_name = 'lake' "
+            "AND NOT internal"
+        ).fetchall()
+        assert {name for (name,) in tables} >= {
+            "raw.export_files",
+            "raw.events",
+            "raw.rejected_rows",
+            "raw.lookups",
+            "delivery.outbox",
+            "delivery.batches",
+            "delivery.dead_events",
+            "delivery.events",
+        }
+        assert connection.execute("SELECT name FROM raw.export_files").fetchall() == [("a.csv",)]
+
+
+def test_the_next_writer_leaves_the_tables_as_they_are(ducklake: Warehouse) -> None:
+    with ducklake.writing() as connection:
+        connection.execute(FILE, ["a.csv"])
+        snapshots = one(connection, "SELECT count(*) FROM ducklake_snapshots('lake')")
+    with ducklake.writing() as connection:
+        assert one(connection, FILES) == 1
+        assert one(connection, "SELECT count(*) FROM ducklake_snapshots('lake')") == snapshots
+
+
+def test_a_writer_that_was_killed_before_it_made_the_tables_is_made_up_for(tmp_path: Path) -> None:
+    warehouse = ducklake_in(tmp_path)
+    with duckdb.connect() as connection:
+        for statement in warehouse.attach_statements(read_only=False):
+            connection.execute(statement)
+    assert warehouse.exists()
+    with warehouse.writing() as connection:
+        assert one(connection, FILES) == 0
+
+
+def test_there_is_nothing_to_read_before_something_was_written(tmp_path: Path) -> None:
+    for warehouse in (ducklake_in(tmp_path), plain_file_in(tmp_path)):
+        with pytest.raises(WarehouseError) as caught, warehouse.reading():
+            pass
+        assert str(caught.value) == "There is no warehouse yet; `make run` makes it."
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_times_are_utc_wherever_the_machine_is(ducklake: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    with ducklake.reading() as connection:
+        assert one(connection, "SELECT strftime(TIMESTAMPTZ '2026-03-01 00:30:00+01', '%d %H:%M')") == "28 23:30"
+
+
+# How it is attached
+
+
+def test_several_machines_attach_a_server_and_a_bucket() -> None:
+    shared = Warehouse("ducklake:postgres:dbname=lake", "s3://bucket/prefix")
+    assert shared.catalog_file is None
+    assert shared.exists()
+    assert shared.extensions == ["ducklake", "postgres_scanner", "httpfs"]
+    assert shared.attach_options == {"data_path": "s3://bucket/prefix", "override_data_path": True}
+    assert Warehouse("/w.duckdb", "").extensions == []
+
+
+def test_other_readers_of_the_catalog_are_not_shut_out(ducklake: Warehouse) -> None:
+    """WAL stays in the file; in SQLite's default journal one open reader makes every write fail."""
+    assert ducklake.catalog_file
+    with sqlite3.connect(ducklake.catalog_file) as catalog:
+        assert catalog.execute("PRAGMA journal_mode").fetchone() == ("wal",)
