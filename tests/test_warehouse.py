@@ -377,6 +377,29 @@ def test_a_place_for_files_that_cannot_be_made_is_told(ducklake: Warehouse, tmp_
     assert told(Warehouse(ducklake.place, f"{tmp_path}/files/")).startswith("WAREHOUSE")
 
 
+def test_a_server_that_has_no_ducklake_yet_is_told_from_one_that_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What DuckDB says is the same of every catalog; here SQLite stands in for PostgreSQL."""
+    silent = Warehouse("ducklake:postgres:host=127.0.0.1 port=1 dbname=lake", f"{tmp_path}/files/")
+    assert silent.exists()
+    assert "can't be opened" in told(silent)
+    sqlite3.connect(tmp_path / "lake.sqlite").close()
+    fresh = ducklake_in(tmp_path)
+    statements = [
+        "LOAD ducklake; LOAD sqlite_scanner",
+        f"ATTACH 'ducklake:sqlite:{tmp_path}/lake.sqlite' AS lake (DATA_PATH '{tmp_path}/files/', READ_ONLY)",
+    ]
+    monkeypatch.setattr(Warehouse, "attach_statements", lambda self, read_only: statements)
+    assert not Warehouse("ducklake:postgres:dbname=lake", fresh.files).exists()
+    assert told(Warehouse("ducklake:postgres:dbname=lake", fresh.files)).startswith("There is no warehouse yet")
+
+
+def test_the_folder_of_the_files_is_made_whatever_the_catalog_is_in(tmp_path: Path) -> None:
+    with Warehouse("ducklake:postgres:dbname=lake", f"{tmp_path}/lake/files/").turn():
+        assert (tmp_path / "lake" / "files").is_dir()
+
+
 # How it is attached
 
 
