@@ -109,7 +109,8 @@ def docs(port: int, serve: bool) -> int:
 
 @app.command()
 @click.option("--port", default=3000, show_default=True)
-def ui(port: int) -> None:
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at; the UI asks for no login.")
+def ui(port: int, host: str) -> None:
     """Dagster's UI on this machine, daemon included."""
     load_settings()
     from pipeline.instance import dagster_home
@@ -119,7 +120,7 @@ def ui(port: int) -> None:
     os.chdir(PROJECT_ROOT)
     # A shell script starts what it puts in the background deaf to SIGINT, and Dagster would take that over.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    arguments = ["dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
+    arguments = ["dagster", "dev", "-w", "workspace.yaml", "-h", host, "-p", str(port)]
     os.execv(sys.executable, [sys.executable, "-m", *arguments])
 
 

@@ -37,6 +37,8 @@ _OUTBOX_ROW_GROUPS = (
     "schema => 'delivery', table_name => 'outbox')"
 )
 
+_NO_WAREHOUSE = "There is no warehouse yet; `make run` makes it."
+
 # What tables of a former version lack.
 _LATER_COLUMNS = (
     "ALTER TABLE raw.export_files ADD COLUMN IF NOT EXISTS suppressed BIGINT DEFAULT 0",
@@ -45,6 +47,7 @@ _LATER_COLUMNS = (
 )
 
 _LOCKED = re.compile(r"could not set lock|conflicting lock|database is locked", re.IGNORECASE)
+_NOT_MADE = re.compile(r"creating a new DuckLake is explicitly disabled", re.IGNORECASE)
 _OTHER_VERSION = re.compile(r"catalog version|version number|storage version", re.IGNORECASE)
 
 RAW_TABLES = Path(__file__).parent / "exports" / "raw_tables.sql"
@@ -118,8 +121,16 @@ class Warehouse:
         return options
 
     def exists(self) -> bool:
-        """Whether something was ever written; a server is believed to."""
-        return self.catalog_file is None or self.catalog_file.exists()
+        """Whether something was ever written; a server that does not answer is believed to have it."""
+        if self.catalog_file is not None:
+            return self.catalog_file.exists()
+        with duckdb.connect(":memory:") as connection:
+            try:
+                for statement in self.attach_statements(read_only=True):
+                    connection.execute(statement)
+            except duckdb.Error as error:
+                return _NOT_MADE.search(str(error)) is None
+        return True
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -128,8 +139,8 @@ class Warehouse:
         Raises:
             WarehouseError: there is nothing to read, or it can't be opened.
         """
-        if not self.exists():
-            raise WarehouseError("There is no warehouse yet; `make run` makes it.")
+        if self.catalog_file is not None and not self.exists():  # a server says so itself
+            raise WarehouseError(_NO_WAREHOUSE)
         with self._connected(read_only=True) as connection:
             yield connection
 
@@ -160,21 +171,21 @@ class Warehouse:
 
         The lock is the operating system's, so a killed process leaves nothing locked.
         """
-        if self.catalog_file is None:
-            yield
-            return
+        lock = None
         try:
-            self.catalog_file.parent.mkdir(parents=True, exist_ok=True)
             if self.is_ducklake and "://" not in self.files:
                 Path(self.files).mkdir(parents=True, exist_ok=True)
-            lock = FileLock(f"{self.catalog_file}.lock")
-            lock.acquire()
+            if self.catalog_file is not None:
+                self.catalog_file.parent.mkdir(parents=True, exist_ok=True)
+                lock = FileLock(f"{self.catalog_file}.lock")
+                lock.acquire()
         except OSError as error:
             raise WarehouseError(f"WAREHOUSE: {error.filename} can't be made: {error.strerror}") from None
         try:
             yield
         finally:
-            lock.release()
+            if lock is not None:
+                lock.release()
 
     @contextmanager
     def _connected(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -276,6 +287,8 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 def _attach_failure(warehouse: Warehouse, message: str) -> str:
     """The sentence for a person; the driver's own words can hold a password, so they are not repeated."""
+    if _NOT_MADE.search(message):
+        return _NO_WAREHOUSE
     name = str(warehouse.catalog_file or "the PostgreSQL catalog")
     if _LOCKED.search(message):
         return f"WAREHOUSE: {name} is locked by another process; wait for it, or use a DuckLake, which can be shared."

@@ -25,7 +25,7 @@ def blocks(language: str, text: str) -> list[str]:
 
 def section(title: str) -> str:
     [rest] = README.split(f"# {title}\n")[1:]
-    return re.split(r"^#+ ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+    return re.split(r"^##+ ", rest, maxsplit=1, flags=re.MULTILINE)[0]  # a block may have comments
 
 
 ATTACHING = blocks("sql", section("From other tools"))

@@ -92,3 +92,8 @@ def test_other_readers_of_the_catalog_are_not_shut_out(ducklake: Warehouse) -> N
     assert ducklake.catalog_file
     with sqlite3.connect(ducklake.catalog_file) as catalog:
         assert catalog.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_the_folder_of_the_files_is_made_whatever_the_catalog_is_in(tmp_path: Path) -> None:
+    with Warehouse("ducklake:postgres:dbname=lake", f"{tmp_path}/lake/files/").turn():
+        assert (tmp_path / "lake" / "files").is_dir()

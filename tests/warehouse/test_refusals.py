@@ -98,3 +98,21 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, kind: Any) -> None
 def test_a_place_for_files_that_cannot_be_made_is_told(ducklake: Warehouse, tmp_path: Path) -> None:
     (tmp_path / "files").write_text("a file")
     assert told(Warehouse(ducklake.place, f"{tmp_path}/files/")).startswith("WAREHOUSE")
+
+
+def test_a_server_that_has_no_ducklake_yet_is_told_from_one_that_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What DuckDB says is the same of every catalog; here SQLite stands in for PostgreSQL."""
+    silent = Warehouse("ducklake:postgres:host=127.0.0.1 port=1 dbname=lake", f"{tmp_path}/files/")
+    assert silent.exists()
+    assert "can't be opened" in told(silent)
+    sqlite3.connect(tmp_path / "lake.sqlite").close()
+    statements = [
+        "LOAD ducklake; LOAD sqlite_scanner",
+        f"ATTACH 'ducklake:sqlite:{tmp_path}/lake.sqlite' AS lake (DATA_PATH '{tmp_path}/files/', READ_ONLY)",
+    ]
+    monkeypatch.setattr(Warehouse, "attach_statements", lambda self, read_only: statements)
+    fresh = Warehouse("ducklake:postgres:dbname=lake", f"{tmp_path}/files/")
+    assert not fresh.exists()
+    assert told(fresh).startswith("There is no warehouse yet")
