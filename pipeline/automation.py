@@ -15,10 +15,10 @@ from pipeline.failures import fit_to_tell, reason_of
 from pipeline.findings import counted
 from pipeline.instance import fail_dead_runs
 from pipeline.partitions import EXPORT_DATES, dates_of_run
-from pipeline.resources import Exports, WarehouseResource
+from pipeline.resources import Exports, SegmentResource, WarehouseResource
 from pipeline.settings import load_settings
 from pipeline.upkeep.assets import UPKEEP
-from pipeline.work import dates_with_new_files, withdrawn_files
+from pipeline.work import dates_with_new_files, unfinished_dates, withdrawn_files
 
 JOB_NAME = "selligent_to_segment"
 UPKEEP_JOB_NAME = "warehouse_upkeep"
@@ -54,10 +54,24 @@ warehouse_upkeep_weekly = dg.ScheduleDefinition(
 
 
 @dg.schedule(name=f"{JOB_NAME}_daily", job=selligent_to_segment, cron_schedule="0 6 * * *", execution_timezone="UTC")
-def selligent_to_segment_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Today's exports at six in the morning (UTC), whether or not the sensor saw them."""
-    today = (context.scheduled_execution_time or datetime.now(UTC)).strftime("%Y-%m-%d")
-    return dg.RunRequest(partition_key=today, run_key=f"daily-{today}")
+def selligent_to_segment_daily(
+    context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource, segment: SegmentResource
+) -> list[dg.RunRequest]:
+    """Today's exports at six in the morning (UTC), whether or not the sensor saw them, and each date that did not go
+    all the way or has events that wait.
+    """
+    fail_dead_runs(context.instance)
+    today = (context.scheduled_execution_time or datetime.now(UTC)).date()
+    left: set[date] = set()
+    try:
+        left = unfinished_dates(warehouse.open(), segment.ledger())
+        if segment.settings().delivers:
+            left |= segment.ledger().waiting_dates()
+    except PipelineError as error:  # today's run fails of it, too, and is told
+        context.log.warning(f"Which dates are left can't be said: {error}")
+    busy = _dates_of_runs(context.instance)
+    due = sorted(day for day in {today, *left} if not any(day in dates for dates in busy))
+    return [dg.RunRequest(partition_key=f"{day}", run_key=f"daily-{today}-{day}") for day in due]
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,12 @@ from pipeline.models.span import run_span
 from pipeline.models.tables import tables_of
 from pipeline.origin import check_origin
 from pipeline.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
-from pipeline.resources import WarehouseResource
+from pipeline.resources import SegmentResource, WarehouseResource
+from pipeline.segment.ledger import MODELLED
 from pipeline.settings import load_settings
 from pipeline.suppression import mark
 from pipeline.warehouse import Warehouse
+from pipeline.work import newest_loads
 
 
 class QuickDbt(DbtCliResource):
@@ -93,7 +95,11 @@ class _Translator(DagsterDbtTranslator):
     project=dbt_project,
 )
 def models(
-    context: dg.AssetExecutionContext, config: ModelConfig, dbt: DbtCliResource, warehouse: WarehouseResource
+    context: dg.AssetExecutionContext,
+    config: ModelConfig,
+    dbt: DbtCliResource,
+    warehouse: WarehouseResource,
+    segment: SegmentResource,
 ) -> Iterator[Any]:
     """Type, identify and split the events of these dates; every table takes each id once."""
     dates = dates_of(context)
@@ -101,6 +107,7 @@ def models(
     with place.writing() as connection:
         check_origin(connection, load_settings())
         span = run_span(connection, dates)
+        loaded = newest_loads(connection, dates)
     flags = [
         "build",
         "--vars",
@@ -117,9 +124,11 @@ def models(
                 outputs.append(event)
             else:
                 yield event
-    if span.suppressed == "new" and len(outputs) == len(models.keys):
-        with place.writing() as connection:
-            mark(connection, "modelled_at", started)
+    if len(outputs) == len(models.keys):
+        segment.ledger().reach(MODELLED, loaded)
+        if span.suppressed == "new":
+            with place.writing() as connection:
+                mark(connection, "modelled_at", started)
     shown = tables_of(place, load_settings().schema_name, dates, span)
     seconds = (datetime.now(UTC) - started).total_seconds()
     for output in outputs:

@@ -11,6 +11,7 @@ from pipeline.report.summary import NUMBERS, as_markdown, summary
 from pipeline.resources import SegmentResource, WarehouseResource
 from pipeline.segment.assets import delivery_keys
 from pipeline.segment.checks import due_is_settled
+from pipeline.segment.ledger import CUT, REPORTED
 from pipeline.segment.mirror import mirror
 
 
@@ -43,13 +44,8 @@ def report(
         balance = due_is_settled(connection, ledger, dates)
         table = summary(connection, ledger, dates)
         nameless = delivered_without_name(connection, dates)
-        loaded = connection.execute(
-            "SELECT export_date, max(loaded_at) FROM raw.export_files "
-            "WHERE status = 'loaded' AND export_date BETWEEN ? AND ? GROUP BY ALL",
-            [dates.first, dates.last],
-        ).fetchall()
     made = make_report(place, ledger, segment.settings(), datetime.now(UTC))
-    ledger.complete(dict(loaded))
+    ledger.reach(REPORTED, ledger.reached(CUT, dates))
     return dg.MaterializeResult(
         metadata={
             "reconciliation": dg.MetadataValue.md(as_markdown(table)),

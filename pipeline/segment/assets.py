@@ -15,7 +15,7 @@ from pipeline.resources import SegmentResource, WarehouseResource
 from pipeline.segment.breaker import REST_SECONDS
 from pipeline.segment.checks import staged_is_modelled
 from pipeline.segment.delivery import deliver, drop_written, write_out
-from pipeline.segment.ledger import Ledger
+from pipeline.segment.ledger import CUT, MODELLED, Ledger
 from pipeline.segment.mirror import mirror, mirror_into
 from pipeline.segment.outbox import cut
 from pipeline.segment.registering import register
@@ -57,6 +57,7 @@ def outbox(
     """
     dates, started = dates_of(context), time.monotonic()
     schema, now = segment.settings().schema_name, datetime.now(UTC)
+    modelled = segment.ledger().reached(MODELLED, dates)
     with warehouse.open().writing() as connection:
         check_origin(connection, segment.settings())
         refresh(connection, segment.settings().selligent_suppressed, now)
@@ -76,6 +77,7 @@ def outbox(
         if is_anybody_new(connection, "withdrawn_at"):
             mirror_into(connection, segment.ledger(), EVERY_DATE)
             mark(connection, "withdrawn_at", now)
+    segment.ledger().reach(CUT, modelled)
     seconds = time.monotonic() - started
     return dg.MaterializeResult(
         metadata={

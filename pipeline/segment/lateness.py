@@ -7,6 +7,7 @@ import duckdb
 from pipeline.dates import EVERY_DATE
 from pipeline.findings import Finding, counted, some
 from pipeline.segment.ledger import Ledger
+from pipeline.work import unfinished
 
 # Between the moment in which an event was loaded and its delivery, there is a day at most.
 DELIVERY_TARGET = timedelta(hours=24)
@@ -16,11 +17,6 @@ _WAITING = """
     WHERE batch_id IN (SELECT unnest($1)) AND cut_at < $2
         AND id NOT IN (SELECT id FROM delivery.dead_events)
     GROUP BY ALL ORDER BY export_date
-"""
-# Loaded long ago and never gone all the way: a run failed, and no other has come.
-_STUCK = """
-    SELECT export_date, max(loaded_at) AS loaded_at FROM raw.export_files
-    WHERE status = 'loaded' GROUP BY ALL HAVING max(loaded_at) < ? ORDER BY export_date
 """
 
 
@@ -35,12 +31,11 @@ def late_events(connection: duckdb.DuckDBPyConnection, ledger: Ledger, now: date
     withheld = set(ledger.withheld())
     waiting = ledger.waiting_ids(EVERY_DATE)
     late = [row for row in connection.execute(_WAITING, [waiting, since]).fetchall() if row[0] not in withheld]
-    completed = ledger.completed()
-    stuck = [
-        day
-        for day, loaded_at in connection.execute(_STUCK, [since]).fetchall()
-        if completed.get(day) != loaded_at and day not in withheld and day not in {row[0] for row in late}
-    ]
+    told = withheld | {row[0] for row in late}
+    # Loaded long ago and never gone all the way: a run failed, and no other has come.
+    stuck = sorted(
+        day for day, loaded_at in unfinished(connection, ledger).items() if loaded_at < since and day not in told
+    )
     numbers = {"late": sum(row[1] for row in late), "dates_not_finished": len(stuck)}
     words = []
     if late:

@@ -35,6 +35,19 @@ def test_history_is_loaded_without_delivery_and_delivered_when_it_is_released(
     }
 
 
+def test_what_single_assets_left_behind_is_done_by_the_next_run(delivering: Project, segment: SegmentServer) -> None:
+    delivering.with_files({"log_20240611.csv": log(["ann,m1,c1,VIEW,,2024-06-10T08:00:00Z"])}, LAYOUTS)
+    delivering.run()
+    delivering.with_files({"log_20240612.csv": log(["bob,m1,c1,VIEW,,2024-06-11T08:00:00Z"])}, {})
+    for asset in ("raw/events", "delivery/outbox", "delivery/report"):
+        assert delivering.materialize(asset, "2024-06-12")
+    assert len(segment.received_ids) == 1
+    assert "Nothing is new." not in delivering.run()
+    assert len(segment.received_ids) == 2
+    assert segment.received_ids == delivering.ids()
+    assert "Nothing is new." in delivering.run()
+
+
 def test_both_at_once_are_refused(project: Project) -> None:
     done = project.command("run", "--no-delivery", "--release")
     assert (done.returncode, done.stderr) == (2, "--no-delivery and --release contradict each other\n")

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from pipeline.segment.lateness import DELIVERY_TARGET, late_events
+from pipeline.segment.ledger import REPORTED
 from tests.segment.lake import DAY, NOW, Lake, said
 from tests.segment.sending import Sender
 
@@ -44,7 +45,7 @@ def test_a_date_that_was_loaded_and_never_finished_is_told(sender: Sender) -> No
     assert found.numbers == {"late": 0, "dates_not_finished": 1}
     assert found.sentence.startswith("2026-03-02 was loaded and did not go all the way.")
 
-    sender.ledger.complete({DAY: NOW})
+    sender.ledger.reach(REPORTED, {DAY: NOW})
     assert late_events(sender.lake.connection, sender.ledger, LATER, delivers=True).holds
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.dates import ExportDates
 from pipeline.errors import DeliveryError, SettingsError
-from pipeline.segment.ledger import Batch, DeadEvent, Ledger, Remaining, Settled, Standing
+from pipeline.segment.ledger import CUT, MODELLED, REPORTED, Batch, DeadEvent, Ledger, Remaining, Settled, Standing
 from tests.segment.lake import DATES, DAY, NOW, day
 
 LATER = NOW + timedelta(hours=1)
@@ -119,11 +119,19 @@ def test_settling_is_one_transaction(ledger: Ledger) -> None:
 
 def test_a_moment_comes_back_as_the_moment_it_was(ledger: Ledger) -> None:
     in_tokyo = LATER.astimezone(timezone(timedelta(hours=9)))
-    ledger.complete({DAY: in_tokyo})
-    assert ledger.completed() == {DAY: LATER}
-    assert ledger.completed()[DAY].tzinfo is UTC
-    ledger.complete({DAY: NOW, day(1).first: LATER})
-    assert ledger.completed() == {DAY: NOW, day(1).first: LATER}
+    ledger.reach(CUT, {DAY: in_tokyo})
+    assert ledger.reached(CUT) == {DAY: LATER}
+    assert ledger.reached(CUT)[DAY].tzinfo is UTC
+
+
+def test_each_stage_has_come_as_far_as_was_said_last(ledger: Ledger) -> None:
+    ledger.reach(CUT, {DAY: LATER})
+    ledger.reach(REPORTED, {DAY: LATER})
+    ledger.reach(CUT, {DAY: NOW, day(1).first: LATER})
+    assert ledger.reached(CUT) == {DAY: NOW, day(1).first: LATER}
+    assert ledger.reached(CUT, day(1)) == {day(1).first: LATER}
+    assert ledger.reached(REPORTED) == {DAY: LATER}
+    assert ledger.reached(MODELLED) == {}
 
 
 # Standings

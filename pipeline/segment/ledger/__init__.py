@@ -13,6 +13,9 @@ from pipeline.segment.ledger.mirrored import (
     MIRRORED_WITHHELD_COLUMNS,
 )
 from pipeline.segment.ledger.values import (
+    CUT,
+    MODELLED,
+    REPORTED,
     SUPPRESSED,
     WITHDRAWN,
     Batch,
@@ -24,10 +27,13 @@ from pipeline.segment.ledger.values import (
 )
 
 __all__ = [
+    "CUT",
     "MIRRORED_BATCH_COLUMNS",
     "MIRRORED_DEAD_COLUMNS",
     "MIRRORED_FORGOTTEN_COLUMNS",
     "MIRRORED_WITHHELD_COLUMNS",
+    "MODELLED",
+    "REPORTED",
     "SUPPRESSED",
     "WITHDRAWN",
     "Batch",

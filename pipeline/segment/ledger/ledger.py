@@ -1,17 +1,17 @@
 """The ledger as the rest of the pipeline knows it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 
 import pandas as pd
 import sqlalchemy as sa
 
-from pipeline.dates import ExportDates
+from pipeline.dates import EVERY_DATE, ExportDates
 from pipeline.segment.ledger import forgetting, mirrored, outcomes, replays, standings
 from pipeline.segment.ledger.engine import open_engine
 from pipeline.segment.ledger.statements import insert, insert_dead, unknown, within
-from pipeline.segment.ledger.tables import batches, completed_dates, dead_events, metadata, withheld_dates
+from pipeline.segment.ledger.tables import batches, dead_events, metadata, progress, withheld_dates
 from pipeline.segment.ledger.values import WAITING, Batch, DeadEvent, Remaining, SentBatch, Settled, Standing
 
 _SENDABLE = sa.and_(batches.c.status == WAITING, batches.c.export_date.not_in(sa.select(withheld_dates.c.export_date)))
@@ -220,15 +220,19 @@ class Ledger:
         with self._engine.connect() as connection:
             return mirrored.frames(connection, dates)
 
-    # Dates that went all the way
+    # How far dates have come
 
-    def complete(self, loaded: dict[date, datetime]) -> None:
-        """These export dates went all the way, with what had been loaded by then."""
+    def reach(self, stage: str, loaded: Mapping[date, datetime]) -> None:
+        """Note that a stage was made of these export dates, with all that had been loaded of each by then."""
+        rows = [{"export_date": day, "stage": stage, "loaded_at": at} for day, at in loaded.items()]
         with self._engine.begin() as connection:
-            connection.execute(sa.delete(completed_dates).where(completed_dates.c.export_date.in_(list(loaded))))
-            insert(connection, completed_dates, [{"export_date": day, "loaded_at": at} for day, at in loaded.items()])
+            connection.execute(
+                sa.delete(progress).where(progress.c.stage == stage, progress.c.export_date.in_(list(loaded)))
+            )
+            insert(connection, progress, rows)
 
-    def completed(self) -> dict[date, datetime]:
-        """When the newest file was loaded of each date that went all the way."""
+    def reached(self, stage: str, dates: ExportDates = EVERY_DATE) -> dict[date, datetime]:
+        """The export dates that a stage was made of, and when the newest file in it was loaded."""
+        query = sa.select(progress).where(progress.c.stage == stage, within(progress, dates))
         with self._engine.connect() as connection:
-            return {row.export_date: row.loaded_at for row in connection.execute(sa.select(completed_dates))}
+            return {row.export_date: row.loaded_at for row in connection.execute(query)}

@@ -53,10 +53,12 @@ dead_events = sa.Table(
     sa.Index("dead_events_by_date", "export_date", "event"),
 )
 
-completed_dates = sa.Table(
-    "completed_dates",
+# How far each export date has come: a stage was made of all that had been loaded of it by then.
+progress = sa.Table(
+    "progress",
     metadata,
     sa.Column("export_date", sa.Date, primary_key=True),
+    sa.Column("stage", sa.String(16), primary_key=True),
     sa.Column("loaded_at", Instant, nullable=False),
 )
 

@@ -7,6 +7,8 @@ from datetime import date, datetime
 WAITING, DELIVERED = "waiting", "delivered"
 # Reasons of death that nothing is wrong with: nobody says the event any more, or nobody may.
 SUPPRESSED, WITHDRAWN = "suppressed", "withdrawn"
+# How far an export date has come, one after the other: in the event tables, in the outbox, in the report.
+MODELLED, CUT, REPORTED = "modelled", "cut", "reported"
 
 
 @dataclass(frozen=True)
