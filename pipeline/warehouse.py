@@ -37,6 +37,9 @@ _OUTBOX_ROW_GROUPS = (
     "schema => 'delivery', table_name => 'outbox')"
 )
 
+# Extensions whose signatures this process has checked: they are in its memory from then on, and not loaded anew.
+_CHECKED: set[str] = set()
+
 _NO_WAREHOUSE = "There is no warehouse yet; `make run` makes it."
 
 # What tables of a former version lack.
@@ -190,11 +193,16 @@ class Warehouse:
     @contextmanager
     def _connected(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         DATA_DIR.mkdir(parents=True, exist_ok=True)  # of the directory for spilling, DuckDB makes the last part only
-        connection = duckdb.connect(":memory:", config={"memory_limit": MEMORY_LIMIT})
+        # To check the signature of an extension takes an eighth of a second, and a run opens some twenty connections.
+        checked = _CHECKED.issuperset(self.extensions)
+        connection = duckdb.connect(
+            ":memory:", config={"memory_limit": MEMORY_LIMIT, "allow_unsigned_extensions": checked}
+        )
         try:
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute(f"SET temp_directory = {literal(str(DATA_DIR / 'tmp'))}")
             self._attach(connection, read_only)
+            _CHECKED.update(self.extensions)
             yield connection
         finally:
             connection.close()

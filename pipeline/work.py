@@ -2,13 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 
-import duckdb
-
-from pipeline.dates import EVERY_DATE, ExportDates
 from pipeline.exports.intake import Look, is_known, known_files
-from pipeline.segment.ledger import REPORTED, Ledger
+from pipeline.segment.lateness import unfinished
+from pipeline.segment.ledger import Ledger
 from pipeline.warehouse import Warehouse
 
 
@@ -39,25 +37,8 @@ def withdrawn_files(warehouse: Warehouse, look: Look) -> list[str]:
     return [name for _, name in loaded if name not in there]
 
 
-def newest_loads(connection: duckdb.DuckDBPyConnection, dates: ExportDates = EVERY_DATE) -> dict[date, datetime]:
-    """When the newest file of each export date was loaded."""
-    query = """
-        SELECT export_date, max(loaded_at) FROM raw.export_files
-        WHERE status = 'loaded' AND export_date BETWEEN ? AND ? GROUP BY ALL
-    """
-    return dict(connection.execute(query, [dates.first, dates.last]).fetchall())
-
-
-def unfinished(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> dict[date, datetime]:
-    """Export dates whose newest file did not go all the way, and when that was loaded: a run failed, was killed, or
-    was of some assets only.
-    """
-    reported = ledger.reached(REPORTED)
-    return {day: at for day, at in newest_loads(connection).items() if reported.get(day) != at}
-
-
 def unfinished_dates(warehouse: Warehouse, ledger: Ledger) -> set[date]:
-    """The same dates, of a warehouse that may not be there yet."""
+    """Export dates whose newest file did not go all the way, of a warehouse that may not be there yet."""
     if not warehouse.exists():
         return set()
     with warehouse.reading() as connection:

@@ -20,6 +20,7 @@ from starlette.routing import Route
 from pipeline.alerting import Alert, tell
 from pipeline.automation import JOB_NAME, failed_runs, new_exports, selligent_to_segment_daily
 from pipeline.dates import ExportDates
+from pipeline.exports.intake import newest_loads
 from pipeline.exports.loading import load
 from pipeline.failures import fit_to_tell
 from pipeline.instance import LOCK_TAG, fail_dead_runs
@@ -27,7 +28,6 @@ from pipeline.partitions import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
 from pipeline.resources import Exports, SegmentResource, WarehouseResource
 from pipeline.segment.ledger import REPORTED, Batch
 from pipeline.settings import Settings, load_settings
-from pipeline.work import newest_loads
 from tests.end_to_end.project import Project
 from tests.end_to_end.tiny import LAYOUTS, log
 from tests.serving import Uvicorn

@@ -11,6 +11,7 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, DbtProject, dbt_assets
 from packaging.version import Version
 
+from pipeline.exports.intake import newest_loads
 from pipeline.models.dbt import (
     DBT_DIR,
     TARGET_DIR,
@@ -29,7 +30,6 @@ from pipeline.segment.ledger import MODELLED
 from pipeline.settings import load_settings
 from pipeline.suppression import mark
 from pipeline.warehouse import Warehouse
-from pipeline.work import newest_loads
 
 
 class QuickDbt(DbtCliResource):

@@ -1,13 +1,13 @@
 """Whether anything waits for Segment for too long."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import duckdb
 
 from pipeline.dates import EVERY_DATE
+from pipeline.exports.intake import newest_loads
 from pipeline.findings import Finding, counted, some
-from pipeline.segment.ledger import Ledger
-from pipeline.work import unfinished
+from pipeline.segment.ledger import REPORTED, Ledger
 
 # Between the moment in which an event was loaded and its delivery, there is a day at most.
 DELIVERY_TARGET = timedelta(hours=24)
@@ -54,3 +54,11 @@ def late_events(connection: duckdb.DuckDBPyConnection, ledger: Ledger, now: date
         "delivery/* says what Segment answered.",
         numbers,
     )
+
+
+def unfinished(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> dict[date, datetime]:
+    """Export dates whose newest file did not go all the way, and when that was loaded: a run failed, was killed, or
+    was of some assets only.
+    """
+    reported = ledger.reached(REPORTED)
+    return {day: at for day, at in newest_loads(connection).items() if reported.get(day) != at}

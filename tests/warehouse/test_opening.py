@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from pipeline.errors import WarehouseError
-from pipeline.warehouse import Warehouse
+from pipeline.warehouse import _CHECKED, Warehouse
 from tests.lakes import ducklake_in, plain_file_in
 from tests.warehouse.asking import FILE, FILES, one
 
@@ -97,3 +97,16 @@ def test_other_readers_of_the_catalog_are_not_shut_out(ducklake: Warehouse) -> N
 def test_the_folder_of_the_files_is_made_whatever_the_catalog_is_in(tmp_path: Path) -> None:
     with Warehouse("ducklake:postgres:dbname=lake", f"{tmp_path}/lake/files/").turn():
         assert (tmp_path / "lake" / "files").is_dir()
+
+
+def test_the_signature_of_an_extension_is_checked_once_a_process(ducklake: Warehouse) -> None:
+    _CHECKED.clear()
+    unsigned = "SELECT current_setting('allow_unsigned_extensions')"
+    with ducklake.reading() as connection:
+        assert one(connection, unsigned) is False
+    with ducklake.reading() as connection:
+        assert one(connection, unsigned) is True
+    other = Warehouse("ducklake:postgres:host=127.0.0.1 port=1", ducklake.files)
+    with pytest.raises(WarehouseError), other.reading():
+        pass
+    assert set(other.extensions) - _CHECKED
