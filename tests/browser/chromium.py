@@ -43,9 +43,11 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
-def open_page(browser: Browser, width: int, height: int, *, sharpness: float = 1) -> Page:
+@contextmanager
+def open_page(browser: Browser, width: int, height: int) -> Iterator[Page]:
     """An empty page of that many pixels, in a profile of its own."""
-    context = browser.new_context(viewport={"width": width, "height": height}, device_scale_factor=sharpness)
+    context = browser.new_context(viewport={"width": width, "height": height})
     context.add_init_script(_SETTLED)
     context.set_default_timeout(PATIENCE)
-    return context.new_page()
+    yield context.new_page()
+    context.close()  # or Dagster's page would go on asking for news

@@ -31,16 +31,15 @@ def main() -> None:
 
 def report(browser: Browser, project: Project) -> None:
     """The upper part of the report."""
-    page = open_page(browser, 1200, 1045)
-    page.goto((project.data / "report" / "index.html").as_uri())
-    page.screenshot(path=DOCS / "report.png")
+    with open_page(browser, 1200, 1045) as page:
+        page.goto((project.data / "report" / "index.html").as_uri())
+        page.screenshot(path=DOCS / "report.png")
 
 
 def graph(browser: Browser, project: Project) -> None:
     """All assets, from left to right."""
-    with DagsterUi(project) as ui:
-        # Tall enough for all of it, since only what is in sight is drawn; then cut to what there is.
-        page = open_page(browser, 2600, 2400)
+    # Tall enough for all of it, since only what is in sight is drawn; then cut to what there is.
+    with DagsterUi(project) as ui, open_page(browser, 2600, 2400) as page:
         ui.open_graph(page, GROUPS)
         page.get_by_role("button", name="Hide navigation").click()
         page.get_by_placeholder("Jump to…").locator("xpath=following::button[1]").click()  # the tree of names

@@ -1,6 +1,7 @@
 """An engineer's first minutes in Dagster's UI."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -14,17 +15,18 @@ DATE = "2024-06-11"
 
 
 @pytest.fixture
-def page(browser: Browser) -> Page:
+def page(browser: Browser) -> Iterator[Page]:
     # The graph draws what is in sight, so all of it has to be.
-    return open_page(browser, 1600, 3000)
+    with open_page(browser, 1600, 3000) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")
 def loaded(browser: Browser, ui: DagsterUi) -> None:
     """`raw/events` was materialised by clicking."""
-    page = open_page(browser, 1600, 1200)
-    ui.materialize(page, "raw/events", DATE)
-    ui.expect_run(page, "Success")
+    with open_page(browser, 1600, 1200) as page:
+        ui.materialize(page, "raw/events", DATE)
+        ui.expect_run(page, "Success")
 
 
 def test_the_graph_shows_every_asset(ui: DagsterUi, page: Page) -> None:

@@ -15,19 +15,18 @@ PHONE, SCREEN = (390, 844), (1280, 900)
 @contextmanager
 def shown(browser: Browser, reported: Reported, size: tuple[int, int]) -> Iterator[Page]:
     """The page, which complains of nothing, opens nothing, and asks for nothing but itself."""
-    page = open_page(browser, *size)
     complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
     asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
     address = reported.make().path.as_uri()
-    page.goto(address)
-    yield page
+    with open_page(browser, *size) as page:
+        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(address)
+        yield page
     assert complaints == []
     assert [url for url in asked if not url.startswith("data:")] == [address]
-    page.context.close()
 
 
 @pytest.mark.parametrize("size", [PHONE, SCREEN], ids=["phone", "screen"])
