@@ -64,9 +64,10 @@ def selligent_to_segment_daily(
     today = (context.scheduled_execution_time or datetime.now(UTC)).date()
     left: set[date] = set()
     try:
-        left = unfinished_dates(warehouse.open(), segment.ledger())
+        ledger = segment.ledger()
+        left = unfinished_dates(warehouse.open(), ledger)
         if segment.settings().delivers:
-            left |= segment.ledger().waiting_dates()
+            left |= ledger.waiting_dates()
     except PipelineError as error:  # today's run fails of it, too, and is told
         context.log.warning(f"Which dates are left can't be said: {error}")
     busy = _dates_of_runs(context.instance)

@@ -56,14 +56,14 @@ def outbox(
     A batch never changes again, so that whatever is sent twice has the same ids twice.
     """
     dates, started = dates_of(context), time.monotonic()
-    schema, now = segment.settings().schema_name, datetime.now(UTC)
-    modelled = segment.ledger().reached(MODELLED, dates)
+    schema, now, ledger = segment.settings().schema_name, datetime.now(UTC), segment.ledger()
+    modelled = ledger.reached(MODELLED, dates)
     with warehouse.open().writing() as connection:
         check_origin(connection, segment.settings())
         refresh(connection, segment.settings().selligent_suppressed, now)
         balance = staged_is_modelled(connection, schema, dates)
-        withheld = [day for day in segment.ledger().withheld() if day in dates]
-        replayed = let_go(connection, segment.ledger())
+        withheld = [day for day in ledger.withheld() if day in dates]
+        replayed = let_go(connection, ledger)
         done = cut(
             connection,
             schema,
@@ -73,11 +73,11 @@ def outbox(
             withheld=withheld,
             limits=segment.limits(now.date()),
         )
-        registered = register(connection, segment.ledger(), dates, now)
+        registered = register(connection, ledger, dates, now)
         if is_anybody_new(connection, "withdrawn_at"):
-            mirror_into(connection, segment.ledger(), EVERY_DATE)
+            mirror_into(connection, ledger, EVERY_DATE)
             mark(connection, "withdrawn_at", now)
-    segment.ledger().reach(CUT, modelled)
+    ledger.reach(CUT, modelled)
     seconds = time.monotonic() - started
     return dg.MaterializeResult(
         metadata={
