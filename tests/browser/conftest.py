@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.dagster_ui import DagsterUi
+from tests.browser.dagster_ui import DagsterUi, dagster_ui
 from tests.end_to_end import tiny
 from tests.end_to_end.project import Project
 
@@ -27,5 +27,5 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="module")
 def ui(browser: Browser, project: Project) -> Iterator[DagsterUi]:
-    with DagsterUi(project) as started:
+    with dagster_ui(project) as started:
         yield started

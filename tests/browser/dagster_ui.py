@@ -1,56 +1,21 @@
-"""Dagster's UI as an engineer has it: started by the command, used by clicking."""
+"""Dagster's UI as an engineer has it: used by clicking."""
 
-import os
-import signal
-import socket
-import subprocess
 import sys
-from collections.abc import Sequence
-from types import TracebackType
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
-import requests
 from playwright.sync_api import Page, expect
-from urllib3.util import Retry
 
-from tests.browser.chromium import PATIENCE
 from tests.end_to_end.project import Project
+from tests.end_to_end.ui_process import running_ui
 
 
+@dataclass(frozen=True)
 class DagsterUi:
-    """`python -m pipeline ui` for a project, until it is stopped as Ctrl-C stops it."""
+    """The pages of a UI that runs."""
 
-    def __init__(self, project: Project) -> None:
-        self._project = project
-
-    def __enter__(self) -> "DagsterUi":
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        self.log = self._project.folder / "ui.log"
-        with self.log.open("w") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "pipeline", "ui", "--port", str(port)],
-                env=self._project.environment,
-                cwd=self._project.folder,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        try:
-            _answer(f"{self.url}/server_info")
-        except requests.RequestException as error:
-            self._stop()
-            raise AssertionError(self.log.read_text()) from error
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop()
-
-    def _stop(self) -> None:
-        os.killpg(self._process.pid, signal.SIGINT)
-        self._process.wait(PATIENCE / 1000)
+    url: str
 
     def open_group(self, page: Page, group: str) -> None:
         """The graph of one group of assets."""
@@ -87,10 +52,8 @@ class DagsterUi:
         expect(page.get_by_text("Launched run")).to_be_visible()
 
 
-def _answer(url: str) -> None:
-    """Wait until there is somebody."""
-    with requests.Session() as session:
-        session.mount(
-            "http://", requests.adapters.HTTPAdapter(max_retries=Retry(200, backoff_factor=0.1, backoff_max=1))
-        )
-        session.get(url, timeout=30).raise_for_status()
+@contextmanager
+def dagster_ui(project: Project) -> Iterator[DagsterUi]:
+    """`python -m pipeline ui` of a project."""
+    with running_ui([sys.executable, "-m", "pipeline", "ui"], project.folder, project.environment) as url:
+        yield DagsterUi(url)

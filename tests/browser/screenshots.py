@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, FloatRect, expect
 
 from pipeline.settings import PROJECT_ROOT
 from tests.browser.chromium import chromium, open_page
-from tests.browser.dagster_ui import DagsterUi
+from tests.browser.dagster_ui import dagster_ui
 from tests.end_to_end.project import Project
 from tests.segment_server import SegmentServer
 
@@ -39,7 +39,7 @@ def report(browser: Browser, project: Project) -> None:
 def graph(browser: Browser, project: Project) -> None:
     """All assets, from left to right."""
     # Tall enough for all of it, since only what is in sight is drawn; then cut to what there is.
-    with DagsterUi(project) as ui, open_page(browser, 2600, 2400) as page:
+    with dagster_ui(project) as ui, open_page(browser, 2600, 2400) as page:
         ui.open_graph(page, GROUPS)
         page.get_by_role("button", name="Hide navigation").click()
         page.get_by_placeholder("Jump to…").locator("xpath=following::button[1]").click()  # the tree of names

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.copying import Copy, copy_of_the_project
 from tests.end_to_end.project import Project
 from tests.segment_server import SegmentServer
 
@@ -12,6 +13,11 @@ from tests.segment_server import SegmentServer
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Copy:
+    return copy_of_the_project(tmp_path / "project")
 
 
 @pytest.fixture

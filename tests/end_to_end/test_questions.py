@@ -1,10 +1,8 @@
 """What the README tells an analyst to type works as it stands there."""
 
 import json
-import re
 import subprocess
 import sys
-import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,20 +11,8 @@ from duckdb_extensions import import_extension
 
 from pipeline.settings import PROJECT_ROOT
 from tests.end_to_end.project import SCHEMA, TABLES, Project
+from tests.end_to_end.readme import README, blocks, section
 from tests.test_comments import comments_of, uncommented
-
-README = (PROJECT_ROOT / "README.md").read_text("utf-8")
-FENCED = re.compile(r"^(?P<indent> *)```(?P<language>\w+)\n(?P<code>.*?)^(?P=indent)```", re.MULTILINE | re.DOTALL)
-
-
-def blocks(language: str, text: str) -> list[str]:
-    return [textwrap.dedent(found["code"]) for found in FENCED.finditer(text) if found["language"] == language]
-
-
-def section(title: str) -> str:
-    [rest] = README.split(f"# {title}\n")[1:]
-    return re.split(r"^##+ ", rest, maxsplit=1, flags=re.MULTILINE)[0]  # a block may have comments
-
 
 ATTACHING = blocks("sql", section("From other tools"))
 QUERIES = [block for block in blocks("sql", README) if block not in ATTACHING]

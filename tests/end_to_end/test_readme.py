@@ -1,21 +1,13 @@
 """Every block and every command of the README is run, or read by what it is meant for; one that no test knows is a
-failure here. Queries and Python are run by `test_questions.py`.
-
-Commands are typed in a copy of the project that has what the container would have, and the Makefile.
+failure here. Queries and Python are run by `test_questions.py`, what is said of production by `test_production.py`.
 """
 
-import os
 import re
 import shlex
-import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
 import tomllib
-import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,13 +16,11 @@ import pytest
 from pipeline.catalog import EMAIL_PROPERTIES, EVENTS
 from pipeline.exports.layouts import read_layouts
 from pipeline.settings import PROJECT_ROOT, Settings
-from tests.end_to_end.test_questions import FENCED, README, blocks, section
+from tests.end_to_end.copying import Copy
+from tests.end_to_end.readme import FENCED, HOME, README, blocks, inline_commands, section
+from tests.end_to_end.ui_process import running_ui
 
 TITLE = "Selligent → DuckDB → Segment"
-HOME = "/opt/selligent-to-segment"
-DOCKERFILE = (PROJECT_ROOT / "Dockerfile").read_text("utf-8")
-MAKEFILE = (PROJECT_ROOT / "Makefile").read_text("utf-8")
-
 # Under which heading a block of which language stands, and how many: each is dealt with by a test below, queries and
 # Python by `test_questions.py`, and the excerpt of a draft by `exports/test_inspect.py`.
 KNOWN_BLOCKS = {
@@ -67,7 +57,7 @@ class Only:
 
 
 STORY = By("end_to_end/test_readme.py", "test_the_commands_do_what_the_readme_says")
-PRODUCTION = By("end_to_end/test_readme.py", "test_units_name_what_there_is")
+PRODUCTION = By("end_to_end/test_production.py", "test_units_name_what_there_is")
 MINUTES = "takes minutes, and is what runs this test or is run beside it"
 SERVES = "serves until it is stopped; what it serves is made in test_questions.py"
 A_SERVER = "is for the server it is about"
@@ -114,10 +104,6 @@ COMMANDS: Mapping[str, By | Only] = {
     "docker inspect": Only("is no command to type, but what shows an environment", "true"),
     "git pull": Only(A_SERVER, "true"),
 }
-PROGRAMS = {
-    *("make", "python", "pip", "dagster", "dbt", "duckdb", "rm", "cp", "mv", "cd", "sudo", "ssh", "scp", "tar"),
-    *("systemctl", "journalctl", "docker", "podman", "git", "curl", "psql", "sqlite3", "chmod", "chown", "install"),
-}
 
 
 def titled_blocks() -> list[tuple[str, str]]:
@@ -127,12 +113,6 @@ def titled_blocks() -> list[tuple[str, str]]:
         before = FENCED.sub("", README[: block.start()])
         found.append((re.findall(r"^#+ (.+)$", before, re.MULTILINE)[-1], block["language"]))
     return found
-
-
-def inline_commands() -> set[str]:
-    """What is set as code in running text and in tables, and begins with the name of a program."""
-    found = {" ".join(code.split()) for code in re.findall(r"`([^`]+)`", FENCED.sub("", README))}
-    return {code for code in found if " " in code and Path(code.split()[0]).name in PROGRAMS}
 
 
 def test_every_block_is_known() -> None:
@@ -171,59 +151,6 @@ def test_a_command_that_is_not_run_is_there(command: str, how: Only) -> None:
 
 
 # Commands, as they stand there
-
-
-@dataclass
-class Copy:
-    """The project in another folder, with the same Python."""
-
-    folder: Path
-
-    def sh(self, command: str, typed: str = "") -> "subprocess.CompletedProcess[str]":
-        """A command as a person types it there, with what is typed into it; it must go well."""
-        done = subprocess.run(
-            ["bash", "-euc", command],
-            cwd=self.folder,
-            env=self.environment,
-            input=typed,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-        return done
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """Without settings, so that the defaults count, and without what this test's own make hands on."""
-        ours = {name.upper() for name in Settings.model_fields}
-        unwanted = {*ours, "DAGSTER_HOME", "PIPELINE_DATA_DIR", "DAGSTER_UI_URL", "MAKEFLAGS", "MAKELEVEL", "COLUMNS"}
-        return {name: value for name, value in os.environ.items() if name not in unwanted}
-
-
-@pytest.fixture
-def copied(tmp_path: Path) -> Copy:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    unwanted = shutil.ignore_patterns("__pycache__", "target", "logs", ".user.yml")
-    for name in [*copied_into_the_image(), "Makefile"]:
-        if (PROJECT_ROOT / name).is_dir():
-            shutil.copytree(PROJECT_ROOT / name, folder / name, ignore=unwanted)
-        else:
-            shutil.copy(PROJECT_ROOT / name, folder / name)
-    venv = folder / ".venv"
-    venv.mkdir()
-    for path in Path(sys.prefix).iterdir():
-        (venv / path.name).symlink_to(path)
-    for name in (".ready", ".dev-ready"):  # its own, and newer than what they are made of: nothing is installed
-        (venv / name).unlink(missing_ok=True)
-        (venv / name).touch()
-    return Copy(folder)
-
-
-def copied_into_the_image() -> list[str]:
-    lines = re.findall(r"^COPY (.+) \S+$", DOCKERFILE, re.MULTILINE)
-    return [name for line in lines for name in line.split()]
 
 
 def test_the_commands_do_what_the_readme_says(copied: Copy) -> None:
@@ -265,41 +192,10 @@ def test_the_commands_do_what_the_readme_says(copied: Copy) -> None:
 
 
 def _start_the_ui(copied: Copy, command: str) -> None:
-    """What `make ui` types, on a port that is free; and Ctrl+C, which goes to its process group."""
     typed = copied.sh(f"{command} --dry-run").stdout.strip()
     assert typed == ".venv/bin/python -m pipeline ui"
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    log = copied.folder / "ui.log"
-    with log.open("w") as said:
-        started = subprocess.Popen(
-            [*typed.split(), "--port", str(port)],
-            cwd=copied.folder,
-            env=copied.environment,
-            stdout=said,
-            stderr=said,
-            start_new_session=True,
-        )
-    try:
-        assert "dagster_webserver_version" in _answer(f"http://127.0.0.1:{port}/server_info", started), log.read_text()
-        os.killpg(started.pid, signal.SIGINT)
-        assert started.wait(60) == 0, log.read_text()
-    finally:
-        if started.poll() is None:
-            os.killpg(started.pid, signal.SIGKILL)
-
-
-def _answer(url: str, started: "subprocess.Popen[bytes]") -> str:
-    for _ in range(240):
-        try:
-            with urllib.request.urlopen(url, timeout=5) as response:
-                return str(response.read().decode())
-        except OSError:
-            if started.poll() is not None:
-                break
-            time.sleep(0.5)
-    return ""
+    with running_ui(typed.split(), copied.folder, copied.environment):
+        pass  # it answers, and stops when it is told to
 
 
 # What is written down for others to read
@@ -358,84 +254,4 @@ def test_pictures_are_there_and_say_what_they_show() -> None:
     pictures = re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", README)
     assert len(pictures) == 2
     assert all(len(words) > 40 for words, _ in pictures)
-    if not (PROJECT_ROOT / "docs").exists():
-        pytest.skip("the pictures of the README are not here")
     assert [file for _, file in pictures if not (PROJECT_ROOT / file).is_file()] == []
-
-
-# In production
-
-
-def units() -> dict[str, str]:
-    """The unit files by name, each up to the comment that names the next."""
-    text = "".join(blocks("ini", section("As a service")) + blocks("ini", section("By a timer")))
-    parts = re.split(r"^# /etc/systemd/system/(\S+)\n", text, flags=re.MULTILINE)[1:]
-    return dict(zip(parts[::2], parts[1::2], strict=True))
-
-
-def values(unit: str, key: str) -> Sequence[str]:
-    return re.findall(rf"^{key}=(.+)$", unit, re.MULTILINE)
-
-
-def test_units_name_what_there_is(copied: Copy) -> None:
-    assert list(units()) == [
-        *("selligent-to-segment.service", "selligent-to-segment-run.service", "selligent-to-segment-run.timer")
-    ]
-    for name in ("selligent-to-segment.service", "selligent-to-segment-run.service"):
-        unit = units()[name]
-        assert values(unit, "User") == ["selligent"]
-        assert values(unit, "WorkingDirectory") == [HOME]
-        assert values(unit, "ReadWritePaths") == [f"{HOME}/data"]
-        [started] = values(unit, "ExecStart")
-        said = copied.sh(f"{started.replace(HOME, str(copied.folder))} --help")
-        assert said.stdout.startswith("Usage:")
-    named = re.findall(r"systemctl enable --now (\S+)", " ".join(inline_commands()))
-    assert {f"{name}.service" for name in named} == {"selligent-to-segment.service"}
-    assert HOME in section("As a service")
-
-
-def test_systemd_finds_nothing_wrong_with_the_units(copied: Copy, tmp_path: Path) -> None:
-    if shutil.which("systemd-analyze") is None:
-        pytest.skip("systemd-analyze is not on this machine: the units of the README are not verified")
-    for name, unit in units().items():
-        (tmp_path / name).write_text(unit.replace(HOME, str(copied.folder)), "utf-8")
-    done = subprocess.run(
-        ["systemd-analyze", "verify", *(str(tmp_path / name) for name in units())],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    # What it says of other units is the machine's own affair.
-    assert [line for line in (done.stdout + done.stderr).splitlines() if "selligent" in line] == []
-
-
-def test_what_root_types_is_sh_and_no_more_than_the_container_does(copied: Copy) -> None:
-    [installing] = blocks("sh", section("As a service"))
-    [containing] = blocks("sh", section("In a container"))
-    for text in (installing, containing):
-        subprocess.run(["bash", "-n"], input=text, text=True, check=True)
-    assert copied.sh("make --dry-run .venv/.ready").stdout.endswith("is up to date.\n")
-    # The user and the folder of the container are made in the same words.
-    for line in ("install -d -o selligent -g selligent -m 700 data", "--no-create-home", "--shell /usr/sbin/nologin"):
-        assert line in installing
-        assert line in DOCKERFILE
-    assert "--home-dir /app/data" in DOCKERFILE
-    assert '--home-dir "$PWD/data"' in installing
-
-
-def test_the_container_has_what_it_needs_and_nothing_secret(copied: Copy) -> None:
-    [containing] = blocks("sh", section("In a container"))
-    [user] = re.findall(r"--uid (\d+)", DOCKERFILE)
-    assert f"chown {user} .env" in containing
-    assert "VOLUME /app/data" in DOCKERFILE
-    assert containing.count("-v selligent:/app/data") == 2
-    # `*` first: what is not named is not even handed to the builder.
-    ignored = [line for line in (PROJECT_ROOT / ".dockerignore").read_text("utf-8").splitlines() if line[:1] != "#"]
-    assert ignored[0] == "*"
-    assert [line[1:] for line in ignored if line.startswith("!")] == copied_into_the_image()
-    for command in re.findall(r"selligent-to-segment (python -m pipeline .+)$", containing, re.MULTILINE):
-        assert copied.sh(f".venv/bin/{command} --help").stdout.startswith("Usage:")
-    assert 'CMD ["python", "-m", "pipeline", "run"]' in DOCKERFILE
-    extras = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
-    [asked] = re.findall(r"EXTRAS=(\S+)", containing)
-    assert set(asked.split(",")) <= set(extras)
