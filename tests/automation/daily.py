@@ -1,0 +1,32 @@
+"""What comes in and what goes on, by the day."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+
+import dagster as dg
+
+from pipeline.automation import JOB_NAME
+from pipeline.dates import ExportDates
+from pipeline.exports.loading import load
+from pipeline.resources import Exports
+from tests.end_to_end.project import Project
+from tests.end_to_end.tiny import log
+
+ROW = "ann,m1,c1,VIEW,,2024-06-10T08:00:00Z"
+TUESDAY, WEDNESDAY = "2024-06-11", "2024-06-12"
+
+
+def put(project: Project, *names: str, rows: Sequence[str] = (ROW,)) -> None:
+    project.with_files({name: log(rows) for name in names}, {})
+
+
+def load_all(project: Project) -> None:
+    ever = ExportDates(date(2010, 1, 1), date(2030, 1, 1))
+    with project.warehouse.writing() as connection:
+        load(connection, Exports().location(), Exports().look(), ever, clock=lambda: datetime.now(UTC))
+
+
+def going_on(
+    instance: dg.DagsterInstance, status: dg.DagsterRunStatus = dg.DagsterRunStatus.STARTED, **tags: str
+) -> dg.DagsterRun:
+    return instance.add_run(dg.DagsterRun(job_name=JOB_NAME, status=status, tags=tags))

@@ -1,0 +1,183 @@
+"""What is told of a run that failed."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import dagster as dg
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from pipeline.alerting import Alert, tell
+from pipeline.automation import JOB_NAME, failed_runs
+from pipeline.failures import fit_to_tell
+from pipeline.instance import LOCK_TAG, fail_dead_runs
+from pipeline.partitions import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
+from pipeline.settings import load_settings
+from tests.automation.daily import TUESDAY, WEDNESDAY, going_on
+from tests.end_to_end.project import Project
+from tests.serving import Uvicorn
+
+SECRET = "hunter2-secret"
+
+
+class Hook:
+    """A webhook on loopback, and what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[dict[str, Any]] = []
+        self.status = 200
+
+    def __enter__(self) -> Self:
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{listening.getsockname()[1]}/hook/{SECRET}"
+        self._server = Uvicorn(Starlette(routes=[Route("/{path:path}", self._take, methods=["GET", "POST"])]))
+        self._thread = threading.Thread(target=self._server.run, args=([listening],), daemon=True)
+        self._thread.start()
+        assert self._server.up.wait(timeout=30)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.stop()
+        self._thread.join()
+
+    async def _take(self, request: Request) -> Response:
+        self.told.append(json.loads(await request.body()))
+        return Response(status_code=self.status, headers={"location": "/elsewhere"})
+
+
+@dg.op
+def raw() -> None:
+    raise ValueError(f"login of zoe@example.com with {SECRET} failed")
+
+
+@dg.job(name=JOB_NAME, executor_def=dg.in_process_executor)
+def failing() -> None:
+    raw()
+
+
+REPOSITORY = dg.Definitions(jobs=[failing], sensors=[failed_runs]).get_repository_def()
+
+
+class Monitor:
+    """The daemon's look at runs that failed."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.instance = instance
+        self.cursor: str | None = None
+
+    def looks(self) -> None:
+        context = dg.build_sensor_context(self.instance, self.cursor, repository_def=REPOSITORY)
+        self.cursor = failed_runs.evaluate_tick(context).cursor
+
+
+@pytest.fixture
+def monitor(instance: dg.DagsterInstance, project: Project) -> Monitor:
+    monitor = Monitor(instance)
+    monitor.looks()
+    return monitor
+
+
+def fail(instance: dg.DagsterInstance, **tags: str) -> str:
+    """A run as the command line makes it: in its own process, of no code location."""
+    return failing.execute_in_process(instance=instance, raise_on_error=False, tags=tags).run_id
+
+
+@pytest.fixture
+def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    with Hook() as hook:
+        monkeypatch.setenv("ALERT_WEBHOOK", hook.url)
+        yield hook
+
+
+def test_a_failed_run_is_told_once_with_what_a_person_needs(
+    monitor: Monitor, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGMENT_WRITE_KEY", SECRET)
+    run = fail(monitor.instance, **{PARTITION_TAG: TUESDAY})
+    monitor.looks()
+    monitor.looks()
+    error = "ValueError: login of z***@example.com with *** failed"
+    link = f"http://127.0.0.1:3000/runs/{run}"
+    assert hook.told == [
+        {
+            "text": f"selligent_to_segment of 2024-06-11 failed at raw: {error} {link}",
+            "job": "selligent_to_segment",
+            "partition": "2024-06-11",
+            "step": "raw",
+            "error": error,
+            "run_id": run,
+            "run_url": link,
+        }
+    ]
+
+
+def test_a_range_and_another_address_of_the_ui_are_told(
+    monitor: Monitor, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_UI_URL", "https://dagster.example.com/")
+    run = fail(monitor.instance, **{RANGE_START_TAG: TUESDAY, RANGE_END_TAG: WEDNESDAY})
+    monitor.looks()
+    assert hook.told[0]["partition"] == "2024-06-11 to 2024-06-12"
+    assert hook.told[0]["run_url"] == f"https://dagster.example.com/runs/{run}"
+
+
+def test_a_run_that_was_killed_is_told(monitor: Monitor, hook: Hook, tmp_path: Path) -> None:
+    run = going_on(monitor.instance, **{PARTITION_TAG: TUESDAY, LOCK_TAG: str(tmp_path / "1.lock")})
+    fail_dead_runs(monitor.instance)
+    monitor.looks()
+    assert [(told["run_id"], told["step"]) for told in hook.told] == [(run.run_id, "")]
+    assert "was killed" in hook.told[0]["error"]
+
+
+@pytest.mark.parametrize("status", [302, 404, 500])
+def test_a_webhook_that_refuses_fails_nothing(
+    monitor: Monitor, hook: Hook, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    hook.status = status
+    fail(monitor.instance, **{PARTITION_TAG: TUESDAY})
+    monitor.looks()
+    assert len(hook.told) == 1, "no redirect is followed"
+    assert SECRET not in caplog.text.replace(f"with {SECRET}", "")
+
+
+def test_a_webhook_that_nobody_answers_fails_nothing_and_is_not_named(
+    monitor: Monitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    monkeypatch.setenv("ALERT_WEBHOOK", f"http://127.0.0.1:{port}/{SECRET}")
+    fail(monitor.instance, **{PARTITION_TAG: TUESDAY})
+    monitor.looks()
+
+    said: list[str] = []
+    assert not tell(Alert("job", "run", TUESDAY, [], "broken"), load_settings(), said.append)
+    assert said == ["ALERT_WEBHOOK could not be reached (ConnectionError); run run is not reported there."]
+
+
+def test_without_a_webhook_nobody_is_told(monitor: Monitor) -> None:
+    fail(monitor.instance, **{PARTITION_TAG: TUESDAY})
+    monitor.looks()
+
+
+def test_what_is_told_holds_no_password_of_any_setting(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {
+        "LEDGER": "postgresql://zoe:pass%20word@db/ledger",
+        "WAREHOUSE": "ducklake:postgres:host=db password=word-two",
+        "SELLIGENT_EXPORTS": "sftp://zoe:word-three@host/out",
+        "SEGMENT_PUBLIC_API_TOKEN": "word-four",
+        "SEGMENT_SOURCE_ID": "source",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    words = "pass word, pass%20word, word-two, word-three, word-four"
+    assert fit_to_tell(words, load_settings()) == "***, ***, ***, ***, ***"

@@ -1,0 +1,145 @@
+"""When the sensor asks for a run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from filelock import FileLock
+
+from pipeline.automation import new_exports
+from pipeline.instance import LOCK_TAG
+from pipeline.partitions import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
+from pipeline.resources import Exports, WarehouseResource
+from tests.automation.daily import ROW, TUESDAY, WEDNESDAY, going_on, load_all, put
+from tests.end_to_end.project import Project
+
+
+@dataclass
+class Daemon:
+    """Looks again and again, with the cursor that it left."""
+
+    instance: dg.DagsterInstance
+    cursor: str | None = None
+    skipped: str = ""
+
+    def looks(self) -> dict[str, str]:
+        """Dates that are asked for, with their run keys."""
+        context = dg.build_sensor_context(
+            self.instance,
+            self.cursor,
+            resources={"exports": Exports(), "warehouse": WarehouseResource()},
+        )
+        found: Any = new_exports(context)
+        if isinstance(found, dg.SkipReason):
+            self.skipped = str(found.skip_message)
+            return {}
+        self.cursor = found.cursor
+        self.skipped = str(found.skip_reason and found.skip_reason.skip_message)
+        return {str(request.partition_key): str(request.run_key) for request in found.run_requests or []}
+
+
+@pytest.fixture
+def daemon(instance: dg.DagsterInstance, project: Project) -> Daemon:
+    return Daemon(instance)
+
+
+def test_nothing_new_asks_for_nothing(daemon: Daemon) -> None:
+    assert daemon.looks() == {}
+    assert daemon.skipped == "No export is new."
+
+
+def test_new_exports_ask_for_one_run_a_date(daemon: Daemon, project: Project) -> None:
+    put(project, "log_20240611.csv", "log_20240611_0700.csv", "log_20240612.csv")
+    assert set(daemon.looks()) == {TUESDAY, WEDNESDAY}
+
+
+def test_what_was_asked_for_is_not_asked_for_again(daemon: Daemon, project: Project) -> None:
+    put(project, "log_20240611.csv")
+    daemon.looks()
+    assert Daemon(daemon.instance, daemon.cursor).looks() == {}, "after a restart, the cursor is all that is left"
+    assert daemon.looks() == {}
+    assert daemon.skipped == "1 date with new exports asked for already; see its run."
+
+
+def test_a_changed_export_asks_again_under_another_key(daemon: Daemon, project: Project) -> None:
+    put(project, "log_20240611.csv")
+    first = daemon.looks()
+    load_all(project)
+    assert daemon.looks() == {}
+    put(project, "log_20240611.csv", rows=[ROW, ROW])
+    second = daemon.looks()
+    assert set(second) == {TUESDAY}
+    assert second != first
+
+
+@pytest.mark.parametrize(
+    ("status", "tags"),
+    [
+        (dg.DagsterRunStatus.NOT_STARTED, {PARTITION_TAG: TUESDAY}),
+        (dg.DagsterRunStatus.STARTED, {PARTITION_TAG: TUESDAY}),
+        (dg.DagsterRunStatus.STARTED, {RANGE_START_TAG: "2024-06-01", RANGE_END_TAG: "2024-06-30"}),
+    ],
+    ids=["about to start", "going on", "going on, a range"],
+)
+def test_a_date_that_is_being_run_is_asked_for_when_that_has_ended(
+    daemon: Daemon, project: Project, status: dg.DagsterRunStatus, tags: dict[str, str]
+) -> None:
+    run = going_on(daemon.instance, status, **tags)
+    put(project, "log_20240611.csv", "log_20240705.csv")
+    assert set(daemon.looks()) == {"2024-07-05"}
+    assert daemon.looks() == {}
+    assert daemon.skipped.startswith("2024-06-11: a run is going on")
+
+    daemon.instance.report_run_failed(run)
+    assert set(daemon.looks()) == {TUESDAY}
+
+
+def test_a_run_of_another_date_is_nobodys_business(daemon: Daemon, project: Project) -> None:
+    going_on(daemon.instance, **{PARTITION_TAG: WEDNESDAY})
+    put(project, "log_20240611.csv")
+    assert set(daemon.looks()) == {TUESDAY}
+
+
+def test_a_killed_run_of_the_command_line_holds_no_date(daemon: Daemon, project: Project, tmp_path: Path) -> None:
+    run = going_on(daemon.instance, **{PARTITION_TAG: TUESDAY, LOCK_TAG: str(tmp_path / "1.lock")})
+    put(project, "log_20240611.csv")
+    assert set(daemon.looks()) == {TUESDAY}
+    ended = daemon.instance.get_run_by_id(run.run_id)
+    assert ended is not None
+    assert ended.status is dg.DagsterRunStatus.FAILURE
+
+
+def test_a_living_run_of_the_command_line_holds_its_date(daemon: Daemon, project: Project, tmp_path: Path) -> None:
+    with FileLock(tmp_path / "1.lock"):
+        going_on(daemon.instance, **{PARTITION_TAG: TUESDAY, LOCK_TAG: str(tmp_path / "1.lock")})
+        put(project, "log_20240611.csv")
+        assert daemon.looks() == {}
+
+
+def test_a_file_that_is_gone_asks_for_nothing_and_is_told(daemon: Daemon, project: Project) -> None:
+    put(project, "log_20240611.csv")
+    put(project, "log_20240612.csv", rows=[ROW, ROW])
+    load_all(project)
+    (project.exports / "log_20240611.csv").unlink()
+    assert daemon.looks() == {}
+    assert daemon.skipped == "No export is new. 1 loaded file gone from the folder; their rows stay."
+    assert project.query("SELECT count(*) FROM raw.events") == [(3,)]
+
+
+def test_what_is_wrong_with_a_layout_is_told_and_nothing_is_forgotten(daemon: Daemon, project: Project) -> None:
+    put(project, "log_20240611.csv")
+    daemon.looks()
+    before = daemon.cursor
+    project.with_files({}, {"log.yml": "name: log\n"})
+    assert daemon.looks() == {}
+    assert "log.yml" in daemon.skipped
+    assert daemon.cursor == before
+
+
+@pytest.mark.parametrize("cursor", ["", "{", "[]", '{"dates": 3}', "20240611"])
+def test_a_cursor_that_cannot_be_read_is_begun_anew(daemon: Daemon, project: Project, cursor: str) -> None:
+    put(project, "log_20240611.csv")
+    daemon.cursor = cursor
+    assert set(daemon.looks()) == {TUESDAY}

@@ -1,0 +1,69 @@
+"""What the daily schedule asks for."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from pipeline.automation import selligent_to_segment_daily
+from pipeline.exports.intake import newest_loads
+from pipeline.partitions import PARTITION_TAG
+from pipeline.resources import SegmentResource, WarehouseResource
+from pipeline.segment.ledger import REPORTED, Batch
+from tests.automation.daily import TUESDAY, WEDNESDAY, going_on, load_all, put
+from tests.end_to_end.project import Project
+
+
+@pytest.fixture
+def stored() -> Iterator[dg.DagsterInstance]:
+    """On disk, as a schedule wants it."""
+    with dg.instance_for_test() as instance:
+        yield instance
+
+
+def scheduled(instance: dg.DagsterInstance) -> dict[str, str]:
+    """What the schedule asks for on the Wednesday."""
+    with dg.build_schedule_context(
+        instance,
+        scheduled_execution_time=datetime(2024, 6, 12, 6, tzinfo=UTC),
+        resources={"warehouse": WarehouseResource(), "segment": SegmentResource()},
+    ) as context:
+        requests: Any = selligent_to_segment_daily(context)
+    return {str(request.partition_key): str(request.run_key) for request in requests}
+
+
+@pytest.mark.usefixtures("project")
+def test_the_schedule_asks_for_the_day_whatever_the_sensor_saw(stored: dg.DagsterInstance) -> None:
+    assert scheduled(stored) == {WEDNESDAY: "daily-2024-06-12-2024-06-12"}
+
+
+def test_the_schedule_asks_again_for_what_did_not_go_all_the_way(
+    stored: dg.DagsterInstance, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(project, "log_20240611.csv")
+    load_all(project)
+    assert scheduled(stored) == {
+        TUESDAY: "daily-2024-06-12-2024-06-11",
+        WEDNESDAY: "daily-2024-06-12-2024-06-12",
+    }
+    running = going_on(stored, **{PARTITION_TAG: TUESDAY})
+    assert set(scheduled(stored)) == {WEDNESDAY}
+    stored.delete_run(running.run_id)
+
+    with project.warehouse.reading() as connection:
+        SegmentResource().ledger().reach(REPORTED, newest_loads(connection))
+    assert set(scheduled(stored)) == {WEDNESDAY}
+    waits = Batch("b", "email_opened", date(2024, 6, 11), 0, 1, 100)
+    SegmentResource().ledger().register([waits], [], datetime.now(UTC))
+    assert set(scheduled(stored)) == {WEDNESDAY}  # for good: there is no write key
+    monkeypatch.setenv("SEGMENT_WRITE_KEY", "a-key")
+    assert set(scheduled(stored)) == {TUESDAY, WEDNESDAY}
+
+
+def test_the_schedule_asks_for_the_day_even_where_the_ledger_cannot_be_asked(
+    stored: dg.DagsterInstance, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEDGER", f"sqlite:///{project.exports}")
+    assert set(scheduled(stored)) == {WEDNESDAY}
