@@ -38,7 +38,10 @@ def test_units_name_what_there_is(copied: Copy) -> None:
         said = copied.sh(f"{started.replace(HOME, str(copied.folder))} --help")
         assert said.stdout.startswith("Usage:")
     named = re.findall(r"systemctl enable --now (\S+)", " ".join(inline_commands()))
-    assert {f"{name}.service" for name in named} == {"selligent-to-segment.service"}
+    assert {name if "." in name else f"{name}.service" for name in named} == {
+        "selligent-to-segment.service",
+        "selligent-to-segment-run.timer",
+    }
     assert HOME in section("As a service")
 
 
