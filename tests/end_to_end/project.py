@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.settings import PROJECT_ROOT
+from pipeline.settings import PROJECT_ROOT, Settings
 from pipeline.warehouse import Warehouse
 
 SCHEMA = "selligent_marketing_cloud"
@@ -62,6 +62,11 @@ class Project:
         unwanted = ("SEGMENT_WRITE_KEY", "SEGMENT_PUBLIC_API_TOKEN", "SEGMENT_SOURCE_ID", "COLUMNS")
         clean = {name: value for name, value in os.environ.items() if name not in unwanted}
         return {**clean, **ours, **self.settings}
+
+    @property
+    def of_the_pipeline(self) -> dict[str, str]:
+        """What of the environment is a setting."""
+        return {name: value for name, value in self.environment.items() if name.lower() in Settings.model_fields}
 
     def with_examples(self) -> "Project":
         """The exports and layouts that the project ships."""

@@ -1,9 +1,17 @@
 """What a step tells of its files."""
 
 from datetime import date
+from pathlib import Path
 
-from pipeline.exports.assets import files_as_markdown
+import dagster as dg
+import pytest
+
+from pipeline.exports.assets import files_as_markdown, raw
 from pipeline.exports.loading import Loaded, LoadedFile
+from pipeline.resources import Exports, WarehouseResource
+from tests.end_to_end.project import Project
+from tests.end_to_end.tiny import LAYOUTS, log
+from tests.settings.environment import Environment
 
 DAY = date(2024, 6, 11)
 
@@ -31,3 +39,30 @@ def test_a_name_does_not_break_the_table() -> None:
 
 def test_no_files_are_told_in_a_sentence() -> None:
     assert files_as_markdown(Loaded([], 4)) == "Nothing was new."
+
+
+def test_a_step_tells_how_many_rows_its_tables_have_whether_it_read_them_now_or_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = ["ann,m1,c1,VIEW,,2024-06-10T08:00:00Z", "bob,m1,c1,WHAT,,2024-06-10T08:00:00Z", "too,few"]
+    project = Project(tmp_path).with_files(
+        {"log_20240611.csv": log(rows), "campaigns_20240611.csv": "ID,NAME\nc1,June\n"}, LAYOUTS
+    )
+    Environment(monkeypatch, tmp_path / ".env").load(**project.of_the_pipeline)
+    for read in (3, 0):
+        done = dg.materialize(
+            [raw], partition_key=f"{DAY}", resources={"exports": Exports(), "warehouse": WarehouseResource()}
+        )
+        told = {
+            materialization.asset_key.path[-1]: {
+                name: materialization.metadata[name].value for name in ("dagster/partition_row_count", "rows")
+            }
+            for materialization in done.asset_materializations_for_node("raw")
+            if materialization.asset_key.path[-1] in ("events", "rejected_rows", "lookups")
+        }
+        assert {table: numbers["dagster/partition_row_count"] for table, numbers in told.items()} == {
+            "events": 2,
+            "rejected_rows": 2,
+            "lookups": 1,
+        }
+        assert told["events"]["rows"] == read
