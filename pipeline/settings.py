@@ -216,6 +216,9 @@ class Settings(BaseSettings):
     @field_validator("message_id_namespace")
     @classmethod
     def _namespace_or_source(cls, value: str, info: ValidationInfo) -> str:
+        # systemd and docker take a comment behind a value for a part of it, and ids are made of this one for ever.
+        if "#" in value:
+            raise fault(f"{value!r} has a # in it; a comment has to stand on a line of its own")
         return value or str(info.data.get("segment_source_name", ""))
 
     @field_validator("warehouse")
@@ -231,8 +234,12 @@ class Settings(BaseSettings):
 
     @field_validator("warehouse_files")
     @classmethod
-    def _files_folder(cls, value: str) -> str:
-        return value if "://" in value else f"{PROJECT_ROOT / value}/"
+    def _files_place(cls, value: str) -> str:
+        if "://" not in value:
+            return f"{PROJECT_ROOT / value}/"
+        if not value.startswith("s3://") or not urlsplit(value).hostname:
+            raise fault("is neither a folder nor s3://bucket/prefix/")
+        return f"{value.rstrip('/')}/"
 
     @field_validator("ledger")
     @classmethod

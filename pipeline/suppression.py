@@ -17,9 +17,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import duckdb
-import fsspec
 
 from pipeline.errors import SettingsError
+from pipeline.filesystems import open_filesystem, scheme_of, words_of
 from pipeline.warehouse import literal, transaction
 
 Connection = duckdb.DuckDBPyConnection
@@ -305,12 +305,13 @@ def _local(location: str) -> Iterator[Path]:
     with TemporaryDirectory() as folder:
         copy = Path(folder) / "list.csv"
         try:
-            with fsspec.open(location, "rb") as source, copy.open("wb") as target:
+            filesystem, remote = open_filesystem(location, SETTING)
+            with filesystem.open(remote, "rb") as source, copy.open("wb") as target:
                 shutil.copyfileobj(source, target)
-        except Exception as error:  # each file system has errors of its own, and their words can hold a password
-            scheme = location.partition("://")[0]
+        except SettingsError:
+            raise
+        except Exception as error:
             raise SettingsError(
-                f"{SETTING}: the {scheme}:// file can't be read ({type(error).__name__}); check path, host and "
-                "credentials"
+                f"{SETTING}: the {scheme_of(location)}:// file can't be read ({words_of(error)})"
             ) from None
         yield copy

@@ -14,7 +14,9 @@ import duckdb
 from duckdb_extensions import import_extension
 from filelock import FileLock
 
-from pipeline.errors import WarehouseError
+from pipeline import s3
+from pipeline.errors import SettingsError, WarehouseError
+from pipeline.extras import missing
 from pipeline.settings import DATA_DIR, PROJECT_ROOT, Settings
 
 ALIAS = "lake"
@@ -86,6 +88,11 @@ class Warehouse:
         return self.place.startswith("ducklake:")
 
     @property
+    def is_in_s3(self) -> bool:
+        """Whether its Parquet files are objects in S3."""
+        return self.is_ducklake and "://" in self.files
+
+    @property
     def catalog_file(self) -> Path | None:
         """The local file that the catalog is in; None for a server."""
         if self.place.startswith("ducklake:postgres:"):
@@ -109,7 +116,7 @@ class Warehouse:
         if not self.is_ducklake:
             return []
         catalog = "postgres_scanner" if self.catalog_file is None else "sqlite_scanner"
-        return ["ducklake", catalog, *(["httpfs"] if "://" in self.files else [])]
+        return ["ducklake", catalog, *(s3.EXTENSIONS if self.is_in_s3 else ())]
 
     @property
     def attach_options(self) -> dict[str, str | int | bool]:
@@ -176,7 +183,7 @@ class Warehouse:
         """
         lock = None
         try:
-            if self.is_ducklake and "://" not in self.files:
+            if self.is_ducklake and not self.is_in_s3:
                 Path(self.files).mkdir(parents=True, exist_ok=True)
             if self.catalog_file is not None:
                 self.catalog_file.parent.mkdir(parents=True, exist_ok=True)
@@ -214,12 +221,24 @@ class Warehouse:
         except duckdb.Error as error:
             raise WarehouseError(_attach_failure(self, str(error))) from None
 
+    def import_extensions(self) -> None:
+        """Put the extensions where DuckDB looks for them.
+
+        Raises:
+            SettingsError: the package of one is not installed.
+        """
+        for name in self.extensions:
+            try:
+                import_extension(name)
+            except ModuleNotFoundError:
+                raise SettingsError(missing("WAREHOUSE_FILES", "s3://", "s3")) from None
+
     def attach_statements(self, *, read_only: bool) -> list[str]:
         """What makes `lake` of a fresh DuckDB connection; a reader attaches read-only."""
         load = [f"LOAD {name}" for name in self.extensions]
         load += [_ONE_MOMENT] if "sqlite_scanner" in self.extensions else []
-        for name in self.extensions:
-            import_extension(name)
+        load += [s3.S3Server.of().secret] if self.is_in_s3 else []
+        self.import_extensions()
         options = {**self.attach_options, **({"read_only": True} if read_only else {})}
         listed = ", ".join(
             f"{name} {literal(value) if isinstance(value, str) else str(value).lower()}"
@@ -273,8 +292,14 @@ class Warehouse:
         ).fetchone()
         assert found is not None  # its tables are made
         claim = f"{self.files}{found[0]}{_CLAIM}"
-        if claim not in self._claims(connection):
-            connection.execute(f"COPY (SELECT 'A DuckLake keeps its files here.') TO {literal(claim)} (FORMAT csv)")
+        try:
+            if claim not in self._claims(connection):
+                connection.execute(f"COPY (SELECT 'A DuckLake keeps its files here.') TO {literal(claim)} (FORMAT csv)")
+        except duckdb.IOException as error:  # the first that is asked of the place
+            raise WarehouseError(
+                f"WAREHOUSE_FILES: {self.files} can't be used: {str(error).splitlines()[0]}; check its name and access"
+                + (", region and credentials" if self.is_in_s3 else "")
+            ) from None
 
     def _claims(self, connection: duckdb.DuckDBPyConnection) -> set[str]:
         listed = connection.execute(f"SELECT file FROM glob({literal(f'{self.files}*{_CLAIM}')})").fetchall()

@@ -11,7 +11,10 @@ import pytest
 from hypothesis import settings
 from playwright.sync_api import Browser
 
-from tests.browser.chromium import chromium, installed, required
+from tests.browser.chromium import chromium, installed
+from tests.needed import is_lacking
+
+pytest_plugins = ["tests.servers.fixtures"]
 
 settings.register_profile("repeatable", derandomize=True)
 settings.register_profile("searching", derandomize=False)
@@ -27,8 +30,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Chromium; with `BROWSER_REQUIRED` it is a failure that there is none."""
-    if not installed() and not required():
-        pytest.skip("Chromium is not installed: nobody looked at the pages (Debian: `apt-get install chromium`)")
+    if not installed():
+        is_lacking("Chromium is not installed: nobody looked at the pages (Debian: `apt-get install chromium`)")
     with chromium() as found:
         yield found

@@ -10,14 +10,13 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from pipeline.errors import LocationError, SettingsError
+from pipeline.filesystems import open_filesystem, scheme_of, words_of
 
 CHUNK_BYTES = 1 << 20
-# Which of this project's extras brings a file system.
-_EXTRAS = {"sftp": "sftp", "ssh": "sftp", "s3": "s3", "s3a": "s3", "abfs": "azure", "abfss": "azure", "az": "azure"}
+_SETTING = "SELLIGENT_EXPORTS"
 
 
 @dataclass(frozen=True)
@@ -46,39 +45,30 @@ class ExportLocation:
     """A folder or URL that exports arrive in.
 
     Raises:
-        SettingsError: there is no such place.
-        LocationError: on listing or fetching, where the place can't be read.
+        SettingsError: there is no such place, or no package that reaches it.
+        LocationError: the place can't be reached, listed or read.
     """
 
     def __init__(self, url: str) -> None:
+        self._scheme = scheme_of(url)
         try:
-            self._filesystem, self._root = url_to_fs(url)
-        except ImportError:
-            scheme = url.partition("://")[0]
-            extra = _EXTRAS.get(scheme)
-            remedy = f"`pip install -e '.[{extra}]'`" if extra else "install the fsspec implementation for it"
-            raise SettingsError(
-                f"SELLIGENT_EXPORTS: {scheme}:// needs a package that is not installed: {remedy}"
-            ) from None
-        except (OSError, ValueError) as error:  # their words can hold a password
-            scheme = url.partition("://")[0]
-            raise LocationError(
-                f"SELLIGENT_EXPORTS: {scheme}:// can't be used ({type(error).__name__}); check the URL, host and "
-                "credentials"
-            ) from None
+            self._filesystem, self._root = open_filesystem(url, _SETTING)
+        except SettingsError:
+            raise
+        except Exception as error:  # some connect at once, and each has errors of its own
+            raise self._failure("reached", error) from None
         self._is_local = isinstance(self._filesystem, LocalFileSystem)
 
     def files(self) -> list[ExportFile]:
         """Every file below the location, by name; hidden ones are somebody's work in progress."""
         if self._is_local and not Path(self._root).is_dir():
-            raise SettingsError(f"SELLIGENT_EXPORTS: there is no folder {self._root}")
+            raise SettingsError(f"{_SETTING}: there is no folder {self._root}")
         try:
             found = self._filesystem.find(self._root, detail=True)
-        except Exception as error:  # each file system has errors of its own
-            raise LocationError(
-                f"SELLIGENT_EXPORTS: {self._filesystem.protocol} can't be listed ({type(error).__name__}); "
-                "check host, path and credentials"
-            ) from None
+            if not found:  # which `find` also answers where there is nothing to look into
+                self._filesystem.ls(self._root)
+        except Exception as error:
+            raise self._failure("listed", error) from None
         files = [self._described(path, info) for path, info in found.items()]
         return sorted(
             (file for file in files if not PurePosixPath(file.name).name.startswith(".")), key=lambda file: file.name
@@ -97,7 +87,11 @@ class ExportLocation:
 
     @contextmanager
     def local(self, file: ExportFile) -> Iterator[LocalCopy]:
-        """The file on this machine: itself where it is local, else a copy that goes away afterwards."""
+        """The file on this machine: itself where it is local, else a copy that goes away afterwards.
+
+        Raises:
+            FileNotFoundError: it was taken away since it was listed.
+        """
         path = str(PurePosixPath(self._root) / file.name)
         if self._is_local:
             with Path(path).open("rb") as source:
@@ -106,8 +100,16 @@ class ExportLocation:
             return
         with TemporaryDirectory() as folder:
             copy = Path(folder) / "export"
-            with self._filesystem.open(path, "rb") as source, copy.open("wb") as target:
-                shutil.copyfileobj(source, target, CHUNK_BYTES)
+            try:
+                with self._filesystem.open(path, "rb") as source, copy.open("wb") as target:
+                    shutil.copyfileobj(source, target, CHUNK_BYTES)
+            except FileNotFoundError:
+                raise  # taken away since it was listed
+            except Exception as error:
+                raise self._failure(f"read at {file.name}", error) from None
             with copy.open("rb") as source:
                 digest = hashlib.file_digest(source, "sha256").hexdigest()
             yield LocalCopy(copy, digest)
+
+    def _failure(self, done: str, error: Exception) -> LocationError:
+        return LocationError(f"{_SETTING}: {self._scheme}:// can't be {done} ({words_of(error)})")

@@ -5,11 +5,11 @@ import sqlite3
 from pathlib import Path
 
 import duckdb
-import fsspec
 
 from pipeline.catalog import EVENTS
 from pipeline.dates import EVERY_DATE
 from pipeline.errors import WarehouseError
+from pipeline.filesystems import open_filesystem
 from pipeline.forgetting.needles import Needles, found_in
 from pipeline.forgetting.sought import count_in_parquet, naming
 from pipeline.segment import outbox
@@ -70,7 +70,8 @@ def forget_old_snapshots(connection: Connection) -> int:
     stray = connection.execute("CALL ducklake_delete_orphaned_files('lake', cleanup_all => true, dry_run => true)")
     theirs = [path for (path,) in stray.fetchall() if count_in_parquet(connection, [path])]
     for path in theirs:
-        fsspec.core.url_to_fs(path)[0].rm(path)
+        filesystem, place = open_filesystem(path, "WAREHOUSE_FILES")
+        filesystem.rm(place)
     return len(old) + len(theirs)
 
 

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from duckdb_extensions import import_extension
-
 from pipeline import __version__
 from pipeline.catalog import INTEGRATION_NAME, INTEGRATION_VERSION, LIBRARY_NAME
+from pipeline.s3 import S3Server
 from pipeline.settings import DATA_DIR, PROJECT_ROOT, Settings
 from pipeline.warehouse import MEMORY_LIMIT, Warehouse
 
@@ -21,7 +20,8 @@ def target(warehouse: Warehouse) -> str:
     """The output in `profiles.yml` that attaches this kind of warehouse."""
     if not warehouse.is_ducklake:
         return "duckdb"
-    return "ducklake_postgres" if warehouse.catalog_file is None else "ducklake_sqlite"
+    catalog = "postgres" if warehouse.catalog_file is None else "sqlite"
+    return f"ducklake_{catalog}{'_s3' if warehouse.is_in_s3 else ''}"
 
 
 def variables(settings: Settings) -> Mapping[str, str]:
@@ -39,12 +39,15 @@ def variables(settings: Settings) -> Mapping[str, str]:
 
 def environment(warehouse: Warehouse) -> Mapping[str, str]:
     """What `profiles.yml` reads."""
-    for extension in warehouse.extensions:
-        import_extension(extension)
+    warehouse.import_extensions()
+    server = S3Server.of()
     return {
         "DBT_WAREHOUSE_KIND": target(warehouse),
         "DBT_WAREHOUSE": warehouse.place,
         "DBT_WAREHOUSE_FILES": warehouse.files,
+        "DBT_S3_ENDPOINT": server.endpoint,
+        "DBT_S3_USE_SSL": str(server.use_ssl).lower(),
+        "DBT_S3_URL_STYLE": server.url_style,
         "DBT_MEMORY_LIMIT": MEMORY_LIMIT,
         "DBT_TEMP_DIRECTORY": str(DATA_DIR / "tmp"),
         "DO_NOT_TRACK": "1",

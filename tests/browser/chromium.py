@@ -1,6 +1,5 @@
 """The browser that the tests look through: Chromium as the system has it."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,11 +24,6 @@ expect.set_options(timeout=PATIENCE)
 def installed() -> str | None:
     """Where it is; None where there is none."""
     return next((found for name in _NAMES if (found := shutil.which(name))), None)
-
-
-def required() -> bool:
-    """Whether to do without it is a failure."""
-    return bool(os.environ.get("BROWSER_REQUIRED"))
 
 
 @contextmanager

@@ -45,7 +45,8 @@ class Project:
 
     @property
     def warehouse(self) -> Warehouse:
-        return Warehouse(self.warehouse_name.format(folder=self.folder), f"{self.folder}/warehouse/")
+        files = self.settings.get("WAREHOUSE_FILES", f"{self.folder}/warehouse/")
+        return Warehouse(self.warehouse_name.format(folder=self.folder), files)
 
     @property
     def environment(self) -> dict[str, str]:

@@ -1,8 +1,10 @@
 """A folder, or anything that fsspec reaches; whatever is wrong with it is told in a sentence without secrets."""
 
 import hashlib
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -136,8 +138,22 @@ def test_a_place_that_cannot_be_listed_is_told_without_what_it_said() -> None:
     with pytest.raises(LocationError) as refused:
         ExportLocation("refusing://out").files()
     assert str(refused.value) == (
-        "SELLIGENT_EXPORTS: refusing can't be listed (OSError); check host, path and credentials"
+        "SELLIGENT_EXPORTS: refusing:// can't be listed (OSError; check the URL, host, path and credentials)"
     )
+
+
+@pytest.mark.parametrize("scheme", ["sftp", "ssh", "s3", "abfs"])
+def test_a_package_that_is_missing_is_named_with_the_way_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    for module in ("pipeline.sftp", "sshfs", "s3fs", "adlfs"):
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.delitem(import_module("fsspec.registry")._registry, scheme, raising=False)  # imported once, kept
+    with pytest.raises(SettingsError, match=rf"^SELLIGENT_EXPORTS: {scheme}:// needs packages") as refused:
+        ExportLocation(f"{scheme}://zoe:hunter2@example.com/out")
+    extra = {"ssh": "sftp", "abfs": "azure"}.get(scheme, scheme)
+    assert f"`.venv/bin/python -m pip install -c constraints.txt -e '.[{extra}]'`" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

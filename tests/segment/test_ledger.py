@@ -5,6 +5,7 @@ import traceback
 from dataclasses import replace
 from datetime import UTC, date, timedelta, timezone
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +15,7 @@ from pipeline.dates import ExportDates
 from pipeline.errors import DeliveryError, SettingsError
 from pipeline.segment.ledger import CUT, MODELLED, REPORTED, Batch, DeadEvent, Ledger, Remaining, Settled, Standing
 from tests.segment.lake import DATES, DAY, NOW, day
+from tests.servers.postgres import Postgres
 
 LATER = NOW + timedelta(hours=1)
 PASSWORD = "hunter2-and-more"
@@ -25,6 +27,15 @@ def batch(number: int, events: int = 10, event: str = "email_opened", export_dat
 
 def dead(number: int, of: Batch | None, reason: str = "no") -> DeadEvent:
     return DeadEvent(f"id-{number}", of.event if of else "email_opened", DAY, of.batch_id if of else None, reason)
+
+
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
+    """Either of the databases that it may be in, empty."""
+    if request.param == "SQLite":
+        return Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
+    server: Postgres = request.getfixturevalue("postgres")
+    return Ledger(server.url(server.create(f"ledger_{uuid4().hex}")))
 
 
 # Entering
@@ -89,13 +100,12 @@ def test_attempts_add_up_and_the_reason_goes_when_it_is_over(ledger: Ledger) -> 
     assert frame.reason.isna().all()
 
 
-def test_the_first_attempt_stays_the_first(ledger: Ledger, tmp_path: Path) -> None:
+def test_the_first_attempt_stays_the_first(ledger: Ledger) -> None:
     ledger.register([batch(1), batch(2)], [], NOW)
     ledger.attempting([batch(1)], NOW)
     ledger.attempting([batch(1), batch(2)], LATER)
-    with sqlite3.connect(tmp_path / "ledger.sqlite") as connection:
-        found = connection.execute("SELECT first_attempt_at FROM batches ORDER BY batch_id").fetchall()
-    assert found == [("2026-03-02 06:00:00.000000",), ("2026-03-02 07:00:00.000000",)]
+    tried, *_ = ledger.frames(DATES)
+    assert tried.sort_values("batch_id").first_attempt_at.tolist() == [NOW, LATER]
 
 
 def test_an_event_dies_once(ledger: Ledger) -> None:
@@ -192,8 +202,9 @@ def test_nothing_is_due_where_nothing_was_entered(ledger: Ledger) -> None:
 # The place
 
 
-def test_another_process_sees_it_and_a_reader_blocks_no_writer(ledger: Ledger, tmp_path: Path) -> None:
+def test_another_process_sees_it_and_a_reader_blocks_no_writer(tmp_path: Path) -> None:
     """`status` reads while a delivery writes."""
+    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
     ledger.register([batch(1)], [], NOW)
     with sqlite3.connect(tmp_path / "ledger.sqlite") as reader:
         reader.execute("BEGIN")

@@ -65,6 +65,13 @@ def test_a_source_name_that_makes_no_schema_is_refused(environment: Environment,
     assert environment.refusal(SEGMENT_SOURCE_NAME=name) == f"SEGMENT_SOURCE_NAME: {rest}"
 
 
+def test_a_comment_does_not_become_part_of_every_id(environment: Environment) -> None:
+    """As systemd and docker hand it on, which know no comments behind a value."""
+    assert environment.refusal(MESSAGE_ID_NAMESPACE="acme.example   # our domain") == (
+        "MESSAGE_ID_NAMESPACE: 'acme.example   # our domain' has a # in it; a comment has to stand on a line of its own"
+    )
+
+
 def test_ids_are_of_the_namespace_and_else_of_the_source(environment: Environment) -> None:
     assert environment.load(SEGMENT_SOURCE_NAME="My Shop").message_id_namespace == "My Shop"
     assert environment.load(MESSAGE_ID_NAMESPACE="acme.example").message_id_namespace == "acme.example"

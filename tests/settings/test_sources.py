@@ -72,7 +72,8 @@ def test_absolute_paths_and_urls_stay_as_they_are(environment: Environment) -> N
     for url in ("sftp://user@host/out", "s3://bucket/prefix", "abfs://container/prefix"):
         assert environment.load(SELLIGENT_EXPORTS=url).selligent_exports == url
         assert environment.load(SELLIGENT_SUPPRESSED=url).selligent_suppressed == url
-    assert environment.load(WAREHOUSE_FILES="s3://bucket/files").warehouse_files == "s3://bucket/files"
+    for url in ("s3://bucket/files", "s3://bucket/files/"):
+        assert environment.load(WAREHOUSE_FILES=url).warehouse_files == "s3://bucket/files/"
 
 
 # Where settings come from

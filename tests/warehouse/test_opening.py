@@ -79,11 +79,11 @@ def test_times_are_utc_wherever_the_machine_is(ducklake: Warehouse, monkeypatch:
 
 
 def test_several_machines_attach_a_server_and_a_bucket() -> None:
-    shared = Warehouse("ducklake:postgres:dbname=lake", "s3://bucket/prefix")
+    shared = Warehouse("ducklake:postgres:dbname=lake", "s3://bucket/prefix/")
     assert shared.catalog_file is None
     assert shared.exists()
-    assert shared.extensions == ["ducklake", "postgres_scanner", "httpfs"]
-    assert shared.attach_options == {"data_path": "s3://bucket/prefix", "override_data_path": True}
+    assert shared.extensions == ["ducklake", "postgres_scanner", "httpfs", "aws"]
+    assert shared.attach_options == {"data_path": "s3://bucket/prefix/", "override_data_path": True}
     assert Warehouse("/w.duckdb", "").extensions == []
 
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from fsspec.core import url_to_fs
-
-from pipeline.errors import FileRefused, InspectionRefused
+from pipeline.errors import FileRefused, InspectionRefused, SettingsError
 from pipeline.exports.unpacking import EXCEL, GZIP_MAGIC, PGP, ZIP_MAGICS, refuse_foreign
+from pipeline.filesystems import open_filesystem, words_of
 
 # Enough for thousands of rows, and read at once from files of any size.
 HEAD_BYTES = 2 * 1024 * 1024
@@ -51,7 +51,7 @@ def read_head(file: str, size: int = HEAD_BYTES) -> Head:
         raise InspectionRefused(f"{name or file}: is a folder; name one file in it") from None
     except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
         raise InspectionRefused(f"{name}: can't be unpacked: {error}") from None
-    except (ImportError, OSError, ValueError, NotImplementedError) as error:  # their words can hold a password
+    except (OSError, ValueError, NotImplementedError) as error:  # their words can hold a password
         raise InspectionRefused(f"{name}: can't be read ({type(error).__name__})") from None
     if not head.content.strip():
         raise InspectionRefused(f"{name}: is empty")
@@ -64,9 +64,39 @@ def _opened(file: str) -> Iterator[io.BufferedReader]:
         with Path(file).open("rb") as local:
             yield local
         return
-    filesystem, path = url_to_fs(file)
-    with filesystem.open(path, "rb") as remote, io.BufferedReader(remote) as buffered:
+    name = PurePosixPath(file).name
+    try:
+        filesystem, path = open_filesystem(file, name)
+        remote = filesystem.open(path, "rb")
+    except (SettingsError, FileNotFoundError):
+        raise
+    except Exception as error:  # each file system has errors of its own
+        raise InspectionRefused(f"{name}: can't be read ({words_of(error)})") from None
+    raw: Any = _Raw(remote)
+    with remote, io.BufferedReader(raw) as buffered:
         yield buffered
+
+
+class _Raw(io.RawIOBase):
+    """A file of a file system elsewhere, of which not every kind can do more than read and seek."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        content = self._file.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._file.seek(offset, whence)
+        return int(self._file.tell())
 
 
 def _unpacked(name: str, raw: io.BufferedReader, size: int) -> Head:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine, make_url
 
 from pipeline.errors import DeliveryError, SettingsError
+from pipeline.extras import missing
 from pipeline.segment.ledger.tables import metadata
 
 
@@ -24,10 +25,8 @@ def open_engine(url: str) -> Engine:
             Path(place.database).parent.mkdir(parents=True, exist_ok=True)
         engine = _engine(place)
         metadata.create_all(engine)
-    except ImportError as error:
-        raise SettingsError(
-            f"LEDGER: {place.get_backend_name()} needs the package {error.name}: `pip install -e '.[postgres]'`"
-        ) from None
+    except ImportError:
+        raise SettingsError(missing("LEDGER", place.get_backend_name(), "postgres")) from None
     except (sa.exc.SQLAlchemyError, DeliveryError, OSError) as error:
         # A password can also stand among the parameters of a URL, and drivers repeat what they were given.
         shown = place.set(query={}).render_as_string(hide_password=True)

@@ -7,10 +7,11 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-import pytest
 from filelock import FileLock
+
+from tests.needed import is_lacking
 
 HERE = Path(__file__).parent
 PACKAGES = HERE / "package.json"
@@ -64,10 +65,10 @@ class Judges:
 
 
 def convene() -> Judges:
-    """The judges; where they can't come, the test is skipped, or fails if `JUDGES_REQUIRED` is set."""
+    """The judges, if they can come."""
     for program in ("npm", "node"):
         if shutil.which(program) is None:
-            did_not_run(f"{program} is not installed")
+            is_lacking(f"the judges did not run: {program} is not installed")
     INSTALLED.mkdir(exist_ok=True)
     # Tests run in several processes, and the first one installs.
     with FileLock(INSTALLED / ".installing"):
@@ -76,13 +77,6 @@ def convene() -> Judges:
             installed = subprocess.run(INSTALL, cwd=HERE, capture_output=True, encoding="utf-8", check=False)
             if installed.returncode != 0:
                 first = next(iter(installed.stderr.splitlines()), "")
-                did_not_run(f"npm could not install them: {first}")
+                is_lacking(f"the judges did not run: npm could not install them: {first}")
             shutil.copyfile(PACKAGES, done)
     return Judges()
-
-
-def did_not_run(because: str) -> NoReturn:
-    reason = f"the judges did not run: {because}"
-    if os.environ.get("JUDGES_REQUIRED"):
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)

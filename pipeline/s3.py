@@ -1,0 +1,41 @@
+"""S3 as DuckDB reaches it: Amazon's, or another server that speaks it, as AWS's own tools are told.
+
+Credentials are found as those tools find them: in AWS_ACCESS_KEY_ID and its like, in `~/.aws`, or by the machine's
+role. They are in no statement.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+EXTENSIONS = ("httpfs", "aws")
+# The more special one counts for more, as in AWS's tools.
+_ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """Where requests go, and whether a bucket's name stands in the path or in the host's name."""
+
+    endpoint: str = "s3.amazonaws.com"
+    use_ssl: bool = True
+    url_style: str = "vhost"
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str] = os.environ) -> "S3Server":
+        """The server that the environment names; Amazon's where it names none."""
+        named = next((environment[name] for name in _ENDPOINT_VARIABLES if environment.get(name)), None)
+        if named is None:
+            return cls()
+        url = urlsplit(named)
+        # Few other servers have a host name for each bucket.
+        return cls(url.netloc + url.path.rstrip("/"), url.scheme != "http", "path")
+
+    @property
+    def secret(self) -> str:
+        """The statement by which a DuckDB connection reaches it."""
+        return (
+            f"CREATE SECRET warehouse_files (TYPE s3, PROVIDER credential_chain, ENDPOINT '{self.endpoint}', "
+            f"USE_SSL {str(self.use_ssl).lower()}, URL_STYLE '{self.url_style}')"
+        )

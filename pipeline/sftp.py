@@ -1,0 +1,34 @@
+"""SFTP that is as careful as `ssh`: it talks to servers that `~/.ssh/known_hosts` knows, and to no other.
+
+Imported by fsspec when an sftp:// URL is used, since its packages are an extra.
+"""
+
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from sshfs import SSHFileSystem
+
+_CONNECT_SECONDS = 30
+# A server that is silent for three of these is gone; else a copy would wait for it for ever.
+_KEEPALIVE_SECONDS = 15
+
+
+class CarefulSFTP(SSHFileSystem):  # type: ignore[misc] # it has no types
+    """Logs in with the URL's password or, as `ssh` does, with the keys of `~/.ssh`, an agent and `~/.ssh/config`."""
+
+    @staticmethod
+    def _get_kwargs_from_urls(path: str) -> dict[str, Any]:
+        url = urlsplit(path)
+        options: dict[str, Any] = {
+            "host": url.hostname,
+            "known_hosts": (),  # asyncssh's word for the user's own file; sshfs would trust everybody
+            "connect_timeout": _CONNECT_SECONDS,
+            "keepalive_interval": _KEEPALIVE_SECONDS,
+        }
+        if url.port:
+            options["port"] = url.port
+        if url.username:
+            options["username"] = unquote(url.username)
+        if url.password:
+            options["password"] = unquote(url.password)
+        return options

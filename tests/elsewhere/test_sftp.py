@@ -1,0 +1,121 @@
+"""Exports on an SFTP server: found, copied, and never from a server that nobody knows."""
+
+import gzip
+import hashlib
+import os
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from pipeline.errors import LocationError
+from pipeline.exports.inspecting.source import read_head
+from pipeline.exports.locations import ExportLocation
+from tests.servers.sftp import CLIENT_KEY, PASSWORD, Sftp, sftp_server
+
+CONTENT = b"ID\n" + b"1\n" * 100_000
+
+
+def put(sftp: Sftp, name: str, content: bytes = CONTENT, seconds: int = 1_718_087_400) -> None:
+    path = sftp.folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    os.utime(path, (seconds, seconds))
+
+
+def test_files_are_found_in_all_folders_and_copied_whole(known_sftp: Sftp) -> None:
+    put(known_sftp, "out/2024/06/opens.csv")
+    put(known_sftp, "out/clicks.csv", b"ID\n")
+    put(known_sftp, "elsewhere.csv")
+    location = ExportLocation(known_sftp.url("/out"))
+    files = location.files()
+    assert [(file.name, file.size) for file in files] == [("2024/06/opens.csv", len(CONTENT)), ("clicks.csv", 3)]
+    assert f"{files[0].modified_at:%Y-%m-%d %H:%M:%S %z}" == "2024-06-11 06:30:00 +0000"
+    with location.local(files[0]) as copy:
+        assert copy.path.read_bytes() == CONTENT
+        assert copy.sha256 == hashlib.sha256(CONTENT).hexdigest()
+    assert not copy.path.exists()
+
+
+def test_a_file_that_went_away_is_no_fault_of_the_server(known_sftp: Sftp) -> None:
+    put(known_sftp, "opens.csv")
+    location = ExportLocation(known_sftp.url())
+    [file] = location.files()
+    (known_sftp.folder / "opens.csv").unlink()
+    with pytest.raises(FileNotFoundError), location.local(file):
+        pass
+
+
+def test_a_key_of_the_user_logs_in_without_a_password(known_sftp: Sftp, home: Path) -> None:
+    put(known_sftp, "opens.csv")
+    with pytest.raises(LocationError, match="the login was refused"):
+        ExportLocation(known_sftp.url(password=None))
+    key = home / ".ssh" / "id_ed25519"
+    CLIENT_KEY.write_private_key(str(key))
+    key.chmod(0o600)
+    assert len(ExportLocation(known_sftp.url(password=None)).files()) == 1
+
+
+def test_the_head_of_an_export_is_read_there(known_sftp: Sftp) -> None:
+    packed = BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("opens.csv", CONTENT)
+    for name, content in {
+        "opens.csv": CONTENT,
+        "opens.csv.gz": gzip.compress(CONTENT),
+        "o.zip": packed.getvalue(),
+    }.items():
+        put(known_sftp, f"out/{name}", content)
+        head = read_head(known_sftp.url(f"/out/{name}"), size=5)
+        assert (head.name, head.content, head.is_whole) == (name, b"ID\n1\n", False)
+
+
+def test_a_server_that_nobody_knows_is_not_talked_to(sftp: Sftp, home: Path) -> None:
+    with pytest.raises(
+        LocationError, match=r"HostKeyNotVerifiable: the server's key is not the one in ~/\.ssh"
+    ) as refused:
+        ExportLocation(sftp.url())
+    assert PASSWORD not in str(refused.value)
+
+
+def test_a_server_that_has_another_key_than_it_had_is_not_talked_to(sftp: Sftp, home: Path) -> None:
+    other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
+    (home / ".ssh" / "known_hosts").write_text(f"[127.0.0.1]:{sftp.port} {other}")
+    with pytest.raises(LocationError, match="HostKeyNotVerifiable"):
+        ExportLocation(sftp.url())
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/opens.csv/out"])
+def test_a_folder_that_is_not_there_is_told(known_sftp: Sftp, path: str) -> None:
+    """And not taken for an empty one, in which nothing is ever new."""
+    put(known_sftp, "opens.csv")
+    with pytest.raises(LocationError, match=r"^SELLIGENT_EXPORTS: sftp:// can't be listed \("):
+        ExportLocation(known_sftp.url(path)).files()
+
+
+def test_an_empty_folder_has_no_files(known_sftp: Sftp) -> None:
+    assert ExportLocation(known_sftp.url()).files() == []
+
+
+@pytest.mark.parametrize("password", ["wrong", "", "p:w"])
+def test_a_wrong_password_is_told_without_it(known_sftp: Sftp, password: str) -> None:
+    with pytest.raises(LocationError, match="the login was refused") as refused:
+        ExportLocation(known_sftp.url(password=password))
+    assert not password or password not in str(refused.value)
+
+
+def test_a_server_that_was_restarted_is_found_again(home: Path, tmp_path: Path) -> None:
+    """By the same process, which may be a sensor's."""
+    folder = tmp_path / "sftp"
+    folder.mkdir()
+    with sftp_server(folder) as before:
+        (home / ".ssh" / "known_hosts").write_text(before.host_key)
+        put(before, "opens.csv")
+        assert len(ExportLocation(before.url()).files()) == 1
+    with pytest.raises(LocationError, match="can't be reached"):
+        ExportLocation(before.url())
+    with sftp_server(folder, before.port) as after:
+        put(after, "clicks.csv")
+        assert len(ExportLocation(after.url()).files()) == 2

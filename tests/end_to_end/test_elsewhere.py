@@ -1,0 +1,81 @@
+"""Nothing on this machine but the program: exports on SFTP or in S3, catalog and ledger in PostgreSQL, files in S3."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.settings import PROJECT_ROOT
+from tests.end_to_end.project import SCHEMA, Project
+from tests.end_to_end.test_main_job import EVENTS
+from tests.segment_server import SegmentServer
+from tests.servers import postgres as postgres_server
+from tests.servers import s3 as s3_server
+from tests.servers import sftp as sftp_server
+from tests.servers.postgres import Postgres
+from tests.servers.s3 import S3
+from tests.servers.sftp import Sftp
+
+SECRETS = (postgres_server.PASSWORD, s3_server.SECRET_KEY, sftp_server.PASSWORD, "test-key")
+
+_ONE_CLICK = """CUSTOMER_KEY|CONTENT_ID|INTERACTION|LINK_ID|INTERACTION_DT
+CRM-of-the-test|7745|CLICK|4|2024-06-14T05:00:00
+"""
+
+
+@pytest.fixture
+def elsewhere(
+    delivering: Project, postgres: Postgres, s3_environment: S3, known_sftp: Sftp, home: Path
+) -> Iterator[Project]:
+    """A project that keeps nothing of its own, and whose exports come by SFTP."""
+    name = delivering.folder.name.replace("_", "-")
+    shutil.copytree(PROJECT_ROOT / "examples" / "layouts", delivering.layouts)
+    shutil.copytree(PROJECT_ROOT / "examples" / "exports", known_sftp.folder / "out")
+    delivering.warehouse_name = f"ducklake:postgres:{postgres.dsn(postgres.create(f'lake-{name}'))}"
+    delivering.settings |= {
+        "SELLIGENT_EXPORTS": known_sftp.url("/out"),
+        "LEDGER": postgres.url(postgres.create(f"ledger-{name}")),
+        "WAREHOUSE_FILES": f"s3://{s3_environment.bucket(name)}/lake/",
+    }
+    yield delivering
+
+
+def test_the_examples_arrive_by_whatever_way(elsewhere: Project, segment: SegmentServer, s3: S3) -> None:
+    said = elsewhere.run()
+    assert "all                    4,379        28     4,326      4,326        0     0" in said
+    assert segment.received_ids == elsewhere.ids()
+    assert not segment.dropped
+    assert not segment.duplicates
+    counted = {table: len(elsewhere.ids(table)) for table in EVENTS}
+    assert counted == EVENTS
+
+    # Another machine with the same settings has the same tables and the same ledger.
+    other = Project(elsewhere.folder / "another-machine", dict(elsewhere.settings), elsewhere.warehouse_name)
+    other.folder.mkdir()
+    shutil.copytree(elsewhere.layouts, other.layouts)
+    requests = len(segment.requests)
+    assert "Nothing is new" in other.run()
+    assert len(segment.requests) == requests
+    assert other.command("sql", f"SELECT 4 * count(*) FROM {SCHEMA}.email_bounced").stdout.count("372") == 1
+
+    # A further export, from a place of another kind.
+    bucket = s3.bucket(f"exports-{elsewhere.folder.name.replace('_', '-')}")
+    for path in sorted((PROJECT_ROOT / "examples" / "exports").iterdir()):
+        s3.client.upload_file(str(path), bucket, f"out/{path.name}")
+    s3.client.put_object(Bucket=bucket, Key="out/ACME_interactions_20240614_0600.csv", Body=_ONE_CLICK.encode())
+    said = other.run(SELLIGENT_EXPORTS=f"s3://{bucket}/out")
+    assert "4,327" in said
+    assert segment.received_ids == elsewhere.ids()
+
+    other.settings["SELLIGENT_SUPPRESSED"] = f"s3://{bucket}/suppressed.csv"
+    s3.client.put_object(Bucket=bucket, Key="suppressed.csv", Body=b"user_id\nCRM-of-the-test\n")
+    forgotten = other.command("forget")
+    assert forgotten.returncode == 0, forgotten.stdout + forgotten.stderr
+    assert "Nothing is found any more." in forgotten.stdout
+    assert len(elsewhere.ids()) == 4326
+
+    told = [path.read_bytes() for path in elsewhere.folder.rglob("*") if path.is_file() and "sftp" not in path.parts]
+    assert len(told) > 20
+    for secret in SECRETS:
+        assert not [text for text in told if secret.encode() in text]

@@ -1,0 +1,1 @@
+"""Servers that the pipeline meets in production, real ones, on loopback."""

@@ -1,0 +1,63 @@
+"""A server on loopback that speaks S3."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from moto.server import ThreadedMotoServer
+
+SECRET_KEY = "s3-hunter2"
+_REGION = "eu-west-1"
+
+
+@dataclass(frozen=True)
+class S3:
+    """The server and what a process has to be told to reach it."""
+
+    url: str
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "zoe",
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_REGION": _REGION,
+            "AWS_DEFAULT_REGION": _REGION,
+        }
+
+    @property
+    def client(self) -> Any:
+        return boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            region_name=_REGION,
+            aws_access_key_id="zoe",
+            aws_secret_access_key=SECRET_KEY,
+        )
+
+    def bucket(self, name: str) -> str:
+        """A new and empty bucket; its name."""
+        self.client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": _REGION})
+        return name
+
+    def keys(self, bucket: str) -> set[str]:
+        """The objects in a bucket."""
+        listed = self.client.list_objects_v2(Bucket=bucket)
+        return {found["Key"] for found in listed.get("Contents", [])}
+
+
+@contextmanager
+def s3_server() -> Iterator[S3]:
+    """A server for the block."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        yield S3(f"http://{host}:{port}")
+    finally:
+        server.stop()

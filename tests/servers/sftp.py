@@ -1,0 +1,84 @@
+"""An SFTP server on loopback, which shows one folder to one user and knows who that is by a password or a key."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import asyncssh
+
+# With characters that a URL has a use for.
+PASSWORD = "sftp/hunter2@#%:"
+USER = "zoe"
+CLIENT_KEY = asyncssh.generate_private_key("ssh-ed25519")
+_HOST_KEY = asyncssh.generate_private_key("ssh-ed25519")
+
+
+class _Login(asyncssh.SSHServer):
+    def begin_auth(self, username: str) -> bool:
+        return True
+
+    def password_auth_supported(self) -> bool:
+        return True
+
+    def validate_password(self, username: str, password: str) -> bool:
+        return (username, password) == (USER, PASSWORD)
+
+    def public_key_auth_supported(self) -> bool:
+        return True
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        return username == USER and key == CLIENT_KEY.convert_to_public()
+
+
+@dataclass(frozen=True)
+class Sftp:
+    """`folder` is what the server shows as /; `host_key` is the line of known_hosts that it should be known by."""
+
+    folder: Path
+    port: int
+
+    @property
+    def host_key(self) -> str:
+        return f"[127.0.0.1]:{self.port} {_HOST_KEY.export_public_key().decode().strip()}\n"
+
+    def url(self, path: str = "/", password: str | None = PASSWORD) -> str:
+        login = USER if password is None else f"{USER}:{quote(password, safe='')}"
+        return f"sftp://{login}@127.0.0.1:{self.port}{path}"
+
+
+@contextmanager
+def sftp_server(folder: Path, port: int = 0) -> Iterator[Sftp]:
+    """A server for the block; `port` 0 is any that is free."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    def chrooted(channel: asyncssh.SSHServerChannel) -> asyncssh.SFTPServer:
+        return asyncssh.SFTPServer(channel, chroot=str(folder).encode())
+
+    async def listen() -> asyncssh.SSHAcceptor:
+        return await asyncssh.listen(
+            "127.0.0.1",
+            port,
+            server_factory=_Login,
+            server_host_keys=[_HOST_KEY],
+            sftp_factory=chrooted,
+        )
+
+    async def close(acceptor: asyncssh.SSHAcceptor) -> None:
+        acceptor.close()
+        await acceptor.wait_closed()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+
+    acceptor = asyncio.run_coroutine_threadsafe(listen(), loop).result()
+    try:
+        yield Sftp(folder, acceptor.get_port())
+    finally:
+        asyncio.run_coroutine_threadsafe(close(acceptor), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
