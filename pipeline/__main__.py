@@ -1,4 +1,4 @@
-"""The commands: `python -m pipeline run`, `replay`, `inspect`, `status`, `sql`, `forget`, `docs`, `ui`.
+"""The commands: `python -m pipeline run`, `replay`, `inspect`, `status`, `sql`, `upkeep`, `forget`, `docs`, `ui`.
 
 What a command needs is imported when it is asked for: Dagster takes seconds to import, and most commands do without.
 """
@@ -79,12 +79,24 @@ def status() -> int:
 
 @app.command()
 @click.argument("query", required=False)
-def sql(query: str | None) -> int:
+@click.option(
+    "--format", "output", type=click.Choice(["box", "csv", "json", "markdown"]), help="How answers are printed."
+)
+def sql(query: str | None, output: str | None) -> int:
     """A SQL prompt on the warehouse, read-only, that blocks no run; or the answer to one QUERY."""
     settings = load_settings()
     from pipeline.commands.sql import sql as open_prompt
 
-    return open_prompt(settings, query)
+    return open_prompt(settings, query, output)
+
+
+@app.command()
+def upkeep() -> int:
+    """Keep the warehouse small and quick: merge small files, end old snapshots, remove what nobody refers to."""
+    settings = load_settings()
+    from pipeline.commands.upkeep import upkeep as keep_up
+
+    return keep_up(settings)
 
 
 @app.command()

@@ -14,14 +14,13 @@ from pipeline.errors import PipelineError
 from pipeline.failures import fit_to_tell, reason_of
 from pipeline.findings import counted
 from pipeline.instance import fail_dead_runs
+from pipeline.jobs import MAIN_JOB, UPKEEP_JOB
 from pipeline.partitions import EXPORT_DATES, dates_of_run
 from pipeline.resources import Exports, SegmentResource, WarehouseResource
 from pipeline.settings import load_settings
 from pipeline.upkeep.assets import UPKEEP
 from pipeline.work import dates_with_new_files, unfinished_dates, withdrawn_files
 
-JOB_NAME = "selligent_to_segment"
-UPKEEP_JOB_NAME = "warehouse_upkeep"
 # A run that is none of these has ended.
 _GOING_ON = [
     dg.DagsterRunStatus.QUEUED,
@@ -32,7 +31,7 @@ _GOING_ON = [
 ]
 
 selligent_to_segment = dg.define_asset_job(
-    JOB_NAME,
+    MAIN_JOB,
     selection=dg.AssetSelection.all() - dg.AssetSelection.assets(UPKEEP),
     partitions_def=EXPORT_DATES,
     description="From export files to delivered events, for a date or a range of dates.",
@@ -40,12 +39,12 @@ selligent_to_segment = dg.define_asset_job(
 
 
 warehouse_upkeep = dg.define_asset_job(
-    UPKEEP_JOB_NAME,
+    UPKEEP_JOB,
     selection=dg.AssetSelection.assets(UPKEEP),
     description="Small files merged, old snapshots ended, so that a year of runs stays as quick as the first week.",
 )
 warehouse_upkeep_weekly = dg.ScheduleDefinition(
-    name=f"{UPKEEP_JOB_NAME}_weekly",
+    name=f"{UPKEEP_JOB}_weekly",
     job=warehouse_upkeep,
     cron_schedule="0 3 * * 0",
     execution_timezone="UTC",
@@ -53,7 +52,7 @@ warehouse_upkeep_weekly = dg.ScheduleDefinition(
 )
 
 
-@dg.schedule(name=f"{JOB_NAME}_daily", job=selligent_to_segment, cron_schedule="0 6 * * *", execution_timezone="UTC")
+@dg.schedule(name=f"{MAIN_JOB}_daily", job=selligent_to_segment, cron_schedule="0 6 * * *", execution_timezone="UTC")
 def selligent_to_segment_daily(
     context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource, segment: SegmentResource
 ) -> list[dg.RunRequest]:
@@ -147,7 +146,7 @@ def _digest(texts: Sequence[str]) -> str:
 
 def _dates_of_runs(instance: dg.DagsterInstance) -> list[ExportDates]:
     """The dates of the main job's runs that are queued or going on."""
-    runs = instance.get_runs(dg.RunsFilter(job_name=JOB_NAME, statuses=_GOING_ON))
+    runs = instance.get_runs(dg.RunsFilter(job_name=MAIN_JOB, statuses=_GOING_ON))
     return [dates_of_run(run.tags) for run in runs]
 
 
@@ -157,7 +156,7 @@ def failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
     """A run that failed, whoever started it, is told to ALERT_WEBHOOK."""
     run = context.dagster_run
     # Materialising assets from the UI has a job of Dagster's own.
-    if run.job_name not in (JOB_NAME, "__ASSET_JOB"):
+    if run.job_name not in (MAIN_JOB, "__ASSET_JOB"):
         return None
     try:
         settings = load_settings()
@@ -167,7 +166,7 @@ def failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
         error = "; ".join(dict.fromkeys(map(reason_of, failures))) or context.failure_event.message or ""
         dates = dates_of_run(run.tags)
         alert = Alert(
-            job=JOB_NAME,
+            job=MAIN_JOB,
             run_id=run.run_id,
             dates="no date in particular" if dates == EVERY_DATE else str(dates),
             steps=[str(failure.step_key).replace("__", "/") for failure in failures],

@@ -6,11 +6,20 @@ from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-console = Console(stderr=True, highlight=False, soft_wrap=True)
-_SHOWN = ("dagster/partition_row_count", "events", "delivered", "written", "batches", "dead", "waiting")
+from pipeline.console import err as console
+
+# Numbers of a materialisation that are worth a word, and the word.
+_SHOWN = {
+    "dagster/partition_row_count": "rows",
+    "events": "events",
+    "delivered": "delivered",
+    "requests_written": "requests written",
+    "batches": "batches",
+    "waiting": "waiting",
+    "dead": "dead",
+}
 # What dagster-dbt says of each call, which tells a person nothing.
 _OF_NO_INTEREST = ("A dbt subsetted execution is", "Running dbt command", "Finished dbt command")
 
@@ -40,14 +49,13 @@ class _Display(logging.Handler):
 
     def _materialized(self, event: dg.DagsterEvent) -> None:
         materialization = event.step_materialization_data.materialization
-        numbers = {
-            key.split("/")[-1].replace("partition_row_count", "rows"): entry.value
+        words = ", ".join(
+            f"{entry.value:,} {_SHOWN[key]}"
             for key, entry in materialization.metadata.items()
             if key in _SHOWN and isinstance(entry.value, int)
-        }
-        words = ", ".join(f"{value:,} {name}" for name, value in numbers.items())
+        )
         line = f"{materialization.asset_key.to_user_string():<32} {words}"
-        if line != getattr(self, "_last", None):
+        if words and line != getattr(self, "_last", None):
             self._last = line
             console.print(line)
 

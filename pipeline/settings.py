@@ -37,6 +37,8 @@ SEGMENT_DOMAINS = {"us": ("api.segment.io",), "eu": ("events.eu1.segmentapis.com
 PUBLIC_APIS = {"us": "https://api.segmentapis.com", "eu": "https://eu1.api.segmentapis.com"}
 PUBLIC_API_DOMAINS = {"us": ("api.segmentapis.com",), "eu": ("eu1.api.segmentapis.com",)}
 RESERVED_SCHEMAS = {"raw", "staging", "delivery", "main", "temp", "system", "information_schema", "pg_catalog"}
+# Variables that others read: credentials of the places where files lie.
+_HANDED_ON = ("AWS_", "AZURE_")
 SECRETS = {
     "SEGMENT_WRITE_KEY",
     "WAREHOUSE",
@@ -289,12 +291,15 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """The settings as they stand now.
+    """The settings as they stand now. What `.env` says of S3 and Azure is put into the environment, for who reads it.
 
     Raises:
         SettingsError: naming every setting that is wrong, in one line.
     """
     faults = _misspelled()
+    for name, value in dotenv_values(_env_file()).items():
+        if name.startswith(_HANDED_ON) and value:
+            os.environ.setdefault(name, value)
     try:
         settings = Settings()
     except ValidationError as error:

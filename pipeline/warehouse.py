@@ -42,7 +42,7 @@ _OUTBOX_ROW_GROUPS = (
 # Extensions whose signatures this process has checked: they are in its memory from then on, and not loaded anew.
 _CHECKED: set[str] = set()
 
-_NO_WAREHOUSE = "There is no warehouse yet; `make run` makes it."
+NO_WAREHOUSE = "There is no warehouse yet; `make run` makes it."
 
 # What tables of a former version lack.
 _LATER_COLUMNS = (
@@ -150,7 +150,7 @@ class Warehouse:
             WarehouseError: there is nothing to read, or it can't be opened.
         """
         if self.catalog_file is not None and not self.exists():  # a server says so itself
-            raise WarehouseError(_NO_WAREHOUSE)
+            raise WarehouseError(NO_WAREHOUSE)
         with self._connected(read_only=True) as connection:
             yield connection
 
@@ -321,7 +321,7 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 def _attach_failure(warehouse: Warehouse, message: str) -> str:
     """The sentence for a person; the driver's own words can hold a password, so they are not repeated."""
     if _NOT_MADE.search(message):
-        return _NO_WAREHOUSE
+        return NO_WAREHOUSE
     name = str(warehouse.catalog_file or "the PostgreSQL catalog")
     if _LOCKED.search(message):
         return f"WAREHOUSE: {name} is locked by another process; wait for it, or use a DuckLake, which can be shared."

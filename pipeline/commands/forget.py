@@ -9,7 +9,7 @@ import dagster as dg
 import duckdb
 from rich.table import Table
 
-from pipeline.commands.tables import console as out
+from pipeline.console import out
 from pipeline.errors import SettingsError
 from pipeline.forgetting import files, proof, rows
 from pipeline.forgetting.needles import Needles, found_in

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from rich.table import Table
 
 from pipeline.catalog import EVENTS
-from pipeline.commands.tables import console as out
+from pipeline.console import out
 from pipeline.dates import EVERY_DATE, ExportDates
 from pipeline.errors import SettingsError
 from pipeline.origin import check_origin

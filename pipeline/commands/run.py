@@ -1,19 +1,16 @@
 """`python -m pipeline run`: the main job, for what is new or for the dates given."""
 
-import os
-from contextlib import redirect_stdout
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
-from pipeline.commands.tables import console as out
 from pipeline.commands.tables import show
+from pipeline.console import err, out
 from pipeline.dates import EVERY_DATE, ExportDates, ranges
 from pipeline.exports.intake import look
 from pipeline.exports.layouts import read_layouts
 from pipeline.exports.locations import ExportLocation
+from pipeline.jobs import MAIN_JOB, run_job
 from pipeline.origin import check_origin
-from pipeline.progress import console, display
 from pipeline.report.page import PAGE
 from pipeline.report.summary import summary
 from pipeline.segment.ledger import Ledger
@@ -49,7 +46,7 @@ def run(settings: Settings, dates: ExportDates | None, *, withhold: bool = False
         ExportLocation(settings.selligent_exports), read_layouts(settings.selligent_layouts), datetime.now(UTC).date()
     )
     for file in seen.waiting:
-        console.print(f"{file.file.name} waits: {file.reason}", style="yellow")
+        err.print(f"{file.file.name} waits: {file.reason}", style="yellow")
     unwanted = False
     if warehouse.exists():
         with warehouse.reading() as connection:  # one that can't be used is told before Dagster starts
@@ -82,52 +79,28 @@ def run(settings: Settings, dates: ExportDates | None, *, withhold: bool = False
 
 
 def _run_job(dates: ExportDates, *, everything: bool) -> bool:
-    # Imported here: Dagster takes seconds to import, which a run with nothing to do should not.
-    from pipeline.instance import dagster_home, fail_dead_runs, run_lock
+    span = {
+        "dagster/asset_partition_range_start": str(dates.first),
+        "dagster/asset_partition_range_end": str(dates.last),
+    }
+    if everything:
+        return bool(run_job(MAIN_JOB, f"Export dates {dates}", span).success)
+    return bool(run_job(MAIN_JOB, f"Waiting events of export dates {dates}", span, _sending()).success)
 
-    dagster_home()
-    os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
+
+def _sending() -> list[Any]:
+    # Imported here, as they import Dagster.
     import dagster as dg
 
-    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):  # dbt's own lines go to its log
-        from pipeline.definitions import defs
-        from pipeline.segment.assets import delivery_keys
-        from pipeline.segment.confirming import CONFIRMATION
+    from pipeline.segment.assets import delivery_keys
+    from pipeline.segment.confirming import CONFIRMATION
 
-        job = defs.resolve_job_def("selligent_to_segment")
-        console.print(f"Export dates {dates}" if everything else f"Waiting events of export dates {dates}")
-        last = [
-            dg.AssetKey(["delivery", "outbox"]),
-            *delivery_keys(),
-            dg.AssetKey(["delivery", "report"]),
-            CONFIRMATION,
-        ]
-        selection = None if everything else last
-        with dg.DagsterInstance.get() as instance, run_lock() as tags, display() as run_config:
-            fail_dead_runs(instance)
-            result = job.execute_in_process(
-                instance=instance,
-                run_config=run_config,
-                asset_selection=selection,
-                tags={
-                    **tags,
-                    "dagster/asset_partition_range_start": str(dates.first),
-                    "dagster/asset_partition_range_end": str(dates.last),
-                },
-                raise_on_error=False,
-            )
-    for event in result.get_failed_step_keys():
-        console.print(f"failed: {event.replace('__', '/')}: {_why(result, event)}", style="red")
-    return bool(result.success)
-
-
-def _why(result: Any, step: str) -> str:
-    """The sentence of the error that a step failed with; the innermost cause says most."""
-    # Imported here, as it imports Dagster.
-    from pipeline.failures import SEE_THE_RUN, reason_of
-
-    failures = result.filter_events(lambda event: event.is_step_failure and event.step_key == step)
-    return reason_of(failures[0]) if failures else SEE_THE_RUN
+    return [
+        dg.AssetKey(["delivery", "outbox"]),
+        *delivery_keys(),
+        dg.AssetKey(["delivery", "report"]),
+        CONFIRMATION,
+    ]
 
 
 def _tell(settings: Settings, warehouse: Warehouse, ledger: Ledger, started: datetime) -> None:
@@ -148,9 +121,9 @@ def _tell(settings: Settings, warehouse: Warehouse, ledger: Ledger, started: dat
     for reason, events in ledger.causes_of_death():
         out.print(f"{events:,} dead: {reason}")
     for name, words in odd[:_SHOWN_FILES]:
-        console.print(f"{name}: {words}", style="yellow")
+        err.print(f"{name}: {words}", style="yellow")
     if len(odd) > _SHOWN_FILES:
-        console.print(f"{len(odd) - _SHOWN_FILES} files more; raw.export_files has them all", style="yellow")
+        err.print(f"{len(odd) - _SHOWN_FILES} files more; raw.export_files has them all", style="yellow")
     if not settings.delivers and waiting:
         out.print(f"Dry run, since SEGMENT_WRITE_KEY is not set: the requests are in {DATA_DIR / 'dry_run'}")
     if PAGE.exists():

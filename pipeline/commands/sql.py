@@ -11,8 +11,8 @@ from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse, quoted
 
 
-def sql(settings: Settings, query: str | None) -> int:
-    """Open the prompt, or answer one query; the exit status of the prompt.
+def sql(settings: Settings, query: str | None, output: str | None = None) -> int:
+    """Open the prompt, or answer one query, in a format as the prompt calls them; the exit status of the prompt.
 
     Raises:
         WarehouseError: there is no warehouse, or no `duckdb` beside this Python.
@@ -30,5 +30,7 @@ def sql(settings: Settings, query: str | None) -> int:
         statements = [*warehouse.attach_statements(read_only=True), "SET TimeZone = 'UTC'"]
         statements.append(f"USE lake.{quoted(settings.schema_name)}")
         start.write_text(";\n".join(statements) + ";\n", "utf-8")
-        arguments = [prompt, "-init", str(start), *(["-c", query] if query else [])]
+        # Not by -init, which says on stderr what it reads, and keeps the user's own settings of the prompt out.
+        arguments = [prompt, "-cmd", f".read '{start}'", *([f"-{output}"] if output else [])]
+        arguments += ["-bail", "-no-init", "-c", query] if query else []
         return subprocess.run(arguments, check=False).returncode

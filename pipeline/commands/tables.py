@@ -3,14 +3,10 @@
 from collections.abc import Sequence
 
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
 
+from pipeline.console import out
 from pipeline.report.summary import NUMBERS
-
-console = Console(highlight=False, soft_wrap=True)
-if not console.is_terminal:
-    console.width = 200  # a file or another program has no edge to wrap at
 
 
 def show(table: pd.DataFrame, keys: Sequence[str]) -> None:
@@ -24,4 +20,4 @@ def show(table: pd.DataFrame, keys: Sequence[str]) -> None:
     grouped = table.groupby(list(keys), sort=False, as_index=False)[NUMBERS].sum()
     for row in grouped.itertuples(index=False):
         shown.add_row(*(str(value) for value in row[: len(keys)]), *(f"{value:,}" for value in row[len(keys) :]))
-    console.print(shown)
+    out.print(shown)

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import duckdb
+from rich.filesize import decimal
 
 from pipeline.dates import ExportDates
 from pipeline.errors import FileRefused
@@ -146,7 +147,7 @@ def _take(loader: _Loader, seen: Landed, copy: LocalCopy, before: KnownFile | No
         result = LoadedFile(seen.file.name, seen.export_date, None, "duplicate", reason=f"has the bytes of {other}")
         _remember(loader, seen, copy, result)
         return result
-    loader.log(f"reading {seen.file.name} ({seen.file.size / 1e6:.1f} MB) as {seen.layout.name}")
+    loader.log(f"reading {seen.file.name} ({decimal(seen.file.size)}) as {seen.layout.name}")
     try:
         result = _replace(loader, seen, copy)
     except FileRefused as error:

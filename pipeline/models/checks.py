@@ -30,7 +30,7 @@ CHECKS = {
 
 
 @dg.multi_asset_check(
-    name="event_checks",
+    name="staging__events__checks",
     specs=[check.spec for check in CHECKS],
     can_subset=True,
     pool=WAREHOUSE_WRITERS,  # a plain DuckDB file has no reader beside a writer

@@ -146,7 +146,7 @@ def _deliver(
             return dg.MaterializeResult(
                 metadata={
                     "dry_run": True,
-                    "written": written,
+                    "requests_written": written,
                     "waiting": before.waiting,
                     "dead": before.dead,
                     "seconds": round(time.monotonic() - started, 1),

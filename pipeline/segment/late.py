@@ -17,7 +17,7 @@ CHECK = Check(
 
 
 @dg.multi_asset_check(
-    name="lateness_check",
+    name="delivery__report__checks",
     specs=[CHECK.spec],
     pool=WAREHOUSE_WRITERS,  # a plain DuckDB file has no reader beside a writer
 )

@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
-from pipeline.automation import JOB_NAME
 from pipeline.dates import ExportDates
 from pipeline.exports.loading import load
+from pipeline.jobs import MAIN_JOB
 from pipeline.resources import Exports
 from tests.end_to_end.project import Project
 from tests.end_to_end.tiny import log
@@ -29,4 +29,4 @@ def load_all(project: Project) -> None:
 def going_on(
     instance: dg.DagsterInstance, status: dg.DagsterRunStatus = dg.DagsterRunStatus.STARTED, **tags: str
 ) -> dg.DagsterRun:
-    return instance.add_run(dg.DagsterRun(job_name=JOB_NAME, status=status, tags=tags))
+    return instance.add_run(dg.DagsterRun(job_name=MAIN_JOB, status=status, tags=tags))

@@ -15,9 +15,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pipeline.alerting import Alert, tell
-from pipeline.automation import JOB_NAME, failed_runs
+from pipeline.automation import failed_runs
 from pipeline.failures import fit_to_tell
 from pipeline.instance import LOCK_TAG, fail_dead_runs
+from pipeline.jobs import MAIN_JOB
 from pipeline.partitions import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
 from pipeline.settings import load_settings
 from tests.automation.daily import TUESDAY, WEDNESDAY, going_on
@@ -57,7 +58,7 @@ def raw() -> None:
     raise ValueError(f"login of zoe@example.com with {SECRET} failed")
 
 
-@dg.job(name=JOB_NAME, executor_def=dg.in_process_executor)
+@dg.job(name=MAIN_JOB, executor_def=dg.in_process_executor)
 def failing() -> None:
     raw()
 

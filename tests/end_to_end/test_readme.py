@@ -82,7 +82,8 @@ COMMANDS: Mapping[str, By | Only] = {
     "python -m pipeline inspect FILE": STORY,
     "python -m pipeline inspect FILE > draft.yml": STORY,
     "python -m pipeline status": STORY,
-    "python -m pipeline sql [QUERY]": STORY,
+    "python -m pipeline sql [--format FORMAT] [QUERY]": STORY,
+    "python -m pipeline upkeep": STORY,
     "python -m pipeline forget": By(
         "end_to_end/test_forget.py",
         "test_a_person_on_the_list_is_not_loaded_not_sent_and_then_forgotten_everywhere",
@@ -174,7 +175,9 @@ def test_the_commands_do_what_the_readme_says(copied: Copy) -> None:
     assert "Nothing is new" in copied.sh(".venv/bin/python -m pipeline run").stdout
 
     assert "4326" in copied.sh("make sql", "SELECT count(*) FROM tracks;\n").stdout
-    assert "4326" in copied.sh(".venv/bin/python -m pipeline sql 'SELECT count(*) FROM tracks'").stdout
+    said = copied.sh(".venv/bin/python -m pipeline sql --format csv 'SELECT count(*) AS events FROM tracks'")
+    assert (said.stdout, said.stderr) == ("events\n4326\n", "")
+    assert "snapshots" in copied.sh(".venv/bin/python -m pipeline upkeep").stdout
     assert "2024-06-13" in copied.sh(".venv/bin/python -m pipeline status").stdout
     replay = ".venv/bin/python -m pipeline replay --event email_opened --reason late --date 2024-06-11"
     assert "No dead event is meant" in copied.sh(replay).stdout

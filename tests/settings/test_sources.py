@@ -1,5 +1,6 @@
 """Settings come from the environment or from `.env`; what is not set has its default."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,22 @@ def test_absolute_paths_and_urls_stay_as_they_are(environment: Environment) -> N
 
 
 # Where settings come from
+
+
+def test_credentials_of_places_are_handed_on_to_those_who_read_them(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_REGION", "AWS_ACCESS_KEY_ID", "AZURE_STORAGE_ACCOUNT_NAME", "OTHER_KEY"):
+        monkeypatch.setenv(name, "to be put back")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    environment.env_file.write_text(
+        "AWS_REGION=us-east-1\nAWS_ACCESS_KEY_ID=zoe\nAZURE_STORAGE_ACCOUNT_NAME=acme\nOTHER_KEY=1\n"
+    )
+    environment.load()
+    assert os.environ["AWS_REGION"] == "eu-west-1", "the environment counts for more"
+    assert (os.environ["AWS_ACCESS_KEY_ID"], os.environ["AZURE_STORAGE_ACCOUNT_NAME"]) == ("zoe", "acme")
+    assert "OTHER_KEY" not in os.environ
 
 
 def test_settings_are_read_from_the_env_file(environment: Environment) -> None:
