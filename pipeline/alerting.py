@@ -1,4 +1,4 @@
-"""A failed run is told to ALERT_WEBHOOK. That the alert itself fails must never fail anything."""
+"""A run is told to ALERT_WEBHOOK. That the alert itself fails must never fail anything."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -16,20 +16,23 @@ _TIMEOUT_SECONDS = 10
 
 @dataclass(frozen=True)
 class Alert:
-    """A run that failed: which, of which export dates, where, and why."""
+    """A run that failed, or that warns: which, of which export dates, at which steps or assets, and why."""
 
     job: str
     run_id: str
     dates: str
     steps: Sequence[str]
     error: str
+    failed: bool = True
 
     def as_json(self) -> dict[str, str | Sequence[str]]:
         """The body; `text` is what Slack, Teams and Mattermost show of it."""
         link = f"{os.environ.get(UI_URL_VARIABLE, DEFAULT_UI_URL).rstrip('/')}/runs/{self.run_id}"
         where = f" at {', '.join(self.steps)}" if self.steps else ""
+        outcome = "failed" if self.failed else "warns"
         return {
-            "text": f"{self.job} of {self.dates} failed{where}: {self.error} {link}",
+            "text": f"{self.job} of {self.dates} {outcome}{where}: {self.error} {link}",
+            "severity": "error" if self.failed else "warning",
             "job": self.job,
             "partition": self.dates,
             "step": ", ".join(self.steps),

@@ -1,4 +1,4 @@
-"""When things run: the job, its schedule, the sensor that looks for new exports, and the alert of a failed run."""
+"""When things run: the jobs, their schedules, and the sensor that looks for new exports."""
 
 import hashlib
 import json
@@ -8,16 +8,13 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
-from pipeline.alerting import Alert, tell
-from pipeline.dates import EVERY_DATE, ExportDates
+from pipeline.dates import ExportDates
 from pipeline.errors import PipelineError
-from pipeline.failures import fit_to_tell, reason_of
 from pipeline.findings import counted
 from pipeline.instance import fail_dead_runs
 from pipeline.jobs import MAIN_JOB, UPKEEP_JOB
 from pipeline.partitions import EXPORT_DATES, dates_of_run
 from pipeline.resources import Exports, SegmentResource, WarehouseResource
-from pipeline.settings import load_settings
 from pipeline.upkeep.assets import UPKEEP
 from pipeline.work import dates_with_new_files, unfinished_dates, withdrawn_files
 
@@ -148,31 +145,3 @@ def _dates_of_runs(instance: dg.DagsterInstance) -> list[ExportDates]:
     """The dates of the main job's runs that are queued or going on."""
     runs = instance.get_runs(dg.RunsFilter(job_name=MAIN_JOB, statuses=_GOING_ON))
     return [dates_of_run(run.tags) for run in runs]
-
-
-# All code locations: a run of the command line belongs to none, and a sensor of one location would not see it.
-@dg.run_failure_sensor(name="failed_runs", monitor_all_code_locations=True, minimum_interval_seconds=30)
-def failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
-    """A run that failed, whoever started it, is told to ALERT_WEBHOOK."""
-    run = context.dagster_run
-    # Materialising assets from the UI has a job of Dagster's own.
-    if run.job_name not in (MAIN_JOB, "__ASSET_JOB"):
-        return None
-    try:
-        settings = load_settings()
-        if settings.alert_webhook is None:
-            return None
-        failures = context.get_step_failure_events()
-        error = "; ".join(dict.fromkeys(map(reason_of, failures))) or context.failure_event.message or ""
-        dates = dates_of_run(run.tags)
-        alert = Alert(
-            job=MAIN_JOB,
-            run_id=run.run_id,
-            dates="no date in particular" if dates == EVERY_DATE else str(dates),
-            steps=[str(failure.step_key).replace("__", "/") for failure in failures],
-            error=fit_to_tell(error, settings),
-        )
-        tell(alert, settings, context.log.warning)
-    except Exception as error:  # whatever it is: a report that fails must fail nothing, nor be tried for ever
-        context.log.warning(f"Run {run.run_id} could not be reported ({type(error).__name__}).")
-    return None

@@ -3,7 +3,6 @@
 import dagster as dg
 
 from pipeline.automation import (
-    failed_runs,
     new_exports,
     selligent_to_segment,
     selligent_to_segment_daily,
@@ -17,6 +16,7 @@ from pipeline.presenting import presented
 from pipeline.progress import progress_logger
 from pipeline.report.assets import report
 from pipeline.resources import Exports, SegmentResource, WarehouseResource
+from pipeline.run_alerts import failed_runs, warned_runs
 from pipeline.segment.assets import deliveries, outbox
 from pipeline.segment.confirming import confirmation
 from pipeline.segment.late import lateness_check
@@ -31,7 +31,7 @@ defs = dg.Definitions(
     asset_checks=[event_checks, lateness_check],
     jobs=[selligent_to_segment, warehouse_upkeep],
     schedules=[selligent_to_segment_daily, warehouse_upkeep_weekly],
-    sensors=[new_exports, failed_runs],
+    sensors=[new_exports, failed_runs, warned_runs],
     resources={
         "exports": Exports(),
         "warehouse": WarehouseResource(),

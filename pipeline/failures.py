@@ -1,5 +1,6 @@
 """Why a step failed, in one sentence, without what must not be told."""
 
+import os
 from collections.abc import Iterator
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
@@ -14,6 +15,11 @@ HIDDEN = "***"
 _LONGEST = 1000
 # A password of fewer characters than this would blank half a sentence.
 _SHORTEST_SECRET = 4
+# Variables of S3 and Azure that hold secrets.
+_CREDENTIALS = (
+    *("AWS_SECRET", "AWS_SESSION_TOKEN"),
+    *(f"AZURE_STORAGE_{name}" for name in ("ACCOUNT_KEY", "CONNECTION_STRING", "SAS_TOKEN", "CLIENT_SECRET")),
+)
 
 
 def reason_of(event: dg.DagsterEvent) -> str:
@@ -37,6 +43,9 @@ def fit_to_tell(text: str, settings: Settings) -> str:
 
 
 def _secrets(settings: Settings) -> Iterator[str]:
+    for name, value in os.environ.items():
+        if name.startswith(_CREDENTIALS) and len(value) >= _SHORTEST_SECRET:
+            yield value
     for secret in (settings.segment_write_key, settings.segment_public_api_token, settings.alert_webhook):
         if secret is not None:
             yield secret.get_secret_value()

@@ -11,7 +11,7 @@ from pipeline.checking import Check, results
 from pipeline.dates import ExportDates
 from pipeline.exports.checks import rows_accounted_for
 from pipeline.exports.loading import Loaded, load
-from pipeline.exports.oddities import future_events, missing_dates, unknown_codes, unusual_volumes
+from pipeline.exports.oddities import future_events, missing_dates, unknown_codes, unread_files, unusual_volumes
 from pipeline.origin import ensure_origin
 from pipeline.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.resources import Exports, WarehouseResource
@@ -51,6 +51,11 @@ ACCOUNTS = Check(
     "Rows in a file = events + skipped + rejected + suppressed, file by file.",
     blocking=True,
 )
+FILES = Check(
+    "every_file_is_read",
+    _key("export_files"),
+    "No file of these dates is refused, and no new one is left alone since no layout matches its name.",
+)
 ODDITIES = {
     Check(
         "no_event_is_of_the_future",
@@ -83,7 +88,7 @@ ODDITIES = {
         dg.AssetSpec(_key(table), group_name="raw", description=description, kinds={"csv", "duckdb"}, skippable=True)
         for table, description in _DESCRIPTIONS.items()
     ],
-    check_specs=[check.spec for check in (ACCOUNTS, *ODDITIES)],
+    check_specs=[check.spec for check in (ACCOUNTS, FILES, *ODDITIES)],
     can_subset=True,
     partitions_def=EXPORT_DATES,
     backfill_policy=ONE_RUN,
@@ -93,13 +98,13 @@ def raw(
     context: dg.AssetExecutionContext, config: LoadConfig, exports: Exports, warehouse: WarehouseResource
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Read each export file of these dates once, by its bytes; one that is known already is left alone."""
-    dates, started = dates_of(context), time.monotonic()
+    dates, now, started = dates_of(context), datetime.now(UTC), time.monotonic()
     look = exports.look()
     with warehouse.open().writing() as connection:
         ensure_origin(connection, exports.settings())
         for file in look.waiting:
             context.log.info(f"{file.file.name} waits: {file.reason}")
-        people = refresh(connection, exports.suppressed(), datetime.now(UTC))
+        people = refresh(connection, exports.suppressed(), now)
         loaded = load(
             connection,
             exports.location(),
@@ -110,6 +115,7 @@ def raw(
             log=context.log.info,
         )
         accounts = rows_accounted_for(connection, dates)
+        files = unread_files(connection, dates, now)
         oddities = {check: found(connection, dates) for check, found in ODDITIES.items()}
         counts = _rows_in_tables(connection, dates)
         rows = preview(
@@ -124,7 +130,7 @@ def raw(
         if key == _key("events"):
             metadata |= {"preview": rows, "rows_per_second": round(loaded.total("rows") / seconds)}
         yield dg.MaterializeResult(asset_key=key, metadata=metadata)
-    yield from results({ACCOUNTS: accounts, **oddities}, context.selected_asset_check_keys)
+    yield from results({ACCOUNTS: accounts, FILES: files, **oddities}, context.selected_asset_check_keys)
 
 
 def _rows_in_tables(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> dict[str, int]:

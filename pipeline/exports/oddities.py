@@ -1,6 +1,6 @@
 """What is odd about the exports of some dates although every row is accounted for: counted in `raw`."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import duckdb
 
@@ -20,6 +20,36 @@ VOLUME_LEAST_WEEKS = 3
 VOLUME_LOW, VOLUME_HIGH = 0.5, 2.0
 
 _LONGEST_CODE = 40
+
+# A file that no layout matches is told when it is first seen: it may be none of ours, and stay there for ever.
+_UNREAD = """
+    SELECT name, status, reason FROM raw.export_files
+    WHERE (status = 'refused' AND export_date BETWEEN $1 AND $2) OR (status = 'unmatched' AND loaded_at >= $3)
+    ORDER BY status, name
+"""
+
+
+def unread_files(connection: duckdb.DuckDBPyConnection, dates: ExportDates, since: datetime) -> Finding:
+    """Files of these dates that were refused, and those of any date that were found to match no layout `since` then."""
+    found = connection.execute(_UNREAD, [dates.first, dates.last, since]).fetchall()
+    refused = [f"{name} ({reason})" for name, status, reason in found if status == "refused"]
+    unmatched = [f"{name} ({reason})" for name, status, reason in found if status == "unmatched"]
+    numbers = {"refused": len(refused), "unmatched": len(unmatched)}
+    if not found:
+        return Finding(True, "Every file was read.", numbers)
+    sentences = []
+    if refused:
+        sentences.append(
+            f"{counted(len(refused), 'file')} refused: {some(refused, '; ')}. Have the file sent again, or put its "
+            "layout right; the next run looks at it again."
+        )
+    if unmatched:
+        sentences.append(
+            f"{counted(len(unmatched), 'file')} left alone: {some(unmatched, '; ')}. If it is an export, "
+            "`python -m pipeline inspect FILE` drafts a layout for it."
+        )
+    return Finding(False, " ".join(sentences), numbers)
+
 
 _UNKNOWN_CODES = """
     SELECT layout, event_code, count(*) AS rows, count(DISTINCT file) AS files, min(file) AS file

@@ -15,11 +15,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pipeline.alerting import Alert, tell
-from pipeline.automation import failed_runs
 from pipeline.failures import fit_to_tell
 from pipeline.instance import LOCK_TAG, fail_dead_runs
 from pipeline.jobs import MAIN_JOB
 from pipeline.partitions import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
+from pipeline.run_alerts import failed_runs, warned_runs
 from pipeline.settings import load_settings
 from tests.automation.daily import TUESDAY, WEDNESDAY, going_on
 from tests.end_to_end.project import Project
@@ -63,19 +63,20 @@ def failing() -> None:
     raw()
 
 
-REPOSITORY = dg.Definitions(jobs=[failing], sensors=[failed_runs]).get_repository_def()
+REPOSITORY = dg.Definitions(jobs=[failing], sensors=[failed_runs, warned_runs]).get_repository_def()
 
 
 class Monitor:
-    """The daemon's look at runs that failed."""
+    """The daemon's look at runs that failed, and at those that warn."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self.instance = instance
-        self.cursor: str | None = None
+        self._cursors: dict[str, str | None] = {}
 
     def looks(self) -> None:
-        context = dg.build_sensor_context(self.instance, self.cursor, repository_def=REPOSITORY)
-        self.cursor = failed_runs.evaluate_tick(context).cursor
+        for sensor in (failed_runs, warned_runs):
+            context = dg.build_sensor_context(self.instance, self._cursors.get(sensor.name), repository_def=REPOSITORY)
+            self._cursors[sensor.name] = sensor.evaluate_tick(context).cursor
 
 
 @pytest.fixture
@@ -88,6 +89,27 @@ def monitor(instance: dg.DagsterInstance, project: Project) -> Monitor:
 def fail(instance: dg.DagsterInstance, **tags: str) -> str:
     """A run as the command line makes it: in its own process, of no code location."""
     return failing.execute_in_process(instance=instance, raise_on_error=False, tags=tags).run_id
+
+
+def warn(instance: dg.DagsterInstance, *, holds: bool, **tags: str) -> str:
+    """A run that goes well, in which a check of severity WARN holds or does not."""
+
+    specs = [dg.AssetCheckSpec(name, asset="links") for name in ("names", "sums")]
+
+    @dg.multi_asset_check(name="raw", specs=specs)
+    def checks() -> Iterator[dg.AssetCheckResult]:
+        yield dg.AssetCheckResult(passed=True, check_name="sums", asset_key="links")
+        yield dg.AssetCheckResult(
+            passed=holds,
+            check_name="names",
+            asset_key="links",
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"zoe@example.com has no name ({SECRET})",
+        )
+
+    job = dg.define_asset_job(MAIN_JOB, selection=dg.AssetSelection.all_asset_checks())
+    defs = dg.Definitions(asset_checks=[checks], jobs=[job], executor=dg.in_process_executor)
+    return defs.resolve_job_def(MAIN_JOB).execute_in_process(instance=instance, tags=tags).run_id
 
 
 @pytest.fixture
@@ -112,6 +134,7 @@ def test_a_failed_run_is_told_once_with_what_a_person_needs(
     assert hook.told == [
         {
             "text": f"selligent_to_segment of 2024-06-11 failed at raw: {error} {link}",
+            "severity": "error",
             "job": "selligent_to_segment",
             "partition": "2024-06-11",
             "step": "raw",
@@ -163,6 +186,20 @@ def test_a_webhook_that_nobody_answers_fails_nothing_and_is_not_named(
     said: list[str] = []
     assert not tell(Alert("job", "run", TUESDAY, [], "broken"), load_settings(), said.append)
     assert said == ["ALERT_WEBHOOK could not be reached (ConnectionError); run run is not reported there."]
+
+
+def test_a_run_that_warns_is_told_once_and_one_that_does_not_is_not(
+    monitor: Monitor, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    warn(monitor.instance, holds=True, **{PARTITION_TAG: WEDNESDAY})
+    run = warn(monitor.instance, holds=False, **{PARTITION_TAG: TUESDAY})
+    monitor.looks()
+    monitor.looks()
+    [told] = hook.told
+    words = "names: z***@example.com has no name (***)"
+    assert told["text"] == f"selligent_to_segment of 2024-06-11 warns at links: {words} {told['run_url']}"
+    assert (told["severity"], told["error"], told["run_id"]) == ("warning", words, run)
 
 
 def test_without_a_webhook_nobody_is_told(monitor: Monitor) -> None:

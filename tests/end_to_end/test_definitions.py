@@ -20,6 +20,7 @@ ASSETS = {
     "warehouse/upkeep",
 }
 WARNINGS = {
+    "every_file_is_read",
     "every_event_code_is_known",
     "no_date_is_missing",
     "volume_is_as_usual",
@@ -88,7 +89,7 @@ def test_every_step_is_an_asset_and_every_test_is_a_check(project: Project) -> N
     assert (shown["jobs"], shown["schedules"], shown["sensors"]) == (
         ["selligent_to_segment", "warehouse_upkeep"],
         ["selligent_to_segment_daily", "warehouse_upkeep_weekly"],
-        ["new_exports", "failed_runs"],
+        ["new_exports", "failed_runs", "warned_runs"],
     )
     # Upkeep has no dates, and no run waits for it.
     assert shown["of_jobs"]["warehouse_upkeep"] == ["warehouse/upkeep"]

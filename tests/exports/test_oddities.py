@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from pipeline.dates import ExportDates
-from pipeline.exports.oddities import future_events, missing_dates, unknown_codes, unusual_volumes
-from tests.exports.desk import CODED, EVERY_DATE, NOW, Desk, layout
+from pipeline.exports.oddities import future_events, missing_dates, unknown_codes, unread_files, unusual_volumes
+from tests.exports.desk import CODED, EVERY_DATE, HEADER, NOW, ZOE, Desk, layout
 
 TUESDAY = date(2024, 6, 11)
 OF_TUESDAY = ExportDates(TUESDAY, TUESDAY)
@@ -35,6 +35,33 @@ def had(desk: Desk, *exports: tuple[date, int], layout_name: str = "opens") -> N
 
 def days(first: date, number: int, every: int = 1) -> list[date]:
     return [first + timedelta(days=every * place) for place in range(number)]
+
+
+def test_a_file_that_was_read_is_not_told(desk: Desk) -> None:
+    desk.put("opens.csv", HEADER + ZOE)
+    desk.load()
+    assert unread_files(desk.connection, EVERY_DATE, NOW).holds
+
+
+def test_files_that_nothing_was_made_of_are_told(desk: Desk) -> None:
+    desk.put("opens.csv", b"%PDF-1.7")
+    desk.put("notes.txt", "Tuesday's opens are late.")
+    desk.load()
+    found = unread_files(desk.connection, EVERY_DATE, NOW)
+    assert not found.holds
+    assert not found.grave
+    assert found.numbers == {"refused": 1, "unmatched": 1}
+    assert found.sentence.startswith("1 file refused: opens.csv (")
+    assert "Have the file sent again, or put its layout right" in found.sentence
+    assert "1 file left alone: notes.txt (" in found.sentence
+
+    later = unread_files(desk.connection, EVERY_DATE, NOW + timedelta(days=1))
+    assert later.numbers == {"refused": 1, "unmatched": 0}, "what is none of ours is told once"
+    assert unread_files(desk.connection, ExportDates(date(2020, 1, 1), date(2020, 1, 1)), NOW + timedelta(days=1)).holds
+
+    desk.put("opens.csv", HEADER + ZOE)
+    desk.load()
+    assert unread_files(desk.connection, EVERY_DATE, NOW + timedelta(days=1)).holds
 
 
 def test_listed_codes_are_known(coded: Desk) -> None:
