@@ -125,9 +125,13 @@ def docs(port: int, serve: bool) -> int:
 def ui(port: int, host: str) -> None:
     """Dagster's UI on this machine, daemon included."""
     load_settings()
-    from pipeline.instance import dagster_home
+    import dagster as dg
+
+    from pipeline.instance import dagster_home, fail_dead_runs
 
     dagster_home()
+    with dg.DagsterInstance.get() as instance:  # where the machine went down, their slots would be taken for days
+        fail_dead_runs(instance)
     os.environ.setdefault("DAGSTER_UI_URL", f"http://127.0.0.1:{port}")  # where an alert's link leads
     os.chdir(PROJECT_ROOT)
     # A shell script starts what it puts in the background deaf to SIGINT, and Dagster would take that over.

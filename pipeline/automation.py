@@ -103,7 +103,7 @@ def new_exports(
     A file that was loaded and is gone from its folder asks for nothing: most are moved away on purpose, and their rows
     stay. It is told once.
     """
-    fail_dead_runs(context.instance)  # of the command line; else their dates would be taken for being run
+    fail_dead_runs(context.instance)  # else their dates would be taken for being run
     place = warehouse.open()
     try:
         look = exports.look()

@@ -56,16 +56,42 @@ def run_lock() -> Iterator[dict[str, str]]:
         PipelineError: somebody needs to be alone.
     """
     path = _locks() / f"{os.getpid()}.lock"
-    with FileLock(path):
-        if _is_held(_locks() / _ALONE):
-            raise PipelineError("People are being forgotten; run again when that is done.")
+    with _holding(path):
         yield {LOCK_TAG: str(path)}
-    path.unlink(missing_ok=True)
+
+
+@contextmanager
+def alive(run_id: str) -> Iterator[None]:
+    """Say of a run that its process lives, whoever started it: Dagster itself does not know after a crash.
+
+    Raises:
+        PipelineError: somebody needs to be alone.
+    """
+    with _holding(_lock_of(run_id)):
+        yield
+
+
+@contextmanager
+def _holding(path: Path) -> Iterator[None]:
+    # Held before it has its name and gone before it is let go, so that nobody finds it there and not held.
+    unnamed = path.with_suffix(f".{os.getpid()}")
+    with FileLock(unnamed):
+        unnamed.rename(path)
+        try:
+            if _is_held(_locks() / _ALONE):
+                raise PipelineError("People are being forgotten; run again when that is done.")
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _lock_of(run_id: str) -> Path:
+    return _locks() / f"run-{run_id}.lock"
 
 
 @contextmanager
 def alone(instance: dg.DagsterInstance) -> Iterator[None]:
-    """No run goes on, from the command line or the UI, and none from the command line begins.
+    """No run goes on, from the command line or the UI, and none comes to its first step.
 
     Both sides take their lock before they look at the other's, so never do both go on.
 
@@ -94,13 +120,18 @@ def _locks() -> Path:
 
 
 def fail_dead_runs(instance: dg.DagsterInstance) -> None:
-    """Runs of the command line whose process is gone have failed, and hold no slot of a pool any more."""
+    """Runs whose process is gone have failed, and hold no slot of a pool any more.
+
+    A run of the service that has not come to its first step has no lock yet: of those Dagster looks after itself.
+    """
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
-        path = run.tags.get(LOCK_TAG)
-        if path is None or _is_held(Path(path)):
+        of_the_command_line = run.tags.get(LOCK_TAG)
+        path = Path(of_the_command_line or _lock_of(run.run_id))
+        if _is_held(path) or (not of_the_command_line and not path.exists()):
             continue
         instance.report_run_failed(run, "The process of this run was killed. What it had not finished is run again.")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+        path.unlink(missing_ok=True)
 
 
 def _is_held(path: Path) -> bool:

@@ -4,7 +4,7 @@ secret is shown in the UI or stored with a run.
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
@@ -14,6 +14,7 @@ from pydantic import PrivateAttr
 from pipeline.exports.intake import Look, look_twice
 from pipeline.exports.layouts import read_layouts
 from pipeline.exports.locations import ExportLocation
+from pipeline.instance import alive
 from pipeline.segment.breaker import Breaker
 from pipeline.segment.client import SegmentClient
 from pipeline.segment.delivery import CURRENT_DAYS, History
@@ -47,7 +48,14 @@ class Exports(dg.ConfigurableResource):
 
 
 class WarehouseResource(dg.ConfigurableResource):
-    """The warehouse that WAREHOUSE names."""
+    """The warehouse that WAREHOUSE names. Every run has it, so that it also says that the run's process lives."""
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["WarehouseResource"]:
+        """For a run, or for a look of a sensor or a schedule."""
+        of_a_run = context.run_id is not None and context.instance is not None and context.instance.is_persistent
+        with alive(str(context.run_id)) if of_a_run else nullcontext():
+            yield self
 
     def open(self) -> Warehouse:
         """The warehouse; nothing is attached yet."""

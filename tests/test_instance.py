@@ -1,11 +1,14 @@
-"""Dagster's home: what is written into it on first use, and never again."""
+"""Dagster's home: what is written into it on first use, and never again; and which of its runs live."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from pipeline.instance import dagster_home
+from pipeline.errors import PipelineError
+from pipeline.instance import alive, alone, dagster_home, fail_dead_runs, run_lock
+from tests.automation.daily import going_on
 
 
 @pytest.fixture
@@ -32,3 +35,52 @@ def test_a_configuration_that_is_there_is_the_users(home: Path) -> None:
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n", "utf-8")
     dagster_home()
     assert (home / "dagster.yaml").read_text("utf-8") == "telemetry: {enabled: false}\n"
+
+
+# Whose process lives
+
+
+@pytest.fixture
+def instance(home: Path) -> Iterator[dg.DagsterInstance]:
+    dagster_home()
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+def status_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRunStatus:
+    found = instance.get_run_by_id(run.run_id)
+    assert found is not None
+    return found.status
+
+
+def test_a_run_of_the_service_holds_a_lock_as_long_as_it_lives(instance: dg.DagsterInstance) -> None:
+    run = going_on(instance)
+    with alive(run.run_id):
+        fail_dead_runs(instance)
+        assert status_of(instance, run) is dg.DagsterRunStatus.STARTED
+        [lock] = (dagster_home() / "locks").glob("*.lock")
+        left_behind = lock.read_bytes()
+    assert list((dagster_home() / "locks").glob("*.lock")) == []
+
+    lock.write_bytes(left_behind)  # as a process that was killed leaves it
+    fail_dead_runs(instance)
+    assert status_of(instance, run) is dg.DagsterRunStatus.FAILURE
+    assert not lock.exists()
+
+
+def test_a_run_of_the_service_that_has_not_begun_is_dagsters_to_watch(instance: dg.DagsterInstance) -> None:
+    run = going_on(instance, dg.DagsterRunStatus.STARTING)
+    fail_dead_runs(instance)
+    assert status_of(instance, run) is dg.DagsterRunStatus.STARTING
+
+
+def test_whoever_needs_to_be_alone_is(instance: dg.DagsterInstance) -> None:
+    with alive("a-run"), pytest.raises(PipelineError, match="A run is going on"), alone(instance):
+        pass
+    with alone(instance):
+        for of_a_run in (alive("a-run"), run_lock()):
+            with pytest.raises(PipelineError, match="People are being forgotten"), of_a_run:
+                pass
+    with alive("a-run"):
+        pass
+    assert list((dagster_home() / "locks").glob("*.lock")) == [dagster_home() / "locks" / "alone.lock"]

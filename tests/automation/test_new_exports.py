@@ -26,12 +26,12 @@ class Daemon:
 
     def looks(self) -> dict[str, str]:
         """Dates that are asked for, with their run keys."""
-        context = dg.build_sensor_context(
+        with dg.build_sensor_context(
             self.instance,
             self.cursor,
             resources={"exports": Exports(), "warehouse": WarehouseResource()},
-        )
-        found: Any = new_exports(context)
+        ) as context:
+            found: Any = new_exports(context)
         if isinstance(found, dg.SkipReason):
             self.skipped = str(found.skip_message)
             return {}

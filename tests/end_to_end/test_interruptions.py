@@ -6,6 +6,8 @@ import subprocess
 import sys
 from collections import Counter
 
+import dagster as dg
+
 from pipeline.settings import PROJECT_ROOT
 from tests.end_to_end.project import SCHEMA, Project
 from tests.end_to_end.tiny import LAYOUTS, log
@@ -64,6 +66,28 @@ def test_one_delivery_that_failed_is_finished_alone(delivering: Project, segment
     assert delivering.materialize("delivery/email_opened", "2024-06-11")
     assert segment.received_ids == delivering.ids("tracks")
     assert not segment.duplicates
+
+
+_KILLED = """
+from tests.end_to_end.killed import dies_after
+from tests.end_to_end.materialize import main
+
+dies_after("pipeline.exports.assets:load")
+main("raw/events", "2024-06-11", "2024-06-11", "{}")
+"""
+
+
+def test_a_run_of_the_service_that_was_killed_holds_nothing(project: Project) -> None:
+    """No slot of a pool, that is, for which every later run would wait."""
+    project.with_files({"log_20240611.csv": log(["ann,m1,c1,VIEW,,2024-06-10T08:00:00Z"])}, LAYOUTS)
+    killed = [sys.executable, "-c", _KILLED]
+    assert subprocess.run(killed, env=project.environment, cwd=PROJECT_ROOT, check=False).returncode == 9
+    project.run()
+    assert len(project.ids()) == 1
+    with dg.DagsterInstance.from_config(str(project.data / "dagster")) as instance:
+        statuses = [record.dagster_run.status for record in instance.get_run_records()]
+        assert statuses == [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+        assert instance.event_log_storage.get_concurrency_info("warehouse_writers").active_slot_count == 0
 
 
 def test_loading_alone_again_changes_nothing_downstream(project: Project) -> None:
