@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pipeline import __version__
 from pipeline.catalog import INTEGRATION_NAME, INTEGRATION_VERSION, LIBRARY_NAME
-from pipeline.s3 import S3Server
 from pipeline.settings import DATA_DIR, PROJECT_ROOT, Settings
 from pipeline.warehouse import MEMORY_LIMIT, Warehouse
+from pipeline.warehouse.s3 import S3Server
 
 DBT_DIR = PROJECT_ROOT / "dbt_project"
 TARGET_DIR = DATA_DIR / "dbt"

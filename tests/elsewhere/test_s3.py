@@ -8,9 +8,9 @@ import pytest
 
 from pipeline.errors import LocationError, SettingsError, WarehouseError
 from pipeline.exports.locations import ExportLocation
-from pipeline.s3 import S3Server
 from pipeline.upkeep.tidying import tidy
 from pipeline.warehouse import Warehouse
+from pipeline.warehouse.s3 import S3Server
 from tests.servers.s3 import S3, SECRET_KEY
 
 

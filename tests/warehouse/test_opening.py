@@ -8,7 +8,8 @@ import duckdb
 import pytest
 
 from pipeline.errors import WarehouseError
-from pipeline.warehouse import _CHECKED, Warehouse
+from pipeline.warehouse import Warehouse
+from pipeline.warehouse.warehouse import _CHECKED
 from tests.lakes import ducklake_in, plain_file_in
 from tests.warehouse.asking import FILE, FILES, one
 

@@ -1,4 +1,4 @@
-"""Where the tables are kept: the one place that knows how storage is attached.
+"""How storage is attached, for readers and for one writer.
 
 A warehouse is a DuckLake (catalog in SQLite or PostgreSQL, data in Parquet) or a plain DuckDB file. It is always
 attached under the name `lake`, so that every statement reads the same for all of them.
@@ -14,14 +14,14 @@ import duckdb
 from duckdb_extensions import import_extension
 from filelock import FileLock
 
-from pipeline import s3
 from pipeline.errors import SettingsError, WarehouseError
 from pipeline.extras import missing
 from pipeline.settings import DATA_DIR, PROJECT_ROOT, Settings
+from pipeline.warehouse import s3
+from pipeline.warehouse.claims import claim
+from pipeline.warehouse.sql import ALIAS, literal
+from pipeline.warehouse.tables import make_tables
 
-ALIAS = "lake"
-# Under this name DuckDB attaches the database that a DuckLake's catalog is in.
-CATALOG = f"__ducklake_metadata_{ALIAS}"
 # Analysts' long transactions hold the catalog for a moment at most; half a minute outlasts any of them.
 BUSY_TIMEOUT_MS = 30_000
 MEMORY_LIMIT = "600MB"
@@ -30,44 +30,14 @@ MEMORY_LIMIT = "600MB"
 # files or a run deleted rows of one file again. One thread sees one moment. GLOBAL, for the connection that DuckLake
 # opens for itself.
 _ONE_MOMENT = "SET GLOBAL sqlite_disable_multithreaded_scans = true"
-# What the name of a file ends in that says whose the files beside it are.
-_CLAIM = ".warehouse"
-
-# Messages are read some batches at a time, and a row group is what is unpacked for it.
-_OUTBOX_ROW_GROUPS = (
-    f"CALL ducklake_set_option('{ALIAS}', 'parquet_row_group_size', '20480', "
-    "schema => 'delivery', table_name => 'outbox')"
-)
-
 # Extensions whose signatures this process has checked: they are in its memory from then on, and not loaded anew.
 _CHECKED: set[str] = set()
 
 NO_WAREHOUSE = "There is no warehouse yet; `make run` makes it."
 
-# What tables of a former version lack.
-_LATER_COLUMNS = (
-    "ALTER TABLE raw.export_files ADD COLUMN IF NOT EXISTS suppressed BIGINT DEFAULT 0",
-    "ALTER TABLE delivery.batches ADD COLUMN IF NOT EXISTS first_attempt_at TIMESTAMPTZ",
-    "ALTER TABLE delivery.dead_events ADD COLUMN IF NOT EXISTS batch_id VARCHAR",
-)
-
 _LOCKED = re.compile(r"could not set lock|conflicting lock|database is locked", re.IGNORECASE)
 _NOT_MADE = re.compile(r"creating a new DuckLake is explicitly disabled", re.IGNORECASE)
 _OTHER_VERSION = re.compile(r"catalog version|version number|storage version", re.IGNORECASE)
-
-RAW_TABLES = Path(__file__).parent / "exports" / "raw_tables.sql"
-COMMENTS = Path(__file__).parent / "comments.sql"
-DELIVERY_TABLES = Path(__file__).parent / "segment" / "delivery_tables.sql"
-
-
-def quoted(identifier: str) -> str:
-    """An SQL identifier, safe whatever characters it has."""
-    return '"' + identifier.replace('"', '""') + '"'
-
-
-def literal(text: str | None) -> str:
-    """An SQL text literal, safe whatever characters it has; None is NULL."""
-    return "NULL" if text is None else "'" + text.replace("'", "''") + "'"
 
 
 @dataclass(frozen=True)
@@ -172,7 +142,8 @@ class Warehouse:
             WarehouseError: it can't be opened.
         """
         with self._connected(read_only=False) as connection:
-            self._make_tables(connection)
+            if make_tables(connection, is_ducklake=self.is_ducklake) and self.is_ducklake:
+                self._claim(connection)
             yield connection
 
     @contextmanager
@@ -247,75 +218,18 @@ class Warehouse:
         attach = f"ATTACH {literal(self.place)} AS {ALIAS}" + (f" ({listed})" if listed else "")
         return [*load, attach, f"USE {ALIAS}"]
 
-    def _make_tables(self, connection: duckdb.DuckDBPyConnection) -> None:
-        found = connection.execute(
-            "SELECT table_name, comment IS NOT NULL FROM duckdb_tables() "
-            "WHERE database_name = ? AND schema_name IN ('raw', 'delivery')",
-            [ALIAS],
-        ).fetchall()
-        known = dict(found)
-        complete = {"suppressed", "withheld_dates"} <= set(known)
-        if complete and all(known.values()):
-            return
-        with transaction(connection):
-            if not complete:
-                self._run_scripts(connection, set(known))
-            # A semicolon may be in a comment, but at the end of a line it ends a statement.
-            for statement in COMMENTS.read_text("utf-8").split(";\n"):
-                if statement.strip():
-                    connection.execute(statement)
-        if self.is_ducklake:
-            if not complete:  # which a DuckLake takes of a table that it has only
-                connection.execute(_OUTBOX_ROW_GROUPS)
-            self._claim(connection)
-
-    def _run_scripts(self, connection: duckdb.DuckDBPyConnection, known: set[str]) -> None:
-        for statement in (RAW_TABLES.read_text("utf-8") + DELIVERY_TABLES.read_text("utf-8")).split(";"):
-            # Only a DuckLake lays its files out by partition, and one that has its tables has done so.
-            if statement.strip() and ((self.is_ducklake and not known) or "SET PARTITIONED BY" not in statement):
-                connection.execute(statement)
-        if known:
-            for addition in _LATER_COLUMNS:
-                connection.execute(addition)
-
     def is_alone(self, connection: duckdb.DuckDBPyConnection) -> bool:
         """Whether no other DuckLake keeps its files in the same place, as far as anybody said so there."""
-        self._claim(connection)
-        return len(self._claims(connection)) == 1
+        return self._claim(connection) == 1
 
-    def _claim(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Say in the place of the files that this DuckLake keeps its own there: two may be given one place by
-        mistake, and to either of them the other's files look like strays that nobody needs.
-        """
-        found = connection.execute(
-            f"SELECT schema_uuid FROM {CATALOG}.ducklake_schema WHERE schema_name = 'raw' AND end_snapshot IS NULL"
-        ).fetchone()
-        assert found is not None  # its tables are made
-        claim = f"{self.files}{found[0]}{_CLAIM}"
+    def _claim(self, connection: duckdb.DuckDBPyConnection) -> int:
         try:
-            if claim not in self._claims(connection):
-                connection.execute(f"COPY (SELECT 'A DuckLake keeps its files here.') TO {literal(claim)} (FORMAT csv)")
+            return claim(connection, self.files)
         except duckdb.IOException as error:  # the first that is asked of the place
             raise WarehouseError(
                 f"WAREHOUSE_FILES: {self.files} can't be used: {str(error).splitlines()[0]}; check its name and access"
                 + (", region and credentials" if self.is_in_s3 else "")
             ) from None
-
-    def _claims(self, connection: duckdb.DuckDBPyConnection) -> set[str]:
-        listed = connection.execute(f"SELECT file FROM glob({literal(f'{self.files}*{_CLAIM}')})").fetchall()
-        return {str(file) for (file,) in listed}
-
-
-@contextmanager
-def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """All of the block's statements, or none."""
-    connection.execute("BEGIN")
-    try:
-        yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
 
 
 def _attach_failure(warehouse: Warehouse, message: str) -> str:

@@ -1,0 +1,29 @@
+"""Whose Parquet files lie in a place: each DuckLake says so there.
+
+Two may be given one place by mistake, and to either of them the other's files look like strays that nobody needs.
+"""
+
+import duckdb
+
+from pipeline.warehouse.sql import CATALOG, literal
+
+# What the name of a file ends in that says whose the files beside it are.
+_ENDING = ".warehouse"
+
+
+def claim(connection: duckdb.DuckDBPyConnection, files: str) -> int:
+    """Say that this DuckLake keeps its files there; how many do.
+
+    Raises:
+        duckdb.IOException: the place can't be read or written.
+    """
+    found = connection.execute(
+        f"SELECT schema_uuid FROM {CATALOG}.ducklake_schema WHERE schema_name = 'raw' AND end_snapshot IS NULL"
+    ).fetchone()
+    assert found is not None  # its tables are made
+    ours = f"{files}{found[0]}{_ENDING}"
+    listed = connection.execute(f"SELECT file FROM glob({literal(f'{files}*{_ENDING}')})").fetchall()
+    claims = {str(file) for (file,) in listed}
+    if ours not in claims:
+        connection.execute(f"COPY (SELECT 'A DuckLake keeps its files here.') TO {literal(ours)} (FORMAT csv)")
+    return len(claims | {ours})
