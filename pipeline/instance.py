@@ -1,5 +1,6 @@
 """Dagster's home: made on first use below `data/`, so that runs from the command line are seen in the UI."""
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -129,16 +130,21 @@ def fail_dead_runs(instance: dg.DagsterInstance) -> None:
         path = Path(of_the_command_line or _lock_of(run.run_id))
         if _is_held(path) or (not of_the_command_line and not path.exists()):
             continue
+        now = instance.get_run_by_id(run.run_id)  # it may have ended while we looked, and then let go of its lock
+        if now is None or now.is_finished:
+            continue
         instance.report_run_failed(run, "The process of this run was killed. What it had not finished is run again.")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         path.unlink(missing_ok=True)
 
 
 def _is_held(path: Path) -> bool:
-    if not path.exists():
-        return False
+    # Not by FileLock, which would make a file that has just gone, and with it a trace of a process that crashed.
     try:
-        with FileLock(path, timeout=0):
-            return False
-    except Timeout:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
         return True
+    return False
