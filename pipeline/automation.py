@@ -12,7 +12,7 @@ from pipeline.dates import ExportDates
 from pipeline.errors import PipelineError
 from pipeline.findings import counted
 from pipeline.instance import fail_dead_runs
-from pipeline.jobs import MAIN_JOB, UPKEEP_JOB
+from pipeline.job_names import MAIN_JOB, UPKEEP_JOB
 from pipeline.partitions import EXPORT_DATES, dates_of_run
 from pipeline.resources import Exports, SegmentResource, WarehouseResource
 from pipeline.upkeep.assets import UPKEEP

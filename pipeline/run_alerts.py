@@ -8,7 +8,7 @@ import dagster as dg
 from pipeline.alerting import Alert, tell
 from pipeline.dates import EVERY_DATE
 from pipeline.failures import fit_to_tell, reason_of
-from pipeline.jobs import MAIN_JOB
+from pipeline.job_names import MAIN_JOB
 from pipeline.partitions import dates_of_run
 from pipeline.settings import Settings, load_settings
 

@@ -3,13 +3,14 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
+from pipeline.commands.jobs import run_job
 from pipeline.commands.tables import show
 from pipeline.console import err, out
 from pipeline.dates import EVERY_DATE, ExportDates, ranges
 from pipeline.exports.intake import look
 from pipeline.exports.layouts import read_layouts
 from pipeline.exports.locations import ExportLocation
-from pipeline.jobs import MAIN_JOB, run_job
+from pipeline.job_names import MAIN_JOB
 from pipeline.origin import check_origin
 from pipeline.report.page import PAGE
 from pipeline.report.summary import summary

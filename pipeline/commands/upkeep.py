@@ -5,9 +5,10 @@ from typing import Any
 
 from rich.filesize import decimal
 
+from pipeline.commands.jobs import run_job
 from pipeline.console import out
 from pipeline.errors import WarehouseError
-from pipeline.jobs import UPKEEP_JOB, run_job
+from pipeline.job_names import UPKEEP_JOB
 from pipeline.settings import Settings
 from pipeline.warehouse import NO_WAREHOUSE, Warehouse
 

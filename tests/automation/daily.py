@@ -7,7 +7,7 @@ import dagster as dg
 
 from pipeline.dates import ExportDates
 from pipeline.exports.loading import load
-from pipeline.jobs import MAIN_JOB
+from pipeline.job_names import MAIN_JOB
 from pipeline.resources import Exports
 from tests.end_to_end.project import Project
 from tests.end_to_end.tiny import log

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from pipeline.alerting import Alert, tell
 from pipeline.failures import fit_to_tell
 from pipeline.instance import LOCK_TAG, fail_dead_runs
-from pipeline.jobs import MAIN_JOB
+from pipeline.job_names import MAIN_JOB
 from pipeline.partitions import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
 from pipeline.run_alerts import failed_runs, warned_runs
 from pipeline.settings import load_settings

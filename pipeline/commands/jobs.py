@@ -1,4 +1,4 @@
-"""The two jobs, and how the command line runs them: in this process, seen in the UI, and told line by line."""
+"""Jobs as the command line runs them: in this process, seen in the UI, and told line by line."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.console import err
-
-MAIN_JOB = "selligent_to_segment"
-UPKEEP_JOB = "warehouse_upkeep"
 
 
 def run_job(name: str, words: str, tags: Mapping[str, str], selection: Sequence[Any] | None = None) -> Any:
