@@ -12,7 +12,7 @@ import click
 
 from pipeline.dates import FIRST_EXPORT_DATE, ExportDates
 from pipeline.errors import PipelineError, SettingsError
-from pipeline.settings import PROJECT_ROOT, load_settings
+from pipeline.settings import PROJECT_ROOT, hand_on_credentials, load_settings
 
 # Dagster and dbt report nothing about anybody.
 os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
@@ -58,6 +58,7 @@ def replay(event: str | None, reason: str | None, day: datetime | None) -> int:
 @click.argument("file")
 def inspect(file: str) -> None:
     """Draft the layout of an unknown export FILE (a path or a URL): YAML, with a comment on every guess."""
+    hand_on_credentials()
     from pipeline.exports.inspecting.inspection import inspect as draft_of
 
     click.echo(draft_of(file), nl=False)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import dagster as dg
 from filelock import FileLock, Timeout
@@ -56,7 +57,7 @@ def run_lock() -> Iterator[dict[str, str]]:
     Raises:
         PipelineError: somebody needs to be alone.
     """
-    path = _locks() / f"{os.getpid()}.lock"
+    path = _locks() / f"{uuid4().hex}.lock"  # in each container this process has the same number
     with _holding(path):
         yield {LOCK_TAG: str(path)}
 
@@ -75,7 +76,7 @@ def alive(run_id: str) -> Iterator[None]:
 @contextmanager
 def _holding(path: Path) -> Iterator[None]:
     # Held before it has its name and gone before it is let go, so that nobody finds it there and not held.
-    unnamed = path.with_suffix(f".{os.getpid()}")
+    unnamed = path.with_suffix(".unnamed")
     with FileLock(unnamed):
         unnamed.rename(path)
         try:

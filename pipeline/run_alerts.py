@@ -8,12 +8,12 @@ import dagster as dg
 from pipeline.alerting import Alert, tell
 from pipeline.dates import EVERY_DATE
 from pipeline.failures import fit_to_tell, reason_of
-from pipeline.job_names import MAIN_JOB
+from pipeline.job_names import MAIN_JOB, UPKEEP_JOB
 from pipeline.partitions import dates_of_run
 from pipeline.settings import Settings, load_settings
 
 # Materialising assets from the UI has a job of Dagster's own.
-_JOBS = (MAIN_JOB, "__ASSET_JOB")
+_JOBS = {MAIN_JOB: MAIN_JOB, "__ASSET_JOB": MAIN_JOB, UPKEEP_JOB: UPKEEP_JOB}
 
 
 # All code locations: a run of the command line belongs to none, and a sensor of one location would not see it.
@@ -25,7 +25,7 @@ def failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
         failures = context.get_step_failure_events()
         error = "; ".join(dict.fromkeys(map(reason_of, failures))) or context.failure_event.message or ""
         steps = [str(failure.step_key).replace("__", "/") for failure in failures]
-        return Alert(MAIN_JOB, run.run_id, _dates_of(run), steps, fit_to_tell(error, settings))
+        return Alert(_JOBS[run.job_name], run.run_id, _dates_of(run), steps, fit_to_tell(error, settings))
 
     return _report(context, alert)
 
@@ -45,7 +45,9 @@ def warned_runs(context: dg.RunStatusSensorContext) -> dg.SkipReason | None:
             return None
         assets = list(dict.fromkeys(warning.asset_key.to_user_string() for warning in warnings))
         words = "; ".join(f"{warning.check_name}: {warning.description}" for warning in warnings)
-        return Alert(MAIN_JOB, run.run_id, _dates_of(run), assets, fit_to_tell(words, settings), failed=False)
+        return Alert(
+            _JOBS[run.job_name], run.run_id, _dates_of(run), assets, fit_to_tell(words, settings), failed=False
+        )
 
     return _report(context, alert)
 

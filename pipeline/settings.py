@@ -290,16 +290,21 @@ class Settings(BaseSettings):
         return self.segment_write_key is not None
 
 
+def hand_on_credentials() -> None:
+    """Put what `.env` says of S3 and Azure into the environment, for those who read it there."""
+    for name, value in dotenv_values(_env_file()).items():
+        if name.startswith(_HANDED_ON) and value:
+            os.environ.setdefault(name, value)
+
+
 def load_settings() -> Settings:
-    """The settings as they stand now. What `.env` says of S3 and Azure is put into the environment, for who reads it.
+    """The settings as they stand now; credentials are handed on.
 
     Raises:
         SettingsError: naming every setting that is wrong, in one line.
     """
+    hand_on_credentials()
     faults = _misspelled()
-    for name, value in dotenv_values(_env_file()).items():
-        if name.startswith(_HANDED_ON) and value:
-            os.environ.setdefault(name, value)
     try:
         settings = Settings()
     except ValidationError as error:
