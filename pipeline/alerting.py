@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import requests
 
@@ -14,25 +15,27 @@ DEFAULT_UI_URL = "http://127.0.0.1:3000"
 _TIMEOUT_SECONDS = 10
 
 
+Outcome = Literal["failed", "has a failed check", "warns"]
+
+
 @dataclass(frozen=True)
 class Alert:
-    """A run that failed, or that warns: which, of which export dates, at which steps or assets, and why."""
+    """A run and how it ended: which, of which export dates, at which steps or assets, and why."""
 
     job: str
     run_id: str
     dates: str
+    outcome: Outcome
     steps: Sequence[str]
     error: str
-    failed: bool = True
 
     def as_json(self) -> dict[str, str | Sequence[str]]:
         """The body; `text` is what Slack, Teams and Mattermost show of it."""
         link = f"{os.environ.get(UI_URL_VARIABLE, DEFAULT_UI_URL).rstrip('/')}/runs/{self.run_id}"
         where = f" at {', '.join(self.steps)}" if self.steps else ""
-        outcome = "failed" if self.failed else "warns"
         return {
-            "text": f"{self.job} of {self.dates} {outcome}{where}: {self.error} {link}",
-            "severity": "error" if self.failed else "warning",
+            "text": f"{self.job} of {self.dates} {self.outcome}{where}: {self.error} {link}",
+            "severity": "warning" if self.outcome == "warns" else "error",
             "job": self.job,
             "partition": self.dates,
             "step": ", ".join(self.steps),

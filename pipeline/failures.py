@@ -17,9 +17,10 @@ _LONGEST = 1000
 _SHORTEST_SECRET = 4
 # Variables of S3 and Azure that hold secrets.
 _CREDENTIALS = (
-    *("AWS_SECRET", "AWS_SESSION_TOKEN"),
+    *("AWS_SECRET", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AZURE_CLIENT_SECRET"),
     *(f"AZURE_STORAGE_{name}" for name in ("ACCOUNT_KEY", "CONNECTION_STRING", "SAS_TOKEN", "CLIENT_SECRET")),
 )
+_IN_CONNECTION_STRINGS = ("AccountKey=", "SharedAccessSignature=")
 
 
 def reason_of(event: dg.DagsterEvent) -> str:
@@ -46,6 +47,7 @@ def _secrets(settings: Settings) -> Iterator[str]:
     for name, value in os.environ.items():
         if name.startswith(_CREDENTIALS) and len(value) >= _SHORTEST_SECRET:
             yield value
+            yield from (part.partition("=")[2] for part in value.split(";") if part.startswith(_IN_CONNECTION_STRINGS))
     for secret in (settings.segment_write_key, settings.segment_public_api_token, settings.alert_webhook):
         if secret is not None:
             yield secret.get_secret_value()

@@ -1,6 +1,9 @@
 """Files that lie elsewhere, reached through fsspec."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import fsspec
 from fsspec.core import url_to_fs
@@ -10,6 +13,8 @@ from pipeline.extras import missing
 
 # Which of this project's extras brings a file system.
 _EXTRAS = {"sftp": "sftp", "ssh": "sftp", "s3": "s3", "s3a": "s3", "abfs": "azure", "abfss": "azure", "az": "azure"}
+# Where a path is a name's beginning and no folder: one that nothing begins with is as good as an empty one.
+_WITHOUT_FOLDERS = {scheme for scheme, extra in _EXTRAS.items() if extra != "sftp"}
 # What went wrong, where a person can put it right and the name of the error alone does not say how.
 _REMEDIES = {
     "HostKeyNotVerifiable": "the server's key is not the one in ~/.ssh/known_hosts, or none is there; compare it with "
@@ -24,28 +29,71 @@ for _scheme in ("sftp", "ssh"):
 
 
 def open_filesystem(url: str, setting: str) -> tuple[Any, str]:
-    """The file system of a URL or a local path, and the path in it.
+    """The file system of a URL or a local path, and the path in it; to be closed by `close`.
 
-    It is connected anew each time. fsspec would keep it, with its connection and its listings, for as long as the
-    process lives: a sensor would see no new object in S3, and no server again that was restarted.
+    fsspec keeps file systems with what they listed for as long as the process lives, so that a sensor would see no
+    new object in S3: listings are dropped here. One of SFTP is connected anew each time.
 
     Raises:
         SettingsError: its packages are not installed; `setting` is what the URL came from.
         Exception: each file system has errors of its own; `words_of` tells them without secrets.
     """
     try:
-        filesystem, path = url_to_fs(url, skip_instance_cache=True)
+        filesystem, path = url_to_fs(url)
     except ImportError:
         scheme = scheme_of(url)
         if extra := _EXTRAS.get(scheme):
             raise SettingsError(missing(setting, f"{scheme}://", extra)) from None
         raise SettingsError(f"{setting}: {scheme}:// needs an fsspec implementation that is not installed") from None
+    filesystem.invalidate_cache()
     return filesystem, str(path)
 
 
+def close(filesystem: Any) -> None:
+    """End its connection, where it has one of its own: a server may allow a user only a few."""
+    if hasattr(filesystem, "close"):
+        filesystem.close()
+
+
+@contextmanager
+def opened(url: str, setting: str) -> Iterator[Any]:
+    """One file of a URL, to be read.
+
+    Raises:
+        SettingsError: packages are not installed.
+        Exception: as `open_filesystem`.
+    """
+    filesystem, path = open_filesystem(url, setting)
+    try:
+        with filesystem.open(path, "rb") as file:
+            yield file
+    finally:
+        close(filesystem)
+
+
+def refuse_missing(filesystem: Any, path: str, scheme: str) -> None:
+    """Where nothing was found: is there a place at all?
+
+    Raises:
+        FileNotFoundError: no folder, or no bucket, of that name.
+    """
+    if scheme not in _WITHOUT_FOLDERS:
+        filesystem.ls(path)
+    elif not filesystem.exists(path.partition("/")[0]):
+        raise FileNotFoundError
+
+
 def scheme_of(url: str) -> str:
-    """What stands before `://`."""
-    return url.partition("://")[0]
+    """What stands before `://`; nothing for a local path."""
+    return url.partition("://")[0] if "://" in url else ""
+
+
+def shown(url: str) -> str:
+    """A URL without its login, or a path as it is."""
+    if not scheme_of(url):
+        return url
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def words_of(error: Exception) -> str:

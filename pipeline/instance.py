@@ -124,28 +124,31 @@ def _locks() -> Path:
 def fail_dead_runs(instance: dg.DagsterInstance) -> None:
     """Runs whose process is gone have failed, and hold no slot of a pool any more.
 
-    A run of the service that has not come to its first step has no lock yet: of those Dagster looks after itself.
+    A run of the service that has not come to its first step has no lock yet: Dagster gives it five minutes for that.
     """
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
         of_the_command_line = run.tags.get(LOCK_TAG)
         path = Path(of_the_command_line or _lock_of(run.run_id))
-        if _is_held(path) or (not of_the_command_line and not path.exists()):
+        held = _is_held(path)
+        if held or (held is None and not of_the_command_line):
             continue
         now = instance.get_run_by_id(run.run_id)  # it may have ended while we looked, and then let go of its lock
         if now is None or now.is_finished:
             continue
         instance.report_run_failed(run, "The process of this run was killed. What it had not finished is run again.")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-        path.unlink(missing_ok=True)
+        for left in (path, _lock_of(run.run_id)):
+            left.unlink(missing_ok=True)
 
 
-def _is_held(path: Path) -> bool:
-    # Not by FileLock, which would make a file that has just gone, and with it a trace of a process that crashed.
+def _is_held(path: Path) -> bool | None:
+    """None: there is no such lock, or it has just been let go of."""
+    # Not by FileLock, which would make a file that has just gone, and shut out others who only look.
     try:
         with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False if path.exists() else None
     except FileNotFoundError:
-        return False
+        return None
     except BlockingIOError:
         return True
-    return False

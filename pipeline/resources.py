@@ -40,7 +40,8 @@ class Exports(dg.ConfigurableResource):
     def look(self) -> Look:
         """What is there now, and complete."""
         layouts = read_layouts(load_settings().selligent_layouts)
-        return look_twice(self.location(), layouts, lambda: datetime.now(UTC), time.sleep)
+        with self.location() as location:
+            return look_twice(location, layouts, lambda: datetime.now(UTC), time.sleep)
 
     def suppressed(self) -> str | None:
         """SELLIGENT_SUPPRESSED."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from pipeline.alerting import Alert, tell
+from pipeline.alerting import Alert, Outcome, tell
 from pipeline.dates import EVERY_DATE
 from pipeline.failures import fit_to_tell, reason_of
 from pipeline.job_names import MAIN_JOB, UPKEEP_JOB
@@ -25,7 +25,7 @@ def failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
         failures = context.get_step_failure_events()
         error = "; ".join(dict.fromkeys(map(reason_of, failures))) or context.failure_event.message or ""
         steps = [str(failure.step_key).replace("__", "/") for failure in failures]
-        return Alert(_JOBS[run.job_name], run.run_id, _dates_of(run), steps, fit_to_tell(error, settings))
+        return Alert(_JOBS[run.job_name], run.run_id, _dates_of(run), "failed", steps, fit_to_tell(error, settings))
 
     return _report(context, alert)
 
@@ -45,9 +45,10 @@ def warned_runs(context: dg.RunStatusSensorContext) -> dg.SkipReason | None:
             return None
         assets = list(dict.fromkeys(warning.asset_key.to_user_string() for warning in warnings))
         words = "; ".join(f"{warning.check_name}: {warning.description}" for warning in warnings)
-        return Alert(
-            _JOBS[run.job_name], run.run_id, _dates_of(run), assets, fit_to_tell(words, settings), failed=False
-        )
+        # A check of that severity that nothing waits for fails no run.
+        grave = any(warning.severity is dg.AssetCheckSeverity.ERROR for warning in warnings)
+        outcome: Outcome = "has a failed check" if grave else "warns"
+        return Alert(_JOBS[run.job_name], run.run_id, _dates_of(run), outcome, assets, fit_to_tell(words, settings))
 
     return _report(context, alert)
 

@@ -7,6 +7,7 @@ import difflib
 import ipaddress
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -219,8 +220,8 @@ class Settings(BaseSettings):
     @classmethod
     def _namespace_or_source(cls, value: str, info: ValidationInfo) -> str:
         # systemd and docker take a comment behind a value for a part of it, and ids are made of this one for ever.
-        if "#" in value:
-            raise fault(f"{value!r} has a # in it; a comment has to stand on a line of its own")
+        if re.search(r"\s#", value):
+            raise fault(f"{value!r} has a comment in it, which has to stand on a line of its own")
         return value or str(info.data.get("segment_source_name", ""))
 
     @field_validator("warehouse")

@@ -16,12 +16,15 @@ _KEEPALIVE_SECONDS = 15
 class CarefulSFTP(SSHFileSystem):  # type: ignore[misc] # it has no types
     """Logs in with the URL's password or, as `ssh` does, with the keys of `~/.ssh`, an agent and `~/.ssh/config`."""
 
+    cachable = False  # one that is kept would be of no use once the server was restarted
+
     @staticmethod
     def _get_kwargs_from_urls(path: str) -> dict[str, Any]:
         url = urlsplit(path)
         options: dict[str, Any] = {
             "host": url.hostname,
-            "known_hosts": (),  # asyncssh's word for the user's own file; sshfs would trust everybody
+            # Asyncssh's word for the user's own file, whatever `~/.ssh/config` says; sshfs would trust everybody.
+            "known_hosts": b"",
             "connect_timeout": _CONNECT_SECONDS,
             "keepalive_interval": _KEEPALIVE_SECONDS,
         }
@@ -32,3 +35,7 @@ class CarefulSFTP(SSHFileSystem):  # type: ignore[misc] # it has no types
         if url.password:
             options["password"] = unquote(url.password)
         return options
+
+    def close(self) -> None:
+        """End the connection, which would otherwise stay until the garbage is collected."""
+        self._finalize(self.loop, self._pool, self._stack)

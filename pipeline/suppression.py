@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 import duckdb
 
 from pipeline.errors import SettingsError
-from pipeline.filesystems import open_filesystem, scheme_of, words_of
+from pipeline.filesystems import opened, scheme_of, words_of
 from pipeline.warehouse import literal, transaction
 
 Connection = duckdb.DuckDBPyConnection
@@ -305,8 +305,7 @@ def _local(location: str) -> Iterator[Path]:
     with TemporaryDirectory() as folder:
         copy = Path(folder) / "list.csv"
         try:
-            filesystem, remote = open_filesystem(location, SETTING)
-            with filesystem.open(remote, "rb") as source, copy.open("wb") as target:
+            with opened(location, SETTING) as source, copy.open("wb") as target:
                 shutil.copyfileobj(source, target)
         except SettingsError:
             raise

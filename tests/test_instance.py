@@ -1,5 +1,6 @@
 """Dagster's home: what is written into it on first use, and never again; and which of its runs live."""
 
+import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,6 +73,29 @@ def test_a_run_of_the_service_that_has_not_begun_is_dagsters_to_watch(instance: 
     run = going_on(instance, dg.DagsterRunStatus.STARTING)
     fail_dead_runs(instance)
     assert status_of(instance, run) is dg.DagsterRunStatus.STARTING
+
+
+def test_two_commands_hold_two_locks(instance: dg.DagsterInstance) -> None:
+    """In two containers they have the same process number."""
+    with run_lock() as first:
+        with run_lock() as second:
+            assert first != second
+        run = going_on(instance, **first)
+        fail_dead_runs(instance)
+        assert status_of(instance, run) is dg.DagsterRunStatus.STARTED
+    fail_dead_runs(instance)
+    assert status_of(instance, run) is dg.DagsterRunStatus.FAILURE
+
+
+def test_runs_that_begin_together_do_not_take_each_other_for_somebody_who_needs_to_be_alone(
+    instance: dg.DagsterInstance,
+) -> None:
+    with alone(instance):
+        pass
+    with (dagster_home() / "locks" / "alone.lock").open("rb") as another_run:
+        fcntl.flock(another_run, fcntl.LOCK_SH)  # it looks whether somebody is alone
+        with alive("a-run"):
+            pass
 
 
 def test_whoever_needs_to_be_alone_is(instance: dg.DagsterInstance) -> None:

@@ -115,7 +115,7 @@ def test_small_files_are_merged_and_every_row_stays(lake: Warehouse) -> None:
 
 
 def test_an_open_transaction_sees_the_same_before_and_after(lake: Warehouse, reader: Reader) -> None:
-    """Were the catalog read with several threads, rows would vanish, and deleted ones come back: see `warehouse.py`."""
+    """Were the catalog read with several threads, rows would vanish, and deleted ones come back."""
     seen = reader.ask(CONTENT)
     assert seen.startswith("(")
     tidy(lake, 30, in_days(0))

@@ -10,6 +10,7 @@ from pipeline.dates import EVERY_DATE, ExportDates, ranges
 from pipeline.exports.intake import look
 from pipeline.exports.layouts import read_layouts
 from pipeline.exports.locations import ExportLocation
+from pipeline.filesystems import shown
 from pipeline.job_names import MAIN_JOB
 from pipeline.origin import check_origin
 from pipeline.report.page import PAGE
@@ -43,9 +44,9 @@ def run(settings: Settings, dates: ExportDates | None, *, withhold: bool = False
     check(settings.selligent_suppressed)
     started = datetime.now(UTC)
     warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
-    seen = look(
-        ExportLocation(settings.selligent_exports), read_layouts(settings.selligent_layouts), datetime.now(UTC).date()
-    )
+    layouts = read_layouts(settings.selligent_layouts)
+    with ExportLocation(settings.selligent_exports) as location:
+        seen = look(location, layouts, datetime.now(UTC).date())
     for file in seen.waiting:
         err.print(f"{file.file.name} waits: {file.reason}", style="yellow")
     unwanted = False
@@ -106,14 +107,14 @@ def _sending() -> list[Any]:
 
 def _tell(settings: Settings, warehouse: Warehouse, ledger: Ledger, started: datetime) -> None:
     if not warehouse.exists():
-        out.print(f"There is nothing in {settings.selligent_exports}.")
+        out.print(f"There is nothing in {shown(settings.selligent_exports)}.")
         return
     with warehouse.reading() as connection:
         table = summary(connection, ledger, None)
         odd = connection.execute(_ODD_FILES, [started]).fetchall()
         waiting = connection.execute("SELECT 1 FROM delivery.outbox LIMIT 1").fetchone() is not None
     if table.empty:
-        out.print(f"There is nothing in {settings.selligent_exports} to load.")
+        out.print(f"There is nothing in {shown(settings.selligent_exports)} to load.")
     else:
         show(table, ["event"])
     if withheld := ledger.withheld():

@@ -100,14 +100,14 @@ def raw(
     """Read each export file of these dates once, by its bytes; one that is known already is left alone."""
     dates, now, started = dates_of(context), datetime.now(UTC), time.monotonic()
     look = exports.look()
-    with warehouse.open().writing() as connection:
+    with exports.location() as location, warehouse.open().writing() as connection:
         ensure_origin(connection, exports.settings())
         for file in look.waiting:
             context.log.info(f"{file.file.name} waits: {file.reason}")
         people = refresh(connection, exports.suppressed(), now)
         loaded = load(
             connection,
-            exports.location(),
+            location,
             look,
             dates,
             reload=config.reload,
@@ -115,7 +115,7 @@ def raw(
             log=context.log.info,
         )
         accounts = rows_accounted_for(connection, dates)
-        files = unread_files(connection, dates, now)
+        files = unread_files(connection, dates, now, look.names)
         oddities = {check: found(connection, dates) for check, found in ODDITIES.items()}
         counts = _rows_in_tables(connection, dates)
         rows = preview(

@@ -51,6 +51,11 @@ class Look:
     unmatched: Sequence[Unmatched]
     waiting: Sequence[Unmatched] = ()
 
+    @property
+    def names(self) -> set[str]:
+        """The files that are there, whatever can be made of them."""
+        return {seen.file.name for seen in self.landed} | {seen.file.name for seen in (*self.unmatched, *self.waiting)}
+
     def new_dates(self, known: Mapping[FileKey, KnownFile]) -> set[date]:
         """Export dates with a file that is new, changed, or under a changed layout."""
         return {seen.export_date for seen in self.landed if not is_known(seen, known)}

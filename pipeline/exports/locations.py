@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Self
 
 from fsspec.implementations.local import LocalFileSystem
 
 from pipeline.errors import LocationError, SettingsError
-from pipeline.filesystems import open_filesystem, scheme_of, words_of
+from pipeline.filesystems import close, open_filesystem, refuse_missing, scheme_of, shown, words_of
 
 CHUNK_BYTES = 1 << 20
 _SETTING = "SELLIGENT_EXPORTS"
@@ -42,7 +42,7 @@ class LocalCopy:
 
 
 class ExportLocation:
-    """A folder or URL that exports arrive in.
+    """A folder or URL that exports arrive in; `shown` says which to a person, without a login.
 
     Raises:
         SettingsError: there is no such place, or no package that reaches it.
@@ -50,7 +50,7 @@ class ExportLocation:
     """
 
     def __init__(self, url: str) -> None:
-        self._scheme = scheme_of(url)
+        self._scheme, self.shown = scheme_of(url), shown(url)
         try:
             self._filesystem, self._root = open_filesystem(url, _SETTING)
         except SettingsError:
@@ -59,6 +59,12 @@ class ExportLocation:
             raise self._failure("reached", error) from None
         self._is_local = isinstance(self._filesystem, LocalFileSystem)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        close(self._filesystem)
+
     def files(self) -> list[ExportFile]:
         """Every file below the location, by name; hidden ones are somebody's work in progress."""
         if self._is_local and not Path(self._root).is_dir():
@@ -66,13 +72,22 @@ class ExportLocation:
         try:
             found = self._filesystem.find(self._root, detail=True)
             if not found:  # which `find` also answers where there is nothing to look into
-                self._filesystem.ls(self._root)
+                refuse_missing(self._filesystem, self._root, self._scheme)
+            files = [
+                self._described(path, info)
+                for path, named in found.items()
+                if not path.endswith("/")  # what S3's console makes for a folder
+                and (info := self._followed(path, named)).get("type", "file") == "file"
+            ]
         except Exception as error:
             raise self._failure("listed", error) from None
-        files = [self._described(path, info) for path, info in found.items()]
         return sorted(
             (file for file in files if not PurePosixPath(file.name).name.startswith(".")), key=lambda file: file.name
         )
+
+    def _followed(self, path: str, info: dict[str, Any]) -> dict[str, Any]:
+        """What a link of an SFTP server leads to: the link itself stays as it is when that changes."""
+        return self._filesystem.info(path) if info.get("type") == "link" else info
 
     def _described(self, path: str, info: dict[str, Any]) -> ExportFile:
         modified = info.get("mtime") or info.get("LastModified") or info.get("last_modified")
@@ -112,4 +127,5 @@ class ExportLocation:
             yield LocalCopy(copy, digest)
 
     def _failure(self, done: str, error: Exception) -> LocationError:
-        return LocationError(f"{_SETTING}: {self._scheme}:// can't be {done} ({words_of(error)})")
+        place = f"{self._scheme}://" if self._scheme else self.shown
+        return LocationError(f"{_SETTING}: {place} can't be {done} ({words_of(error)})")

@@ -1,5 +1,6 @@
 """What is odd about the exports of some dates although every row is accounted for: counted in `raw`."""
 
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 
 import duckdb
@@ -29,9 +30,14 @@ _UNREAD = """
 """
 
 
-def unread_files(connection: duckdb.DuckDBPyConnection, dates: ExportDates, since: datetime) -> Finding:
-    """Files of these dates that were refused, and those of any date that were found to match no layout `since` then."""
-    found = connection.execute(_UNREAD, [dates.first, dates.last, since]).fetchall()
+def unread_files(
+    connection: duckdb.DuckDBPyConnection, dates: ExportDates, since: datetime, there: Collection[str]
+) -> Finding:
+    """Files of these dates that were refused, and those of any date that were found to match no layout `since` then;
+    of those that are still `there`.
+    """
+    unread = connection.execute(_UNREAD, [dates.first, dates.last, since]).fetchall()
+    found = [row for row in unread if row[0] in there]
     refused = [f"{name} ({reason})" for name, status, reason in found if status == "refused"]
     unmatched = [f"{name} ({reason})" for name, status, reason in found if status == "unmatched"]
     numbers = {"refused": len(refused), "unmatched": len(unmatched)}

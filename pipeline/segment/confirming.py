@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from pipeline.partitions import EXPORT_DATES, ONE_RUN, dates_of
-from pipeline.resources import SegmentResource
+from pipeline.resources import SegmentResource, WarehouseResource
 from pipeline.segment.assets import delivery_keys
 from pipeline.segment.confirmation import OFF, Confirmation, confirm
 
@@ -30,7 +30,11 @@ _CHECK = "segment_kept_what_was_delivered"
     partitions_def=EXPORT_DATES,
     backfill_policy=ONE_RUN,
 )
-def confirmation(context: dg.AssetExecutionContext, segment: SegmentResource) -> dg.MaterializeResult:
+def confirmation(
+    context: dg.AssetExecutionContext,
+    segment: SegmentResource,
+    warehouse: WarehouseResource,  # noqa: ARG001 # by which every run says that it lives
+) -> dg.MaterializeResult:
     """What Segment says it kept and discarded, and why, beside the ledger; off without SEGMENT_PUBLIC_API_TOKEN."""
     with segment.public_api() as api:
         found = OFF if api is None else confirm(segment.ledger(), api.count, dates_of(context), datetime.now(UTC))

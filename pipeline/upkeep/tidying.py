@@ -1,7 +1,7 @@
 """Small files merged, old snapshots ended, and what nobody refers to any more removed; readers notice nothing.
 
 Merging replaces files in old snapshots, too. An open transaction goes on to see the catalog as it was, provided that
-it reads the catalog in one thread (see `warehouse.py`), and the old files stay a day longer.
+it reads the catalog in one thread (see `warehouse/warehouse.py`), and the old files stay a day longer.
 
 Rows that lie in the catalog itself, since they were written few at a time, stay there: they are no burden.
 """

@@ -22,8 +22,17 @@ def claim(connection: duckdb.DuckDBPyConnection, files: str) -> int:
     ).fetchone()
     assert found is not None  # its tables are made
     ours = f"{files}{found[0]}{_ENDING}"
-    listed = connection.execute(f"SELECT file FROM glob({literal(f'{files}*{_ENDING}')})").fetchall()
-    claims = {str(file) for (file,) in listed}
-    if ours not in claims:
+    known = claims(connection, files)
+    if ours not in known:
         connection.execute(f"COPY (SELECT 'A DuckLake keeps its files here.') TO {literal(ours)} (FORMAT csv)")
-    return len(claims | {ours})
+    return len(known | {ours})
+
+
+def claims(connection: duckdb.DuckDBPyConnection, files: str) -> set[str]:
+    """The files that say so.
+
+    Raises:
+        duckdb.IOException: the place can't be read.
+    """
+    listed = connection.execute(f"SELECT file FROM glob({literal(f'{files}*{_ENDING}')})").fetchall()
+    return {str(file) for (file,) in listed}

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from pipeline.errors import SettingsError
+from pipeline.warehouse.sql import literal
+
 EXTENSIONS = ("httpfs", "aws")
 # The more special one counts for more, as in AWS's tools.
 _ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
@@ -24,11 +27,17 @@ class S3Server:
 
     @classmethod
     def of(cls, environment: Mapping[str, str] = os.environ) -> "S3Server":
-        """The server that the environment names; Amazon's where it names none."""
-        named = next((environment[name] for name in _ENDPOINT_VARIABLES if environment.get(name)), None)
-        if named is None:
+        """The server that the environment names; Amazon's where it names none.
+
+        Raises:
+            SettingsError: what it names is no URL.
+        """
+        variable = next((name for name in _ENDPOINT_VARIABLES if environment.get(name)), None)
+        if variable is None:
             return cls()
-        url = urlsplit(named)
+        url = urlsplit(environment[variable])
+        if url.scheme not in ("http", "https") or not url.netloc:
+            raise SettingsError(f"{variable}: is no URL; it looks like https://s3.example.com")
         # Few other servers have a host name for each bucket.
         return cls(url.netloc + url.path.rstrip("/"), url.scheme != "http", "path")
 
@@ -36,6 +45,6 @@ class S3Server:
     def secret(self) -> str:
         """The statement by which a DuckDB connection reaches it."""
         return (
-            f"CREATE SECRET warehouse_files (TYPE s3, PROVIDER credential_chain, ENDPOINT '{self.endpoint}', "
-            f"USE_SSL {str(self.use_ssl).lower()}, URL_STYLE '{self.url_style}')"
+            f"CREATE SECRET warehouse_files (TYPE s3, PROVIDER credential_chain, "
+            f"ENDPOINT {literal(self.endpoint)}, USE_SSL {str(self.use_ssl).lower()}, URL_STYLE '{self.url_style}')"
         )

@@ -18,7 +18,7 @@ from pipeline.errors import SettingsError, WarehouseError
 from pipeline.extras import missing
 from pipeline.settings import DATA_DIR, PROJECT_ROOT, Settings
 from pipeline.warehouse import s3
-from pipeline.warehouse.claims import claim
+from pipeline.warehouse.claims import claim, claims
 from pipeline.warehouse.sql import ALIAS, literal
 from pipeline.warehouse.tables import make_tables
 
@@ -36,6 +36,7 @@ _CHECKED: set[str] = set()
 NO_WAREHOUSE = "There is no warehouse yet; `make run` makes it."
 
 _LOCKED = re.compile(r"could not set lock|conflicting lock|database is locked", re.IGNORECASE)
+_NO_CREDENTIALS = re.compile(r"secret validation failure", re.IGNORECASE)
 _NOT_MADE = re.compile(r"creating a new DuckLake is explicitly disabled", re.IGNORECASE)
 _OTHER_VERSION = re.compile(r"catalog version|version number|storage version", re.IGNORECASE)
 
@@ -142,6 +143,8 @@ class Warehouse:
             WarehouseError: it can't be opened.
         """
         with self._connected(read_only=False) as connection:
+            if self.is_in_s3:  # before anything is noted in the catalog of files that can't be written
+                self._look_into_files(connection)
             if make_tables(connection, is_ducklake=self.is_ducklake) and self.is_ducklake:
                 self._claim(connection)
             yield connection
@@ -222,20 +225,31 @@ class Warehouse:
         """Whether no other DuckLake keeps its files in the same place, as far as anybody said so there."""
         return self._claim(connection) == 1
 
+    def _look_into_files(self, connection: duckdb.DuckDBPyConnection) -> None:
+        try:
+            claims(connection, self.files)
+        except duckdb.IOException as error:
+            raise self._files_failure(error) from None
+
     def _claim(self, connection: duckdb.DuckDBPyConnection) -> int:
         try:
             return claim(connection, self.files)
-        except duckdb.IOException as error:  # the first that is asked of the place
-            raise WarehouseError(
-                f"WAREHOUSE_FILES: {self.files} can't be used: {str(error).splitlines()[0]}; check its name and access"
-                + (", region and credentials" if self.is_in_s3 else "")
-            ) from None
+        except duckdb.IOException as error:
+            raise self._files_failure(error) from None
+
+    def _files_failure(self, error: duckdb.IOException) -> WarehouseError:
+        return WarehouseError(
+            f"WAREHOUSE_FILES: {self.files} can't be used: {str(error).splitlines()[0]}; check its name and access"
+            + (", region and credentials" if self.is_in_s3 else "")
+        )
 
 
 def _attach_failure(warehouse: Warehouse, message: str) -> str:
     """The sentence for a person; the driver's own words can hold a password, so they are not repeated."""
     if _NOT_MADE.search(message):
         return NO_WAREHOUSE
+    if _NO_CREDENTIALS.search(message):
+        return "WAREHOUSE_FILES: there are no credentials for S3; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
     name = str(warehouse.catalog_file or "the PostgreSQL catalog")
     if _LOCKED.search(message):
         return f"WAREHOUSE: {name} is locked by another process; wait for it, or use a DuckLake, which can be shared."

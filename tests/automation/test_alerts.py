@@ -17,7 +17,7 @@ from starlette.routing import Route
 from pipeline.alerting import Alert, tell
 from pipeline.failures import fit_to_tell
 from pipeline.instance import LOCK_TAG, fail_dead_runs
-from pipeline.job_names import MAIN_JOB
+from pipeline.job_names import MAIN_JOB, UPKEEP_JOB
 from pipeline.partitions import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
 from pipeline.run_alerts import failed_runs, warned_runs
 from pipeline.settings import load_settings
@@ -91,8 +91,14 @@ def fail(instance: dg.DagsterInstance, **tags: str) -> str:
     return failing.execute_in_process(instance=instance, raise_on_error=False, tags=tags).run_id
 
 
-def warn(instance: dg.DagsterInstance, *, holds: bool, **tags: str) -> str:
-    """A run that goes well, in which a check of severity WARN holds or does not."""
+def warn(
+    instance: dg.DagsterInstance,
+    *,
+    holds: bool,
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.WARN,
+    **tags: str,
+) -> str:
+    """A run that goes well, in which a check that nothing waits for holds or does not."""
 
     specs = [dg.AssetCheckSpec(name, asset="links") for name in ("names", "sums")]
 
@@ -103,7 +109,7 @@ def warn(instance: dg.DagsterInstance, *, holds: bool, **tags: str) -> str:
             passed=holds,
             check_name="names",
             asset_key="links",
-            severity=dg.AssetCheckSeverity.WARN,
+            severity=severity,
             description=f"zoe@example.com has no name ({SECRET})",
         )
 
@@ -184,7 +190,7 @@ def test_a_webhook_that_nobody_answers_fails_nothing_and_is_not_named(
     monitor.looks()
 
     said: list[str] = []
-    assert not tell(Alert("job", "run", TUESDAY, [], "broken"), load_settings(), said.append)
+    assert not tell(Alert("job", "run", TUESDAY, "failed", [], "broken"), load_settings(), said.append)
     assert said == ["ALERT_WEBHOOK could not be reached (ConnectionError); run run is not reported there."]
 
 
@@ -202,6 +208,21 @@ def test_a_run_that_warns_is_told_once_and_one_that_does_not_is_not(
     assert (told["severity"], told["error"], told["run_id"]) == ("warning", words, run)
 
 
+def test_a_check_that_is_an_error_and_fails_no_run_is_told_as_one(monitor: Monitor, hook: Hook) -> None:
+    warn(monitor.instance, holds=False, severity=dg.AssetCheckSeverity.ERROR, **{PARTITION_TAG: TUESDAY})
+    monitor.looks()
+    [told] = hook.told
+    assert told["severity"] == "error"
+    assert told["text"].startswith("selligent_to_segment of 2024-06-11 has a failed check at links: names: ")
+
+
+def test_upkeep_that_failed_is_told(monitor: Monitor, hook: Hook) -> None:
+    run = monitor.instance.add_run(dg.DagsterRun(job_name=UPKEEP_JOB, status=dg.DagsterRunStatus.STARTED))
+    monitor.instance.report_run_failed(run, "The disk is full.")
+    monitor.looks()
+    assert hook.told[0]["text"].startswith("warehouse_upkeep of no date in particular failed: The disk is full.")
+
+
 def test_without_a_webhook_nobody_is_told(monitor: Monitor) -> None:
     fail(monitor.instance, **{PARTITION_TAG: TUESDAY})
     monitor.looks()
@@ -217,5 +238,6 @@ def test_what_is_told_holds_no_password_of_any_setting(project: Project, monkeyp
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    words = "pass word, pass%20word, word-two, word-three, word-four"
-    assert fit_to_tell(words, load_settings()) == "***, ***, ***, ***, ***"
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", "AccountName=acme;AccountKey=word-five;EndpointSuffix=x")
+    words = "pass word, pass%20word, word-two, word-three, word-four, word-five, acme"
+    assert fit_to_tell(words, load_settings()) == "***, ***, ***, ***, ***, ***, acme"

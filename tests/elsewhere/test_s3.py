@@ -30,12 +30,19 @@ def test_a_new_object_is_seen_by_the_next_look_of_the_same_process(s3_environmen
         assert copy.path.read_bytes() == b"ID\n1\n2\n"
 
 
-@pytest.mark.parametrize("url", ["s3://there-is-none/out", "s3://exports-empty/out"])
-def test_a_place_that_is_not_there_is_told(s3_environment: S3, url: str) -> None:
-    if "empty" in url:
-        s3_environment.bucket("exports-empty")
+@pytest.mark.usefixtures("s3_environment")
+def test_a_bucket_of_exports_that_is_not_there_is_told() -> None:
     with pytest.raises(LocationError, match=r"^SELLIGENT_EXPORTS: s3:// can't be listed \(FileNotFoundError"):
-        ExportLocation(url).files()
+        ExportLocation("s3://there-is-none/out").files()
+
+
+def test_a_prefix_that_nothing_begins_with_is_empty(s3_environment: S3) -> None:
+    """As where somebody moves away what was loaded."""
+    bucket = s3_environment.bucket("exports-empty")
+    assert ExportLocation(f"s3://{bucket}/out").files() == []
+    s3_environment.client.put_object(Bucket=bucket, Key="out/", Body=b"")  # as the console makes a folder
+    assert ExportLocation(f"s3://{bucket}/out").files() == []
+    assert ExportLocation(f"s3://{bucket}").files() == []
 
 
 def test_an_object_that_went_away_is_no_fault_of_the_server(s3_environment: S3) -> None:
@@ -86,10 +93,23 @@ def test_two_warehouses_in_one_place_are_noticed(s3_environment: S3, tmp_path: P
 def test_a_bucket_that_is_not_there_is_told_at_once(s3_environment: S3, tmp_path: Path) -> None:
     warehouse = Warehouse(f"ducklake:sqlite:{tmp_path}/warehouse.sqlite", "s3://no-such-lake/")
     said = r"^WAREHOUSE_FILES: s3://no-such-lake/ can't be used: .*region"
-    with pytest.raises(WarehouseError, match=said) as told, warehouse.writing():
+    for _ in range(2):
+        with pytest.raises(WarehouseError, match=said) as told, warehouse.writing():
+            pass
+        assert SECRET_KEY not in str(told.value)
+        assert len(str(told.value).splitlines()) == 1
+
+
+def test_credentials_that_are_not_there_are_told(
+    s3_environment: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    warehouse = Warehouse(f"ducklake:sqlite:{tmp_path}/warehouse.sqlite", f"s3://{s3_environment.bucket('lake')}/")
+    with pytest.raises(WarehouseError, match=r"^WAREHOUSE_FILES: there are no credentials for S3"), warehouse.writing():
         pass
-    assert SECRET_KEY not in str(told.value)
-    assert len(str(told.value).splitlines()) == 1
 
 
 def test_the_package_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Exports on an SFTP server: found, copied, and never from a server that nobody knows."""
 
+import gc
 import gzip
 import hashlib
 import os
@@ -10,7 +11,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from pipeline.errors import LocationError
+from pipeline.errors import InspectionRefused, LocationError, SettingsError
 from pipeline.exports.inspecting.source import read_head
 from pipeline.exports.locations import ExportLocation
 from tests.servers.sftp import CLIENT_KEY, PASSWORD, Sftp, sftp_server
@@ -104,6 +105,51 @@ def test_a_wrong_password_is_told_without_it(known_sftp: Sftp, password: str) ->
     with pytest.raises(LocationError, match="the login was refused") as refused:
         ExportLocation(known_sftp.url(password=password))
     assert not password or password not in str(refused.value)
+
+
+def test_a_server_that_nobody_knows_is_not_talked_to_whatever_the_users_configuration_says(
+    sftp: Sftp, home: Path
+) -> None:
+    (home / ".ssh" / "config").write_text("Host *\n    UserKnownHostsFile none\n")
+    with pytest.raises(LocationError, match="HostKeyNotVerifiable"):
+        ExportLocation(sftp.url())
+
+
+def test_no_connection_is_left(known_sftp: Sftp) -> None:
+    put(known_sftp, "opens.csv", b"ID\n1\n")
+    gc.disable()
+    try:
+        for _ in range(3):
+            with ExportLocation(known_sftp.url()) as location:
+                [file] = location.files()
+                with location.local(file):
+                    assert len(known_sftp.connections) == 1
+            read_head(known_sftp.url("/opens.csv"))
+            assert known_sftp.connections == []
+    finally:
+        gc.enable()
+
+
+def test_links_lead_to_files(known_sftp: Sftp) -> None:
+    put(known_sftp, "kept/opens_2.csv")
+    (known_sftp.folder / "out").mkdir()
+    (known_sftp.folder / "out" / "opens.csv").symlink_to("../kept/opens_2.csv")
+    (known_sftp.folder / "out" / "folder").symlink_to("../kept")
+    [file] = ExportLocation(known_sftp.url("/out")).files()
+    assert (file.name, file.size) == ("opens.csv", len(CONTENT))
+
+
+def test_a_folder_is_no_export(known_sftp: Sftp) -> None:
+    put(known_sftp, "out/opens.csv")
+    with pytest.raises(InspectionRefused, match=r"^out: "):
+        read_head(known_sftp.url("/out"))
+
+
+@pytest.mark.parametrize("path", ["", "/"])
+def test_no_message_has_the_login(known_sftp: Sftp, path: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read_head(known_sftp.url(path))
+    assert "hunter2" not in str(refused.value)
 
 
 def test_a_server_that_was_restarted_is_found_again(home: Path, tmp_path: Path) -> None:

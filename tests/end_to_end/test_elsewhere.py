@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -17,7 +18,13 @@ from tests.servers.postgres import Postgres
 from tests.servers.s3 import S3
 from tests.servers.sftp import Sftp
 
-SECRETS = (postgres_server.PASSWORD, s3_server.SECRET_KEY, sftp_server.PASSWORD, "test-key")
+SECRETS = (
+    postgres_server.PASSWORD,
+    s3_server.SECRET_KEY,
+    sftp_server.PASSWORD,
+    quote(sftp_server.PASSWORD, safe=""),
+    "test-key",
+)
 
 _ONE_CLICK = """CUSTOMER_KEY|CONTENT_ID|INTERACTION|LINK_ID|INTERACTION_DT
 CRM-of-the-test|7745|CLICK|4|2024-06-14T05:00:00
@@ -41,8 +48,20 @@ def elsewhere(
     yield delivering
 
 
-def test_the_examples_arrive_by_whatever_way(elsewhere: Project, segment: SegmentServer, s3: S3) -> None:
-    said = elsewhere.run()
+def test_the_examples_arrive_by_whatever_way(
+    elsewhere: Project, segment: SegmentServer, s3: S3, known_sftp: Sftp
+) -> None:
+    out = known_sftp.folder / "out"
+    out.rename(known_sftp.folder / "later")
+    out.mkdir()
+    nothing = elsewhere.command("run")
+    assert nothing.returncode == 0
+    assert "There is nothing in sftp://127.0.0.1:" in nothing.stdout
+    out.rmdir()
+    (known_sftp.folder / "later").rename(out)
+
+    first = elsewhere.command("run")
+    said = first.stdout
     assert "all                    4,379        28     4,326      4,326        0     0" in said
     assert segment.received_ids == elsewhere.ids()
     assert not segment.dropped
@@ -75,7 +94,8 @@ def test_the_examples_arrive_by_whatever_way(elsewhere: Project, segment: Segmen
     assert "Nothing is found any more." in forgotten.stdout
     assert len(elsewhere.ids()) == 4326
 
-    told = [path.read_bytes() for path in elsewhere.folder.rglob("*") if path.is_file() and "sftp" not in path.parts]
+    told = [said.encode() for done in (nothing, first, forgotten) for said in (done.stdout, done.stderr)]
+    told += [path.read_bytes() for path in elsewhere.folder.rglob("*") if path.is_file() and "sftp" not in path.parts]
     assert len(told) > 20
     for secret in SECRETS:
         assert not [text for text in told if secret.encode() in text]

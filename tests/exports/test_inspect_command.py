@@ -70,7 +70,7 @@ def test_what_is_no_export_is_refused_in_one_line(
         ("missing.csv", "missing.csv: there is no such file"),
         ("memory://out/missing.csv", "missing.csv: there is no such file"),
         (".", "is a folder"),
-        ("nosuch://user:secret@host/a.csv", "a.csv: can't be read (ValueError)"),
+        ("nosuch://user:secret@host/a.csv", "a.csv: can't be read (ValueError; check"),
     ],
 )
 def test_what_cannot_be_read_is_said_in_one_line(

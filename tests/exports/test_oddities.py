@@ -40,14 +40,15 @@ def days(first: date, number: int, every: int = 1) -> list[date]:
 def test_a_file_that_was_read_is_not_told(desk: Desk) -> None:
     desk.put("opens.csv", HEADER + ZOE)
     desk.load()
-    assert unread_files(desk.connection, EVERY_DATE, NOW).holds
+    assert unread_files(desk.connection, EVERY_DATE, NOW, {"opens.csv"}).holds
 
 
 def test_files_that_nothing_was_made_of_are_told(desk: Desk) -> None:
     desk.put("opens.csv", b"%PDF-1.7")
     desk.put("notes.txt", "Tuesday's opens are late.")
     desk.load()
-    found = unread_files(desk.connection, EVERY_DATE, NOW)
+    there = {"opens.csv", "notes.txt"}
+    found = unread_files(desk.connection, EVERY_DATE, NOW, there)
     assert not found.holds
     assert not found.grave
     assert found.numbers == {"refused": 1, "unmatched": 1}
@@ -55,13 +56,15 @@ def test_files_that_nothing_was_made_of_are_told(desk: Desk) -> None:
     assert "Have the file sent again, or put its layout right" in found.sentence
     assert "1 file left alone: notes.txt (" in found.sentence
 
-    later = unread_files(desk.connection, EVERY_DATE, NOW + timedelta(days=1))
+    tomorrow, another = NOW + timedelta(days=1), ExportDates(date(2020, 1, 1), date(2020, 1, 1))
+    later = unread_files(desk.connection, EVERY_DATE, tomorrow, there)
     assert later.numbers == {"refused": 1, "unmatched": 0}, "what is none of ours is told once"
-    assert unread_files(desk.connection, ExportDates(date(2020, 1, 1), date(2020, 1, 1)), NOW + timedelta(days=1)).holds
+    assert unread_files(desk.connection, another, tomorrow, there).holds
+    assert unread_files(desk.connection, EVERY_DATE, tomorrow, {"notes.txt"}).holds, "it was taken away"
 
     desk.put("opens.csv", HEADER + ZOE)
     desk.load()
-    assert unread_files(desk.connection, EVERY_DATE, NOW + timedelta(days=1)).holds
+    assert unread_files(desk.connection, EVERY_DATE, tomorrow, there).holds
 
 
 def test_listed_codes_are_known(coded: Desk) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import sqlalchemy as sa
+from tenacity import Retrying, stop_after_attempt
 
 PASSWORD = "pg-hunter2"
 _USER = "zoe"
@@ -77,10 +78,13 @@ def postgres_server() -> Iterator[Postgres]:
             *("initdb", "--pgdata", data, "--username", _USER, "--pwfile", str(folder / "password")),
             *("--auth", "scram-sha-256", "--encoding", "UTF8", "--no-sync"),
         )
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
-        call("pg_ctl", "--pgdata", data, "--log", str(folder / "log"), "--wait", "--options", options, "start")
+        # Somebody else may take the port before the server does.
+        for attempt in Retrying(stop=stop_after_attempt(3), reraise=True):
+            with attempt:
+                with socket.create_server(("127.0.0.1", 0)) as free:
+                    port = free.getsockname()[1]
+                options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
+                call("pg_ctl", "--pgdata", data, "--log", str(folder / "log"), "--wait", "--options", options, "start")
         try:
             yield Postgres(port)
         finally:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import boto3
 from moto.server import ThreadedMotoServer
@@ -25,7 +26,6 @@ class S3:
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": "zoe",
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-            "AWS_REGION": _REGION,
             "AWS_DEFAULT_REGION": _REGION,
         }
 
@@ -40,9 +40,10 @@ class S3:
         )
 
     def bucket(self, name: str) -> str:
-        """A new and empty bucket; its name."""
-        self.client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": _REGION})
-        return name
+        """A new and empty bucket; its whole name."""
+        whole = f"{name}-{uuid4().hex}"[:63]
+        self.client.create_bucket(Bucket=whole, CreateBucketConfiguration={"LocationConstraint": _REGION})
+        return whole
 
     def keys(self, bucket: str) -> set[str]:
         """The objects in a bucket."""

@@ -18,6 +18,16 @@ _HOST_KEY = asyncssh.generate_private_key("ssh-ed25519")
 
 
 class _Login(asyncssh.SSHServer):
+    def __init__(self, connections: list[asyncssh.SSHServerConnection]) -> None:
+        self._connections = connections
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection = conn
+        self._connections.append(conn)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.remove(self._connection)
+
     def begin_auth(self, username: str) -> bool:
         return True
 
@@ -40,6 +50,7 @@ class Sftp:
 
     folder: Path
     port: int
+    connections: list[asyncssh.SSHServerConnection]
 
     @property
     def host_key(self) -> str:
@@ -53,6 +64,7 @@ class Sftp:
 @contextmanager
 def sftp_server(folder: Path, port: int = 0) -> Iterator[Sftp]:
     """A server for the block; `port` 0 is any that is free."""
+    connections: list[asyncssh.SSHServerConnection] = []
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -64,7 +76,7 @@ def sftp_server(folder: Path, port: int = 0) -> Iterator[Sftp]:
         return await asyncssh.listen(
             "127.0.0.1",
             port,
-            server_factory=_Login,
+            server_factory=lambda: _Login(connections),
             server_host_keys=[_HOST_KEY],
             sftp_factory=chrooted,
         )
@@ -77,8 +89,9 @@ def sftp_server(folder: Path, port: int = 0) -> Iterator[Sftp]:
 
     acceptor = asyncio.run_coroutine_threadsafe(listen(), loop).result()
     try:
-        yield Sftp(folder, acceptor.get_port())
+        yield Sftp(folder, acceptor.get_port(), connections)
     finally:
         asyncio.run_coroutine_threadsafe(close(acceptor), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+        loop.close()

@@ -67,9 +67,10 @@ def test_a_source_name_that_makes_no_schema_is_refused(environment: Environment,
 
 def test_a_comment_does_not_become_part_of_every_id(environment: Environment) -> None:
     """As systemd and docker hand it on, which know no comments behind a value."""
-    assert environment.refusal(MESSAGE_ID_NAMESPACE="acme.example   # our domain") == (
-        "MESSAGE_ID_NAMESPACE: 'acme.example   # our domain' has a # in it; a comment has to stand on a line of its own"
+    assert environment.refusal(MESSAGE_ID_NAMESPACE="acme.example # ours") == (
+        "MESSAGE_ID_NAMESPACE: 'acme.example # ours' has a comment in it, which has to stand on a line of its own"
     )
+    assert environment.load(MESSAGE_ID_NAMESPACE="acme#1").message_id_namespace == "acme#1"
 
 
 def test_ids_are_of_the_namespace_and_else_of_the_source(environment: Environment) -> None:

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
-from pipeline.errors import FileRefused, InspectionRefused, SettingsError
+from pipeline.errors import FileRefused, InspectionRefused, PipelineError
 from pipeline.exports.unpacking import EXCEL, GZIP_MAGIC, PGP, ZIP_MAGICS, refuse_foreign
-from pipeline.filesystems import open_filesystem, words_of
+from pipeline.filesystems import opened, words_of
 
 # Enough for thousands of rows, and read at once from files of any size.
 HEAD_BYTES = 2 * 1024 * 1024
@@ -41,7 +42,7 @@ def read_head(file: str, size: int = HEAD_BYTES) -> Head:
     Raises:
         InspectionRefused: the file can't be read, or is no text at all.
     """
-    name = PurePosixPath(file.partition("?")[0] if "://" in file else file).name
+    name = _name_of(file)
     try:
         with _opened(file) as raw:
             head = _unpacked(name, raw, size)
@@ -58,23 +59,25 @@ def read_head(file: str, size: int = HEAD_BYTES) -> Head:
     return head
 
 
+def _name_of(file: str) -> str:
+    return PurePosixPath(urlsplit(file).path if "://" in file else file).name
+
+
 @contextmanager
 def _opened(file: str) -> Iterator[io.BufferedReader]:
     if "://" not in file:
         with Path(file).open("rb") as local:
             yield local
         return
-    name = PurePosixPath(file).name
+    name = _name_of(file)
     try:
-        filesystem, path = open_filesystem(file, name)
-        remote = filesystem.open(path, "rb")
-    except (SettingsError, FileNotFoundError):
+        with opened(file, name) as remote:
+            raw: Any = _Raw(remote)
+            yield io.BufferedReader(raw)
+    except (PipelineError, FileNotFoundError, EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile):
         raise
-    except Exception as error:  # each file system has errors of its own
+    except Exception as error:  # each file system has errors of its own, when it connects and when it reads
         raise InspectionRefused(f"{name}: can't be read ({words_of(error)})") from None
-    raw: Any = _Raw(remote)
-    with remote, io.BufferedReader(raw) as buffered:
-        yield buffered
 
 
 class _Raw(io.RawIOBase):
