@@ -95,7 +95,7 @@ _IDENTIFY = (
         campaign_name VARCHAR, link_id VARCHAR, link_name VARCHAR, list_name VARCHAR, is_bot BOOLEAN
     )
     """,
-    "ALTER TABLE staging.event_rows SET PARTITIONED BY (export_date)",
+    "ALTER TABLE staging.event_rows SET PARTITIONED BY (year(export_date), month(export_date))",
     # Twins are few: a cheap hash tells which rows can be any, and only those are numbered.
     """
     CREATE TEMP TABLE twins AS

@@ -57,7 +57,7 @@ CREATE TABLE IF NOT EXISTS raw.events (
     rejected_because VARCHAR
 );
 
-ALTER TABLE raw.events SET PARTITIONED BY (export_date);
+ALTER TABLE raw.events SET PARTITIONED BY (year(export_date), month(export_date));
 
 CREATE TABLE IF NOT EXISTS raw.rejected_rows (
     export_date DATE,

@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS delivery.outbox (
     cut_at TIMESTAMPTZ
 );
 
-ALTER TABLE delivery.outbox SET PARTITIONED BY (export_date, event);
+ALTER TABLE delivery.outbox SET PARTITIONED BY (year(export_date), month(export_date), event);
 
 CREATE TABLE IF NOT EXISTS delivery.batches (
     batch_id VARCHAR,

@@ -48,9 +48,14 @@ def _sync(connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame
     )
     connection.unregister("ledger_rows")
     of_dates = f"export_date BETWEEN DATE '{dates.first}' AND DATE '{dates.last}'"
-    changed = f"SELECT {key} FROM (SELECT {listed} FROM {table} WHERE {of_dates} EXCEPT SELECT * FROM mirrored)"
-    connection.execute(f"DELETE FROM {table} WHERE {of_dates} AND {key} IN ({changed})")
-    connection.execute(
-        f"INSERT INTO {table} ({listed}) SELECT * FROM mirrored WHERE {key} NOT IN "
-        f"(SELECT {key} FROM {table} WHERE {of_dates})"
-    )
+    # Each look into a table of a DuckLake takes the longer the more files all its tables have.
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE copied AS SELECT {listed} FROM {table} WHERE {of_dates}")
+    gone, new = "FROM copied EXCEPT FROM mirrored", "FROM mirrored EXCEPT FROM copied"
+    if _is_any(connection, gone):
+        connection.execute(f"DELETE FROM {table} WHERE {of_dates} AND {key} IN (SELECT {key} FROM ({gone}))")
+    if _is_any(connection, new):
+        connection.execute(f"INSERT INTO {table} ({listed}) {new}")
+
+
+def _is_any(connection: duckdb.DuckDBPyConnection, query: str) -> bool:
+    return connection.execute(f"SELECT 1 FROM ({query}) LIMIT 1").fetchone() is not None

@@ -3,7 +3,7 @@
     alias="event_rows",
     materialized="incremental",
     incremental_strategy="replace_export_dates",
-    partitioned_by="export_date",
+    partitioned_by="year(export_date), month(export_date)",
 ) }}
 
 {%- set namespace = "'" ~ var("message_id_namespace") | replace("'", "''") ~ "'" -%}
