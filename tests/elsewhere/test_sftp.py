@@ -123,9 +123,9 @@ def test_no_connection_is_left(known_sftp: Sftp) -> None:
             with ExportLocation(known_sftp.url()) as location:
                 [file] = location.files()
                 with location.local(file):
-                    assert len(known_sftp.connections) == 1
+                    assert known_sftp.connections.become(1)
             read_head(known_sftp.url("/opens.csv"))
-            assert known_sftp.connections == []
+            assert known_sftp.connections.become(0)
     finally:
         gc.enable()
 

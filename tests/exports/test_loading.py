@@ -215,7 +215,7 @@ def test_what_is_being_read_is_told(desk: Desk) -> None:
     told: list[str] = []
     seen = look(desk.location, desk.layouts, NOW.date())
     load(desk.connection, desk.location, seen, ExportDates(TUESDAY, TUESDAY), log=told.append)
-    assert told == ["reading opens.csv (0.0 MB) as opens"]
+    assert told == ["reading opens.csv (79 bytes) as opens"]
 
 
 # Numbers

@@ -17,16 +17,33 @@ CLIENT_KEY = asyncssh.generate_private_key("ssh-ed25519")
 _HOST_KEY = asyncssh.generate_private_key("ssh-ed25519")
 
 
+class Connections:
+    """How many a server has at a moment."""
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._changed = threading.Condition()
+
+    def add(self, number: int) -> None:
+        with self._changed:
+            self._number += number
+            self._changed.notify_all()
+
+    def become(self, number: int) -> bool:
+        """Whether there are that many, sooner or later: a server learns of an end when it is told."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._number == number, timeout=60)
+
+
 class _Login(asyncssh.SSHServer):
-    def __init__(self, connections: list[asyncssh.SSHServerConnection]) -> None:
+    def __init__(self, connections: "Connections") -> None:
         self._connections = connections
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
-        self._connection = conn
-        self._connections.append(conn)
+        self._connections.add(1)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._connections.remove(self._connection)
+        self._connections.add(-1)
 
     def begin_auth(self, username: str) -> bool:
         return True
@@ -50,7 +67,7 @@ class Sftp:
 
     folder: Path
     port: int
-    connections: list[asyncssh.SSHServerConnection]
+    connections: Connections
 
     @property
     def host_key(self) -> str:
@@ -64,7 +81,7 @@ class Sftp:
 @contextmanager
 def sftp_server(folder: Path, port: int = 0) -> Iterator[Sftp]:
     """A server for the block; `port` 0 is any that is free."""
-    connections: list[asyncssh.SSHServerConnection] = []
+    connections = Connections()
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
