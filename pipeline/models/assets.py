@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, DbtProject, dbt_assets
+from filelock import FileLock
 from packaging.version import Version
 
 from pipeline.exports.intake import newest_loads
@@ -54,11 +55,14 @@ dbt_resource = QuickDbt(
 def prepared_manifest() -> Path:
     """The path of an up-to-date manifest; dbt is asked to make one only when the project has changed."""
     path = TARGET_DIR / "manifest.json"
-    if not path.exists() or path.stat().st_mtime < newest_source():
-        # In the environment of a run: dbt parses everything anew where a variable or the profile is another.
-        settings = load_settings()
-        with in_environment(environment(Warehouse.of(settings))):
-            dbt_resource.cli(["parse", "--vars", json.dumps(variables(settings))], target_path=TARGET_DIR).wait()
+    TARGET_DIR.mkdir(parents=True, exist_ok=True)
+    # One process at a time, be it the service's or a command's: another would read what this one has half written.
+    with FileLock(TARGET_DIR / ".parsing"):
+        if not path.exists() or path.stat().st_mtime < newest_source():
+            # In the environment of a run: dbt parses everything anew where a variable or the profile is another.
+            settings = load_settings()
+            with in_environment(environment(Warehouse.of(settings))):
+                dbt_resource.cli(["parse", "--vars", json.dumps(variables(settings))], target_path=TARGET_DIR).wait()
     return path
 
 
