@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -86,8 +87,15 @@ class ExportLocation:
         )
 
     def _followed(self, path: str, info: dict[str, Any]) -> dict[str, Any]:
-        """What a link of an SFTP server leads to: the link itself stays as it is when that changes."""
-        return self._filesystem.info(path) if info.get("type") == "link" else info
+        """What a link leads to, since the link stays as it is when that changes; the link where it leads nowhere."""
+        try:
+            if self._is_local and info.get("islink"):
+                led = Path(path).stat()
+                kind = "file" if stat.S_ISREG(led.st_mode) else "other"
+                return {"type": kind, "size": led.st_size, "mtime": led.st_mtime}
+            return self._filesystem.info(path) if info.get("type") == "link" else info
+        except FileNotFoundError:
+            return info
 
     def _described(self, path: str, info: dict[str, Any]) -> ExportFile:
         modified = info.get("mtime") or info.get("LastModified") or info.get("last_modified")

@@ -135,6 +135,7 @@ def test_links_lead_to_files(known_sftp: Sftp) -> None:
     (known_sftp.folder / "out").mkdir()
     (known_sftp.folder / "out" / "opens.csv").symlink_to("../kept/opens_2.csv")
     (known_sftp.folder / "out" / "folder").symlink_to("../kept")
+    (known_sftp.folder / "out" / "nowhere.csv").symlink_to("../nowhere.csv")
     [file] = ExportLocation(known_sftp.url("/out")).files()
     assert (file.name, file.size) == ("opens.csv", len(CONTENT))
 
