@@ -14,6 +14,7 @@ import pytest
 from pipeline.errors import InspectionRefused, LocationError, SettingsError
 from pipeline.exports.inspecting.source import read_head
 from pipeline.exports.locations import ExportLocation
+from pipeline.filesystems import close, open_filesystem
 from tests.servers.sftp import CLIENT_KEY, PASSWORD, Sftp, sftp_server
 
 CONTENT = b"ID\n" + b"1\n" * 100_000
@@ -128,6 +129,14 @@ def test_no_connection_is_left(known_sftp: Sftp) -> None:
             assert known_sftp.connections.become(0)
     finally:
         gc.enable()
+
+
+def test_a_server_that_is_slow_to_hear_of_it_is_left_too(known_sftp: Sftp) -> None:
+    filesystem, path = open_filesystem(known_sftp.url(), "SELLIGENT_EXPORTS")
+    assert filesystem.ls(path) == []
+    with known_sftp.busy():
+        close(filesystem)
+    assert known_sftp.connections.become(0)
 
 
 def test_links_lead_to_files(known_sftp: Sftp) -> None:

@@ -68,6 +68,23 @@ class Sftp:
     folder: Path
     port: int
     connections: Connections
+    _loop: asyncio.AbstractEventLoop
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """For the block it neither hears nor answers."""
+        stopped, go_on = threading.Event(), threading.Event()
+
+        def stop() -> None:
+            stopped.set()
+            go_on.wait()
+
+        self._loop.call_soon_threadsafe(stop)
+        stopped.wait()
+        try:
+            yield
+        finally:
+            go_on.set()
 
     @property
     def host_key(self) -> str:
@@ -106,7 +123,7 @@ def sftp_server(folder: Path, port: int = 0) -> Iterator[Sftp]:
 
     acceptor = asyncio.run_coroutine_threadsafe(listen(), loop).result()
     try:
-        yield Sftp(folder, acceptor.get_port(), connections)
+        yield Sftp(folder, acceptor.get_port(), connections, loop)
     finally:
         asyncio.run_coroutine_threadsafe(close(acceptor), loop).result()
         loop.call_soon_threadsafe(loop.stop)
