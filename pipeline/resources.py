@@ -19,8 +19,7 @@ from pipeline.segment.breaker import Breaker
 from pipeline.segment.client import SegmentClient
 from pipeline.segment.delivery import CURRENT_DAYS, History
 from pipeline.segment.ledger import Ledger
-from pipeline.segment.outbox import Limits
-from pipeline.segment.pacing import Pace, events_at_once
+from pipeline.segment.pacing import Pace
 from pipeline.segment.public_api import PublicApiClient
 from pipeline.settings import Settings, load_settings
 from pipeline.warehouse import Warehouse
@@ -104,15 +103,6 @@ class SegmentResource(dg.ConfigurableResource):
         if self._history_pace is None:
             self._history_pace = Pace(load_settings().backfill_events_per_second, inside=self._pace)
         return History(today - timedelta(days=CURRENT_DAYS), partial(client.send, pace=self._history_pace))
-
-    def limits(self, today: date) -> Limits:
-        """How large a batch may be, so that the ceilings hold."""
-        settings = load_settings()
-        return Limits(
-            events_at_once(settings.segment_events_per_second),
-            events_at_once(settings.backfill_events_per_second or settings.segment_events_per_second),
-            today - timedelta(days=CURRENT_DAYS),
-        )
 
     @contextmanager
     def public_api(self) -> Iterator[PublicApiClient | None]:

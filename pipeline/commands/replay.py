@@ -9,11 +9,10 @@ from pipeline.console import out
 from pipeline.dates import EVERY_DATE, ExportDates
 from pipeline.errors import SettingsError
 from pipeline.origin import check_origin
+from pipeline.segment.cutting import cut_due
 from pipeline.segment.ledger import Ledger
 from pipeline.segment.mirror import mirror_into
-from pipeline.segment.outbox import cut
-from pipeline.segment.registering import register
-from pipeline.segment.replaying import let_go, shown
+from pipeline.segment.replaying import dates_of, shown
 from pipeline.settings import Settings
 from pipeline.suppression import check, refresh
 from pipeline.warehouse import Warehouse
@@ -39,19 +38,21 @@ def replay(settings: Settings, event: str | None, reason: str | None, day: date 
     with warehouse.writing() as connection:
         refresh(connection, settings.selligent_suppressed, now)
         replays = ledger.replays()
-        dates = ExportDates(min(day for _, day in replays), max(day for _, day in replays)) if replays else None
-        if dates is not None:
+        ids = [replay.id for replay in replays]
+        days = {replay.export_date for replay in replays} | dates_of(connection, ids)
+        again = 0
+        if days:
+            dates = ExportDates(min(days), max(days))
             mirror_into(connection, ledger, dates)
-            _show(shown(connection, [key for key, _ in replays], _SHOWN), len(replays))
-            let_go(connection, ledger)
-            withheld = ledger.withheld()
-            cut(connection, settings.schema_name, dates, now, integrations=settings.integrations, withheld=withheld)
-            register(connection, ledger, dates, now)
+            _show(shown(connection, ids, _SHOWN), len(ids))
+            again = len(cut_due(connection, ledger, settings, dates, now, replays_only=True).cut.again)
             mirror_into(connection, ledger, dates)
-    if asked:
-        out.print(f"{asked:,} dead events are tried again; `python -m pipeline run` sends those that wait.")
-    else:
+    if again:
+        out.print(f"{again:,} dead events are tried again; `python -m pipeline run` sends those that wait.")
+    elif not asked:
         out.print("No dead event is meant; withdrawn and suppressed ones stay dead.")
+    if left := len(ids) - again:
+        out.print(f"{left:,} stay dead meanwhile: their dates are withheld, or the tables don't have them any more.")
     return 0
 
 

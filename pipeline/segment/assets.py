@@ -14,12 +14,12 @@ from pipeline.partitions import EXPORT_DATES, ONE_RUN, SEGMENT_DELIVERY, WAREHOU
 from pipeline.resources import SegmentResource, WarehouseResource
 from pipeline.segment.breaker import REST_SECONDS
 from pipeline.segment.checks import staged_is_modelled
+from pipeline.segment.cutting import cut_due
 from pipeline.segment.delivery import deliver, drop_written, write_out
 from pipeline.segment.ledger import CUT, MODELLED, Ledger
 from pipeline.segment.mirror import mirror, mirror_into
-from pipeline.segment.outbox import cut
 from pipeline.segment.registering import register
-from pipeline.segment.replaying import let_go, shown
+from pipeline.segment.replaying import revive, shown
 from pipeline.settings import DATA_DIR
 from pipeline.suppression import is_anybody_new, mark, refresh
 from pipeline.warehouse import Warehouse
@@ -56,44 +56,34 @@ def outbox(
     A batch never changes again, so that whatever is sent twice has the same ids twice.
     """
     dates, started = dates_of(context), time.monotonic()
-    schema, now, ledger = segment.settings().schema_name, datetime.now(UTC), segment.ledger()
+    now, ledger = datetime.now(UTC), segment.ledger()
     modelled = ledger.reached(MODELLED, dates)
     with warehouse.open().writing() as connection:
         check_origin(connection, segment.settings())
         refresh(connection, segment.settings().selligent_suppressed, now)
-        balance = staged_is_modelled(connection, schema, dates)
-        withheld = [day for day in ledger.withheld() if day in dates]
-        replayed = let_go(connection, ledger)
-        done = cut(
-            connection,
-            schema,
-            dates,
-            now,
-            integrations=segment.settings().integrations,
-            withheld=withheld,
-            limits=segment.limits(now.date()),
-        )
-        registered = register(connection, ledger, dates, now)
+        balance = staged_is_modelled(connection, segment.settings().schema_name, dates)
+        revive(connection, ledger, dates)
+        due = cut_due(connection, ledger, segment.settings(), dates, now)
         if is_anybody_new(connection, "withdrawn_at"):
             mirror_into(connection, ledger, EVERY_DATE)
             mark(connection, "withdrawn_at", now)
     ledger.reach(CUT, modelled)
-    seconds = time.monotonic() - started
+    events, seconds = due.cut.events, time.monotonic() - started
     return dg.MaterializeResult(
         metadata={
-            "events": sum(done.events.values()),
-            "batches": done.batches,
-            "dead": done.dead,
-            "suppressed": registered.suppressed,
-            "replayed": replayed,
-            "withheld_dates": len(withheld),
-            "withdrawn_in_time": registered.withdrawn_in_time,
-            "withdrawn_after_delivery": registered.withdrawn_too_late,
+            "events": sum(events.values()),
+            "batches": due.cut.batches,
+            "dead": due.cut.dead,
+            "suppressed": due.registered.suppressed,
+            "replayed": len(due.cut.again),
+            "withheld_dates": len(due.withheld),
+            "withdrawn_in_time": due.registered.withdrawn_in_time,
+            "withdrawn_after_delivery": due.registered.withdrawn_too_late,
             "rows_in": balance.numbers["staged"],
             "duplicates": balance.numbers["duplicates"],
             "seconds": round(seconds, 1),
-            "events_per_second": round(sum(done.events.values()) / seconds),
-            **{f"events/{table}": events for table, events in done.events.items()},
+            "events_per_second": round(sum(events.values()) / seconds),
+            **{f"events/{table}": number for table, number in events.items()},
         },
         check_results=[
             dg.AssetCheckResult(

@@ -8,6 +8,7 @@ from pipeline.dates import EVERY_DATE
 from pipeline.exports.intake import newest_loads
 from pipeline.findings import Finding, counted, some
 from pipeline.segment.ledger import REPORTED, Ledger
+from pipeline.segment.replaying import asked_dates
 
 # Between the moment in which an event was loaded and its delivery, there is a day at most.
 DELIVERY_TARGET = timedelta(hours=24)
@@ -58,7 +59,7 @@ def late_events(connection: duckdb.DuckDBPyConnection, ledger: Ledger, now: date
 
 def unfinished(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> dict[date, datetime]:
     """Export dates whose newest file did not go all the way, and when that was loaded: a run failed, was killed, or
-    was of some assets only.
+    was of some assets only; and those of which a replay was killed.
     """
-    reported = ledger.reached(REPORTED)
-    return {day: at for day, at in newest_loads(connection).items() if reported.get(day) != at}
+    reported, asked = ledger.reached(REPORTED), asked_dates(connection, ledger)
+    return {day: at for day, at in newest_loads(connection).items() if reported.get(day) != at or day in asked}

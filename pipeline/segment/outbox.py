@@ -1,4 +1,4 @@
-"""What is due, cut into batches, once: a batch never changes after it was cut."""
+"""What is due, cut into batches, once: a batch gets nothing new after it was cut."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import duckdb
 
 from pipeline.catalog import EVENTS, Event
 from pipeline.dates import ExportDates
-from pipeline.segment.ledger import SUPPRESSED, WITHDRAWN, Batch, DeadEvent
+from pipeline.segment.ledger import SUPPRESSED, WITHDRAWN, Batch, DeadEvent, Replay
 from pipeline.segment.payloads import (
     ENVELOPE_BYTES,
     MAX_BATCH_BYTES,
@@ -53,11 +53,14 @@ class Limits:
 
 @dataclass(frozen=True)
 class Cut:
-    """What was put into the outbox for some dates: events by event name, and how many batches they make."""
+    """What was put into the outbox for some dates: events by event name, and how many batches they make; `again` are
+    those that had been in other batches before.
+    """
 
     events: Mapping[str, int]
     dead: int
     batches: int
+    again: Sequence[str] = ()
 
 
 def cut(
@@ -69,11 +72,14 @@ def cut(
     integrations: Mapping[str, bool] | None = None,
     withheld: Collection[date] = (),
     limits: Limits | None = None,
+    again: Collection[str] = (),
+    nothing_else: bool = False,
 ) -> Cut:
     """Put every event of these export dates that was never due before into batches, all in one transaction.
 
     `integrations` are the destinations that messages name; events of `withheld` dates are not due; `limits` are
-    narrower than Segment's where a low ceiling asks for it.
+    narrower than Segment's where a low ceiling asks for it. Ids `again` that are due leave the batches that they are
+    in for new ones, with `nothing_else` if need be.
     """
     span = connection.execute(
         "SELECT min(timestamp), max(timestamp) FROM staging.events WHERE export_date BETWEEN ? AND ?",
@@ -82,12 +88,23 @@ def cut(
     if span is None or span[0] is None:
         return Cut({event.table: 0 for event in EVENTS}, 0, 0)
     events: dict[str, int] = {}
+    moved: list[str] = []
+    between = f"BETWEEN TIMESTAMPTZ '{span[0].isoformat()}' AND TIMESTAMPTZ '{span[1].isoformat()}'"
     suppressing = is_anybody(connection)
     with transaction(connection):
+        if again:
+            connection.execute("CREATE TEMP TABLE asked_again AS SELECT unnest(?::VARCHAR[]) AS id", [list(again)])
         for event in EVENTS:
             payload = message(event, integrations)
-            connection.execute(_messages(event, payload, schema, dates, span, withheld, suppressing=suppressing))
+            due = _due(event, between, again=bool(again), nothing_else=nothing_else)
+            connection.execute(
+                _messages(event, payload, schema, dates, between, due, withheld, suppressing=suppressing)
+            )
             connection.execute(_places(event, dates, limits or Limits()))
+            # After the places were given: a batch never gets the number of one that is no more.
+            if again:
+                moved += [key for (key,) in connection.execute(_MOVED).fetchall()]
+                connection.execute(f"DELETE FROM delivery.outbox WHERE id IN ({_MOVED})")
             inserted = connection.execute(_FILL_OUTBOX, [event.table, now]).fetchone()
             events[event.table] = int(inserted[0]) if inserted else 0
         counted = connection.execute(
@@ -95,9 +112,26 @@ def cut(
             "WHERE cut_at = ? AND export_date BETWEEN ? AND ?",
             [now, dates.first, dates.last],
         ).fetchone()
-        connection.execute("DROP TABLE temp.new_messages; DROP TABLE temp.new_places")
+        connection.execute(
+            "DROP TABLE temp.new_messages; DROP TABLE temp.new_places; DROP TABLE IF EXISTS temp.asked_again"
+        )
     batches, dead = counted or (0, 0)
-    return Cut(events, dead, batches)
+    return Cut(events, dead, batches, moved)
+
+
+_MOVED = "SELECT id FROM temp.new_messages WHERE id IN (SELECT id FROM temp.asked_again)"
+
+
+def _due(event: Event, between: str, *, again: bool, nothing_else: bool) -> str:
+    """Which events are due (SQL): those that are not in the outbox, and those that are asked for again."""
+    never = (
+        f"events.id NOT IN (SELECT id FROM delivery.outbox "
+        f"WHERE event = {literal(event.table)} AND timestamp {between})"
+    )
+    asked = "events.id IN (SELECT id FROM temp.asked_again)"
+    if not again:
+        return "false" if nothing_else else never
+    return asked if nothing_else else f"({asked} OR {never})"
 
 
 def _messages(
@@ -105,14 +139,14 @@ def _messages(
     payload: str,
     schema: str,
     dates: ExportDates,
-    span: tuple[datetime, datetime],
+    between: str,
+    due: str,
     withheld: Collection[date],
     *,
     suppressing: bool,
 ) -> str:
-    """The table of messages (SQL) that were never due before, in the order in which they are sent."""
+    """The table of messages (SQL) that are due, in the order in which they are sent."""
     table = f"{quoted(schema)}.{quoted(event.table)}"
-    between = f"BETWEEN TIMESTAMPTZ '{span[0].isoformat()}' AND TIMESTAMPTZ '{span[1].isoformat()}'"
     listed = ", ".join(f"DATE '{day}'" for day in withheld)
     but_withheld = f" AND export_date NOT IN ({listed})" if withheld else ""
     # Whoever was listed after the models ran.
@@ -131,10 +165,7 @@ def _messages(
                 SELECT CAST(id AS VARCHAR) AS id, export_date FROM staging.events
                 WHERE {_of(dates)} AND event_text = {literal(event.name)}{but_withheld}
             ) AS staged ON events.id = staged.id
-            WHERE events.timestamp {between}
-                AND events.id NOT IN (
-                    SELECT id FROM delivery.outbox WHERE event = {literal(event.table)} AND timestamp {between}
-                ){f" AND NOT {unwanted}" if suppressing else ""}
+            WHERE events.timestamp {between} AND {due}{f" AND NOT {unwanted}" if suppressing else ""}
         ),
         messages AS (
             SELECT id, export_date, timestamp, user_id, anonymous_id, {payload} AS payload FROM due
@@ -170,7 +201,7 @@ def _places(event: Event, dates: ExportDates, limits: Limits) -> str:
         batches AS (
             SELECT
                 export_date, stretch, by_bytes, by_events,
-                md5(concat_ws(',', arg_min(id, message), arg_max(id, message), count(*))) AS batch_id,
+                arg_min(id, message) AS first_id, arg_max(id, message) AS last_id, count(*) AS events,
                 row_number() OVER (PARTITION BY export_date ORDER BY min(message)) + coalesce(
                     (
                         SELECT max(sequence) FROM delivery.outbox
@@ -181,7 +212,7 @@ def _places(event: Event, dates: ExportDates, limits: Limits) -> str:
             FROM laid_out
             GROUP BY export_date, stretch, by_bytes, by_events
         )
-        SELECT message, sequence, batch_id
+        SELECT message, sequence, md5(concat_ws(',', first_id, last_id, events, sequence)) AS batch_id
         FROM laid_out JOIN batches USING (export_date, stretch, by_bytes, by_events)
     """
 
@@ -202,7 +233,7 @@ def _of(dates: ExportDates) -> str:
 def cut_batches(connection: Connection, dates: ExportDates) -> list[Batch]:
     """Every batch of these dates that was ever cut."""
     rows = connection.execute(
-        "SELECT batch_id, event, export_date, sequence, count(*), sum(strlen(payload)) FROM delivery.outbox "
+        "SELECT batch_id, event, export_date, sequence, count(*) FROM delivery.outbox "
         "WHERE batch_id IS NOT NULL AND export_date BETWEEN ? AND ? GROUP BY ALL ORDER BY export_date, sequence",
         [dates.first, dates.last],
     ).fetchall()
@@ -217,6 +248,19 @@ def stillborn(connection: Connection, dates: ExportDates) -> list[DeadEvent]:
         [dates.first, dates.last],
     ).fetchall()
     return [DeadEvent(*row) for row in rows]
+
+
+def in_new_batches(connection: Connection, dates: ExportDates, asked: Sequence[Replay]) -> set[str]:
+    """Those of the replays that are in other batches of these dates than the ones they died in."""
+    if not asked:
+        return set()
+    died_in = {replay.id: replay.batch_id for replay in asked}
+    rows = connection.execute(
+        "SELECT id, batch_id FROM delivery.outbox "
+        "WHERE export_date BETWEEN ? AND ? AND id IN (SELECT unnest(?::VARCHAR[]))",
+        [dates.first, dates.last, list(died_in)],
+    ).fetchall()
+    return {key for key, batch_id in rows if batch_id != died_in[key]}
 
 
 def bodies(connection: Connection, group: Sequence[Batch], dead: Sequence[str]) -> Iterator[tuple[Batch, str]]:

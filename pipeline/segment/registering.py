@@ -1,5 +1,6 @@
 """The outbox and the ledger brought together: what was cut is entered; what was withdrawn or is suppressed is dead."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,13 +23,21 @@ class Registered:
     suppressed: int = 0
 
 
-def register(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: ExportDates, now: datetime) -> Registered:
-    """Enter every batch and every undeliverable event of these dates that the ledger does not know.
+def register(
+    connection: duckdb.DuckDBPyConnection,
+    ledger: Ledger,
+    dates: ExportDates,
+    now: datetime,
+    again: Collection[str] = (),
+) -> Registered:
+    """Enter every batch and every undeliverable event of these dates that the ledger does not know; events that were
+    cut `again` are dead no more.
 
     The outbox is written first and this second, so a process killed in between loses nothing: the next one enters
     what is missing.
     """
-    ledger.register(outbox.cut_batches(connection, dates), outbox.stillborn(connection, dates), now)
+    replayed = outbox.in_new_batches(connection, dates, ledger.replays()) | set(again)
+    ledger.register(outbox.cut_batches(connection, dates), outbox.stillborn(connection, dates), now, replayed)
     # Whoever was listed since the last time may have events waiting of any date.
     everywhere = is_anybody_new(connection, "withdrawn_at")
     unwanted = outbox.suppressed(connection, ledger.waiting_ids(EVERY_DATE if everywhere else dates))

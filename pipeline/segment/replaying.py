@@ -1,26 +1,51 @@
-"""Dead events that are tried again: out of their former batches, and into new ones as the tables have them now."""
+"""Dead events that are tried again: out of their former batches, and into new ones as the tables have them now.
+
+They are noted in the ledger first and struck off last; until then they are dead. A process that is killed in between
+is completed by the next run of their dates.
+"""
+
+from collections.abc import Sequence
+from datetime import date
 
 import duckdb
 
+from pipeline.dates import ExportDates
 from pipeline.segment.ledger import Ledger
-from pipeline.warehouse import transaction
+from pipeline.suppression import is_anybody, is_suppressed
+
+_OF_SUPPRESSED = is_suppressed("user_id", "email", "list_id", "selligent_user_id")
 
 
-def let_go(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> int:
-    """Take the events whose replay was asked for out of the outbox, so that the next cut takes them anew; how many.
-
-    They are noted in the ledger first and struck off last: a process that is killed in between is completed by the
-    next, and meanwhile they are dead.
+def revive(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: ExportDates) -> None:
+    """Ask for a replay of what had been withdrawn, or was of a suppressed person, and is an event of these dates
+    again: a corrected export was corrected once more, or the person is off the list.
     """
-    asked = ledger.replays()
-    if not asked:
-        return 0
-    with transaction(connection):
-        connection.execute(
-            "DELETE FROM delivery.outbox WHERE id IN (SELECT unnest(?::VARCHAR[]))", [[key for key, _ in asked]]
-        )
-    ledger.replayed()
-    return len(asked)
+    if not (set_aside := ledger.set_aside()):
+        return
+    but_suppressed = f"AND NOT {_OF_SUPPRESSED}" if is_anybody(connection) else ""
+    rows = connection.execute(
+        "SELECT CAST(id AS VARCHAR) FROM staging.events "
+        "WHERE export_date BETWEEN ? AND ? AND CAST(id AS VARCHAR) IN (SELECT unnest(?::VARCHAR[])) "
+        f"{but_suppressed}",
+        [dates.first, dates.last, set_aside],
+    ).fetchall()
+    ledger.revive([key for (key,) in rows])
+
+
+def dates_of(connection: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> set[date]:
+    """The export dates that events have now, which may not be those that they died with; none of what is no event."""
+    if not ids:
+        return set()
+    rows = connection.execute(
+        "SELECT DISTINCT export_date FROM staging.events WHERE CAST(id AS VARCHAR) IN (SELECT unnest(?::VARCHAR[]))",
+        [list(ids)],
+    ).fetchall()
+    return {day for (day,) in rows}
+
+
+def asked_dates(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> set[date]:
+    """Export dates with events that were asked for and not cut, since a process was killed; not withheld ones."""
+    return dates_of(connection, [replay.id for replay in ledger.replays()]) - set(ledger.withheld())
 
 
 def shown(connection: duckdb.DuckDBPyConnection, ids: list[str], most: int) -> list[tuple[str, str, str, str]]:

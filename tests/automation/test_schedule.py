@@ -55,7 +55,7 @@ def test_the_schedule_asks_again_for_what_did_not_go_all_the_way(
     with project.warehouse.reading() as connection:
         SegmentResource().ledger().reach(REPORTED, newest_loads(connection))
     assert set(scheduled(stored)) == {WEDNESDAY}
-    waits = Batch("b", "email_opened", date(2024, 6, 11), 0, 1, 100)
+    waits = Batch("b", "email_opened", date(2024, 6, 11), 0, 1)
     SegmentResource().ledger().register([waits], [], datetime.now(UTC))
     assert set(scheduled(stored)) == {WEDNESDAY}  # for good: there is no write key
     monkeypatch.setenv("SEGMENT_WRITE_KEY", "a-key")

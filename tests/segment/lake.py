@@ -175,10 +175,16 @@ class Lake:
             self.connection.execute(f"DELETE FROM {table} WHERE CAST(id AS VARCHAR) IN (SELECT unnest(?))", [ids])
 
     def put_out(self, ledger: Ledger, dates: ExportDates = DATES) -> Cut:
-        """What is due is cut, and entered into the ledger."""
-        done = cut(self.connection, SCHEMA, dates, NOW)
-        register(self.connection, ledger, dates, NOW)
+        """What is due, and what is asked for again, is cut and entered into the ledger."""
+        done = self.cut(ledger, dates)
+        register(self.connection, ledger, dates, NOW, done.again)
         return done
+
+    def cut(self, ledger: Ledger, dates: ExportDates = DATES) -> Cut:
+        """The same, and then killed: the ledger knows nothing of it."""
+        again = [replay.id for replay in ledger.replays()]
+        withheld = ledger.withheld()
+        return cut(self.connection, SCHEMA, dates, NOW, withheld=withheld, again=again)
 
     def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql, list(parameters)).fetchall()

@@ -44,7 +44,7 @@ def deliver(ledger: Ledger) -> Deliver:
         dates: ExportDates = DATES,
         dead: int = 0,
     ) -> None:
-        batch = Batch(name, event, dates.first, 0, events, 1)
+        batch = Batch(name, event, dates.first, 0, events)
         ledger.register([batch], [], first or at)
         ledger.attempting([batch], first or at)
         died = [DeadEvent(f"{name}-{number}", event, dates.first, name, "400") for number in range(dead)]

@@ -22,7 +22,7 @@ PASSWORD = "hunter2-and-more"
 
 
 def batch(number: int, events: int = 10, event: str = "email_opened", export_date: date = DAY) -> Batch:
-    return Batch(f"batch-{number}", event, export_date, number, events, events * 400)
+    return Batch(f"batch-{number}", event, export_date, number, events)
 
 
 def dead(number: int, of: Batch | None, reason: str = "no") -> DeadEvent:

@@ -1,6 +1,6 @@
 """The ledger as the rest of the pipeline knows it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 
@@ -12,7 +12,16 @@ from pipeline.segment.ledger import forgetting, mirrored, outcomes, replays, sta
 from pipeline.segment.ledger.engine import open_engine
 from pipeline.segment.ledger.statements import insert, insert_dead, unknown, within
 from pipeline.segment.ledger.tables import batches, dead_events, metadata, progress, withheld_dates
-from pipeline.segment.ledger.values import WAITING, Batch, DeadEvent, Remaining, SentBatch, Settled, Standing
+from pipeline.segment.ledger.values import (
+    WAITING,
+    Batch,
+    DeadEvent,
+    Remaining,
+    Replay,
+    SentBatch,
+    Settled,
+    Standing,
+)
 
 _SENDABLE = sa.and_(batches.c.status == WAITING, batches.c.export_date.not_in(sa.select(withheld_dates.c.export_date)))
 
@@ -33,10 +42,16 @@ class Ledger:
 
     # Entering
 
-    def register(self, cut: Iterable[Batch], dead: Iterable[DeadEvent], now: datetime) -> int:
-        """Enter what the outbox has and the ledger has not; how many batches were new."""
+    def register(
+        self, cut: Iterable[Batch], dead: Iterable[DeadEvent], now: datetime, replayed: Collection[str] = ()
+    ) -> int:
+        """Enter what the outbox has and the ledger has not; how many batches were new.
+
+        `replayed` are events that were asked for by a replay and are in new batches: they are dead no more.
+        """
         cut = list(cut)
         with self._engine.begin() as connection:
+            replays.complete(connection, replayed)
             new = unknown(connection, batches.c.batch_id, [batch.batch_id for batch in cut])
             insert(connection, batches, [vars(batch) for batch in cut if batch.batch_id in new])
             insert_dead(connection, list(dead), now)
@@ -137,15 +152,20 @@ class Ledger:
         with self._engine.begin() as connection:
             return replays.ask_for(connection, event, reason, dates)
 
-    def replays(self) -> list[tuple[str, date]]:
-        """Events to be tried again that the outbox may still have in their former batches, with their export dates."""
+    def replays(self) -> list[Replay]:
+        """Events to be tried again that the outbox may still have in the batches in which they died."""
         with self._engine.connect() as connection:
             return replays.asked_for(connection)
 
-    def replayed(self) -> None:
-        """The outbox has let go of them: they are dead no more, and their former batches are smaller."""
+    def set_aside(self) -> list[str]:
+        """Events that are dead since no export said them any more, or since they are of suppressed people."""
+        with self._engine.connect() as connection:
+            return replays.set_aside(connection)
+
+    def revive(self, ids: Sequence[str]) -> None:
+        """Note that these are to be tried again, for whatever reason they are dead."""
         with self._engine.begin() as connection:
-            replays.let_go(connection)
+            replays.revive(connection, ids)
 
     # Forgetting
 

@@ -32,7 +32,6 @@ batches = sa.Table(
     sa.Column("export_date", sa.Date, nullable=False),
     sa.Column("sequence", sa.Integer, nullable=False),
     sa.Column("events", sa.Integer, nullable=False),
-    sa.Column("bytes", sa.Integer, nullable=False),
     sa.Column("status", sa.String(16), nullable=False, default=WAITING),
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
     sa.Column("first_attempt_at", Instant),
@@ -70,7 +69,7 @@ withheld_dates = sa.Table(
     sa.Column("withheld_at", Instant, nullable=False),
 )
 
-# Dead events that somebody wants to be tried again, until the outbox has let go of them.
+# Dead events that are to be tried again, until the outbox has them in other batches than those they died in.
 replays = sa.Table(
     "replays",
     metadata,

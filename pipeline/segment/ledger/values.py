@@ -20,7 +20,6 @@ class Batch:
     export_date: date
     sequence: int
     events: int
-    bytes: int
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,15 @@ class DeadEvent:
     export_date: date
     batch_id: str | None
     reason: str
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A dead event that is to be tried again, with the batch and the export date that it had when it died."""
+
+    id: str
+    batch_id: str | None
+    export_date: date
 
 
 @dataclass(frozen=True)
