@@ -4,21 +4,8 @@ import duckdb
 import pandas as pd
 
 from pipeline.dates import ExportDates
-from pipeline.segment.ledger import (
-    MIRRORED_BATCH_COLUMNS,
-    MIRRORED_DEAD_COLUMNS,
-    MIRRORED_FORGOTTEN_COLUMNS,
-    MIRRORED_WITHHELD_COLUMNS,
-    Ledger,
-)
+from pipeline.segment.ledger import Ledger
 from pipeline.warehouse import Warehouse, transaction
-
-_TABLES = {
-    "delivery.batches": (MIRRORED_BATCH_COLUMNS, "batch_id"),
-    "delivery.dead_events": (MIRRORED_DEAD_COLUMNS, "id"),
-    "delivery.forgotten_events": (MIRRORED_FORGOTTEN_COLUMNS, "batch_id"),
-    "delivery.withheld_dates": (MIRRORED_WITHHELD_COLUMNS, "export_date"),
-}
 
 
 def mirror(warehouse: Warehouse, ledger: Ledger, dates: ExportDates) -> None:
@@ -29,15 +16,15 @@ def mirror(warehouse: Warehouse, ledger: Ledger, dates: ExportDates) -> None:
 
 def mirror_into(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: ExportDates) -> None:
     """The same over a connection."""
-    frames = dict(zip(_TABLES, ledger.frames(dates), strict=True))
+    frames = ledger.frames(dates)
     with transaction(connection):
         for table, frame in frames.items():
             _sync(connection, table, frame, dates)
 
 
 def _sync(connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame, dates: ExportDates) -> None:
-    columns, key = _TABLES[table]
-    listed = ", ".join(columns)
+    columns: list[str] = list(frame.columns)
+    key, listed = columns[0], ", ".join(columns)
     typed = ", ".join(
         f"CAST({column} AS TIMESTAMPTZ) AS {column}" if column.endswith("_at") else column for column in columns
     )

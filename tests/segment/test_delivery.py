@@ -126,7 +126,7 @@ def test_the_one_event_that_segment_rejects_is_dead_with_its_words_and_the_rest_
     assert sender.server.received_ids == sender.lake.due_ids() - {id_of(17)}
     assert not sender.server.duplicates
     assert sender.standing() == (39, 0, 1)
-    _, dead, *_ = sender.ledger.frames(DATES)
+    dead = sender.ledger.frames(DATES)["delivery.dead_events"]
     (event,) = dead.to_dict("records")
     assert (event["id"], event["event"], event["export_date"]) == (id_of(17), "email_opened", DAY)
     assert event["reason"] == 'Segment answered 400: {"success": false, "message": "a message was rejected"}'

@@ -47,7 +47,7 @@ def test_an_outage_leaves_everything_waiting_with_its_reason_and_the_next_go_sen
     sent = sender.deliver(max_attempts=3)
     assert sent.stopped_by == "Segment answered 503: down"
     assert sender.standing() == (30, 45, 0)
-    frame, *_ = sender.ledger.frames(DATES)
+    frame = sender.ledger.frames(DATES)["delivery.batches"]
     waiting = frame[frame.status == "waiting"]
     assert sorted(waiting.attempts) == [0, 0, 3], "where one is given up, no other is tried"
     assert set(waiting.reason.dropna()) == {"Segment answered 503: down"}
@@ -56,7 +56,7 @@ def test_an_outage_leaves_everything_waiting_with_its_reason_and_the_next_go_sen
     assert sender.deliver().stopped_by is None
     assert_all_arrived(sender)
     assert not sender.server.duplicates
-    frame, *_ = sender.ledger.frames(DATES)
+    frame = sender.ledger.frames(DATES)["delivery.batches"]
     assert sorted(frame.attempts) == [1, 1, 1, 1, 4]
     assert frame.reason.isna().all()
 

@@ -45,7 +45,7 @@ def test_what_is_known_is_not_entered_again(ledger: Ledger) -> None:
     assert ledger.register([batch(1), batch(2)], [dead(1, None)], NOW) == 2
     assert ledger.register([batch(1), batch(2), batch(3)], [dead(1, None, "another reason")], LATER) == 1
     assert ledger.waiting("email_opened", DATES) == [batch(1), batch(2), batch(3)]
-    _, died, *_ = ledger.frames(DATES)
+    died = ledger.frames(DATES)["delivery.dead_events"]
     assert (died.reason.tolist(), died.died_at.tolist()) == (["no"], [NOW])
 
 
@@ -83,7 +83,7 @@ def test_a_delivered_batch_waits_no_longer_and_others_do(ledger: Ledger) -> None
     ledger.settle([Settled(batch(1), True, 1)], LATER)
     assert ledger.waiting("email_opened", DATES) == []
     assert ledger.waiting_dates() == {day(1).first}
-    frame, *_ = ledger.frames(DATES)
+    frame = ledger.frames(DATES)["delivery.batches"]
     (row,) = frame.to_dict("records")
     assert (row["status"], row["attempts"], row["delivered_at"], row["reason"]) == ("delivered", 1, LATER, None)
 
@@ -91,11 +91,11 @@ def test_a_delivered_batch_waits_no_longer_and_others_do(ledger: Ledger) -> None
 def test_attempts_add_up_and_the_reason_goes_when_it_is_over(ledger: Ledger) -> None:
     ledger.register([batch(1)], [], NOW)
     ledger.settle([Settled(batch(1), False, 8, reason="Segment answered 503")], NOW)
-    frame, *_ = ledger.frames(DATES)
+    frame = ledger.frames(DATES)["delivery.batches"]
     assert frame[["status", "attempts", "reason"]].values.tolist() == [["waiting", 8, "Segment answered 503"]]
     assert frame.delivered_at.isna().all()
     ledger.settle([Settled(batch(1), True, 2)], LATER)
-    frame, *_ = ledger.frames(DATES)
+    frame = ledger.frames(DATES)["delivery.batches"]
     assert frame[["status", "attempts"]].values.tolist() == [["delivered", 10]]
     assert frame.reason.isna().all()
 
@@ -104,7 +104,7 @@ def test_the_first_attempt_stays_the_first(ledger: Ledger) -> None:
     ledger.register([batch(1), batch(2)], [], NOW)
     ledger.attempting([batch(1)], NOW)
     ledger.attempting([batch(1), batch(2)], LATER)
-    tried, *_ = ledger.frames(DATES)
+    tried = ledger.frames(DATES)["delivery.batches"]
     assert tried.sort_values("batch_id").first_attempt_at.tolist() == [NOW, LATER]
 
 
@@ -113,7 +113,7 @@ def test_an_event_dies_once(ledger: Ledger) -> None:
     ledger.settle([Settled(batch(1), False, 1, [dead(1, batch(1))], "down")], NOW)
     ledger.settle([Settled(batch(1), True, 1, [dead(1, batch(1), "again")])], LATER)
     assert ledger.dead_ids("email_opened", DATES) == ["id-1"]
-    _, died, *_ = ledger.frames(DATES)
+    died = ledger.frames(DATES)["delivery.dead_events"]
     assert died.reason.tolist() == ["no"]
     assert ledger.dead_ids("email_bounced", DATES) == []
     assert ledger.dead_ids("email_opened", day(1)) == []

@@ -72,10 +72,10 @@ def test_no_kind_of_failure_tells_the_write_key(
         told.append(write_out(lake.connection, ledger, tmp_path / "dry_run", "email_opened", DATES))
         for fault in [*REFUSALS, *PASSING]:
             server.misbehave(fault)
-            told += [sender.deliver(max_attempts=1), *ledger.frames(DATES)]
+            told += [sender.deliver(max_attempts=1), *ledger.frames(DATES).values()]
         told.append(client_for("http://127.0.0.1:1", time).send("{}", 1))
     mirror(warehouse, ledger, DATES)
-    told += [*ledger.frames(DATES), ledger.standings(), rows_of(warehouse)]
+    told += [*ledger.frames(DATES).values(), ledger.standings(), rows_of(warehouse)]
 
     assert any("401" in str(text) for text in told)
     assert caplog.records
@@ -95,7 +95,7 @@ def test_an_answer_that_repeats_the_write_key_is_not_repeated(
     sender.server.misbehave(faults.Answer(status, body=ECHO, kept=False))
     sent = sender.deliver(max_attempts=1)
     assert sender.standing()[0] == 0
-    assert_told_nowhere(tmp_path, caplog, sent, *sender.ledger.frames(DATES))
+    assert_told_nowhere(tmp_path, caplog, sent, *sender.ledger.frames(DATES).values())
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,6 @@ module of its own.
 """
 
 from pipeline.segment.ledger.ledger import Ledger
-from pipeline.segment.ledger.mirrored import (
-    MIRRORED_BATCH_COLUMNS,
-    MIRRORED_DEAD_COLUMNS,
-    MIRRORED_FORGOTTEN_COLUMNS,
-    MIRRORED_WITHHELD_COLUMNS,
-)
 from pipeline.segment.ledger.values import (
     CUT,
     MODELLED,
@@ -29,10 +23,6 @@ from pipeline.segment.ledger.values import (
 
 __all__ = [
     "CUT",
-    "MIRRORED_BATCH_COLUMNS",
-    "MIRRORED_DEAD_COLUMNS",
-    "MIRRORED_FORGOTTEN_COLUMNS",
-    "MIRRORED_WITHHELD_COLUMNS",
     "MODELLED",
     "REPORTED",
     "SUPPRESSED",

@@ -233,9 +233,9 @@ class Ledger:
         with self._engine.connect() as connection:
             return standings.sent_since(connection, moment)
 
-    def frames(self, dates: ExportDates) -> tuple[pd.DataFrame, ...]:
-        """Batches, dead events, forgotten events and withheld dates of some export dates, as the warehouse's copies
-        have them.
+    def frames(self, dates: ExportDates) -> dict[str, pd.DataFrame]:
+        """The rows of some export dates as the warehouse's copies have them, by the name of the copy; the first column
+        tells rows apart.
         """
         with self._engine.connect() as connection:
             return mirrored.frames(connection, dates)

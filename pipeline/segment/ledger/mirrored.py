@@ -8,25 +8,24 @@ from pipeline.dates import ExportDates
 from pipeline.segment.ledger.statements import within
 from pipeline.segment.ledger.tables import batches, dead_events, forgotten, withheld_dates
 
-MIRRORED_BATCH_COLUMNS = (
-    *("batch_id", "event", "export_date", "events", "status", "attempts"),
-    *("first_attempt_at", "delivered_at", "reason"),
-)
-MIRRORED_DEAD_COLUMNS = ("id", "event", "export_date", "batch_id", "reason", "died_at")
-MIRRORED_FORGOTTEN_COLUMNS = ("batch_id", "event", "export_date", "events")
-MIRRORED_WITHHELD_COLUMNS = ("export_date", "withheld_at")
+# By the name of the copy: the table, and the columns that the copy has, the key first.
+_MIRRORED = {
+    "delivery.batches": (
+        batches,
+        [
+            *("batch_id", "event", "export_date", "events", "status", "attempts"),
+            *("first_attempt_at", "delivered_at", "reason"),
+        ],
+    ),
+    "delivery.dead_events": (dead_events, ["id", "event", "export_date", "batch_id", "reason", "died_at"]),
+    "delivery.forgotten_events": (forgotten, ["batch_id", "event", "export_date", "events"]),
+    "delivery.withheld_dates": (withheld_dates, ["export_date", "withheld_at"]),
+}
 
-_MIRRORED = (
-    (batches, MIRRORED_BATCH_COLUMNS),
-    (dead_events, MIRRORED_DEAD_COLUMNS),
-    (forgotten, MIRRORED_FORGOTTEN_COLUMNS),
-    (withheld_dates, MIRRORED_WITHHELD_COLUMNS),
-)
 
-
-def frames(connection: Connection, dates: ExportDates) -> tuple[pd.DataFrame, ...]:
-    """A frame a table, of these export dates."""
-    return tuple(
-        pd.read_sql(sa.select(*(table.c[name] for name in columns)).where(within(table, dates)), connection)
-        for table, columns in _MIRRORED
-    )
+def frames(connection: Connection, dates: ExportDates) -> dict[str, pd.DataFrame]:
+    """The rows of these export dates by the name of the copy; the first column tells rows apart."""
+    return {
+        copy: pd.read_sql(sa.select(*(table.c[name] for name in columns)).where(within(table, dates)), connection)
+        for copy, (table, columns) in _MIRRORED.items()
+    }
