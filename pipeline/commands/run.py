@@ -54,13 +54,16 @@ def run(settings: Settings, dates: ExportDates | None, *, withhold: bool = False
         with warehouse.reading() as connection:  # one that can't be used is told before Dagster starts
             check_origin(connection, settings)
             unwanted = is_work(connection, settings.selligent_suppressed)
+    days = set[date]()
+    if dates is None:
+        days = set(dates_with_new_files(warehouse, seen)) | unfinished_dates(warehouse, ledger)
+        if unwanted and not days:  # any run rids the tables of them, whatever its dates
+            days = newest_date(warehouse)
+    # From here on released dates are unfinished, too; but they lack no more than the sending.
     released = set(ledger.release(dates or EVERY_DATE)) if release else set[date]()
     if dates is not None:
         work, sending = [dates], []
     else:
-        days = set(dates_with_new_files(warehouse, seen)) | unfinished_dates(warehouse, ledger)
-        if unwanted and not days:  # any run rids the tables of them, whatever its dates
-            days = newest_date(warehouse)
         waiting = ledger.waiting_dates() if settings.delivers and not withhold else set[date]()
         work, sending = ranges(days), ranges((waiting | released) - days)
     if withhold:

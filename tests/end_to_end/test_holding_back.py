@@ -35,6 +35,26 @@ def test_history_is_loaded_without_delivery_and_delivered_when_it_is_released(
     }
 
 
+def test_a_release_that_is_killed_after_its_first_span_is_finished_by_the_next_run(
+    delivering: Project, segment: SegmentServer
+) -> None:
+    """History of years is some hundred spans, and hours: a machine is started anew meanwhile."""
+    delivering.with_files(
+        {
+            "log_20240611.csv": log(["ann,m1,c1,VIEW,,2024-06-10T08:00:00Z"]),
+            "log_20240613.csv": log(["bob,m1,c1,VIEW,,2024-06-12T08:00:00Z"]),
+        },
+        LAYOUTS,
+    )
+    delivering.run("--no-delivery")
+    assert delivering.killed("pipeline.commands.run:_run_job", "run", "--release").returncode == 9
+    assert len(segment.received_ids) == 1
+    delivering.run()
+    assert segment.received_ids == delivering.ids()
+    assert not segment.duplicates
+    assert "Nothing is new." in delivering.run()
+
+
 def test_what_single_assets_left_behind_is_done_by_the_next_run(delivering: Project, segment: SegmentServer) -> None:
     delivering.with_files({"log_20240611.csv": log(["ann,m1,c1,VIEW,,2024-06-10T08:00:00Z"])}, LAYOUTS)
     delivering.run()

@@ -144,6 +144,17 @@ def test_each_stage_has_come_as_far_as_was_said_last(ledger: Ledger) -> None:
     assert ledger.reached(MODELLED) == {}
 
 
+def test_a_date_that_is_released_has_yet_to_be_cut_and_reported(ledger: Ledger) -> None:
+    """Both went on without its events, while it was withheld."""
+    tomorrow, later = day(1).first, day(2).first
+    ledger.withhold([DAY, later], NOW)
+    for stage in (MODELLED, CUT, REPORTED):
+        ledger.reach(stage, dict.fromkeys((DAY, tomorrow, later), NOW))
+    assert ledger.release(ExportDates(DAY, tomorrow)) == [DAY]
+    assert ledger.reached(CUT) == ledger.reached(REPORTED) == {tomorrow: NOW, later: NOW}
+    assert set(ledger.reached(MODELLED)) == {DAY, tomorrow, later}
+
+
 # Standings
 
 histories = st.lists(

@@ -13,6 +13,8 @@ from pipeline.segment.ledger.engine import open_engine
 from pipeline.segment.ledger.statements import insert, insert_dead, unknown, within
 from pipeline.segment.ledger.tables import batches, dead_events, metadata, progress, withheld_dates
 from pipeline.segment.ledger.values import (
+    CUT,
+    REPORTED,
     WAITING,
     Batch,
     DeadEvent,
@@ -76,9 +78,16 @@ class Ledger:
             insert(connection, withheld_dates, new)
 
     def release(self, dates: ExportDates) -> list[date]:
-        """Events of these export dates are due again; those that had been withheld."""
-        released = [day for day in self.withheld() if day in dates]
+        """Events of these export dates are due again; those that had been withheld.
+
+        They have yet to be cut and reported, which was done without their events before: whoever ends now leaves dates
+        that did not go all the way.
+        """
+        query = sa.select(withheld_dates.c.export_date).where(within(withheld_dates, dates))
         with self._engine.begin() as connection:
+            released: list[date] = list(connection.execute(query.order_by(withheld_dates.c.export_date)).scalars())
+            done = sa.and_(progress.c.stage.in_((CUT, REPORTED)), progress.c.export_date.in_(query))
+            connection.execute(sa.delete(progress).where(done))
             connection.execute(sa.delete(withheld_dates).where(within(withheld_dates, dates)))
         return released
 
