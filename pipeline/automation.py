@@ -51,19 +51,20 @@ warehouse_upkeep_weekly = dg.ScheduleDefinition(
 
 @dg.schedule(name=f"{MAIN_JOB}_daily", job=selligent_to_segment, cron_schedule="0 6 * * *", execution_timezone="UTC")
 def selligent_to_segment_daily(
-    context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource, segment: SegmentResource
+    context: dg.ScheduleEvaluationContext, exports: Exports, warehouse: WarehouseResource, segment: SegmentResource
 ) -> list[dg.RunRequest]:
-    """Today's exports at six in the morning (UTC), whether or not the sensor saw them, and each date that did not go
-    all the way or has events that wait.
+    """Today's exports at six in the morning (UTC), whether or not the sensor saw them, and each date that is left: with
+    files that are still new, as the run that was to load them failed, not gone all the way, or with events that wait.
     """
     fail_dead_runs(context.instance)
     today = (context.scheduled_execution_time or datetime.now(UTC)).date()
     left: set[date] = set()
     try:
-        ledger = segment.ledger()
-        left = unfinished_dates(warehouse.open(), ledger)
+        place, ledger = warehouse.open(), segment.ledger()
+        left = unfinished_dates(place, ledger)
         if segment.settings().delivers:
             left |= ledger.waiting_dates()
+        left |= set(dates_with_new_files(place, exports.look()))
     except PipelineError as error:  # today's run fails of it, too, and is told
         context.log.warning(f"Which dates are left can't be said: {error}")
     busy = _dates_of_runs(context.instance)

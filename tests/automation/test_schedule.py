@@ -10,7 +10,7 @@ import pytest
 from pipeline.automation import selligent_to_segment_daily
 from pipeline.exports.intake import newest_loads
 from pipeline.partitions import PARTITION_TAG
-from pipeline.resources import SegmentResource, WarehouseResource
+from pipeline.resources import Exports, SegmentResource, WarehouseResource
 from pipeline.segment.ledger import REPORTED, Batch
 from tests.automation.daily import TUESDAY, WEDNESDAY, going_on, load_all, put
 from tests.end_to_end.project import Project
@@ -28,7 +28,7 @@ def scheduled(instance: dg.DagsterInstance) -> dict[str, str]:
     with dg.build_schedule_context(
         instance,
         scheduled_execution_time=datetime(2024, 6, 12, 6, tzinfo=UTC),
-        resources={"warehouse": WarehouseResource(), "segment": SegmentResource()},
+        resources={"exports": Exports(), "warehouse": WarehouseResource(), "segment": SegmentResource()},
     ) as context:
         requests: Any = selligent_to_segment_daily(context)
     return {str(request.partition_key): str(request.run_key) for request in requests}
@@ -59,6 +59,32 @@ def test_the_schedule_asks_again_for_what_did_not_go_all_the_way(
     SegmentResource().ledger().register([waits], [], datetime.now(UTC))
     assert set(scheduled(stored)) == {WEDNESDAY}  # for good: there is no write key
     monkeypatch.setenv("SEGMENT_WRITE_KEY", "a-key")
+    assert set(scheduled(stored)) == {TUESDAY, WEDNESDAY}
+
+
+def test_the_schedule_asks_again_for_a_date_whose_loading_failed(stored: dg.DagsterInstance, project: Project) -> None:
+    """The sensor asked for it once, and the run failed before it had read the file, as the server of SFTP was away."""
+    put(project, "log_20240611.csv")
+    assert set(scheduled(stored)) == {TUESDAY, WEDNESDAY}
+
+
+def test_the_schedule_asks_no_more_for_a_file_that_was_refused_until_it_is_sent_again(
+    stored: dg.DagsterInstance, project: Project
+) -> None:
+    project.with_files({"log_20240611.csv": "WHO,MAIL\nann,m1\n"}, {})
+    load_all(project)
+    assert project.query("SELECT status FROM raw.export_files") == [("refused",)]
+    assert set(scheduled(stored)) == {WEDNESDAY}
+    put(project, "log_20240611.csv")
+    assert set(scheduled(stored)) == {TUESDAY, WEDNESDAY}
+
+
+def test_the_schedule_asks_for_what_is_left_even_where_the_exports_cannot_be_looked_at(
+    stored: dg.DagsterInstance, project: Project
+) -> None:
+    put(project, "log_20240611.csv")
+    load_all(project)
+    project.with_files({}, {"log.yml": "name: log\n"})
     assert set(scheduled(stored)) == {TUESDAY, WEDNESDAY}
 
 
