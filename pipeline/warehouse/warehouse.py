@@ -6,7 +6,7 @@ attached under the name `lake`, so that every statement reads the same for all o
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from pipeline.extras import missing
 from pipeline.settings import DATA_DIR, PROJECT_ROOT, Settings
 from pipeline.warehouse import s3
 from pipeline.warehouse.claims import claim, claims
+from pipeline.warehouse.server_turn import NO_SERVER, turn_at_server
 from pipeline.warehouse.sql import ALIAS, literal
 from pipeline.warehouse.tables import make_tables
 
@@ -33,6 +34,7 @@ _ONE_MOMENT = "SET GLOBAL sqlite_disable_multithreaded_scans = true"
 # Extensions whose signatures this process has checked: they are in its memory from then on, and not loaded anew.
 _CHECKED: set[str] = set()
 
+_ON_SERVER = "ducklake:postgres:"
 NO_WAREHOUSE = "There is no warehouse yet; `make run` makes it."
 
 _LOCKED = re.compile(r"could not set lock|conflicting lock|database is locked", re.IGNORECASE)
@@ -66,7 +68,7 @@ class Warehouse:
     @property
     def catalog_file(self) -> Path | None:
         """The local file that the catalog is in; None for a server."""
-        if self.place.startswith("ducklake:postgres:"):
+        if self.place.startswith(_ON_SERVER):
             return None
         return Path(self.place.removeprefix("ducklake:sqlite:"))
 
@@ -127,9 +129,11 @@ class Warehouse:
 
     @contextmanager
     def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection for one writer; others of this machine wait for their turn.
+        """A connection for one writer; others wait for their turn: those of this machine, and where the catalog is on
+        a server, those of all machines.
 
         Raises:
+            SettingsError: a package that it needs is not installed.
             WarehouseError: it can't be opened.
         """
         with self.turn(), self.writing_in_turn() as connection:
@@ -151,25 +155,27 @@ class Warehouse:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """The writer's turn: a SQLite catalog and a DuckDB file take one writer at a time.
+        """The writer's turn: a SQLite catalog and a DuckDB file take one writer at a time. One in PostgreSQL would take
+        several, but where two look at once what is missing, and write it, it is there twice.
 
-        The lock is the operating system's, so a killed process leaves nothing locked.
+        The lock is the operating system's or the server's, so a killed process leaves nothing locked.
+
+        Raises:
+            SettingsError: a package that it needs is not installed.
+            WarehouseError: a folder can't be made, or the server can't be asked.
         """
-        lock = None
-        try:
-            if self.is_ducklake and not self.is_in_s3:
-                Path(self.files).mkdir(parents=True, exist_ok=True)
-            if self.catalog_file is not None:
-                self.catalog_file.parent.mkdir(parents=True, exist_ok=True)
-                lock = FileLock(f"{self.catalog_file}.lock")
-                lock.acquire()
-        except OSError as error:
-            raise WarehouseError(f"WAREHOUSE: {error.filename} can't be made: {error.strerror}") from None
-        try:
+        with ExitStack() as lock:
+            try:
+                if self.is_ducklake and not self.is_in_s3:
+                    Path(self.files).mkdir(parents=True, exist_ok=True)
+                if self.catalog_file is None:
+                    lock.enter_context(turn_at_server(self.place.removeprefix(_ON_SERVER)))
+                else:
+                    self.catalog_file.parent.mkdir(parents=True, exist_ok=True)
+                    lock.enter_context(FileLock(f"{self.catalog_file}.lock"))
+            except OSError as error:
+                raise WarehouseError(f"WAREHOUSE: {error.filename} can't be made: {error.strerror}") from None
             yield
-        finally:
-            if lock is not None:
-                lock.release()
 
     @contextmanager
     def _connected(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -256,5 +262,5 @@ def _attach_failure(warehouse: Warehouse, message: str) -> str:
     if _OTHER_VERSION.search(message):
         return f"WAREHOUSE: {name} was written by another version of DuckDB or DuckLake; use that version."
     if warehouse.catalog_file is None:
-        return "WAREHOUSE: the PostgreSQL catalog can't be opened; check its host, database, user and password."
+        return NO_SERVER
     return f"WAREHOUSE: {name} can't be opened as a warehouse: {message.splitlines()[0]}"

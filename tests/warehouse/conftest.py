@@ -1,10 +1,12 @@
 import shutil
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from pipeline.warehouse import Warehouse
 from tests.lakes import ducklake_in, plain_file_in
+from tests.servers.postgres import Postgres
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +27,9 @@ def ducklake(empty: Path, tmp_path: Path) -> Warehouse:
 @pytest.fixture
 def plain_file(empty: Path, tmp_path: Path) -> Warehouse:
     return plain_file_in(shutil.copytree(empty, tmp_path / "warehouse"))
+
+
+@pytest.fixture
+def shared(postgres: Postgres, tmp_path: Path) -> Warehouse:
+    """A DuckLake with its catalog on a server, for several machines."""
+    return Warehouse(f"ducklake:postgres:{postgres.dsn(postgres.create(f'lake_{uuid4().hex}'))}", f"{tmp_path}/files/")

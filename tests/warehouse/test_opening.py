@@ -95,9 +95,10 @@ def test_other_readers_of_the_catalog_are_not_shut_out(ducklake: Warehouse) -> N
         assert catalog.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_the_folder_of_the_files_is_made_whatever_the_catalog_is_in(tmp_path: Path) -> None:
-    with Warehouse("ducklake:postgres:dbname=lake", f"{tmp_path}/lake/files/").turn():
-        assert (tmp_path / "lake" / "files").is_dir()
+def test_the_folder_of_the_files_is_made_whatever_the_catalog_is_in(shared: Warehouse) -> None:
+    assert not Path(shared.files).exists()
+    with shared.turn():
+        assert Path(shared.files).is_dir()
 
 
 def test_the_signature_of_an_extension_is_checked_once_a_process(ducklake: Warehouse) -> None:

@@ -4,10 +4,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import duckdb
+import psycopg
 import pytest
 from filelock import FileLock, Timeout
 
@@ -132,6 +134,45 @@ def test_a_killed_writer_locks_nobody_out_and_leaves_nothing_half_done(ducklake:
         writer.kill()
     with ducklake.writing() as connection:
         assert connection.execute("SELECT name FROM raw.export_files").fetchall() == [("whole.csv",)]
+
+
+def test_writers_of_several_machines_take_turns_and_a_killed_one_locks_nobody_out(shared: Warehouse) -> None:
+    """Two that bring `delivery.batches` up to the ledger at once would both enter the same batch."""
+    catalog = psycopg.connect(shared.place.removeprefix("ducklake:postgres:"), autocommit=True)
+    with catalog, ExitStack() as processes, ThreadPoolExecutor(1) as beside:
+        catalog.execute(f"ALTER DATABASE {catalog.info.dbname} SET lock_timeout = '1ms'")  # which is for others
+        first = processes.enter_context(another_process(shared, "writing"))
+        assert first.greeting == "open"
+        first.ask(FILE.replace("?", "'whole.csv'"))
+        first.ask("BEGIN")
+        first.ask(FILE.replace("?", "'half.csv'"))
+        opening = beside.submit(lambda: processes.enter_context(another_process(shared, "writing")))
+        while not (opening.done() or turns_waited_for(catalog)):
+            pass
+        assert not opening.done()
+        with shared.reading() as connection:
+            assert one(connection, FILES) == 1, "a reader waits for nobody's turn"
+        first.kill()
+        second = opening.result()
+        assert second.greeting == "open"
+        assert second.ask("SELECT string_agg(name) FROM raw.export_files") == "('whole.csv',)"
+
+
+def test_the_turn_at_a_server_ends_with_the_writing_whatever_happened_in_it(shared: Warehouse) -> None:
+    with pytest.raises(ZeroDivisionError), shared.writing():
+        _ = 1 / 0
+    with shared.writing() as connection:
+        connection.execute(FILE, ["a.csv"])
+    with another_process(shared, "writing") as another:
+        assert another.ask(FILES) == "(1,)"
+
+
+def turns_waited_for(catalog: psycopg.Connection) -> int:
+    waiting = catalog.execute(
+        "SELECT count(*) FROM pg_locks JOIN pg_database ON database = pg_database.oid "
+        "WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted"
+    ).fetchone()
+    return waiting[0] if waiting else 0
 
 
 def test_a_plain_file_is_for_one_process_at_a_time_and_says_so(plain_file: Warehouse) -> None:

@@ -2,13 +2,14 @@
 
 import sqlite3
 import struct
+import sys
 import traceback
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.errors import WarehouseError
+from pipeline.errors import SettingsError, WarehouseError
 from pipeline.warehouse import Warehouse
 from tests.lakes import ducklake_in, plain_file_in
 
@@ -36,6 +37,15 @@ def told(warehouse: Warehouse, how: str = "writing") -> str:
 def test_a_server_that_cannot_be_reached_is_told_without_the_password(tmp_path: Path, place: str, how: str) -> None:
     expected = "WAREHOUSE: the PostgreSQL catalog can't be opened; check its host, database, user and password."
     assert told(Warehouse(place, f"{tmp_path}/"), how) == expected
+
+
+def test_a_driver_that_is_not_installed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with (
+        pytest.raises(SettingsError, match=r"^WAREHOUSE: ducklake:postgres: needs packages .*\[postgres\]"),
+        Warehouse("ducklake:postgres:host=127.0.0.1 port=1", f"{tmp_path}/").writing(),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("how", ["reading", "writing"])
@@ -101,18 +111,10 @@ def test_a_place_for_files_that_cannot_be_made_is_told(ducklake: Warehouse, tmp_
 
 
 def test_a_server_that_has_no_ducklake_yet_is_told_from_one_that_does_not_answer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shared: Warehouse, tmp_path: Path
 ) -> None:
-    """What DuckDB says is the same of every catalog; here SQLite stands in for PostgreSQL."""
     silent = Warehouse("ducklake:postgres:host=127.0.0.1 port=1 dbname=lake", f"{tmp_path}/files/")
     assert silent.exists()
     assert "can't be opened" in told(silent)
-    sqlite3.connect(tmp_path / "lake.sqlite").close()
-    statements = [
-        "LOAD ducklake; LOAD sqlite_scanner",
-        f"ATTACH 'ducklake:sqlite:{tmp_path}/lake.sqlite' AS lake (DATA_PATH '{tmp_path}/files/', READ_ONLY)",
-    ]
-    monkeypatch.setattr(Warehouse, "attach_statements", lambda self, read_only: statements)
-    fresh = Warehouse("ducklake:postgres:dbname=lake", f"{tmp_path}/files/")
-    assert not fresh.exists()
-    assert told(fresh).startswith("There is no warehouse yet")
+    assert not shared.exists()
+    assert told(shared, "reading").startswith("There is no warehouse yet")

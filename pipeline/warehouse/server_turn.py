@@ -1,0 +1,48 @@
+"""The writer's turn at a catalog in PostgreSQL, which writers of all machines wait for."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from pipeline.errors import SettingsError, WarehouseError
+from pipeline.extras import missing
+
+NO_SERVER = "WAREHOUSE: the PostgreSQL catalog can't be opened; check its host, database, user and password."
+
+# The same on every machine, whatever it calls the server. A lock is of one database, and so is a catalog.
+_LOCK = int.from_bytes(b"lakeTurn")
+# Of the transaction, and not of the session, which a pooler of connections would go on with under another client. It
+# lasts as long as the writing does, so no time limit of the server's may end it; and where a machine is gone without a
+# word, the server finds out in two minutes and not in two hours.
+_TAKE = f"""
+    SELECT set_config(name, wanted.value, true)
+    FROM pg_settings JOIN (
+        VALUES ('statement_timeout', '0'), ('lock_timeout', '0'), ('transaction_timeout', '0'),
+            ('idle_in_transaction_session_timeout', '0'),
+            ('tcp_keepalives_idle', '60'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '6')
+    ) AS wanted (name, value) USING (name);
+    SELECT pg_advisory_xact_lock({_LOCK})
+"""
+
+
+@contextmanager
+def turn_at_server(dsn: str) -> Iterator[None]:
+    """Wait for the turn and have it: the server takes it back when the connection ends, however the process dies.
+
+    Raises:
+        SettingsError: the driver is not installed.
+        WarehouseError: the server can't be asked.
+    """
+    try:
+        import psycopg  # here, as only this kind of warehouse needs it
+    except ImportError:
+        raise SettingsError(missing("WAREHOUSE", "ducklake:postgres:", "postgres")) from None
+    try:
+        connection = psycopg.connect(dsn)
+    except psycopg.Error:  # which repeats what it was given
+        raise WarehouseError(NO_SERVER) from None
+    with closing(connection):
+        try:
+            connection.execute(_TAKE)
+        except psycopg.Error:
+            raise WarehouseError(NO_SERVER) from None
+        yield
