@@ -29,7 +29,11 @@ def app() -> None:
 @app.command()
 @click.option("--from", "first", type=DAY, metavar="DATE", help="First export date; alone: up to today.")
 @click.option("--to", "last", type=DAY, metavar="DATE", help="Last export date; alone: that date.")
-@click.option("--no-delivery", is_flag=True, help="Load and model only; the dates are withheld until a release.")
+@click.option(
+    "--no-delivery",
+    is_flag=True,
+    help="Load and model only; these dates, or all that is not delivered yet, are withheld until a release.",
+)
 @click.option("--release", is_flag=True, help="Deliver dates that were withheld: all of them, or those given.")
 def run(first: datetime | None, last: datetime | None, no_delivery: bool, release: bool) -> int:
     """Run the main job for the export dates that have something new, or for the dates given."""

@@ -32,8 +32,7 @@ def withdrawn_files(warehouse: Warehouse, look: Look) -> list[str]:
         loaded = connection.execute(
             "SELECT DISTINCT export_date, name FROM raw.export_files WHERE status = 'loaded' ORDER BY ALL"
         ).fetchall()
-    there = {seen.file.name for seen in look.landed}
-    there |= {seen.file.name for seen in (*look.unmatched, *look.waiting)}
+    there = look.names
     return [name for _, name in loaded if name not in there]
 
 

@@ -16,6 +16,7 @@ from pipeline.origin import check_origin
 from pipeline.report.page import PAGE
 from pipeline.report.summary import summary
 from pipeline.segment.ledger import Ledger
+from pipeline.segment.mirror import mirror
 from pipeline.settings import DATA_DIR, Settings
 from pipeline.suppression import check, is_work
 from pipeline.warehouse import Warehouse
@@ -36,7 +37,8 @@ _SHOWN_FILES = 20
 
 
 def run(settings: Settings, dates: ExportDates | None, *, withhold: bool = False, release: bool = False) -> int:
-    """Run the main job; the exit status. `withhold`: nothing is delivered, and nothing of these dates until `release`.
+    """Run the main job; the exit status. `withhold`: nothing is delivered, and nothing of these dates until `release`;
+    without dates, nothing of those of which something is not delivered yet.
 
     Raises:
         PipelineError: a setting, a layout, the location, the warehouse or the ledger is not usable; nothing was done.
@@ -67,8 +69,11 @@ def run(settings: Settings, dates: ExportDates | None, *, withhold: bool = False
         waiting = ledger.waiting_dates() if settings.delivers and not withhold else set[date]()
         work, sending = ranges(days), ranges((waiting | released) - days)
     if withhold:
-        of_files = {file.export_date for file in seen.landed}
-        ledger.withhold({day for day in of_files if any(day in span for span in work)}, started)
+        # Also dates of which nothing is here now: their files may come later, or be gone since a dry run loaded them.
+        held = set(dates or days | ledger.waiting_dates() | {file.export_date for file in seen.waiting})
+        ledger.withhold(held, started)
+        if held and warehouse.exists():  # no run may come to these dates for long, and the report tells which they are
+            mirror(warehouse, ledger, ExportDates(min(held), max(held)))
     if not work and not sending:
         out.print("Nothing is new.")
     failed = False

@@ -42,19 +42,27 @@ class KnownFile:
 
 
 @dataclass(frozen=True)
+class Incomplete:
+    """A file that will be loaded as soon as it is complete, and what it lacks."""
+
+    file: ExportFile
+    export_date: date
+    reason: str
+
+
+@dataclass(frozen=True)
 class Look:
-    """One look at the location: every file that can be loaded, and every other with its reason; `waiting` are those
-    that will be loaded as soon as they are complete.
-    """
+    """One look at the location: every file that can be loaded, and every other with its reason."""
 
     landed: Sequence[Landed]
     unmatched: Sequence[Unmatched]
-    waiting: Sequence[Unmatched] = ()
+    waiting: Sequence[Incomplete] = ()
 
     @property
     def names(self) -> set[str]:
         """The files that are there, whatever can be made of them."""
-        return {seen.file.name for seen in self.landed} | {seen.file.name for seen in (*self.unmatched, *self.waiting)}
+        seen: Sequence[Landed | Unmatched | Incomplete] = [*self.landed, *self.unmatched, *self.waiting]
+        return {each.file.name for each in seen}
 
     def new_dates(self, known: Mapping[FileKey, KnownFile]) -> set[date]:
         """Export dates with a file that is new, changed, or under a changed layout."""
@@ -103,7 +111,7 @@ def look_twice(
     return Look(
         [seen for seen in second.landed if seen not in growing],
         second.unmatched,
-        [*second.waiting, *(Unmatched(seen.file, "is still being written") for seen in growing)],
+        [*second.waiting, *(_waits(seen, "is still being written") for seen in growing)],
     )
 
 
@@ -111,7 +119,11 @@ def _may_grow(seen: Landed) -> bool:
     return seen.marker is None
 
 
-def _complete(landed: Sequence[Landed], files: Mapping[str, ExportFile]) -> tuple[list[Landed], list[Unmatched]]:
+def _waits(seen: Landed, reason: str) -> Incomplete:
+    return Incomplete(seen.file, seen.export_date, reason)
+
+
+def _complete(landed: Sequence[Landed], files: Mapping[str, ExportFile]) -> tuple[list[Landed], list[Incomplete]]:
     """Files with their ready marker and their first part; those that lack one wait."""
     ready, waiting = [], []
     parts: dict[tuple[str, str], list[Landed]] = defaultdict(list)
@@ -123,9 +135,9 @@ def _complete(landed: Sequence[Landed], files: Mapping[str, ExportFile]) -> tupl
         siblings = parts.get((seen.layout.name, seen.export), [])
         first = min(siblings, key=lambda other: other.part or 0, default=seen)
         if seen.layout.ready_marker and marker is None:
-            waiting.append(Unmatched(seen.file, f"its ready marker ({seen.layout.ready_marker}) is not there yet"))
+            waiting.append(_waits(seen, f"its ready marker ({seen.layout.ready_marker}) is not there yet"))
         elif first.part is not None and first.part > 1:
-            waiting.append(Unmatched(seen.file, "the first part of its export, with the header, is not there yet"))
+            waiting.append(_waits(seen, "the first part of its export, with the header, is not there yet"))
         else:
             first_part = None if first is seen else first.file
             ready.append(replace(seen, marker=marker, first_part=first_part))

@@ -35,6 +35,39 @@ def test_history_is_loaded_without_delivery_and_delivered_when_it_is_released(
     }
 
 
+def test_every_date_of_a_range_is_withheld_also_for_files_that_come_later(
+    delivering: Project, segment: SegmentServer
+) -> None:
+    delivering.with_files({"log_20240611.csv": log(["ann,m1,c1,VIEW,,2024-06-10T08:00:00Z"])}, LAYOUTS)
+    said = delivering.run("--no-delivery", "--from", "2024-06-10", "--to", "2024-06-13")
+    assert "Withheld, until a run says --release: 2024-06-10 to 2024-06-13" in said
+    delivering.with_files({"log_20240613.csv": log(["bob,m1,c1,VIEW,,2024-06-12T08:00:00Z"])}, {})
+    delivering.run()
+    assert len(delivering.ids()) == 2
+    assert segment.requests == []
+
+
+def test_without_a_range_whatever_is_not_delivered_yet_is_withheld(delivering: Project, segment: SegmentServer) -> None:
+    """Events that a dry run left waiting, whose file was moved away since, and a file that lacks its ready marker."""
+    delivering.with_files(
+        {"log_20240611.csv": log(["ann,m1,c1,VIEW,,2024-06-10T08:00:00Z"])},
+        {"log.yml": f"{LAYOUTS['log.yml']}ready_marker: .ready\n"},
+    )
+    (delivering.exports / "log_20240611.ready").touch()
+    delivering.run(SEGMENT_WRITE_KEY="")
+    (delivering.exports / "log_20240611.csv").unlink()
+    delivering.with_files({"log_20240613.csv": log(["bob,m1,c1,VIEW,,2024-06-12T08:00:00Z"])}, {})
+
+    said = delivering.run("--no-delivery")
+    assert "Nothing is new." in said
+    assert "Withheld, until a run says --release: 2024-06-11, 2024-06-13" in said
+    assert len(delivering.query("SELECT export_date FROM delivery.withheld_dates")) == 2
+    (delivering.exports / "log_20240613.ready").touch()
+    delivering.run()
+    assert len(delivering.ids()) == 2
+    assert segment.requests == []
+
+
 def test_a_release_that_is_killed_after_its_first_span_is_finished_by_the_next_run(
     delivering: Project, segment: SegmentServer
 ) -> None:
