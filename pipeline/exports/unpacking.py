@@ -109,11 +109,14 @@ def _is_openpgp(head: bytes) -> bool:
     return versions.get(head[0], False)
 
 
-def _members(path: Path) -> list[Piece]:
-    with unpacking(), zipfile.ZipFile(path) as archive:
-        infos = [info for info in archive.infolist() if not info.is_dir()]
-    names = [info.filename for info in infos]
-    if "[Content_Types].xml" in names:
+def texts_in(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """The members of an archive that are texts of an export, in the order of their names.
+
+    Raises:
+        FileRefused: it is a workbook, or holds what is never read.
+    """
+    infos = [info for info in archive.infolist() if not info.is_dir()]
+    if any(info.filename == "[Content_Types].xml" for info in infos):
         raise FileRefused(EXCEL)
     for info in infos:
         inside, windows = PurePosixPath(info.filename), PureWindowsPath(info.filename)
@@ -121,11 +124,13 @@ def _members(path: Path) -> list[Piece]:
             raise FileRefused(f"holds {info.filename!r}, a path outside of the archive; nothing of it is read")
         if info.flag_bits & 0x1:
             raise FileRefused(f"holds {info.filename!r}, which has a password; have it sent without")
-    texts = [info for info in infos if not _is_scrap(info.filename)]
-    return [
-        Piece(info.filename if len(texts) > 1 else None, _opener(path, info))
-        for info in sorted(texts, key=lambda info: info.filename)
-    ]
+    return sorted((info for info in infos if not _is_scrap(info.filename)), key=lambda info: info.filename)
+
+
+def _members(path: Path) -> list[Piece]:
+    with unpacking(), zipfile.ZipFile(path) as archive:
+        texts = texts_in(archive)
+    return [Piece(info.filename if len(texts) > 1 else None, _opener(path, info)) for info in texts]
 
 
 def _is_scrap(name: str) -> bool:

@@ -31,6 +31,7 @@ def test_the_command_prints_yaml_and_nothing_else(tmp_path: Path) -> None:
 
 XLSX = io.BytesIO()
 with zipfile.ZipFile(XLSX, "w") as _archive:
+    _archive.writestr("[Content_Types].xml", "<Types/>")
     _archive.writestr("xl/workbook.xml", "<workbook/>")
 
 REFUSED = {

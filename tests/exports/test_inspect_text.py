@@ -10,6 +10,7 @@ import fsspec
 import pytest
 import yaml
 
+from pipeline.errors import InspectionRefused
 from pipeline.exports.inspecting.inspection import inspect
 from pipeline.exports.inspecting.source import HEAD_BYTES
 from pipeline.exports.layouts import read_layout
@@ -63,6 +64,32 @@ def test_a_zip_of_several_members_says_which_one_was_looked_at(draft: Drafter) -
     text = draft(target.getvalue(), "ACME_20240611.zip")
     assert "(zip, which holds first.csv and 1 more, not looked at)" in text
     assert yaml.safe_load(text)["files"] == r"ACME_(?P<date>\d{8})"
+
+
+def test_the_member_of_a_zip_that_is_looked_at_is_the_first_one_that_is_loaded(draft: Drafter) -> None:
+    """Packers leave files of their own beside the export, and its parts in any order."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for scrap in (".DS_Store", "__MACOSX/._part1.csv", "out/.hidden.csv"):
+            archive.writestr(scrap, b"\0\0\0\1Bud1")
+        archive.writestr("part2.csv", b"no,header,here\n")
+        archive.writestr("part1.csv", clicks().content)
+    text = draft(target.getvalue(), "ACME_20240611.zip")
+    assert "(zip, which holds part1.csv and 1 more, not looked at)" in text
+    assert yaml.safe_load(text)["columns"] == clicks().draft["columns"]
+
+
+@pytest.mark.parametrize(
+    ("member", "words"),
+    [("../a.csv", "a path outside of the archive"), ("[Content_Types].xml", "is an Excel workbook")],
+)
+def test_a_zip_that_would_not_be_loaded_is_not_drafted(draft: Drafter, member: str, words: str) -> None:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("a.csv", segment().content)
+        archive.writestr(member, segment().content)
+    with pytest.raises(InspectionRefused, match=words):
+        draft(target.getvalue(), "ACME_20240611.zip")
 
 
 def test_a_file_may_be_a_url(tmp_path: Path) -> None:

@@ -12,13 +12,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pipeline.errors import FileRefused, InspectionRefused, PipelineError
-from pipeline.exports.unpacking import EXCEL, GZIP_MAGIC, PGP, ZIP_MAGICS, refuse_foreign
+from pipeline.exports.unpacking import GZIP_MAGIC, PGP, ZIP_MAGICS, refuse_foreign, texts_in
 from pipeline.filesystems import opened, words_of
 
 # Enough for thousands of rows, and read at once from files of any size.
 HEAD_BYTES = 2 * 1024 * 1024
-
-_ENCRYPTED_FLAG = 1
 
 # PGP has many beginnings, and a name that tells.
 _OTHER_NAMES = {".pgp": PGP, ".gpg": PGP, ".asc": PGP}
@@ -46,6 +44,8 @@ def read_head(file: str, size: int = HEAD_BYTES) -> Head:
     try:
         with _opened(file) as raw:
             head = _unpacked(name, raw, size)
+    except FileRefused as error:
+        raise InspectionRefused(f"{name}: {error}") from None
     except FileNotFoundError:
         raise InspectionRefused(f"{name}: there is no such file") from None
     except IsADirectoryError:
@@ -104,7 +104,7 @@ class _Raw(io.RawIOBase):
 
 def _unpacked(name: str, raw: io.BufferedReader, size: int) -> Head:
     start = raw.peek(16)
-    _refuse_other_kinds(name, start)
+    refuse_foreign(start)
     if start.startswith(GZIP_MAGIC):
         with gzip.GzipFile(fileobj=raw) as unpacked:
             content = unpacked.read(size + 1)
@@ -118,14 +118,9 @@ def _unpacked(name: str, raw: io.BufferedReader, size: int) -> Head:
 
 def _zipped(name: str, raw: io.BufferedReader, size: int) -> Head:
     with zipfile.ZipFile(raw) as archive:
-        members = [member for member in archive.infolist() if not member.is_dir()]
-        if any(member.filename.startswith("xl/") for member in members):
-            raise InspectionRefused(f"{name}: {EXCEL}")
-        filled = [member for member in members if member.file_size and not member.filename.startswith("__MACOSX/")]
+        filled = [member for member in texts_in(archive) if member.file_size]
         if not filled:
             raise InspectionRefused(f"{name}: is empty")
-        if filled[0].flag_bits & _ENCRYPTED_FLAG:
-            raise InspectionRefused(f"{name}: is a zip with a password; unpack it first")
         with archive.open(filled[0]) as member:
             content = member.read(size + 1)
     return _head(name, content, size, "zip", filled[0].filename, len(filled) - 1)
@@ -135,14 +130,7 @@ def _head(
     name: str, content: bytes, size: int, packing: str | None = None, member: str | None = None, further: int = 0
 ) -> Head:
     if packing:
-        _refuse_other_kinds(name, content)
+        refuse_foreign(content)
         if content.startswith((GZIP_MAGIC, *ZIP_MAGICS)):
             raise InspectionRefused(f"{name}: is packed twice; unpack it once")
     return Head(name, content[:size], len(content) <= size, packing, member, further)
-
-
-def _refuse_other_kinds(name: str, start: bytes) -> None:
-    try:
-        refuse_foreign(start)
-    except FileRefused as error:
-        raise InspectionRefused(f"{name}: {error}") from None
