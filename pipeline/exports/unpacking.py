@@ -115,7 +115,7 @@ def texts_in(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     Raises:
         FileRefused: it is a workbook, or holds what is never read.
     """
-    infos = [info for info in archive.infolist() if not info.is_dir()]
+    infos = [info for info in archive.infolist() if not info.filename.endswith("/")]
     if any(info.filename == "[Content_Types].xml" for info in infos):
         raise FileRefused(EXCEL)
     for info in infos:
@@ -136,7 +136,7 @@ def _members(path: Path) -> list[Piece]:
 def _is_scrap(name: str) -> bool:
     """What packers leave behind beside the files that they were given."""
     path = PurePosixPath(name)
-    return path.parts[0] == "__MACOSX" or path.name.startswith(".")
+    return path.parts[:1] == ("__MACOSX",) or path.name.startswith(".")
 
 
 def _opener(path: Path, info: zipfile.ZipInfo) -> Callable[[], IO[bytes]]:

@@ -158,6 +158,20 @@ def test_a_header_of_several_lines_may_be_repeated_by_each_member(desk: Desk) ->
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        archive(**{".": HEADER + JEF, "a": ZOE}),
+        archive(unnamed=HEADER + JEF, a=ZOE).replace(b"unnamed", b"\0nnamed"),  # a name ends before a zero
+    ],
+    ids=["dot", "none"],
+)
+def test_a_member_with_an_odd_name_stops_nothing(desk: Desk, content: bytes) -> None:
+    desk.put("opens.csv.zip", content)
+    desk.put("opens_2.csv", HEADER + ZOE)
+    assert [(file.status, file.rows) for file in desk.load().files] == [("loaded", 2), ("loaded", 1)]
+
+
+@pytest.mark.parametrize(
     ("content", "words"),
     [
         (archive(a=HEADER + ZOE * 9)[:-30], "is cut off or damaged"),
