@@ -1,6 +1,7 @@
-"""Segment's snake case, which names schemas, tables and columns in a Segment warehouse."""
+"""How names are written and compared. Segment's snake case names schemas, tables and columns in its warehouses."""
 
 import re
+import unicodedata
 
 # A word is a run of capitals and digits followed by a run of small letters and digits.
 _WORD = re.compile(r"[A-Z0-9]+[a-z0-9]*|[a-z0-9]+")
@@ -15,3 +16,9 @@ def snake_case(name: str) -> str:
     """
     chunks = _SEPARATORS.split(name)
     return "_".join(word.lower() for chunk in chunks for word in _WORD.findall(chunk))
+
+
+def plain(name: str) -> str:
+    """A name as it is compared: without case, accents and marks, so that `Journey-Name` is `journeyname`."""
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    return re.sub(r"[^a-z0-9]", "", letters)

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 from pipeline.exports.layouts import Layout
 from pipeline.warehouse import literal
 
-_CLOCK = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?"
-_OFFSET = r" ?(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)"
+ISO_CLOCK = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?"
+ISO_OFFSET = r" ?(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)"
 # The same clock in its usual length: a glob is checked in half the time of a regular expression.
 _USUAL_CLOCK = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9][T ][0-9][0-9]:[0-9][0-9]:[0-9][0-9]"
 # Every day outside these years goes the careful way; inside, only days on which a zone changes its clocks do.
@@ -34,9 +34,9 @@ def parsed(layout: Layout, text: str) -> DateTimes:
         plain = f"replace({text}, ',', '.')"
         return DateTimes(
             naive=f"CASE WHEN {text} GLOB {literal(_USUAL_CLOCK)} THEN TRY_CAST({text} AS TIMESTAMP) "
-            f"WHEN regexp_full_match({text}, {literal(_CLOCK)}) THEN TRY_CAST({plain} AS TIMESTAMP) END",
+            f"WHEN regexp_full_match({text}, {literal(ISO_CLOCK)}) THEN TRY_CAST({plain} AS TIMESTAMP) END",
             absolute=f"CASE WHEN {text} GLOB {literal(_USUAL_CLOCK)} THEN NULL "
-            f"WHEN regexp_full_match({text}, {literal(_CLOCK + _OFFSET)}) "
+            f"WHEN regexp_full_match({text}, {literal(ISO_CLOCK + ISO_OFFSET)}) "
             f"THEN TRY_CAST(regexp_replace({plain}, ' ([+Z-])', '\\1') AS TIMESTAMPTZ) END",
         )
     naive = [_strptime(text, pattern) for pattern in layout.datetime_formats if "%z" not in pattern]

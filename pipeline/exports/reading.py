@@ -18,8 +18,8 @@ import duckdb
 
 from pipeline.catalog import LOOKUPS
 from pipeline.errors import FileRefused
+from pipeline.exports.aggregates import ENOUGH_COUNTS, is_count
 from pipeline.exports.datetimes import parsed, placed
-from pipeline.exports.inspecting.words import is_count
 from pipeline.exports.layouts import MEANINGS, Layout
 from pipeline.exports.mending import MAX_ROW_BYTES, header_reader
 from pipeline.exports.texts import CARRIAGE_RETURN, UNIT_SEPARATOR, Text, delimiter_of
@@ -30,7 +30,6 @@ REJECTS_SCANS = "csv_reject_scans"
 # A character that JSON text can't hold, so that a line stays one column.
 _NO_DELIMITER = "\x01"
 _KEY_SAMPLE_LINES = 1000
-_COUNTS_OF_AN_AGGREGATE = 3
 _KEY_SAMPLE_BYTES = 1 << 20
 
 
@@ -170,7 +169,7 @@ def _checked(names: Sequence[str], layout: Layout) -> Sequence[str]:
             aggregate = f"; {', '.join(counts)} are counts, so it may be an aggregate and no export of events"
             raise FileRefused(
                 f"line 1: the header has no column {column!r}; it has {', '.join(names)}"
-                + (aggregate if len(counts) >= _COUNTS_OF_AN_AGGREGATE else "")
+                + (aggregate if len(counts) >= ENOUGH_COUNTS else "")
             )
     return names
 

@@ -20,7 +20,7 @@ UNIT_SEPARATOR = "\x1f"
 # Stands for a carriage return inside a row. Unicode keeps it free for what a program needs internally.
 CARRIAGE_RETURN = "\ufdd0"
 
-_BOMS = {
+BOMS = {
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF32_LE: "utf-32-le",  # begins as UTF-16's does, so it is asked for first
     codecs.BOM_UTF32_BE: "utf-32-be",
@@ -140,7 +140,7 @@ def _encoding(piece: Piece, layout: Layout) -> str:
     """What the text is in: a byte order mark says more than the layout, which was written for other files as well."""
     with piece.open() as stream:
         head = stream.read(_LONGEST_BOM)
-    for mark, encoding in _BOMS.items():
+    for mark, encoding in BOMS.items():
         if head.startswith(mark):
             return encoding
     name = codecs.lookup(layout.encoding).name

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.catalog import LOOKUPS
 from pipeline.errors import InspectionRefused
-from pipeline.exports.inspecting import words
+from pipeline.exports.aggregates import ENOUGH_COUNTS, is_count
 from pipeline.exports.inspecting.columns import Column
 from pipeline.exports.inspecting.meanings import Guess
 
-_ENOUGH_COUNTS = 3
 _OF_ONE_EVENT = {"email_id", "campaign_id", "link_id", "send_id"}
 
 
@@ -19,11 +18,9 @@ def refuse_aggregates(name: str, columns: Sequence[Column], meanings: Mapping[st
         InspectionRefused: the file holds counts and names nobody.
     """
     counts = [
-        column.name
-        for column in columns
-        if words.is_count(column.name) and (column.are_whole_numbers or not column.values)
+        column.name for column in columns if is_count(column.name) and (column.are_whole_numbers or not column.values)
     ]
-    if len(counts) < _ENOUGH_COUNTS - ("timestamp" in meanings) or _names_a_person(meanings):
+    if len(counts) < ENOUGH_COUNTS - ("timestamp" in meanings) or _names_a_person(meanings):
         return
     raise InspectionRefused(
         f"{name}: holds counts ({', '.join(counts)}), not events: it is an aggregate; "

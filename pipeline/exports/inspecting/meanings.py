@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pipeline.exports.inspecting import words
 from pipeline.exports.inspecting.columns import Column
 from pipeline.exports.layouts import MEANINGS
+from pipeline.naming import plain
 
 # A list's id that stands in nearly every row tells whose user the user id is.
 _MOSTLY = 0.9
@@ -70,7 +71,7 @@ def _by_role(column: Column) -> Guess | None:
         return Guess("send_id", said)
     if words.is_row_id(name):
         if column.is_unique:
-            return Guess("event_id", "unique in the sample: an id of the row's own", int(words.plain(name) != "id"))
+            return Guess("event_id", "unique in the sample: an id of the row's own", int(plain(name) != "id"))
         return Guess(None, "its name says id, but its values repeat" if column.values else "an id, but of what?")
     if column.values and words.when(name) > 1:
         return Guess(None, "its name says date-time, but its values are none that a layout can describe")
@@ -102,14 +103,14 @@ def _by_subject(column: Column) -> Guess | None:
 
 
 def _said(name: str, subject: str) -> str:
-    return "by its name" if subject in words.plain(name) else f"by its name; Selligent's word for {subject}"
+    return "by its name" if subject in plain(name) else f"by its name; Selligent's word for {subject}"
 
 
 def _user(column: Column, guess: Guess, columns: Sequence[Column], all_guesses: Sequence[Guess], rows: int) -> Guess:
     """Selligent's user ids are whole numbers and unique within a list only; the customer's own key is another."""
     if guess.meaning != "user_id" or guess.strength > 1:
         return guess
-    if words.plain(column.name).startswith("selligent"):
+    if plain(column.name).startswith("selligent"):
         return Guess("selligent_user_id", "by its name")
     meanings = [other.meaning for other in all_guesses]
     if column.values and not column.are_whole_numbers:
@@ -125,7 +126,7 @@ def _user(column: Column, guess: Guess, columns: Sequence[Column], all_guesses: 
 def _by_file_name(column: Column, guess: Guess, file_name: str) -> Guess:
     """In a lookup, ID and NAME are those of what the file is called after."""
     subject = words.subject_in(file_name)
-    name = words.plain(column.name)
+    name = plain(column.name)
     if subject is None or name not in ("id", "name", "naam", "nom", "nombre", "title"):
         return guess
     if name == "id":

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-# What the loader reads without `datetime_formats`; see pipeline/exports/datetimes.py.
-_ISO = re.compile(
-    r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?( ?(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?))?", re.ASCII
-)
+from pipeline.exports.datetimes import ISO_CLOCK, ISO_OFFSET
+
+# What the loader reads without `datetime_formats`.
+_ISO = re.compile(f"{ISO_CLOCK}({ISO_OFFSET})?", re.ASCII)
 _CLOCK = (
     r"(?P<gap>T|, | {1,2})(?P<hour>\d{1,2})(?P<colon>[:.])(?P<minute>\d{2})((?P=colon)(?P<second>\d{2})"
     r"(?P<point>[.,])?(?(point)(?P<fraction>\d{1,9})))?(?P<half> ?[AaPp][Mm])?(?P<zone> ?(?:Z|[+-]\d{2}(?::?\d{2})?))?"

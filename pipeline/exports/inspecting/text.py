@@ -8,15 +8,8 @@ from charset_normalizer import from_bytes
 
 from pipeline.errors import InspectionRefused
 from pipeline.exports.inspecting.source import Head
+from pipeline.exports.texts import BOMS
 
-# UTF-32's mark starts with that of UTF-16, so it comes first.
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
 _USUAL = "cp1252"
 # What an export task in Europe may be set to; a wider choice only finds more exotic names for the same bytes.
 _PLAUSIBLE = [_USUAL, "iso8859_15", "cp1250", "iso8859_2", "cp1251", "cp1253", "cp1254", "cp1257", "cp850", "mac_roman"]
@@ -57,7 +50,7 @@ def _read(head: Head, encoding: str, errors: str = "strict") -> str:
 
 
 def _by_mark(head: Head) -> Decoded | None:
-    for mark, encoding in _MARKS:
+    for mark, encoding in BOMS.items():
         if head.content.startswith(mark):
             text = _read(head, encoding, "replace").removeprefix("\ufeff")
             return Decoded(text, encoding, "the file starts with its byte order mark")

@@ -5,7 +5,8 @@ A name is compared without case, accents and marks: `Journey-Name` is `journeyna
 """
 
 import re
-import unicodedata
+
+from pipeline.naming import plain
 
 _ID = "(?:id|ids|key|nr|no|num|number|numero|nummer|code|ref|guid|uuid|cle|clave|sleutel|schluessel)"
 _NAME = "(?:name|naam|nom|nombre|nome|title|titel|titre|titulo|label|description|omschrijving|bezeichnung|libelle)"
@@ -67,19 +68,6 @@ _CODE_WORDS = re.compile(
     "unsub|optout|complain|spam|markedasspam|marked|linkclick|geopend|uitgeschreven|ouvert|ouverture|desabonn|"
     "geklickt|geoeffnet|abgemeldet|fwd|forward)"
 )
-_COUNTED = re.compile(
-    "^(?:nb|nr|num|number|numberof|aantal|anzahl|nombre|count|total|totaal|unique|uniq|distinct|hard|soft|sum)*(?:of)?"
-    "(?:sent|send|sends|targeted|deliver(?:y|ies|ed)|verzonden|afgeleverd|open(?:s|ed)?|view(?:s|ed)?|click(?:s|ed)?|"
-    "clicker(?:s)?|clics|kliks|klicks|bounce(?:s|d)?|unsub(?:s|scribe|scribes|scribed|scriptions)?|optout(?:s)?|"
-    "complaint(?:s)?|spam|conversion(?:s)?|ouvertures|geopend)"
-    "(?:count|total|unique|cnt|nb|num|rate|pct)?$"
-)
-
-
-def plain(name: str) -> str:
-    """A name as it is compared."""
-    letters = unicodedata.normalize("NFKD", name.casefold())
-    return re.sub(r"[^a-z0-9]", "", letters)
 
 
 def id_of(name: str) -> str | None:
@@ -169,8 +157,3 @@ def code(name: str) -> int:
 def is_code_word(value: str) -> bool:
     """Whether a value sounds like an event."""
     return _CODE_WORDS.match(plain(value)) is not None
-
-
-def is_count(name: str) -> bool:
-    """Whether a name is that of a number of events, as daily aggregates have them."""
-    return _COUNTED.search(plain(name)) is not None
