@@ -104,8 +104,8 @@ COMMENT ON TABLE delivery.batches IS 'One row a batch: a copy of the delivery le
 COMMENT ON COLUMN delivery.batches.batch_id IS 'Made of the first and last id in it, and how many they are.';
 COMMENT ON COLUMN delivery.batches.event IS 'Table of its events.';
 COMMENT ON COLUMN delivery.batches.export_date IS 'Date of the export that says its events.';
-COMMENT ON COLUMN delivery.batches.events IS 'How many events it was cut with.';
-COMMENT ON COLUMN delivery.batches.status IS 'waiting, delivered or dead.';
+COMMENT ON COLUMN delivery.batches.events IS 'How many events it was cut with, less those that were replayed.';
+COMMENT ON COLUMN delivery.batches.status IS 'waiting or delivered; what is dead are single events of it.';
 COMMENT ON COLUMN delivery.batches.attempts IS 'How often it was tried.';
 COMMENT ON COLUMN delivery.batches.first_attempt_at IS 'When it was first tried, so from when on Segment may have it (UTC).';
 COMMENT ON COLUMN delivery.batches.delivered_at IS 'When Segment took it (UTC).';
@@ -119,7 +119,6 @@ COMMENT ON COLUMN delivery.dead_events.batch_id IS 'The batch that it was in; no
 COMMENT ON COLUMN delivery.dead_events.reason IS 'Why it is dead.';
 COMMENT ON COLUMN delivery.dead_events.died_at IS 'Since when (UTC).';
 
--- A DuckLake takes no comments on columns of views.
 COMMENT ON TABLE delivery.forgotten_events IS 'How many events were forgotten, which is all that is known of them: a copy of the delivery ledger.';
 COMMENT ON COLUMN delivery.forgotten_events.batch_id IS 'The batch that they were in; where nothing of it is left, a hash instead.';
 COMMENT ON COLUMN delivery.forgotten_events.event IS 'Table of the events.';
@@ -130,4 +129,5 @@ COMMENT ON TABLE delivery.withheld_dates IS 'Export dates whose events are not d
 COMMENT ON COLUMN delivery.withheld_dates.export_date IS 'The date.';
 COMMENT ON COLUMN delivery.withheld_dates.withheld_at IS 'Since when (UTC).';
 
+-- A DuckLake takes no comments on columns of views.
 COMMENT ON VIEW delivery.events IS 'One row an event that was ever due, with what became of it. id: the event''s id; event: its table; export_date: date of the export that says it; status: waiting, delivered or dead; delivered_at: when Segment took it (UTC); attempts: how often its batch was tried; reason: why it is dead or still waiting.';
