@@ -149,19 +149,21 @@ def _dates(first: datetime | None, last: datetime | None) -> ExportDates | None:
     if first is None and last is None:
         return None
     today = datetime.now(UTC).date()
+    for option, moment in (("--from", first), ("--to", last)):
+        if moment is not None:
+            _check(option, moment.date(), today)
     end = last.date() if last else today
     start = first.date() if first else end
-    _check(start, end, today)
+    if start > end:
+        raise SettingsError(f"--from: {start} is after {end}")
     return ExportDates(start, end)
 
 
-def _check(start: date, end: date, today: date) -> None:
-    if start > end:
-        raise SettingsError(f"--from: {start} is after {end}")
-    if start < FIRST_EXPORT_DATE:
-        raise SettingsError(f"--from: {start} is before {FIRST_EXPORT_DATE}, the first date that has a partition")
-    if end > today:
-        raise SettingsError(f"--to: {end} is in the future")
+def _check(option: str, day: date, today: date) -> None:
+    if day < FIRST_EXPORT_DATE:
+        raise SettingsError(f"{option}: {day} is before {FIRST_EXPORT_DATE}, the first date that has a partition")
+    if day > today:
+        raise SettingsError(f"{option}: {day} is in the future")
 
 
 def main() -> int:
