@@ -11,11 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import pytest
 
+from pipeline.__main__ import app
 from pipeline.catalog import EMAIL_PROPERTIES, EVENTS
 from pipeline.exports.layouts import read_layouts
 from pipeline.settings import PROJECT_ROOT, Settings
+from pipeline.warehouse import Warehouse
 from tests.end_to_end.copying import Copy
 from tests.end_to_end.readme import FENCED, HOME, README, blocks, inline_commands, section
 from tests.end_to_end.ui_process import running_ui
@@ -78,6 +81,9 @@ COMMANDS: Mapping[str, By | Only] = {
         "end_to_end/test_main_job.py",
         "test_every_event_of_the_examples_is_delivered_once_and_a_second_run_does_nothing",
     ),
+    "python -m pipeline run --release": By(
+        "end_to_end/test_holding_back.py", "test_history_is_loaded_without_delivery_and_delivered_when_it_is_released"
+    ),
     "python -m pipeline replay [--event NAME] [--reason TEXT] [--date DATE]": STORY,
     "python -m pipeline inspect FILE": STORY,
     "python -m pipeline inspect FILE > draft.yml": STORY,
@@ -87,6 +93,10 @@ COMMANDS: Mapping[str, By | Only] = {
     "python -m pipeline forget": By(
         "end_to_end/test_forget.py",
         "test_a_person_on_the_list_is_not_loaded_not_sent_and_then_forgotten_everywhere",
+    ),
+    "python -m pipeline ui [--host HOST] [--port PORT]": STORY,
+    "python -m pipeline docs [--port PORT] [--no-serve]": By(
+        "end_to_end/test_questions.py", "test_the_documentation_has_every_table_with_its_columns"
     ),
     "sudo -u selligent .venv/bin/python -m pipeline status": STORY,
     "duckdb -init attach.sql": By(
@@ -98,6 +108,7 @@ COMMANDS: Mapping[str, By | Only] = {
     "make lint": Only(MINUTES, "make --dry-run lint"),
     "make .venv/.ready": Only("installs", "make --dry-run .venv/.ready"),
     "python -m benchmarks.year": Only(MINUTES, "python -m benchmarks.year --help"),
+    "python -m benchmarks.soak": Only(MINUTES, "python -m benchmarks.soak --help"),
     "python -m pip install -c constraints.txt -e '.[sftp]'": Only(
         "installs; that there is such an extra is tested below", "true"
     ),
@@ -226,6 +237,26 @@ def test_the_table_of_settings_has_every_setting() -> None:
     named = re.findall(r"^\| `([A-Z_]+)` \|", section("Settings"), re.MULTILINE)
     assert set(named) == {name.upper() for name in Settings.model_fields} | of_the_environment
     assert len(named) == len(set(named))
+
+
+def test_the_table_of_commands_has_every_command_and_option() -> None:
+    table = section("Commands")
+    for name, command in app.commands.items():
+        assert f"`python -m pipeline {name}" in table
+        options = [option for option in command.params if isinstance(option, click.Option)]
+        spellings = [(*option.opts, *option.secondary_opts) for option in options]
+        assert [names for names in spellings if not any(name in table for name in names)] == [], name
+
+
+def test_the_table_of_tables_has_every_table_that_no_model_makes(tmp_path: Path) -> None:
+    with Warehouse(f"{tmp_path}/warehouse.duckdb", "").writing() as connection:
+        made = connection.execute(
+            "SELECT schema_name, table_name FROM duckdb_tables() WHERE schema_name IN ('raw', 'delivery') "
+            "UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE schema_name IN ('raw', 'delivery')"
+        ).fetchall()
+    rows = re.findall(r"^\| `(raw|delivery)` \| (.+) \|$", section("The tables"), re.MULTILINE)
+    named = {(schema, table) for schema, cell in rows for table in re.findall(r"`(\w+)`", re.sub(r"\(.*?\)", "", cell))}
+    assert named == set(made)
 
 
 def test_the_layout_is_one(tmp_path: Path) -> None:
