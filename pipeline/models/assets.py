@@ -12,7 +12,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtC
 from filelock import FileLock
 from packaging.version import Version
 
-from pipeline.exports.intake import newest_loads
+from pipeline.loads import newest_loads
 from pipeline.models.dbt import (
     DBT_DIR,
     TARGET_DIR,

@@ -5,8 +5,8 @@ from datetime import date, datetime, timedelta
 import duckdb
 
 from pipeline.dates import EVERY_DATE
-from pipeline.exports.intake import newest_loads
 from pipeline.findings import Finding, counted, some
+from pipeline.loads import newest_loads
 from pipeline.segment.ledger import REPORTED, Ledger
 from pipeline.segment.replaying import asked_dates
 

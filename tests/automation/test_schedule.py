@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from pipeline.automation import selligent_to_segment_daily
-from pipeline.exports.intake import newest_loads
+from pipeline.loads import newest_loads
 from pipeline.partitions import PARTITION_TAG
 from pipeline.resources import Exports, SegmentResource, WarehouseResource
 from pipeline.segment.ledger import REPORTED, Batch
