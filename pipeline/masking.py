@@ -24,8 +24,8 @@ def holds_address(text: str) -> bool:
     return _ADDRESS.search(text) is not None
 
 
-def shown(text: str, length: int) -> str:
-    """The text as it can stand in a comment of one line: masked first, so that no half address escapes the mask."""
+def on_one_line(text: str, length: int) -> str:
+    """The text as it can stand on one line: masked first, so that no half address escapes the mask."""
     # Addresses become shorter, so more of the text is needed than is shown.
     line = "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
@@ -36,4 +36,4 @@ def shown(text: str, length: int) -> str:
 
 def example(text: str) -> str:
     """A value as an example in a comment."""
-    return f"'{shown(text, _EXAMPLE_LENGTH)}'"
+    return f"'{on_one_line(text, _EXAMPLE_LENGTH)}'"

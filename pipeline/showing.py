@@ -6,7 +6,7 @@ from datetime import datetime
 import dagster as dg
 import duckdb
 
-from pipeline.masking import shown
+from pipeline.masking import on_one_line
 from pipeline.warehouse import ALIAS
 
 PREVIEW_ROWS = 5
@@ -50,11 +50,11 @@ def _cell(name: str, value: object) -> str:
         return ""
     if name in _PEOPLE:
         text = str(value)
-        return _escaped(shown(text, _WIDEST)) if "@" in text else f"{_escaped(text[:1])}***"
+        return _escaped(on_one_line(text, _WIDEST)) if "@" in text else f"{_escaped(text[:1])}***"
     if name in _ANYTHING:
         return "…"
     text = f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)
-    return _escaped(shown(text, _WIDEST))
+    return _escaped(on_one_line(text, _WIDEST))
 
 
 def _escaped(text: str) -> str:

@@ -66,7 +66,7 @@ def _text(value: object) -> object:
     return value
 
 
-Text = Annotated[str, BeforeValidator(_text)]
+YamlText = Annotated[str, BeforeValidator(_text)]
 
 
 class Layout(BaseModel):
@@ -77,20 +77,20 @@ class Layout(BaseModel):
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
     files: str
     kind: Literal["events", "emails", "campaigns", "links", "lists", "contacts"]
-    columns: dict[Text, Text]
+    columns: dict[YamlText, YamlText]
     format: Literal["csv", "ndjson"] = "csv"
     encoding: str = "utf-8"
     delimiter: str = ","
     quote: str | None = '"'
-    header: Literal[True] | list[Text] = True
+    header: Literal[True] | list[YamlText] = True
     ready_marker: str | None = None
-    null_values: list[Text] = [""]
+    null_values: list[YamlText] = [""]
     timezone: str | None = None
     ambiguous_hour: Literal["earlier", "later", "reject"] = "earlier"
     datetime_formats: list[str] = []
     event: str | None = None
-    event_column: Text | None = None
-    event_codes: dict[Text, str | None] = {}
+    event_column: YamlText | None = None
+    event_codes: dict[YamlText, str | None] = {}
     event_codes_default: str | None = None
 
     @field_validator("files")

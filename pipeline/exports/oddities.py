@@ -7,7 +7,7 @@ import duckdb
 
 from pipeline.dates import ExportDates
 from pipeline.findings import Finding, counted, some
-from pipeline.masking import shown
+from pipeline.masking import on_one_line
 
 # A clock may be wrong by so much; an event that is further ahead can't have happened.
 CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -74,7 +74,7 @@ def unknown_codes(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> 
         return Finding(True, "Every event code is listed in its layout.", {"codes": 0, "rows": 0})
     rows = sum(row[2] for row in found)
     codes = [
-        f"'{shown(code, _LONGEST_CODE)}' in {file}"
+        f"'{on_one_line(code, _LONGEST_CODE)}' in {file}"
         + (f" and {files - 1:,} more" if files > 1 else "")
         + f" ({counted(number, 'row')}, layout {layout})"
         for layout, code, number, files, file in found

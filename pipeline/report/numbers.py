@@ -8,7 +8,7 @@ import duckdb
 import pandas as pd
 
 from pipeline.dates import ExportDates
-from pipeline.report.queries import TITLES, Answer, ask, text_of
+from pipeline.report.queries import TITLES, QueryResult, ask, text_of
 from pipeline.warehouse import quoted
 
 Row = Mapping[str, Any]
@@ -19,7 +19,7 @@ class Numbers:
     """What the queries gave, by their names; `dates` None: the warehouse has no export date yet."""
 
     dates: ExportDates | None
-    answers: Mapping[str, Answer]
+    results: Mapping[str, QueryResult]
 
     def rows(self, name: str) -> list[Row]:
         """A query's rows; none where it could not be asked."""
@@ -27,7 +27,7 @@ class Numbers:
 
     def frame(self, name: str) -> pd.DataFrame:
         """The same as a frame."""
-        return self.answers[name].rows if name in self.answers else pd.DataFrame()
+        return self.results[name].rows if name in self.results else pd.DataFrame()
 
     def total(self, name: str) -> Row:
         """The row that sums up all export dates; empty where there is none."""
@@ -44,17 +44,17 @@ def newest_dates(connection: duckdb.DuckDBPyConnection) -> ExportDates | None:
 def read_numbers(connection: duckdb.DuckDBPyConnection, schema: str) -> Numbers:
     """Ask everything over the newest export dates. What needs tables that are not made yet is left out."""
     dates = newest_dates(connection)
-    answers = {"window": ask(connection, "window", None)}
+    results = {"window": ask(connection, "window", None)}
     if dates is None:
-        return Numbers(None, answers)
+        return Numbers(None, results)
     known = _schemas(connection)
     if schema in known:  # as the prompt of `python -m pipeline sql` does
         connection.execute(f"USE lake.{quoted(schema)}")
     modelled = {"staging", schema} <= known
     for name in TITLES:
-        if name not in answers and (modelled or "staging." not in text_of(name)):
-            answers[name] = ask(connection, name, dates)
-    return Numbers(dates, answers)
+        if name not in results and (modelled or "staging." not in text_of(name)):
+            results[name] = ask(connection, name, dates)
+    return Numbers(dates, results)
 
 
 def _schemas(connection: duckdb.DuckDBPyConnection) -> set[str]:

@@ -29,7 +29,7 @@ TITLES = {
 
 
 @dataclass(frozen=True)
-class Answer:
+class QueryResult:
     """A query with its export dates filled in, and what it gave."""
 
     name: str
@@ -54,9 +54,9 @@ def bound(name: str, dates: ExportDates | None) -> str:
     return text.replace("$first", f"DATE '{dates.first}'").replace("$last", f"DATE '{dates.last}'")
 
 
-def ask(connection: duckdb.DuckDBPyConnection, name: str, dates: ExportDates | None) -> Answer:
+def ask(connection: duckdb.DuckDBPyConnection, name: str, dates: ExportDates | None) -> QueryResult:
     """Execute one query; rows as Python values, None for NULL."""
     sql = bound(name, dates)
     cursor = connection.execute(sql)
     columns = [column[0] for column in cursor.description or []]
-    return Answer(name, TITLES[name], sql, pd.DataFrame(cursor.fetchall(), columns=columns, dtype=object))
+    return QueryResult(name, TITLES[name], sql, pd.DataFrame(cursor.fetchall(), columns=columns, dtype=object))

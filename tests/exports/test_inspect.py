@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.errors import InspectionRefused
 from pipeline.exports.inspecting.inspection import inspect
 from pipeline.exports.layouts import read_layout
-from pipeline.masking import masked, shown
+from pipeline.masking import masked, on_one_line
 from tests.exports.drafting import EXAMPLES, Drafter, Guessed, lines
 
 # Examples
@@ -72,7 +72,7 @@ def test_addresses_in_urls_are_masked() -> None:
     st.text(max_size=30), st.integers(1, 40), st.text(st.characters(categories=["Ll", "Nd"]), min_size=2, max_size=9)
 )
 def test_no_cut_lets_an_address_escape_and_no_comment_breaks_its_line(text: str, length: int, name: str) -> None:
-    line = shown(f"{text} {name}@example.com {text}", length)
+    line = on_one_line(f"{text} {name}@example.com {text}", length)
     assert f" {name}@" not in line
     assert line.isprintable() or line == ""
     assert len(line) <= length

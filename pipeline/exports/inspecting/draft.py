@@ -17,7 +17,7 @@ from pipeline.exports.inspecting.moments import Moments, moments_of
 from pipeline.exports.inspecting.shape import Table
 from pipeline.exports.inspecting.source import Head
 from pipeline.exports.inspecting.text import Decoded
-from pipeline.masking import example, holds_address, shown
+from pipeline.masking import example, holds_address, on_one_line
 
 BLANK = "FILL_IN"
 
@@ -26,7 +26,7 @@ _SHOWN_NAMES = {"\t": "a tab"}
 
 
 @dataclass(frozen=True)
-class Findings:
+class Inspected:
     """All that was found out about one file."""
 
     head: Head
@@ -60,16 +60,16 @@ class Findings:
         return [guess.meaning in (*lookup.key, *lookup.values) for guess in self.guesses]
 
 
-def draft(findings: Findings) -> str:
+def draft(inspected: Inspected) -> str:
     """The draft as YAML."""
     body = [
-        *_name(findings),
-        *_text(findings),
-        *(_times(findings) if findings.kind == "events" else _times_of_lookup(findings)),
-        *(_event(findings) if findings.kind == "events" else []),
-        *_columns(findings),
+        *_name(inspected),
+        *_text(inspected),
+        *(_times(inspected) if inspected.kind == "events" else _times_of_lookup(inspected)),
+        *(_event(inspected) if inspected.kind == "events" else []),
+        *_columns(inspected),
     ]
-    return "\n".join([*_top(findings, body), *body]) + "\n"
+    return "\n".join([*_top(inspected, body), *body]) + "\n"
 
 
 def scalar(value: str, style: str | None = None) -> str:
@@ -102,13 +102,13 @@ def _note(text: str) -> list[str]:
     return [f"# {line}" for line in lines]
 
 
-def _top(findings: Findings, body: Iterable[str]) -> list[str]:
-    table = findings.table
+def _top(inspected: Inspected, body: Iterable[str]) -> list[str]:
+    table = inspected.table
     rows = f"all of its {table.looked_at:,} rows" if table.is_whole else f"its first {table.looked_at:,} rows"
     rows = rows if table.looked_at else "its header alone: it has no rows"
     blank = [line for line in body if f": {BLANK}" in line and not line.startswith("#")]
     blanks = dict.fromkeys("event_codes" if line.startswith(" ") else line.split(":")[0] for line in blank)
-    missing = [meaning for meaning in _needed(findings) if findings.meant(meaning) is None]
+    missing = [meaning for meaning in _needed(inspected) if inspected.meant(meaning) is None]
     lines = [*_note(f"A draft, made from {rows}. All of it is guessed: read each line before you use it.")]
     if blanks:
         lines += _note(f"Until each {BLANK} is replaced, this layout is refused: {', '.join(blanks)}.")
@@ -117,59 +117,59 @@ def _top(findings: Findings, body: Iterable[str]) -> list[str]:
     if table.odd_rows:
         what = "that are no JSON objects" if table.format == "ndjson" else "with another number of columns"
         lines += _note(f"Rows {what}, which will be rejected: {table.odd_rows:,}.")
-    lines += ["#", *_note(f"File: {shown(findings.head.name, 200)}{_packing(findings.head)}")]
+    lines += ["#", *_note(f"File: {on_one_line(inspected.head.name, 200)}{_packing(inspected.head)}")]
     if table.first_lines:
         lines += [
             f"# Its first rows, with addresses masked{'' if table.format == 'ndjson' else ', as they stand there'}:"
         ]
-        lines += [f"#   {shown(line, 400)}" for line in table.first_lines]
+        lines += [f"#   {on_one_line(line, 400)}" for line in table.first_lines]
     return lines
 
 
-def _needed(findings: Findings) -> list[str]:
-    if findings.kind != "events":
+def _needed(inspected: Inspected) -> list[str]:
+    if inspected.kind != "events":
         return []
-    person = any(findings.meant(meaning) for meaning in ("user_id", "email"))
-    by_list = findings.meant("list_id") and findings.meant("selligent_user_id")
+    person = any(inspected.meant(meaning) for meaning in ("user_id", "email"))
+    by_list = inspected.meant("list_id") and inspected.meant("selligent_user_id")
     return ["timestamp", *([] if person or by_list else ["user_id"])]
 
 
 def _packing(head: Head) -> str:
     if head.packing is None:
         return ""
-    inside = f", which holds {shown(head.member, 100)}" if head.member else ""
+    inside = f", which holds {on_one_line(head.member, 100)}" if head.member else ""
     further = f" and {head.further_members} more, not looked at" if head.further_members else ""
     return f" ({head.packing}{inside}{further})"
 
 
-def _name(findings: Findings) -> list[str]:
-    pattern = findings.file_name
+def _name(inspected: Inspected) -> list[str]:
+    pattern = inspected.file_name
     return [
         *_line("name", scalar(pattern.name)),
         *_line(
             "files",
             scalar(pattern.files, "'"),
             "the whole file name, without .gz and .zip",
-            *(shown(note, 200) for note in pattern.notes),
+            *(on_one_line(note, 200) for note in pattern.notes),
         ),
-        *_line("kind", findings.kind, findings.why_kind),
+        *_line("kind", inspected.kind, inspected.why_kind),
     ]
 
 
-def _text(findings: Findings) -> list[str]:
-    table = findings.table
-    encoding = _line("encoding", findings.decoded.encoding, shown(findings.decoded.why, 300))
+def _text(inspected: Inspected) -> list[str]:
+    table = inspected.table
+    encoding = _line("encoding", inspected.decoded.encoding, on_one_line(inspected.decoded.why, 300))
     if table.format == "ndjson":
-        return [*_line("format", "ndjson", "one JSON object a line"), *encoding, *_nulls(findings)]
-    width = len(findings.columns)
+        return [*_line("format", "ndjson", "one JSON object a line"), *encoding, *_nulls(inspected)]
+    width = len(inspected.columns)
     separates = f"{_SHOWN_NAMES.get(table.delimiter, '')}: cuts the rows into {width} columns".removeprefix(": ")
     return [
         *_line("format", "csv"),
         *encoding,
         *_line("delimiter", scalar(table.delimiter, "'"), separates),
         *_quote(table),
-        *_header(findings),
-        *_nulls(findings),
+        *_header(inspected),
+        *_nulls(inspected),
     ]
 
 
@@ -180,26 +180,26 @@ def _quote(table: Table) -> list[str]:
     return _line("quote", scalar(table.quote, '"' if table.quote == "'" else "'"), "stands around values", loose)
 
 
-def _header(findings: Findings) -> list[str]:
-    if findings.table.has_header:
+def _header(inspected: Inspected) -> list[str]:
+    if inspected.table.has_header:
         return _line("header", "true", "the first row looks like names")
-    names = ", ".join(scalar(column.name) for column in findings.columns)
+    names = ", ".join(scalar(column.name) for column in inspected.columns)
     why = "The first row holds values, so the columns are called this here; give them names of your own:"
-    if findings.table.names:
+    if inspected.table.names:
         why = "The header repeats a name or lacks one, so the names stand here, and its own row will be rejected:"
     return [*_note(why), f"header: [{names}]"]
 
 
-def _nulls(findings: Findings) -> list[str]:
-    if not findings.nulls:
+def _nulls(inspected: Inspected) -> list[str]:
+    if not inspected.nulls:
         return []
-    values = ", ".join(scalar(value, "'") for value in ("", *(value for value, _ in findings.nulls)))
-    counts = ", ".join(f"{example(value)} stands there {count:,} times" for value, count in findings.nulls)
+    values = ", ".join(scalar(value, "'") for value in ("", *(value for value, _ in inspected.nulls)))
+    counts = ", ".join(f"{example(value)} stands there {count:,} times" for value, count in inspected.nulls)
     return _line("null_values", f"[{values}]", counts)
 
 
-def _times(findings: Findings) -> list[str]:
-    moments, column = findings.moments, findings.meant("timestamp")
+def _times(inspected: Inspected) -> list[str]:
+    moments, column = inspected.moments, inspected.meant("timestamp")
     lines = []
     if moments is None:
         lines += _line("timezone", BLANK, "where date-times come from that have no offset, such as Europe/Brussels")
@@ -216,12 +216,12 @@ def _times(findings: Findings) -> list[str]:
         return lines + _note(
             "; ".join(filter(None, (f"datetime_formats: left out, this is ISO 8601, {seen}", misfits)))
         )
-    lines += _doubt(findings, moments)
+    lines += _doubt(inspected, moments)
     formats = ", ".join(scalar(text, "'") for text in moments.formats)
     return lines + _line("datetime_formats", f"[{formats}]", seen, misfits)
 
 
-def _doubt(findings: Findings, moments: Moments) -> list[str]:
+def _doubt(inspected: Inspected, moments: Moments) -> list[str]:
     """Where day and month can't be told apart, the reader has to."""
     if not moments.exchanged:
         return []
@@ -230,21 +230,21 @@ def _doubt(findings: Findings, moments: Moments) -> list[str]:
         "CHECK: day or month first? No number in the sample is above 12, so it can't tell. Day first is taken; "
         "month first would be:"
     )
-    named = f"; the file's name says {findings.file_name.date}" if findings.file_name.date else ""
+    named = f"; the file's name says {inspected.file_name.date}" if inspected.file_name.date else ""
     return [*lines, f"#   datetime_formats: [{exchanged}]{named}"]
 
 
-def _times_of_lookup(findings: Findings) -> list[str]:
-    if not findings.file_name.has_time:
+def _times_of_lookup(inspected: Inspected) -> list[str]:
+    if not inspected.file_name.has_time:
         return []
     return _note("timezone: left out, so the time in the file's name is UTC; otherwise say where, like Europe/Brussels")
 
 
-def _event(findings: Findings) -> list[str]:
+def _event(inspected: Inspected) -> list[str]:
     names = ", ".join(EVENTS_BY_NAME)
-    code = findings.code
+    code = inspected.code
     if code is None:
-        word = f" (the name says {shown(findings.file_name.name, 60)!r})"
+        word = f" (the name says {on_one_line(inspected.file_name.name, 60)!r})"
         return [
             *_note(f"No column tells the event, so all rows are one{word}; or map a column with event_column."),
             *_note(f"It is one of: {names}."),
@@ -275,18 +275,18 @@ def _event_of(code: str) -> str:
     return code if code in EVENTS_BY_NAME else BLANK
 
 
-def _columns(findings: Findings) -> list[str]:
-    kept = "kept in raw.events.extra" if findings.kind == "events" else "not kept"
+def _columns(inspected: Inspected) -> list[str]:
+    kept = "kept in raw.events.extra" if inspected.kind == "events" else "not kept"
     lines: list[tuple[str, str]] = []
-    for column, guess, is_used in zip(findings.columns, findings.guesses, findings.is_used, strict=True):
-        if column is findings.code and findings.kind == "events":
+    for column, guess, is_used in zip(inspected.columns, inspected.guesses, inspected.is_used, strict=True):
+        if column is inspected.code and inspected.kind == "events":
             continue
         seen = f"e.g. {example(next(iter(column.distinct)))}" if column.distinct else "always empty"
         if is_used and guess.meaning and not holds_address(column.name):
             lines.append((f"{scalar(column.name)}: {guess.meaning}", f"{guess.why}; {seen}"))
         else:
             reason = f"{guess.why}, " if guess.why and guess.meaning is None else ""
-            lines.append((f"# {shown(scalar(column.name), 60)}: ?", f"{seen}, {reason}{kept}"))
+            lines.append((f"# {on_one_line(scalar(column.name), 60)}: ?", f"{seen}, {reason}{kept}"))
     is_empty = all(text.startswith("#") for text, _ in lines)
     return ["columns: {}" if is_empty else "columns:", *_aligned(lines)]
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pipeline.exports.inspecting.codes import code_column
 from pipeline.exports.inspecting.columns import Column, columns_of, null_values
-from pipeline.exports.inspecting.draft import Findings, draft
+from pipeline.exports.inspecting.draft import Inspected, draft
 from pipeline.exports.inspecting.filenames import name_pattern
 from pipeline.exports.inspecting.kinds import kind_of, refuse_aggregates
 from pipeline.exports.inspecting.meanings import Guess, guesses
@@ -23,7 +23,7 @@ def inspect(file: str) -> str:
     return draft(find_out(file))
 
 
-def find_out(file: str) -> Findings:
+def find_out(file: str) -> Inspected:
     """All that the head of a file tells.
 
     Raises:
@@ -44,7 +44,7 @@ def find_out(file: str) -> Findings:
         named = _named(columns, guessed, code)
         code = named[columns.index(code)] if code else None
         columns = named
-    return Findings(head, decoded, table, columns, nulls, code, guessed, kind, why_kind, file_name)
+    return Inspected(head, decoded, table, columns, nulls, code, guessed, kind, why_kind, file_name)
 
 
 def _named(columns: Sequence[Column], guessed: Sequence[Guess], code: Column | None) -> list[Column]:
