@@ -15,7 +15,7 @@ from pipeline.segment.ledger import Ledger, Remaining
 from pipeline.segment.mirror import mirror_into
 from pipeline.segment.registering import register
 from pipeline.suppression import SEPARATORS, is_suppressed, words
-from pipeline.warehouse import quoted, transaction
+from pipeline.warehouse import has_table, quoted, transaction
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -46,7 +46,7 @@ def forget_ledger(connection: Connection, ledger: Ledger, now: datetime) -> int:
 
     Before the outbox is touched, which tells how many are meant: a process killed in between does all of it again.
     """
-    if '"staging"."events"' in tables_of(connection):
+    if has_table(connection, "staging", "events"):
         register(connection, ledger, EVERY_DATE, now)
     rows = connection.execute(
         "SELECT coalesce(batch_id, sha256(id)), event, export_date, "

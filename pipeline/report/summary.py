@@ -8,6 +8,7 @@ import pandas as pd
 from pipeline.catalog import EVENTS
 from pipeline.dates import ExportDates
 from pipeline.segment.ledger import Ledger
+from pipeline.warehouse import has_table
 
 KEY = ["export_date", "event"]
 NUMBERS = ["loaded", "rejected", "modelled", "delivered", "waiting", "dead"]
@@ -46,9 +47,9 @@ def summary(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: Export
     between = [window.first, window.last]
     read, unread = _frame(connection, _LOADED, between), _frame(connection, _UNREAD, between)
     loaded: pd.DataFrame = pd.concat([read, unread]).groupby(KEY, as_index=False).sum()
-    modelled = (
-        _frame(connection, _MODELLED, between) if _is_modelled(connection) else pd.DataFrame(columns=[*KEY, "modelled"])
-    )
+    modelled = pd.DataFrame(columns=[*KEY, "modelled"])
+    if has_table(connection, "staging", "events"):
+        modelled = _frame(connection, _MODELLED, between)
     standings = pd.DataFrame(
         [vars(standing) for standing in ledger.standings(window)], columns=[*KEY, "delivered", "waiting", "dead"]
     )
@@ -62,14 +63,6 @@ def summary(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: Export
 def _all_dates(connection: duckdb.DuckDBPyConnection) -> ExportDates | None:
     found = connection.execute("SELECT min(export_date), max(export_date) FROM raw.export_files").fetchone()
     return ExportDates(*found) if found and found[0] else None
-
-
-def _is_modelled(connection: duckdb.DuckDBPyConnection) -> bool:
-    found = connection.execute(
-        "SELECT 1 FROM duckdb_tables() "
-        "WHERE database_name = 'lake' AND schema_name = 'staging' AND table_name = 'events'"
-    ).fetchone()
-    return found is not None
 
 
 def _frame(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object]) -> pd.DataFrame:

@@ -51,6 +51,15 @@ def make_tables(connection: Connection, *, is_ducklake: bool) -> bool:
     return True
 
 
+def has_table(connection: Connection, schema: str, table: str) -> bool:
+    """Whether the warehouse has a table; those of the models are made by their first run."""
+    found = connection.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?",
+        [ALIAS, schema, table],
+    )
+    return found.fetchone() is not None
+
+
 def _run_scripts(connection: Connection, known: set[str], is_ducklake: bool) -> None:
     for statement in (RAW_TABLES.read_text("utf-8") + _DELIVERY_TABLES.read_text("utf-8")).split(";"):
         # Only a DuckLake lays its files out by partition, and one that has its tables has done so.
