@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from pipeline.errors import WarehouseError
 from pipeline.settings import Settings
-from pipeline.warehouse import Warehouse, quoted
+from pipeline.warehouse import ALIAS, Warehouse, quoted
 
 
 def sql(settings: Settings, query: str | None, output: str | None = None) -> int:
@@ -28,7 +28,7 @@ def sql(settings: Settings, query: str | None, output: str | None = None) -> int
         start = Path(folder) / "start.sql"
         start.touch(mode=0o600)
         statements = [*warehouse.attach_statements(read_only=True), "SET TimeZone = 'UTC'"]
-        statements.append(f"USE lake.{quoted(settings.schema_name)}")
+        statements.append(f"USE {ALIAS}.{quoted(settings.schema_name)}")
         start.write_text(";\n".join(statements) + ";\n", "utf-8")
         # Not by -init, which says on stderr what it reads, and keeps the user's own settings of the prompt out.
         arguments = [prompt, "-cmd", f".read '{start}'", *([f"-{output}"] if output else [])]

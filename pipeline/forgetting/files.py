@@ -15,7 +15,7 @@ from pipeline.forgetting.sought import count_in_parquet, naming
 from pipeline.segment import outbox
 from pipeline.segment.delivery import write_out
 from pipeline.segment.ledger import Ledger
-from pipeline.warehouse import BUSY_TIMEOUT_MS, Warehouse, literal
+from pipeline.warehouse import ALIAS, BUSY_TIMEOUT_MS, Warehouse, literal
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -59,15 +59,15 @@ def forget_old_snapshots(connection: Connection) -> int:
 
     All old snapshots go, since they are what keeps deleted rows.
     """
-    expire = "CALL ducklake_expire_snapshots('lake', older_than => now() + INTERVAL 1 DAY)"
+    expire = f"CALL ducklake_expire_snapshots('{ALIAS}', older_than => now() + INTERVAL 1 DAY)"
     connection.execute(expire)
     # Few rows at a time lie in the catalog itself, deleted ones too.
-    connection.execute("CALL ducklake_flush_inlined_data('lake')")
-    connection.execute("CALL ducklake_rewrite_data_files('lake', delete_threshold => 0)")
+    connection.execute(f"CALL ducklake_flush_inlined_data('{ALIAS}')")
+    connection.execute(f"CALL ducklake_rewrite_data_files('{ALIAS}', delete_threshold => 0)")
     connection.execute(expire)
-    old = connection.execute("CALL ducklake_cleanup_old_files('lake', cleanup_all => true)").fetchall()
+    old = connection.execute(f"CALL ducklake_cleanup_old_files('{ALIAS}', cleanup_all => true)").fetchall()
     # What a process that was killed had not yet told the catalog of; but another warehouse may share the place.
-    stray = connection.execute("CALL ducklake_delete_orphaned_files('lake', cleanup_all => true, dry_run => true)")
+    stray = connection.execute(f"CALL ducklake_delete_orphaned_files('{ALIAS}', cleanup_all => true, dry_run => true)")
     theirs = [path for (path,) in stray.fetchall() if count_in_parquet(connection, [path])]
     for path in theirs:
         filesystem, place = open_filesystem(path, "WAREHOUSE_FILES")
@@ -82,7 +82,7 @@ def copy_anew(warehouse: Warehouse) -> None:
     fresh.unlink(missing_ok=True)
     with warehouse.writing_in_turn() as connection:
         connection.execute(f"ATTACH {literal(str(fresh))} AS fresh")
-        connection.execute("COPY FROM DATABASE lake TO fresh")
+        connection.execute(f"COPY FROM DATABASE {ALIAS} TO fresh")
         connection.execute("DETACH fresh")
     fresh.replace(place)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import duckdb
 
 from pipeline.suppression import EMAIL, LISTED, USER_ID, has_words, normal, phrases, words
-from pipeline.warehouse import literal, quoted
+from pipeline.warehouse import ALIAS, literal, quoted
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -143,7 +143,7 @@ def naming(connection: Connection, table: str, rows: str, text: str, *, any_valu
 def tables_of(connection: Connection) -> list[str]:
     """Every table of the warehouse, qualified."""
     rows = connection.execute(
-        "SELECT schema_name, table_name FROM duckdb_tables() "
-        f"WHERE database_name = {literal('lake')} AND NOT internal ORDER BY ALL"
+        "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = ? AND NOT internal ORDER BY ALL",
+        [ALIAS],
     ).fetchall()
     return [f"{quoted(schema)}.{quoted(table)}" for schema, table in rows]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from pipeline.dates import ExportDates
 from pipeline.report.queries import TITLES, QueryResult, ask, text_of
-from pipeline.warehouse import quoted
+from pipeline.warehouse import ALIAS, quoted
 
 Row = Mapping[str, Any]
 
@@ -49,7 +49,7 @@ def read_numbers(connection: duckdb.DuckDBPyConnection, schema: str) -> Numbers:
         return Numbers(None, results)
     known = _schemas(connection)
     if schema in known:  # as the prompt of `python -m pipeline sql` does
-        connection.execute(f"USE lake.{quoted(schema)}")
+        connection.execute(f"USE {ALIAS}.{quoted(schema)}")
     modelled = {"staging", schema} <= known
     for name in TITLES:
         if name not in results and (modelled or "staging." not in text_of(name)):
@@ -59,5 +59,5 @@ def read_numbers(connection: duckdb.DuckDBPyConnection, schema: str) -> Numbers:
 
 def _schemas(connection: duckdb.DuckDBPyConnection) -> set[str]:
     """Schemas in which there are tables."""
-    found = connection.execute("SELECT DISTINCT schema_name FROM duckdb_tables() WHERE database_name = 'lake'")
+    found = connection.execute("SELECT DISTINCT schema_name FROM duckdb_tables() WHERE database_name = ?", [ALIAS])
     return {name for (name,) in found.fetchall()}
