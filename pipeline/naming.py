@@ -18,6 +18,11 @@ def snake_case(name: str) -> str:
     return "_".join(word.lower() for chunk in chunks for word in _WORD.findall(chunk))
 
 
+def snake_case_sql(text: str) -> str:
+    """SQL for the snake case of the name of an event, which is words of letters alone; `text` is SQL for the name."""
+    return f"replace(lower({text}), ' ', '_')"
+
+
 def plain(name: str) -> str:
     """A name as it is compared: without case, accents and marks, so that `Journey-Name` is `journeyname`."""
     letters = unicodedata.normalize("NFKD", name.casefold())

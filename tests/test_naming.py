@@ -1,10 +1,12 @@
 """Segment's snake case, which names schemas, tables and columns."""
 
+import duckdb
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.naming import snake_case
+from pipeline.catalog import EVENTS
+from pipeline.naming import snake_case, snake_case_sql
 
 
 @pytest.mark.parametrize(
@@ -71,3 +73,8 @@ def test_a_slug_holds_the_letters_and_digits_of_the_name_and_no_others(name: str
 @given(NAMES)
 def test_the_slug_of_a_slug_is_itself(name: str) -> None:
     assert snake_case(snake_case(name)) == snake_case(name)
+
+
+@pytest.mark.parametrize("name", [event.name for event in EVENTS])
+def test_sql_makes_the_same_of_the_name_of_an_event(name: str) -> None:
+    assert duckdb.execute(f"SELECT {snake_case_sql('$1')}", [name]).fetchone() == (snake_case(name),)

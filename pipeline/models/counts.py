@@ -7,6 +7,7 @@ import dagster as dg
 import duckdb
 
 from pipeline.dates import ExportDates
+from pipeline.naming import snake_case_sql
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def counts_in(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Coun
         "SELECT count(*) FROM staging.event_rows WHERE export_date BETWEEN ? AND ?", between
     ).fetchone()
     events = connection.execute(
-        "SELECT replace(lower(event_text), ' ', '_'), count(*) FROM staging.events "
+        f"SELECT {snake_case_sql('event_text')}, count(*) FROM staging.events "
         "WHERE export_date BETWEEN ? AND ? GROUP BY ALL",
         between,
     ).fetchall()

@@ -7,6 +7,7 @@ import duckdb
 from pipeline.catalog import LOOKUPS
 from pipeline.dates import ExportDates
 from pipeline.findings import Finding, counted
+from pipeline.naming import snake_case_sql
 
 NAMES = {kind: (lookup.key[0], lookup.values[0]) for kind, lookup in LOOKUPS.items() if kind != "contacts"}
 
@@ -92,8 +93,8 @@ def _duration(span: timedelta) -> str:
     return f"{hours:.1f} hours" if hours >= 1 else f"{span.total_seconds() / 60:.0f} minutes"
 
 
-_BOTS = """
-    SELECT lower(replace(event_text, ' ', '_')) AS event, count(*) FILTER (is_bot), count(*) FILTER (is_bot IS NULL),
+_BOTS = f"""
+    SELECT {snake_case_sql("event_text")} AS event, count(*) FILTER (is_bot), count(*) FILTER (is_bot IS NULL),
         count(*)
     FROM staging.events WHERE export_date BETWEEN ? AND ? GROUP BY ALL ORDER BY ALL
 """

@@ -7,6 +7,7 @@ import pandas as pd
 
 from pipeline.catalog import EVENTS
 from pipeline.dates import ExportDates
+from pipeline.naming import snake_case_sql
 from pipeline.segment.ledger import Ledger
 from pipeline.warehouse import has_table
 
@@ -16,7 +17,7 @@ NUMBERS = ["loaded", "rejected", "modelled", "delivered", "waiting", "dead"]
 NO_EVENT = "(no event)"
 
 _LOADED = f"""
-    SELECT export_date, coalesce(replace(lower(event), ' ', '_'), '{NO_EVENT}') AS event,
+    SELECT export_date, coalesce({snake_case_sql("event")}, '{NO_EVENT}') AS event,
         count(*) FILTER (rejected_because IS NULL AND event IS NOT NULL) AS loaded,
         count(rejected_because) AS rejected
     FROM raw.events WHERE export_date BETWEEN $1 AND $2 GROUP BY ALL
@@ -33,8 +34,8 @@ _UNREAD = f"""
     )
     GROUP BY ALL
 """
-_MODELLED = """
-    SELECT export_date, replace(lower(event_text), ' ', '_') AS event, count(*) AS modelled
+_MODELLED = f"""
+    SELECT export_date, {snake_case_sql("event_text")} AS event, count(*) AS modelled
     FROM staging.events WHERE export_date BETWEEN $1 AND $2 GROUP BY ALL
 """
 
