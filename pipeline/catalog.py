@@ -66,6 +66,8 @@ LOOKUPS: Mapping[str, Lookup] = {
     "lists": Lookup(("list_id",), ("list_name",)),
     "contacts": Lookup(("list_id", "selligent_user_id"), ("user_id", "email")),
 }
+# Of the lookups that say what something is called: its id and its name.
+NAMES = {kind: (lookup.key[0], lookup.values[0]) for kind, lookup in LOOKUPS.items() if kind != "contacts"}
 
 # Columns of every event table and of `tracks`, in their order.
 SHARED_COLUMNS = (

@@ -4,12 +4,10 @@ from datetime import timedelta
 
 import duckdb
 
-from pipeline.catalog import LOOKUPS
+from pipeline.catalog import NAMES
 from pipeline.dates import ExportDates
 from pipeline.findings import Finding, counted
 from pipeline.naming import snake_case_sql
-
-NAMES = {kind: (lookup.key[0], lookup.values[0]) for kind, lookup in LOOKUPS.items() if kind != "contacts"}
 
 # How far back the sending of an email is looked for.
 SEND_LOOK_BACK = timedelta(days=30)

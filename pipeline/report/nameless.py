@@ -5,11 +5,10 @@ The tables get such a name when it comes; Segment has the event as it was sent.
 
 import duckdb
 
-from pipeline.catalog import LOOKUPS
+from pipeline.catalog import NAMES
 from pipeline.dates import ExportDates
 
-_NAMES = {lookup.key[0]: lookup.values[0] for kind, lookup in LOOKUPS.items() if kind != "contacts"}
-_PATHS = [f"$.properties.{key}" for pair in _NAMES.items() for key in pair]
+_PATHS = [f"$.properties.{key}" for pair in NAMES.values() for key in pair]
 
 
 def delivered_without_name(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> dict[str, int]:
@@ -18,7 +17,7 @@ def delivered_without_name(connection: duckdb.DuckDBPyConnection, dates: ExportD
     """
     columns = ", ".join(
         f"count(*) FILTER (said[{2 * place + 1}] IS NOT NULL AND said[{2 * place + 2}] IS NULL)"
-        for place in range(len(_NAMES))
+        for place in range(len(NAMES))
     )
     counted = connection.execute(
         f"""
@@ -34,4 +33,4 @@ def delivered_without_name(connection: duckdb.DuckDBPyConnection, dates: ExportD
         [_PATHS, dates.first, dates.last],
     ).fetchone()
     assert counted is not None  # an aggregate always has its row
-    return {name: number for name, number in zip(_NAMES.values(), counted, strict=True) if number}
+    return {name: number for (_, name), number in zip(NAMES.values(), counted, strict=True) if number}
