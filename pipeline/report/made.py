@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import version
 
+from pipeline import __version__
 from pipeline.catalog import LIBRARY_NAME
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
@@ -32,7 +32,7 @@ class Made:
             schema=settings.schema_name,
             region=settings.segment_region,
             dry_run=not settings.delivers,
-            version=version(LIBRARY_NAME),
+            version=__version__,
         )
 
     def facts(self) -> Sequence[tuple[str, str]]:
