@@ -200,10 +200,9 @@ class _Mender:
             if row.strip(b"\r\n"):
                 return
 
-    def _skip_line(self, buffer: "_Buffer", reason: str | None = None) -> None:
+    def _skip_line(self, buffer: "_Buffer", reason: str) -> None:
         line, whole = buffer.take_line()
-        if reason is not None:
-            self._notes.reject(self._line, reason if whole else TOO_LONG, line, self._piece)
+        self._notes.reject(self._line, reason if whole else TOO_LONG, line, self._piece)
         self._move(by=1)
 
     @staticmethod

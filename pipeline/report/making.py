@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pipeline.dates import ExportDates
 from pipeline.report.charts import Chart, draw_charts
 from pipeline.report.made import Made
 from pipeline.report.numbers import newest_dates, read_numbers
@@ -18,10 +17,9 @@ from pipeline.warehouse import Warehouse
 
 @dataclass(frozen=True)
 class Report:
-    """Where the page is, what it is about, and its pictures."""
+    """Where the page is, and its pictures."""
 
     path: Path
-    dates: ExportDates | None
     charts: Sequence[Chart]
 
 
@@ -38,4 +36,4 @@ def make_report(warehouse: Warehouse, ledger: Ledger, settings: Settings, now: d
     with warehouse.reading() as connection:
         numbers = read_numbers(connection, settings.schema_name)
     charts = draw_charts(numbers)
-    return Report(write(render(numbers, charts, Made.of(settings, now)), path), numbers.dates, charts)
+    return Report(write(render(numbers, charts, Made.of(settings, now)), path), charts)

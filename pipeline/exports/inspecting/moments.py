@@ -44,11 +44,6 @@ class Moments:
     without_offset: int
     misfits: int
 
-    @property
-    def has_clock(self) -> bool:
-        """Whether there is a time of day."""
-        return not self.formats or any("%H" in text or "%I" in text for text in self.formats)
-
 
 @dataclass(frozen=True)
 class _Shape:
