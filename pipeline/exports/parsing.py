@@ -8,18 +8,18 @@ import duckdb
 
 from pipeline.errors import FileRefused
 from pipeline.exports.layouts import Layout
-from pipeline.exports.mending import Notes, mend
+from pipeline.exports.mending import OPEN_QUOTE, TOO_LONG, Notes, mend
 from pipeline.exports.reading import REJECTS_SCANS, REJECTS_TABLE, Source, csv_source, ndjson_source, parse
 from pipeline.exports.texts import Text
 from pipeline.warehouse import literal
 
 # DuckDB's words for a row that it can't parse, in a marketer's words.
 _PARSE_FAULTS = {
-    "MISSING COLUMNS": "has fewer columns than the header",
-    "TOO MANY COLUMNS": "has more columns than the header",
-    "UNQUOTED VALUE": "has a quote that is not closed, or a quote inside a value that is not doubled",
-    "INVALID ENCODING": "is not valid {encoding}",
-    "LINE SIZE OVER MAXIMUM": "is longer than 2 MB",
+    "MISSING COLUMNS": "the row has fewer columns than the header",
+    "TOO MANY COLUMNS": "the row has more columns than the header",
+    "UNQUOTED VALUE": OPEN_QUOTE,
+    "INVALID ENCODING": "the row is not valid {encoding}",
+    "LINE SIZE OVER MAXIMUM": TOO_LONG,
 }
 
 
@@ -122,8 +122,8 @@ class FileParser:
             {
             lines_of(f'''
                 SELECT line AS record,
-                    'the row ' || CASE arg_min(CAST(error_type AS VARCHAR), byte_position) {reasons}
-                    ELSE arg_min(error_message, byte_position) END AS reason,
+                    CASE arg_min(CAST(error_type AS VARCHAR), byte_position) {reasons}
+                    ELSE 'the row ' || arg_min(error_message, byte_position) END AS reason,
                     trim(any_value(csv_line), chr(13) || chr(10)) AS text
                 FROM temp.{REJECTS_TABLE} GROUP BY line
             ''')
