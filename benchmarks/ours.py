@@ -20,7 +20,7 @@ from benchmarks.generate import EXPORT_DATE
 from benchmarks.processes import Clone
 from pipeline.dates import ExportDates
 from pipeline.exports.intake import look
-from pipeline.exports.layouts import read_layouts
+from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.loading import load
 from pipeline.exports.locations import ExportLocation
 from pipeline.models.dbt import DBT_DIR, TARGET_DIR, dbt_executable, environment, variables

@@ -12,7 +12,7 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from pipeline.exports.intake import Look, look_twice
-from pipeline.exports.layouts import read_layouts
+from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.locations import ExportLocation
 from pipeline.instance import alive
 from pipeline.segment.breaker import Breaker

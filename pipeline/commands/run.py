@@ -8,7 +8,7 @@ from pipeline.commands.tables import show
 from pipeline.console import err, out
 from pipeline.dates import EVERY_DATE, ExportDates, ranges
 from pipeline.exports.intake import look
-from pipeline.exports.layouts import read_layouts
+from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.locations import ExportLocation
 from pipeline.filesystems import shown
 from pipeline.job_names import MAIN_JOB

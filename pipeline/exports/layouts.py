@@ -1,32 +1,21 @@
-"""Layouts: what an export file of a customer looks like, in YAML, one file a kind of export.
+"""Layouts: what an export file of a customer looks like; `layout_files` reads them.
 
-A layout that is wrong is refused as a whole; the error names the file, the key and what would be right.
+A layout that is wrong is refused as a whole, with what would be right.
 """
 
 import codecs
 import difflib
 import hashlib
 import re
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
-import yaml
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from pipeline.catalog import EVENTS_BY_NAME, LOOKUPS, Lookup
-from pipeline.errors import LayoutError
 
 MEANINGS = (
     "user_id",
@@ -102,7 +91,7 @@ class Layout(BaseModel):
             raise _wrong(f"{value!r} is no regular expression: {error}") from None
         for group in groups:
             if group not in NAME_GROUPS:
-                raise _wrong(f"the group {group!r} is unknown; {_choice(group, NAME_GROUPS)}")
+                raise _wrong(f"the group {group!r} is unknown; {choice(group, NAME_GROUPS)}")
         return value
 
     @field_validator("encoding")
@@ -152,7 +141,7 @@ class Layout(BaseModel):
     @classmethod
     def _known_zone(cls, value: str | None) -> str | None:
         if value is not None and value not in available_timezones():
-            raise _wrong(f"{value!r} is no IANA time zone; {_choice(value, available_timezones())}")
+            raise _wrong(f"{value!r} is no IANA time zone; {choice(value, available_timezones())}")
         return value
 
     @field_validator("datetime_formats")
@@ -188,7 +177,7 @@ class Layout(BaseModel):
     def _known_meanings(cls, value: dict[str, str]) -> dict[str, str]:
         for column, meaning in value.items():
             if meaning not in MEANINGS:
-                raise _wrong(f"{column!r}: {meaning!r} is no meaning; {_choice(meaning, MEANINGS)}")
+                raise _wrong(f"{column!r}: {meaning!r} is no meaning; {choice(meaning, MEANINGS)}")
         _no_repeats("meaning", list(value.values()))
         _no_repeats("column", [column.lower() for column in value])
         return value
@@ -262,10 +251,10 @@ class Layout(BaseModel):
 
 def _check_event(name: str, before: str = "") -> None:
     if name not in EVENTS_BY_NAME:
-        raise _wrong(f"{before}{name!r} is no event; {_choice(name, EVENTS_BY_NAME)}")
+        raise _wrong(f"{before}{name!r} is no event; {choice(name, EVENTS_BY_NAME)}")
 
 
-def _choice(given: str, known: Iterable[str]) -> str:
+def choice(given: str, known: Iterable[str]) -> str:
     """What would be right: the nearest word, or all of them where they are few."""
     words = sorted(known)
     near = difflib.get_close_matches(given, words, n=1)
@@ -278,94 +267,3 @@ def _no_repeats(what: str, names: Sequence[str]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise _wrong(f"the {what} {name!r} stands there twice")
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML's safe loader, but a key that stands twice is an error instead of a silent overwrite."""
-
-
-def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Hashable, Any]:
-    seen: set[Hashable] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node)
-        if not isinstance(key, Hashable):
-            raise yaml.constructor.ConstructorError(None, None, "a key has to be one word", key_node.start_mark)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {key!r} stands there twice", key_node.start_mark
-            )
-        seen.add(key)
-    return loader.construct_mapping(node)
-
-
-# A code 010 is no 8, and no other number means one here: whatever looks like one stays the text that stands there.
-_StrictLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag.rsplit(":", 1)[-1] in ("bool", "null", "merge")]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
-def read_layout(path: Path) -> Layout:
-    """One layout file.
-
-    Raises:
-        LayoutError: with the file, the key, and what would be right.
-    """
-    try:
-        content = yaml.load(path.read_text("utf-8"), _StrictLoader)  # noqa: S506 - a safe loader, only stricter
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise LayoutError(f"{path.name}, line {line}: {error.problem}") from None
-    except (yaml.YAMLError, ValueError, AttributeError) as error:  # what explicit tags make of wrong values, too
-        raise LayoutError(f"{path.name}: is no YAML in UTF-8: {error}") from None
-    if not isinstance(content, dict):
-        raise LayoutError(f"{path.name}: is empty or no mapping; a layout starts with 'name: …'")
-    try:
-        return Layout.model_validate(content)
-    except ValidationError as error:
-        faults = "; ".join(dict.fromkeys(_sentence(detail) for detail in error.errors()))
-        raise LayoutError(f"{path.name}: {faults}") from None
-
-
-def _sentence(detail: ErrorDetails) -> str:
-    # pydantic names the branch of a union in the path to the fault; only the YAML's own keys help a reader.
-    key = ".".join(str(part) for part in detail["loc"] if not str(part).startswith(("list[", "literal[", "function-")))
-    match detail["type"]:
-        case "extra_forbidden":
-            return f"{key}: is unknown; {_choice(key, Layout.model_fields)}"
-        case "missing":
-            return f"{key}: is missing"
-        case "literal_error":
-            return f"{key}: {detail['input']!r} is not {detail.get('ctx', {}).get('expected')}"
-        case "wrong":
-            return f"{key}: {detail['msg']}" if key else detail["msg"]
-        case _:
-            return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
-
-
-def read_layouts(folder: Path) -> list[Layout]:
-    """All layouts of a folder (`*.yml`, `*.yaml`), by file name.
-
-    Raises:
-        LayoutError: naming every file that is wrong, in one line.
-    """
-    if not folder.is_dir():
-        raise LayoutError(f"SELLIGENT_LAYOUTS: there is no folder {folder}")
-    paths = sorted(path for path in folder.iterdir() if path.suffix in (".yml", ".yaml"))
-    if not paths:
-        raise LayoutError(f"SELLIGENT_LAYOUTS: {folder} has no layout; one looks like clicks.yml")
-    layouts: dict[str, Layout] = {}
-    faults: list[str] = []
-    for path in paths:
-        try:
-            layout = read_layout(path)
-        except LayoutError as error:
-            faults.append(str(error))
-            continue
-        if layout.name in layouts:
-            faults.append(f"{path.name}: name: {layout.name!r} is another layout's name already")
-        layouts[layout.name] = layout
-    if faults:
-        raise LayoutError("; ".join(faults))
-    return list(layouts.values())

@@ -16,7 +16,7 @@ import pytest
 
 from pipeline.__main__ import app
 from pipeline.catalog import EMAIL_PROPERTIES, EVENTS
-from pipeline.exports.layouts import read_layouts
+from pipeline.exports.layout_files import read_layouts
 from pipeline.settings import PROJECT_ROOT, Settings
 from pipeline.warehouse import Warehouse
 from tests.end_to_end.copying import Copy

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from pipeline.exports.layouts import Layout, read_layout
+from pipeline.exports.layout_files import read_layout
+from pipeline.exports.layouts import Layout
 
 CLICKS = r"""
 name: clicks

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pipeline.exports.checks import rows_accounted_for
-from pipeline.exports.layouts import read_layouts
+from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.loading import Loaded
 from tests.exports.desk import EVERY_DATE, Desk
 from tests.exports.drafting import EXAMPLES

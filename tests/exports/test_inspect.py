@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import InspectionRefused
 from pipeline.exports.inspecting.inspection import inspect
-from pipeline.exports.layouts import read_layout
+from pipeline.exports.layout_files import read_layout
 from pipeline.masking import masked, on_one_line
 from tests.exports.drafting import EXAMPLES, Drafter, Guessed, lines
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline.errors import InspectionRefused, LayoutError
 from pipeline.exports.inspecting.filenames import name_pattern
 from pipeline.exports.inspecting.inspection import inspect
-from pipeline.exports.layouts import read_layout
+from pipeline.exports.layout_files import read_layout
 from tests.exports.drafting import Drafter, Guessed, lines
 
 # Meanings and codes

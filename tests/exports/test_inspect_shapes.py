@@ -9,7 +9,7 @@ import yaml
 
 from pipeline.errors import LayoutError
 from pipeline.exports.inspecting.inspection import inspect
-from pipeline.exports.layouts import read_layout
+from pipeline.exports.layout_files import read_layout
 from tests.exports.desk import Desk
 from tests.exports.unknown import ROWS, SHAPES, Unknown, clicks, coded, labelled, segment, segment_json, sends
 

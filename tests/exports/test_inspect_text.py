@@ -13,7 +13,7 @@ import yaml
 from pipeline.errors import InspectionRefused
 from pipeline.exports.inspecting.inspection import inspect
 from pipeline.exports.inspecting.source import HEAD_BYTES
-from pipeline.exports.layouts import read_layout
+from pipeline.exports.layout_files import read_layout
 from tests.exports.desk import Desk
 from tests.exports.drafting import Drafter, Guessed, lines
 from tests.exports.unknown import clicks, labelled, segment

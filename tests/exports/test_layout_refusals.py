@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import LayoutError
-from pipeline.exports.layouts import read_layout
+from pipeline.exports.layout_files import read_layout
 from tests.exports.layout_texts import CLICKS, CODED, changed, read
 
 MEANINGS = (

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import LayoutError, SettingsError
-from pipeline.exports.layouts import read_layouts
+from pipeline.exports.layout_files import read_layouts
 from tests.exports.layout_texts import CLICKS, CODED, changed, read
 
 # What is taken

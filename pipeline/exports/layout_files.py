@@ -1,0 +1,106 @@
+"""Layouts in YAML, one file a kind of export.
+
+A layout that is wrong is refused as a whole; the error names the file, the key and what would be right.
+"""
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from pipeline.errors import LayoutError
+from pipeline.exports.layouts import Layout, choice
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML's safe loader, but a key that stands twice is an error instead of a silent overwrite."""
+
+
+def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Hashable, Any]:
+    seen: set[Hashable] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node)
+        if not isinstance(key, Hashable):
+            raise yaml.constructor.ConstructorError(None, None, "a key has to be one word", key_node.start_mark)
+        if key in seen:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {key!r} stands there twice", key_node.start_mark
+            )
+        seen.add(key)
+    return loader.construct_mapping(node)
+
+
+# A code 010 is no 8, and no other number means one here: whatever looks like one stays the text that stands there.
+_StrictLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag.rsplit(":", 1)[-1] in ("bool", "null", "merge")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def read_layout(path: Path) -> Layout:
+    """One layout file.
+
+    Raises:
+        LayoutError: with the file, the key, and what would be right.
+    """
+    try:
+        content = yaml.load(path.read_text("utf-8"), _StrictLoader)  # noqa: S506 - a safe loader, only stricter
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise LayoutError(f"{path.name}, line {line}: {error.problem}") from None
+    except (yaml.YAMLError, ValueError, AttributeError) as error:  # what explicit tags make of wrong values, too
+        raise LayoutError(f"{path.name}: is no YAML in UTF-8: {error}") from None
+    if not isinstance(content, dict):
+        raise LayoutError(f"{path.name}: is empty or no mapping; a layout starts with 'name: …'")
+    try:
+        return Layout.model_validate(content)
+    except ValidationError as error:
+        faults = "; ".join(dict.fromkeys(_sentence(detail) for detail in error.errors()))
+        raise LayoutError(f"{path.name}: {faults}") from None
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    # pydantic names the branch of a union in the path to the fault; only the YAML's own keys help a reader.
+    key = ".".join(str(part) for part in detail["loc"] if not str(part).startswith(("list[", "literal[", "function-")))
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"{key}: is unknown; {choice(key, Layout.model_fields)}"
+        case "missing":
+            return f"{key}: is missing"
+        case "literal_error":
+            return f"{key}: {detail['input']!r} is not {detail.get('ctx', {}).get('expected')}"
+        case "wrong":
+            return f"{key}: {detail['msg']}" if key else detail["msg"]
+        case _:
+            return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+
+
+def read_layouts(folder: Path) -> list[Layout]:
+    """All layouts of a folder (`*.yml`, `*.yaml`), by file name.
+
+    Raises:
+        LayoutError: naming every file that is wrong, in one line.
+    """
+    if not folder.is_dir():
+        raise LayoutError(f"SELLIGENT_LAYOUTS: there is no folder {folder}")
+    paths = sorted(path for path in folder.iterdir() if path.suffix in (".yml", ".yaml"))
+    if not paths:
+        raise LayoutError(f"SELLIGENT_LAYOUTS: {folder} has no layout; one looks like clicks.yml")
+    layouts: dict[str, Layout] = {}
+    faults: list[str] = []
+    for path in paths:
+        try:
+            layout = read_layout(path)
+        except LayoutError as error:
+            faults.append(str(error))
+            continue
+        if layout.name in layouts:
+            faults.append(f"{path.name}: name: {layout.name!r} is another layout's name already")
+        layouts[layout.name] = layout
+    if faults:
+        raise LayoutError("; ".join(faults))
+    return list(layouts.values())
