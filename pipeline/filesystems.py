@@ -88,7 +88,7 @@ def scheme_of(url: str) -> str:
     return url.partition("://")[0] if "://" in url else ""
 
 
-def shown(url: str) -> str:
+def without_login(url: str) -> str:
     """A URL without its login, or a path as it is."""
     if not scheme_of(url):
         return url

@@ -10,7 +10,7 @@ from pipeline.dates import EVERY_DATE, ExportDates, ranges
 from pipeline.exports.intake import look
 from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.locations import ExportLocation
-from pipeline.filesystems import shown
+from pipeline.filesystems import without_login
 from pipeline.job_names import MAIN_JOB
 from pipeline.origin import check_origin
 from pipeline.report.page import PAGE
@@ -115,14 +115,14 @@ def _sending() -> list[Any]:
 
 def _tell(settings: Settings, warehouse: Warehouse, ledger: Ledger, started: datetime) -> None:
     if not warehouse.exists():
-        out.print(f"There is nothing in {shown(settings.selligent_exports)}.")
+        out.print(f"There is nothing in {without_login(settings.selligent_exports)}.")
         return
     with warehouse.reading() as connection:
         table = summary(connection, ledger, None)
         odd = connection.execute(_ODD_FILES, [started]).fetchall()
         waiting = connection.execute("SELECT 1 FROM delivery.outbox LIMIT 1").fetchone() is not None
     if table.empty:
-        out.print(f"There is nothing in {shown(settings.selligent_exports)} to load.")
+        out.print(f"There is nothing in {without_login(settings.selligent_exports)} to load.")
     else:
         show(table, ["event"])
     if withheld := ledger.withheld():

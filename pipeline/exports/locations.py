@@ -14,7 +14,7 @@ from typing import Any, Self
 from fsspec.implementations.local import LocalFileSystem
 
 from pipeline.errors import LocationError, SettingsError
-from pipeline.filesystems import close, open_filesystem, refuse_missing, scheme_of, shown, words_of
+from pipeline.filesystems import close, open_filesystem, refuse_missing, scheme_of, without_login, words_of
 
 CHUNK_BYTES = 1 << 20
 _SETTING = "SELLIGENT_EXPORTS"
@@ -51,7 +51,7 @@ class ExportLocation:
     """
 
     def __init__(self, url: str) -> None:
-        self._scheme, self.shown = scheme_of(url), shown(url)
+        self._scheme, self.shown = scheme_of(url), without_login(url)
         try:
             self._filesystem, self._root = open_filesystem(url, _SETTING)
         except SettingsError:
