@@ -16,7 +16,7 @@ from pipeline.job_names import MAIN_JOB, UPKEEP_JOB
 from pipeline.partitions import EXPORT_DATES, dates_of_run
 from pipeline.resources import Exports, SegmentResource, WarehouseResource
 from pipeline.upkeep.assets import UPKEEP
-from pipeline.work import dates_with_new_files, unfinished_dates, withdrawn_files
+from pipeline.work import dates_with_new_files, gone_files, unfinished_dates
 
 # A run that is none of these has ended.
 _GOING_ON = [
@@ -109,7 +109,7 @@ def new_exports(
     try:
         look = exports.look()
         new = dates_with_new_files(place, look)
-        gone = withdrawn_files(place, look)
+        gone = gone_files(place, look)
     except PipelineError as error:
         return dg.SkipReason(str(error))
     asked = Asked.of(context.cursor)

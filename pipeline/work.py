@@ -24,7 +24,7 @@ def dates_with_new_files(warehouse: Warehouse, look: Look) -> Mapping[date, list
     return new
 
 
-def withdrawn_files(warehouse: Warehouse, look: Look) -> list[str]:
+def gone_files(warehouse: Warehouse, look: Look) -> list[str]:
     """Files that were loaded and are gone from the location, oldest date first; their rows stay."""
     if not warehouse.exists():
         return []
