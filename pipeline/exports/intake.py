@@ -8,7 +8,6 @@ from pathlib import PurePosixPath
 
 import duckdb
 
-from pipeline.dates import EVERY_DATE, ExportDates
 from pipeline.exports.layouts import Layout
 from pipeline.exports.locations import ExportFile, ExportLocation
 from pipeline.exports.matching import Landed, Unmatched, match
@@ -154,15 +153,6 @@ def _marker(seen: Landed, files: Mapping[str, ExportFile]) -> ExportFile | None:
         f"{name}{seen.layout.ready_marker}" for name in (path, unpacked, path.with_suffix(""), unpacked.with_suffix(""))
     )
     return next((files[name] for name in names if name in files), None)
-
-
-def newest_loads(connection: duckdb.DuckDBPyConnection, dates: ExportDates = EVERY_DATE) -> dict[date, datetime]:
-    """When the newest file of each export date was loaded."""
-    query = """
-        SELECT export_date, max(loaded_at) FROM raw.export_files
-        WHERE status = 'loaded' AND export_date BETWEEN ? AND ? GROUP BY ALL
-    """
-    return dict(connection.execute(query, [dates.first, dates.last]).fetchall())
 
 
 def known_files(connection: duckdb.DuckDBPyConnection) -> dict[FileKey, KnownFile]:
