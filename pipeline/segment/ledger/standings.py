@@ -18,7 +18,8 @@ _NOTHING = (0, 0, 0)
 def standings(connection: Connection, dates: ExportDates | None) -> list[Standing]:
     """Events by export date and name; what was never put into a batch is dead.
 
-    A batch counts all the events that it was cut with: the dead and the forgotten ones are taken off.
+    A batch counts the events that it was cut with, less those that were replayed: the dead and the forgotten ones are
+    taken off here.
     """
     batched = _numbers(connection, batches, batches.c.events, dates)
     dead = _numbers(connection, dead_events, sa.literal_column("1", sa.Integer), dates)
