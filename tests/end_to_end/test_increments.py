@@ -4,6 +4,7 @@ import json
 
 from tests.end_to_end.project import SCHEMA, TABLES, Project
 from tests.end_to_end.tiny import LAYOUTS, log
+from tests.segment_server import SegmentServer
 
 _SAME = "* EXCLUDE (received_at, uuid_ts)"
 FULL_REFRESH = json.dumps({"ops": {"models": {"config": {"full_refresh": True}}}})
@@ -47,6 +48,34 @@ def test_a_corrected_export_replaces_its_rows_and_a_row_that_another_export_says
     ]
 
 
+def test_an_event_that_a_correction_drops_is_of_the_next_export_that_says_it(
+    delivering: Project, segment: SegmentServer
+) -> None:
+    """Bob's click is within the time that the corrected file of the 11th is about, and Bob's is sent already."""
+    bob, zoe = "bob,m1,c1,CLICK,l1,2024-06-10T09:00:00Z", "zoe,m1,c1,CLICK,l1,2024-06-10T10:00:00Z"
+    eve = ["eve,m1,c1,CLICK,l1,2024-06-10T08:30:00Z", "eve,m1,c1,CLICK,l1,2024-06-10T11:00:00Z"]
+    exports = {"log_20240611.csv": log([bob]), "log_20240612.csv": log([bob, zoe]), "log_20240613.csv": log([bob])}
+    delivering.with_files(exports, LAYOUTS)
+    delivering.run()
+    assert _dates_of_clicks(delivering) == [("bob", "2024-06-11"), ("zoe", "2024-06-12")]
+
+    delivering.with_files({"log_20240611.csv": log(eve)}, {})
+    delivering.run()
+    of_eve = [("eve", "2024-06-11"), ("eve", "2024-06-11")]
+    assert _dates_of_clicks(delivering) == [("bob", "2024-06-12"), *of_eve, ("zoe", "2024-06-12")]
+    by_days = _content(delivering)
+    for day in ("2024-06-12", "2024-06-11"):
+        delivering.run("--from", day, "--to", day)
+    assert delivering.materialize("staging/events,segment/tracks", "2024-06-12", config=FULL_REFRESH)
+    assert _content(delivering) == by_days
+    assert segment.received_ids == delivering.ids()
+    assert not segment.duplicates
+
+    delivering.with_files({"log_20240612.csv": log([zoe])}, {})
+    delivering.run()
+    assert _dates_of_clicks(delivering) == [("bob", "2024-06-13"), *of_eve, ("zoe", "2024-06-12")]
+
+
 def test_identical_rows_are_as_many_events_as_the_fullest_file_says(project: Project) -> None:
     """Two true clicks within a second in one file, one of them in the overlap of the next: two events, not three."""
     click = "ann,m1,c1,CLICK,l1,2024-06-10T08:00:00Z"
@@ -73,3 +102,8 @@ def test_a_name_that_comes_late_is_filled_in_and_the_newest_name_wins(project: P
 
 def _clickers(project: Project) -> list[object]:
     return [row[0] for row in project.query(f"SELECT user_id FROM {SCHEMA}.email_link_clicked ORDER BY 1")]
+
+
+def _dates_of_clicks(project: Project) -> list[tuple[object, ...]]:
+    """Who clicked, in the export of which date."""
+    return project.query("SELECT user_id, CAST(export_date AS VARCHAR) FROM staging.events ORDER BY ALL")

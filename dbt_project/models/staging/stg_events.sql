@@ -10,8 +10,17 @@
     pre_hook=["{{ drop_withdrawn('stg_event_rows') }}", "{{ drop_suppressed() }}"],
 ) }}
 
+{#- An event that a corrected file of these dates doesn't say any more is now of the next export that says it. -#}
 {%- set in_this_run -%}
-    ({{ in_run_dates("event_rows") }} or {{ run_window("all_names") }}) and {{ in_run_span("event_rows.timestamp") }}
+    (
+        {{ in_run_dates("event_rows") }} or {{ run_window("all_names") }}
+        {%- if is_incremental() and run_window("corrected") == "true" %}
+        or event_rows.id in (
+            select known.id from {{ this }} as known
+            where {{ in_run_dates("known") }} and {{ in_run_span("known.timestamp") }}
+        )
+        {%- endif %}
+    ) and {{ in_run_span("event_rows.timestamp") }}
 {%- endset %}
 {#- The same event in an export of another date counts too; its timestamp is the same, so few files are searched. -#}
 with repeated as (
