@@ -18,6 +18,7 @@ from pipeline.segment.cutting import cut_due
 from pipeline.segment.delivery import deliver, drop_written, write_out
 from pipeline.segment.ledger import CUT, MODELLED, Ledger
 from pipeline.segment.mirror import mirror, mirror_into
+from pipeline.segment.outbox import handed_over
 from pipeline.segment.registering import register
 from pipeline.segment.replaying import revive, shown
 from pipeline.settings import DATA_DIR
@@ -64,6 +65,8 @@ def outbox(
         balance = staged_is_modelled(connection, segment.settings().schema_name, dates)
         revive(connection, ledger, dates)
         due = cut_due(connection, ledger, segment.settings(), dates, now)
+        # With another date's run, since that cuts what is of that date.
+        ledger.set_back(handed_over(connection, dates) - set(ledger.withheld()))
         if is_anybody_new(connection, "withdrawn_at"):
             mirror_into(connection, ledger, EVERY_DATE)
             mark(connection, "withdrawn_at", now)

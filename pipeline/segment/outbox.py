@@ -315,3 +315,24 @@ def withdrawn(connection: Connection, dates: ExportDates) -> list[DeadEvent]:
         [dates.first, dates.last] * 3,
     ).fetchall()
     return [DeadEvent(*row) for row in rows]
+
+
+def handed_over(connection: Connection, dates: ExportDates) -> set[date]:
+    """Other export dates with events that were never due, and that a corrected file of these dates may have had."""
+    span = connection.execute(
+        "SELECT min(first_event_at), max(last_event_at) FROM raw.export_files "
+        "WHERE status = 'replaced' AND export_date BETWEEN ? AND ?",
+        [dates.first, dates.last],
+    ).fetchone()
+    if span is None or span[0] is None:
+        return set()
+    rows = connection.execute(
+        """
+        SELECT DISTINCT export_date FROM staging.events
+        WHERE timestamp BETWEEN $1 AND $2
+            AND export_date NOT BETWEEN $3 AND $4
+            AND CAST(id AS VARCHAR) NOT IN (SELECT id FROM delivery.outbox WHERE timestamp BETWEEN $1 AND $2)
+        """,
+        [*span, dates.first, dates.last],
+    ).fetchall()
+    return {day for (day,) in rows}

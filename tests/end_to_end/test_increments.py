@@ -76,6 +76,25 @@ def test_an_event_that_a_correction_drops_is_of_the_next_export_that_says_it(
     assert _dates_of_clicks(delivering) == [("bob", "2024-06-13"), *of_eve, ("zoe", "2024-06-12")]
 
 
+def test_an_event_that_was_withheld_with_one_export_is_sent_with_the_next_that_says_it(
+    delivering: Project, segment: SegmentServer
+) -> None:
+    """By the time that the correction comes, that next export has gone all the way."""
+    bob, zoe = "bob,m1,c1,CLICK,l1,2024-06-10T09:00:00Z", "zoe,m1,c1,CLICK,l1,2024-06-10T10:00:00Z"
+    delivering.with_files({"log_20240611.csv": log([bob])}, LAYOUTS)
+    delivering.run("--no-delivery")
+    delivering.with_files({"log_20240612.csv": log([bob, zoe])}, {})
+    delivering.run()
+    assert len(segment.received_ids) == 1
+
+    delivering.with_files({"log_20240611.csv": log(["eve,m1,c1,CLICK,l1,2024-06-10T11:00:00Z"])}, {})
+    delivering.run()
+    delivering.run()
+    assert len(segment.received_ids) == 2
+    assert not segment.duplicates
+    assert "Nothing is new" in delivering.run()
+
+
 def test_identical_rows_are_as_many_events_as_the_fullest_file_says(project: Project) -> None:
     """Two true clicks within a second in one file, one of them in the overlap of the next: two events, not three."""
     click = "ann,m1,c1,CLICK,l1,2024-06-10T08:00:00Z"

@@ -86,8 +86,7 @@ class Ledger:
         query = sa.select(withheld_dates.c.export_date).where(within(withheld_dates, dates))
         with self._engine.begin() as connection:
             released: list[date] = list(connection.execute(query.order_by(withheld_dates.c.export_date)).scalars())
-            done = sa.and_(progress.c.stage.in_((CUT, REPORTED)), progress.c.export_date.in_(query))
-            connection.execute(sa.delete(progress).where(done))
+            _set_back(connection, released)
             connection.execute(sa.delete(withheld_dates).where(within(withheld_dates, dates)))
         return released
 
@@ -260,8 +259,18 @@ class Ledger:
             )
             insert(connection, progress, rows)
 
+    def set_back(self, days: Collection[date]) -> None:
+        """These export dates have something to cut again, and did not go all the way until that is done."""
+        with self._engine.begin() as connection:
+            _set_back(connection, days)
+
     def reached(self, stage: str, dates: ExportDates = EVERY_DATE) -> dict[date, datetime]:
         """The export dates that a stage was made of, and when the newest file in it was loaded."""
         query = sa.select(progress).where(progress.c.stage == stage, within(progress, dates))
         with self._engine.connect() as connection:
             return {row.export_date: row.loaded_at for row in connection.execute(query)}
+
+
+def _set_back(connection: sa.Connection, days: Collection[date]) -> None:
+    yet_to_come = sa.and_(progress.c.stage.in_((CUT, REPORTED)), progress.c.export_date.in_(list(days)))
+    connection.execute(sa.delete(progress).where(yet_to_come))
