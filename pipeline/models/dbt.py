@@ -20,7 +20,7 @@ def target(warehouse: Warehouse) -> str:
     """The output in `profiles.yml` that attaches this kind of warehouse."""
     if not warehouse.is_ducklake:
         return "duckdb"
-    catalog = "postgres" if warehouse.catalog_file is None else "sqlite"
+    catalog = "postgres" if warehouse.server is not None else "sqlite"
     return f"ducklake_{catalog}{'_s3' if warehouse.is_in_s3 else ''}"
 
 
@@ -43,8 +43,10 @@ def environment(warehouse: Warehouse) -> Mapping[str, str]:
     server = S3Server.of()
     return {
         "DBT_WAREHOUSE_KIND": target(warehouse),
-        "DBT_WAREHOUSE": warehouse.place,
+        "DBT_WAREHOUSE": warehouse.path,
         "DBT_WAREHOUSE_FILES": warehouse.files,
+        # Whatever begins so, dbt keeps out of its logs.
+        "DBT_ENV_SECRET_PASSWORD": warehouse.server.password if warehouse.server else "",
         "DBT_S3_ENDPOINT": server.endpoint,
         "DBT_S3_USE_SSL": str(server.use_ssl).lower(),
         "DBT_S3_URL_STYLE": server.url_style,

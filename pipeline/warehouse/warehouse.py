@@ -7,7 +7,7 @@ attached under the name `lake`, so that every statement reads the same for all o
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
@@ -19,6 +19,7 @@ from pipeline.extras import missing
 from pipeline.settings import DATA_DIR, PROJECT_ROOT, Settings
 from pipeline.warehouse import s3
 from pipeline.warehouse.claims import claim, claims
+from pipeline.warehouse.postgres import LOGIN, PostgresServer
 from pipeline.warehouse.server_turn import NO_SERVER, turn_at_server
 from pipeline.warehouse.sql import ALIAS, literal
 from pipeline.warehouse.tables import make_tables
@@ -47,7 +48,7 @@ _OTHER_VERSION = re.compile(r"catalog version|version number|storage version", r
 class Warehouse:
     """A DuckLake or a DuckDB file; `place` as in WAREHOUSE, `files` as in WAREHOUSE_FILES, absolute."""
 
-    place: str
+    place: str = field(repr=False)
     files: str
 
     @classmethod
@@ -68,9 +69,20 @@ class Warehouse:
     @property
     def catalog_file(self) -> Path | None:
         """The local file that the catalog is in; None for a server."""
-        if self.place.startswith(_ON_SERVER):
+        if self.server is not None:
             return None
         return Path(self.place.removeprefix("ducklake:sqlite:"))
+
+    @property
+    def server(self) -> PostgresServer | None:
+        """The server that the catalog is in; None for a local file."""
+        place = self.place.removeprefix(_ON_SERVER)
+        return PostgresServer.of(place) if place != self.place else None
+
+    @property
+    def path(self) -> str:
+        """What ATTACH is given: the place without the server's password."""
+        return f"{_ON_SERVER}{self.server.address}" if self.server else self.place
 
     @property
     def shown(self) -> str:
@@ -88,7 +100,7 @@ class Warehouse:
         """DuckDB's extensions that attaching needs."""
         if not self.is_ducklake:
             return []
-        catalog = "postgres_scanner" if self.catalog_file is None else "sqlite_scanner"
+        catalog = "postgres_scanner" if self.server is not None else "sqlite_scanner"
         return ["ducklake", catalog, *(s3.EXTENSIONS if self.is_in_s3 else ())]
 
     @property
@@ -101,6 +113,8 @@ class Warehouse:
         options: dict[str, str | int | bool] = {"data_path": self.files, "override_data_path": True}
         if self.catalog_file is not None:
             options |= {"meta_journal_mode": "WAL", "meta_busy_timeout": BUSY_TIMEOUT_MS}
+        if self.server is not None:
+            options |= {"meta_secret": LOGIN}
         return options
 
     def exists(self) -> bool:
@@ -217,6 +231,7 @@ class Warehouse:
         """What makes `lake` of a fresh DuckDB connection; a reader attaches read-only."""
         load = [f"LOAD {name}" for name in self.extensions]
         load += [_ONE_MOMENT] if "sqlite_scanner" in self.extensions else []
+        load += [self.server.secret] if self.server is not None else []
         load += [s3.S3Server.of().secret] if self.is_in_s3 else []
         self.import_extensions()
         options = {**self.attach_options, **({"read_only": True} if read_only else {})}
@@ -224,7 +239,7 @@ class Warehouse:
             f"{name} {literal(value) if isinstance(value, str) else str(value).lower()}"
             for name, value in options.items()
         )
-        attach = f"ATTACH {literal(self.place)} AS {ALIAS}" + (f" ({listed})" if listed else "")
+        attach = f"ATTACH {literal(self.path)} AS {ALIAS}" + (f" ({listed})" if listed else "")
         return [*load, attach, f"USE {ALIAS}"]
 
     def is_alone(self, connection: duckdb.DuckDBPyConnection) -> bool:

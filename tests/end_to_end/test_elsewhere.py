@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,10 +11,12 @@ import pytest
 from pipeline.settings import PROJECT_ROOT
 from tests.end_to_end.project import SCHEMA, Project
 from tests.end_to_end.test_main_job import EVENTS
+from tests.end_to_end.tiny import LAYOUTS, log
 from tests.segment_server import SegmentServer
 from tests.servers import postgres as postgres_server
 from tests.servers import s3 as s3_server
 from tests.servers import sftp as sftp_server
+from tests.servers.door import door
 from tests.servers.postgres import Postgres
 from tests.servers.s3 import S3
 from tests.servers.sftp import Sftp
@@ -99,3 +102,25 @@ def test_the_examples_arrive_by_whatever_way(
     assert len(told) > 20
     for secret in SECRETS:
         assert not [text for text in told if secret.encode() in text]
+
+
+def test_a_server_that_turns_dbt_away_is_told_without_its_password(project: Project, postgres: Postgres) -> None:
+    """It answered the step itself, and then had too many clients."""
+    project.with_files({"log_20240611.csv": log(["ann,m1,c1,VIEW,,2024-06-10T08:00:00Z"])}, LAYOUTS)
+    database = postgres.create(f"lake-{project.folder.name.replace('_', '-')}")
+
+    def dbt_builds() -> bool:
+        noted = project.data / "dbt" / "dbt.log"
+        return noted.exists() and " build --vars" in noted.read_text("utf-8")
+
+    with door(postgres.port, is_shut=dbt_builds) as way:
+        through = replace(postgres, port=way.port)
+        project.warehouse_name = f"ducklake:postgres:{through.dsn(database)}"
+        done = project.command("run")
+    assert done.returncode != 0
+    assert "failed: models: " in done.stderr
+    assert "Unable to connect to Postgres" in done.stderr
+    told = [done.stdout.encode(), done.stderr.encode()]
+    told += [path.read_bytes() for path in project.folder.rglob("*") if path.is_file()]
+    assert len([text for text in told if b"Unable to connect to Postgres" in text]) > 2
+    assert not [text for text in told if postgres_server.PASSWORD.encode() in text]
