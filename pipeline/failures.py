@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Iterator
-from urllib.parse import quote, quote_plus, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 import dagster as dg
+from pydantic import SecretStr
 
 from pipeline.masking import masked
-from pipeline.settings import Settings
+from pipeline.settings import SECRETS, Settings
+from pipeline.warehouse.postgres import parameters_of
 
 SEE_THE_RUN = "see the run in Dagster's UI"
 HIDDEN = "***"
@@ -48,29 +50,23 @@ def _secrets(settings: Settings) -> Iterator[str]:
         if name.startswith(_CREDENTIALS) and len(value) >= _SHORTEST_SECRET:
             yield value
             yield from (part.partition("=")[2] for part in value.split(";") if part.startswith(_IN_CONNECTION_STRINGS))
-    for secret in (settings.segment_write_key, settings.segment_public_api_token, settings.alert_webhook):
-        if secret is not None:
-            yield secret.get_secret_value()
-    for place in (
-        settings.ledger,
-        settings.warehouse,
-        settings.selligent_exports,
-        settings.selligent_suppressed or "",
-        settings.segment_endpoint,
-        settings.segment_public_api,
-    ):
-        yield from (secret for secret in _passwords(place) if len(secret) >= _SHORTEST_SECRET)
+    for name in SECRETS:
+        match getattr(settings, name):
+            case SecretStr() as secret:
+                yield secret.get_secret_value()
+            case str() as place:
+                yield from (password for password in _passwords(place) if len(password) >= _SHORTEST_SECRET)
 
 
 def _passwords(place: str) -> Iterator[str]:
     """The password of a URL, or of a PostgreSQL connection string (`password=…`)."""
-    for part in place.split():
-        if part.startswith("password="):
-            yield part.removeprefix("password=").strip("'\"")
+    dsn = place.removeprefix("ducklake:postgres:")
+    yield from (value for name, value in parameters_of(dsn).items() if "password" in name)
     try:
-        password = urlsplit(place.removeprefix("ducklake:postgres:")).password
+        url = urlsplit(dsn)
     except ValueError:
         return
-    if password:
-        plain = unquote(password)
-        yield from {password, plain, quote(plain, safe=""), quote_plus(plain)}  # drivers repeat it in any of these
+    for password in (url.password, *(value for name, value in parse_qsl(url.query) if "password" in name)):
+        if password:
+            plain = unquote(password)
+            yield from {password, plain, quote(plain, safe=""), quote_plus(plain)}  # drivers repeat it in any of these

@@ -40,17 +40,6 @@ PUBLIC_API_DOMAINS = {"us": ("api.segmentapis.com",), "eu": ("eu1.api.segmentapi
 RESERVED_SCHEMAS = {"raw", "staging", "delivery", "main", "temp", "system", "information_schema", "pg_catalog"}
 # Variables that others read: credentials of the places where files lie.
 _HANDED_ON = ("AWS_", "AZURE_")
-SECRETS = {
-    "SEGMENT_WRITE_KEY",
-    "WAREHOUSE",
-    "LEDGER",
-    "SELLIGENT_EXPORTS",
-    "SELLIGENT_SUPPRESSED",
-    "SEGMENT_ENDPOINT",
-    "SEGMENT_PUBLIC_API",
-    "SEGMENT_PUBLIC_API_TOKEN",
-    "ALERT_WEBHOOK",
-}
 
 
 def fault(text: str) -> PydanticCustomError:
@@ -102,7 +91,9 @@ def _of_the_region(
 
 
 class Settings(BaseSettings):
-    """Everything that can be set; a field's name in capitals is the setting's name."""
+    """Everything that can be set; a field's name in capitals is the setting's name. `repr=False`: it is a secret, or
+    may hold a password.
+    """
 
     model_config = SettingsConfigDict(
         env_file=PROJECT_ROOT / ".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
@@ -112,7 +103,7 @@ class Settings(BaseSettings):
     selligent_layouts: Path = Field(default=Path("examples/layouts"), validate_default=True)
     selligent_suppressed: str | None = Field(default=None, repr=False)
     segment_source_name: str = "Selligent Marketing Cloud"
-    segment_write_key: SecretStr | None = None
+    segment_write_key: SecretStr | None = Field(default=None, repr=False)
     segment_region: Literal["us", "eu"] = "us"
     segment_endpoint: str = Field(default="", validate_default=True, repr=False)
     segment_events_per_second: int = 1000
@@ -120,7 +111,7 @@ class Settings(BaseSettings):
     segment_connections: int = 8
     segment_integrations: str | None = None
     segment_public_api: str = Field(default="", validate_default=True, repr=False)
-    segment_public_api_token: SecretStr | None = None
+    segment_public_api_token: SecretStr | None = Field(default=None, repr=False)
     segment_source_id: str | None = Field(default=None, validate_default=True)
     message_id_namespace: str = Field(default="", validate_default=True)
     segment_anonymous_id: Literal["email", "sha256"] = "email"
@@ -128,7 +119,7 @@ class Settings(BaseSettings):
     warehouse_files: str = Field(default="data/warehouse/", validate_default=True)
     ledger: str = Field(default="sqlite:///data/ledger.sqlite", validate_default=True, repr=False)
     keep_snapshots_days: int = 30
-    alert_webhook: SecretStr | None = None
+    alert_webhook: SecretStr | None = Field(default=None, repr=False)
 
     @field_validator("selligent_exports")
     @classmethod
@@ -291,6 +282,10 @@ class Settings(BaseSettings):
         return self.segment_write_key is not None
 
 
+# Names of fields; whatever is told outside is searched for their values.
+SECRETS = tuple(name for name, field in Settings.model_fields.items() if not field.repr)
+
+
 def hand_on_credentials() -> None:
     """Put what `.env` says of S3 and Azure into the environment, for those who read it there."""
     for name, value in dotenv_values(_env_file()).items():
@@ -331,9 +326,9 @@ def _env_file() -> Path:
 
 
 def _sentence(detail: ErrorDetails) -> str:
-    name = str(detail["loc"][0]).upper()
+    field = str(detail["loc"][0])
     if detail["type"] != "literal_error":
-        return f"{name}: {detail['msg']}"
-    shown = "the value" if name in SECRETS else repr(detail["input"])
+        return f"{field.upper()}: {detail['msg']}"
+    shown = "the value" if field in SECRETS else repr(detail["input"])
     context: dict[str, Any] = detail.get("ctx", {})
-    return f"{name}: {shown} is not {context.get('expected')}"
+    return f"{field.upper()}: {shown} is not {context.get('expected')}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.console import err
+from pipeline.settings import load_settings
 
 
 def run_job(name: str, words: str, tags: Mapping[str, str], selection: Sequence[Any] | None = None) -> Any:
@@ -43,9 +44,9 @@ def run_job(name: str, words: str, tags: Mapping[str, str], selection: Sequence[
 
 
 def _why(result: Any, step: str) -> str:
-    """The sentence of the error that a step failed with; the innermost cause says most."""
+    """The sentence of the error that a step failed with, for a mail by cron as well; the innermost cause says most."""
     # Imported here, as it imports Dagster.
-    from pipeline.failures import SEE_THE_RUN, reason_of
+    from pipeline.failures import SEE_THE_RUN, fit_to_tell, reason_of
 
     failures = result.filter_events(lambda event: event.is_step_failure and event.step_key == step)
-    return reason_of(failures[0]) if failures else SEE_THE_RUN
+    return fit_to_tell(reason_of(failures[0]), load_settings()) if failures else SEE_THE_RUN

@@ -9,18 +9,20 @@ from typing import Any, Self
 
 import dagster as dg
 import pytest
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from pipeline.alerting import Alert, tell
+from pipeline.commands.jobs import _why
 from pipeline.failures import fit_to_tell
 from pipeline.instance import LOCK_TAG, fail_dead_runs
 from pipeline.job_names import MAIN_JOB, UPKEEP_JOB
 from pipeline.partitions import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
 from pipeline.run_alerts import failed_runs, warned_runs
-from pipeline.settings import load_settings
+from pipeline.settings import SECRETS, Settings, load_settings
 from tests.automation.daily import TUESDAY, WEDNESDAY, going_on
 from tests.end_to_end.project import Project
 from tests.serving import Uvicorn
@@ -226,6 +228,37 @@ def test_upkeep_that_failed_is_told(monitor: Monitor, hook: Hook) -> None:
 def test_without_a_webhook_nobody_is_told(monitor: Monitor) -> None:
     fail(monitor.instance, **{PARTITION_TAG: TUESDAY})
     monitor.looks()
+
+
+def test_the_command_line_tells_no_secret_either(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cron sends by mail what stands on stderr."""
+    monkeypatch.setenv("LEDGER", f"postgresql://zoe@db/ledger?password={SECRET}")
+    result = failing.execute_in_process(instance=instance, raise_on_error=False)
+    assert _why(result, "raw") == "ValueError: login of z***@example.com with *** failed"
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_no_secret_of_a_setting_is_told(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    forms = {
+        "warehouse": f"ducklake:postgres:host=db password = '{SECRET}'",
+        "ledger": f"postgresql://zoe:{SECRET}@db/ledger",
+        "segment_write_key": SECRET,
+        "segment_public_api_token": SECRET,
+    }
+    monkeypatch.setenv("SEGMENT_SOURCE_ID", "source")
+    monkeypatch.setenv("SEGMENT_PUBLIC_API_TOKEN", "token")
+    monkeypatch.setenv(name.upper(), forms.get(name, f"https://zoe:{SECRET}@example.com"))
+    settings = load_settings()
+    value = getattr(settings, name)
+    told = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    assert SECRET not in fit_to_tell(told, settings)
+    assert SECRET not in repr(settings)
+
+
+def test_every_secret_is_known_as_one() -> None:
+    assert {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)} < set(
+        SECRETS
+    )
 
 
 def test_what_is_told_holds_no_password_of_any_setting(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
