@@ -26,7 +26,7 @@ class FileRefused(PipelineError):
 
 
 class WarehouseError(PipelineError):
-    """The warehouse can't be opened."""
+    """The warehouse can't be opened, or does not take what it is given."""
 
 
 class DeliveryError(PipelineError):

@@ -46,7 +46,8 @@ def fill(
 
     Raises:
         FileRefused: nothing can be made of it.
-        duckdb.Error: DuckDB can't read it.
+        duckdb.DataError: nothing can be computed with one of its values.
+        duckdb.Error: the machine or the store failed.
     """
     found = texts(copy.path, seen.layout, folder)
     layout = _of_further_part(seen.layout, found, first_part)

@@ -13,7 +13,7 @@ import duckdb
 from rich.filesize import decimal
 
 from pipeline.dates import ExportDates
-from pipeline.errors import FileRefused
+from pipeline.errors import FileRefused, WarehouseError
 from pipeline.exports.filling import fill
 from pipeline.exports.intake import FileKey, KnownFile, Look, is_known, known_files
 from pipeline.exports.locations import ExportLocation, LocalCopy
@@ -85,6 +85,9 @@ def load(
     """Bring `raw` up to the files of these dates. A file whose bytes and layout are known is left alone, unless
     `reload`; a file that is gone from the location keeps its rows, and so does one whose new bytes are refused.
     `suppressing`: rows of the people in `suppression.LISTED` are counted and not kept.
+
+    Raises:
+        WarehouseError: the machine or the store failed; the files of the date are as if they had not been looked at.
     """
     loader = _Loader(connection, location, clock(), known_files(connection), reload, log, suppressing)
     by_date: dict[date, list[Landed]] = defaultdict(list)
@@ -109,6 +112,11 @@ def _load_date(loader: _Loader, landed: Sequence[Landed]) -> list[LoadedFile]:
         except _Unreadable as error:
             loader.unchanged = unchanged
             loader.refused[error.key] = error.reason
+        except duckdb.Error as error:  # no fault of a file: a refusal would stand after a full disk is emptied
+            raise WarehouseError(
+                f"{landed[0].export_date}: the files can't be loaded: {str(error).splitlines()[0]}; "
+                "none of them is noted, so the next run reads them"
+            ) from None
 
 
 class _Unreadable(Exception):
@@ -152,7 +160,7 @@ def _take(loader: _Loader, seen: Landed, copy: LocalCopy, before: KnownFile | No
         result = _replace(loader, seen, copy)
     except FileRefused as error:
         raise _Unreadable(key, str(error)) from None
-    except duckdb.Error as error:
+    except duckdb.DataError as error:  # a value with which nothing can be computed is the file's own fault, too
         raise _Unreadable(key, f"can't be read as {seen.layout.format}: {str(error).splitlines()[0]}") from None
     _remember(loader, seen, copy, result)
     return result

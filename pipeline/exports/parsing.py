@@ -21,6 +21,8 @@ _PARSE_FAULTS = {
     "INVALID ENCODING": "the row is not valid {encoding}",
     "LINE SIZE OVER MAXIMUM": TOO_LONG,
 }
+# What DuckDB raises where it can't make rows of a text; when a disk or the memory is full, it raises others.
+_OF_THE_TEXT = (duckdb.DataError, duckdb.ProgrammingError, duckdb.NotSupportedError)
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,19 @@ class FileParser:
         self._records = 0
 
     def parse(self) -> Parsed | None:
-        """Parse; None where there is no row at all. DuckDB reads most texts as they are, and the rest mended.
+        """Parse; None where there is no row at all.
 
         Raises:
-            FileRefused: its header is of no use.
-            duckdb.Error: DuckDB can't read it, mended or not.
+            FileRefused: its header is of no use, or DuckDB can't read it, mended or not.
+            duckdb.Error: the machine failed.
         """
+        try:
+            return self._parse_or_mend()
+        except _OF_THE_TEXT as error:
+            raise FileRefused(f"can't be read as {self._layout.format}: {str(error).splitlines()[0]}") from None
+
+    def _parse_or_mend(self) -> Parsed | None:
+        """DuckDB reads most texts as they are, and the rest mended."""
         self._mended = len(self._texts) != 1 or self._texts[0].newline is None
         if self._mended:
             return self._parse(self._mend())

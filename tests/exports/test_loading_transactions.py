@@ -1,12 +1,23 @@
 """Each date is loaded in one transaction: together or not at all."""
 
+import random
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
 import pytest
 
 from pipeline.dates import ExportDates
+from pipeline.errors import WarehouseError
 from pipeline.exports.intake import look
 from pipeline.exports.loading import load
 from tests.exports.arrivals import DATED, HOUR, JEF, MONDAY, TUESDAY, WatchedLocation, names, zoe
 from tests.exports.desk import HEADER, NOBODY, NOW, WRITTEN, ZOE, Desk, layout
+
+# So many that they don't lie in the catalog, and don't pack to nothing.
+_MANY = HEADER + "".join(zoe(random.Random(number).randbytes(20).hex()) for number in range(5_000))
+_NOT_LOADED = r"^2024-06-11: the files can't be loaded: .*; none of them is noted, so the next run reads them$"
 
 
 def test_the_files_of_a_date_come_in_one_transaction(desk: Desk) -> None:
@@ -66,3 +77,55 @@ def test_a_name_that_looks_like_a_pattern_means_one_file(desk: Desk, name: str) 
     desk.put("opens_1.csv", HEADER + JEF)
     desk.load()
     assert sorted(desk.events("file", "user_id")) == sorted([(name, "C-1"), ("opens_1.csv", "C-2")])
+
+
+# What is no fault of the file
+
+
+@contextmanager
+def _full_disk(_: Desk) -> Iterator[None]:
+    """No file grows to what the rows of `_MANY` need, as when the folder for temporary files is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextmanager
+def _no_folder_for_events(desk: Desk) -> Iterator[None]:
+    """The store does not take the rows: a file stands where the folder of their table belongs."""
+    place = _files_of_events(desk)
+    place.parent.mkdir(parents=True)
+    place.touch()
+    yield
+    place.unlink()
+
+
+def _files_of_events(desk: Desk) -> Path:
+    return desk.folder.parent / "lake" / "files" / "raw" / "events"
+
+
+@pytest.mark.parametrize("failing", [_full_disk, _no_folder_for_events])
+def test_a_failure_of_the_machine_or_the_store_refuses_no_file(
+    desk: Desk, failing: Callable[[Desk], AbstractContextManager[None]]
+) -> None:
+    """What is refused is not looked at again until it changes: one bad minute would lose a good file for ever."""
+    desk.put("opens.csv", _MANY)
+    with failing(desk), pytest.raises(WarehouseError, match=_NOT_LOADED):
+        desk.load()
+    assert desk.files() == []
+    assert names(desk.load()) == [("opens.csv", "loaded")]
+
+
+def test_a_damaged_store_refuses_no_file(desk: Desk) -> None:
+    """DuckDB's error for a Parquet file that it can't read is that for a text that it can't read."""
+    desk.put("opens.csv", _MANY)
+    desk.load()
+    for file in _files_of_events(desk).rglob("*.parquet"):
+        file.write_bytes(b"nothing")
+    desk.put("opens.csv", _MANY + JEF, WRITTEN + HOUR)
+    with pytest.raises(WarehouseError, match=_NOT_LOADED):
+        desk.load(at=NOW + HOUR)
+    assert desk.files("status") == ["loaded"]
