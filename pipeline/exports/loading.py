@@ -196,7 +196,11 @@ def _replace(loader: _Loader, seen: Landed, copy: LocalCopy) -> LoadedFile:
 
 
 def _same_bytes(loader: _Loader, seen: Landed, copy: LocalCopy) -> str | None:
-    """Another file that these bytes were loaded from: an export that is sent once more is no second export."""
+    """Another file that these bytes were loaded from: an export of events that is sent once more is no second export.
+    A lookup is: what it says again is the newest that is said.
+    """
+    if seen.layout.kind != "events":
+        return None
     found = loader.connection.execute(
         "SELECT name FROM raw.export_files WHERE status = 'loaded' AND rows > 0 AND sha256 = ? "
         "AND layout_fingerprint = ? AND (name <> ? OR export_date <> ?)",

@@ -77,23 +77,31 @@ def _renamed_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -
     ).fetchone()
     if modelled is None:
         return None
-    spans = [
-        span
-        for kind in LOOKUPS
-        if (span := connection.execute(_renamed_by(kind), [dates.first, dates.last]).fetchone()) and span[0] is not None
-    ]
+    replaced = connection.execute(
+        "SELECT DISTINCT kind FROM raw.export_files WHERE status = 'replaced' AND export_date BETWEEN ? AND ?",
+        [dates.first, dates.last],
+    ).fetchall()
+    found = [connection.execute(_renamed_by(kind), [dates.first, dates.last]).fetchone() for kind in LOOKUPS]
+    found += [connection.execute(_misnamed_by(kind)).fetchone() for (kind,) in replaced if kind in LOOKUPS]
+    spans = [span for span in found if span and span[0] is not None]
     if not spans:
         return None
     return min(span[0] for span in spans), max(span[1] for span in spans)
 
 
-def _renamed_by(kind: str) -> str:
-    key, values = LOOKUPS[kind].key, LOOKUPS[kind].values
-    keys, given = ", ".join(key), ", ".join(values)
-    newest = (
-        f"QUALIFY row_number() OVER (PARTITION BY {keys} "
+def _newest(kind: str) -> str:
+    """SQL for what comes after FROM, so that of some rows of `raw.lookups` the newest of each key stays."""
+    return (
+        f"QUALIFY row_number() OVER (PARTITION BY {', '.join(LOOKUPS[kind].key)} "
         "ORDER BY exported_at DESC, loaded_at DESC, file DESC, row_number DESC) = 1"
     )
+
+
+def _renamed_by(kind: str) -> str:
+    """Of events whose key the lookups of these dates give another value than all others do."""
+    key, values = LOOKUPS[kind].key, LOOKUPS[kind].values
+    keys, given = ", ".join(key), ", ".join(values)
+    newest = _newest(kind)
     same_key = " AND ".join(f"today.{column} = before.{column}" for column in key)
     return f"""
         WITH snapshots AS (
@@ -110,4 +118,31 @@ def _renamed_by(kind: str) -> str:
         )
         SELECT min(events.timestamp), max(events.timestamp)
         FROM staging.events AS events JOIN changed USING ({keys})
+    """
+
+
+def _misnamed_by(kind: str) -> str:
+    """Of events that are not called what their own row, and else the newest lookup, says: no lookup tells what they
+    got from a file that was replaced. It looks at all events, so it is only for where one was.
+    """
+    key, values = LOOKUPS[kind].key, LOOKUPS[kind].values
+    keys = ", ".join(key)
+    has_key = " AND ".join(f"events.{column} IS NOT NULL" for column in key)
+    # The model `stg_events` trims contacts and leaves names as they are.
+    given = ", ".join(f"nullif(trim({value}), '') AS {value}" if kind == "contacts" else value for value in values)
+    has = f"row({', '.join(f'events.{value}' for value in values)})"
+    looked_up = f"row({', '.join(f'today.{value}' for value in values)})"
+    should_have = f"row({', '.join(f'coalesce(own.{value}, today.{value})' for value in values)})"
+    return f"""
+        WITH today AS (SELECT {keys}, {given} FROM raw.lookups WHERE kind = '{kind}' {_newest(kind)}),
+        misnamed AS (
+            SELECT events.id, events.timestamp
+            FROM staging.events AS events
+            LEFT JOIN today USING ({keys})
+            JOIN staging.event_rows AS own ON own.id = events.id
+            WHERE {has_key} AND {has} IS DISTINCT FROM {looked_up}
+            GROUP BY ALL
+            HAVING bool_and({has} IS DISTINCT FROM {should_have})
+        )
+        SELECT min(timestamp), max(timestamp) FROM misnamed
     """

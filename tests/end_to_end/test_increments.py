@@ -3,7 +3,7 @@
 import json
 
 from tests.end_to_end.project import SCHEMA, TABLES, Project
-from tests.end_to_end.tiny import LAYOUTS, log
+from tests.end_to_end.tiny import CONTACTS, LAYOUTS, UNSUBSCRIBED, log
 from tests.segment_server import SegmentServer
 
 _SAME = "* EXCLUDE (received_at, uuid_ts)"
@@ -117,6 +117,41 @@ def test_a_name_that_comes_late_is_filled_in_and_the_newest_name_wins(project: P
     (project.exports / "campaigns_20240613.csv").write_text("ID,NAME\nc1,Summer sale\n", "utf-8")
     project.run()
     assert project.query(f"SELECT campaign_name FROM {SCHEMA}.email_opened") == [("Summer sale",)]
+
+
+def test_names_and_persons_are_those_that_the_newest_lookups_say_whatever_was_said_meanwhile(project: Project) -> None:
+    """A lookup with the bytes of an older one is the newest all the same; and nothing in the lookups tells what was
+    made of a wrong one whose correction says what another says, too.
+    """
+    project.with_files(
+        {
+            "log_20240611.csv": log(["ann,m1,c1,VIEW,,2024-06-10T08:00:00Z"]),
+            "unsubscribed_20240611.csv": "LIST,USER,WHEN\n12,7,2024-06-10T09:00:00Z\n",
+            "campaigns_20240611.csv": "ID,NAME\nc1,Summer\n",
+            "campaigns_20240612.csv": "ID,NAME\nc1,Autumn\n",
+            "contacts_20240611.csv": "LIST,USER,WHO\n12,7,ann\n",
+        },
+        LAYOUTS | {"unsubscribed.yml": UNSUBSCRIBED, "contacts.yml": CONTACTS},
+    )
+    project.run()
+    assert _names_and_persons(project) == [("Autumn", "ann")]
+
+    (project.exports / "campaigns_20240613.csv").write_text("ID,NAME\nc1,Summer\n", "utf-8")
+    (project.exports / "contacts_20240613.csv").write_text("LIST,USER,WHO\n12,7,eve\n", "utf-8")
+    project.run()
+    assert _names_and_persons(project) == [("Summer", "eve")]
+
+    (project.exports / "campaigns_20240613.csv").write_text("ID,NAME\nc1,Autumn\n", "utf-8")
+    (project.exports / "contacts_20240613.csv").write_text("LIST,USER,WHO\n12,7,ann\n", "utf-8")
+    project.run()
+    assert _names_and_persons(project) == [("Autumn", "ann")]
+
+
+def _names_and_persons(project: Project) -> list[tuple[object, ...]]:
+    return project.query(
+        f"SELECT opened.campaign_name, unsubscribed.user_id "
+        f"FROM {SCHEMA}.email_opened AS opened, {SCHEMA}.email_unsubscribed AS unsubscribed"
+    )
 
 
 def _clickers(project: Project) -> list[object]:

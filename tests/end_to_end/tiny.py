@@ -19,6 +19,22 @@ kind: campaigns
 columns: {ID: campaign_id, NAME: campaign_name}
 """
 
+UNSUBSCRIBED = r"""
+name: unsubscribed
+files: 'unsubscribed_(?P<date>\d{8})\.csv'
+kind: events
+timezone: UTC
+event: Email Unsubscribed
+columns: {LIST: list_id, USER: selligent_user_id, WHEN: timestamp}
+"""
+
+CONTACTS = r"""
+name: contacts
+files: 'contacts_(?P<date>\d{8})\.csv'
+kind: contacts
+columns: {LIST: list_id, USER: selligent_user_id, WHO: user_id}
+"""
+
 LAYOUTS = {"log.yml": LAYOUT, "campaigns.yml": CAMPAIGNS}
 
 

@@ -14,6 +14,13 @@ from tests.exports.arrivals import JEF
 from tests.exports.desk import HEADER, NOW, WRITTEN, ZOE, Desk, layout
 
 PARTS = r"opens_(?P<date>\d{8})(_(?P<part>\d+))?\.csv"
+LISTS = layout(
+    name="lists",
+    files=r"lists_(?P<date>\d{8})\.csv",
+    kind="lists",
+    event=None,
+    columns={"LIST_ID": "list_id", "LIST_NAME": "list_name"},
+)
 
 
 def outcome(desk: Desk) -> list[tuple[str, str]]:
@@ -224,6 +231,20 @@ def test_files_without_rows_are_nobodys_copies(desk: Desk) -> None:
     desk.put("opens_a.csv", HEADER)
     desk.put("opens_b.csv", HEADER)
     assert outcome(desk) == [("opens_a.csv", "loaded"), ("opens_b.csv", "loaded")]
+
+
+@pytest.mark.parametrize("noted", ["loaded", "duplicate"])
+def test_a_lookup_that_says_again_what_it_once_said_is_the_newest(desk: Desk, noted: str) -> None:
+    """Also where a former version of this program had noted it as a copy and left it alone."""
+    desk.layouts = (LISTS,)
+    for day, name in enumerate(("Nieuwsbrief", "Newsletter", "Nieuwsbrief"), start=10):
+        desk.put(f"lists_202406{day}.csv", f"LIST_ID,LIST_NAME\n12,{name}\n")
+    desk.load()
+    if noted == "duplicate":
+        desk.connection.execute("UPDATE raw.export_files SET status = 'duplicate' WHERE name = 'lists_20240612.csv'")
+        desk.connection.execute("DELETE FROM raw.lookups WHERE file = 'lists_20240612.csv'")
+        desk.load(at=NOW + timedelta(hours=1))
+    assert desk.lookups("file", "list_name")[-1] == ("lists_20240612.csv", "Nieuwsbrief")
 
 
 # Still being written

@@ -59,6 +59,8 @@ STAGED_COLUMNS = {
     "list_name": "VARCHAR",
     "written_at": "TIMESTAMPTZ",
 }
+# What lookups give, where the export's own row does not.
+GIVEN = ["user_id", "email", "email_subject", "campaign_name", "link_name", "list_name"]
 MODELLED = """
     CAST(id AS VARCHAR) AS id,
     received_at,
@@ -128,7 +130,7 @@ class Lake:
         self.connection.execute(f"CREATE TABLE staging.events ({listed})")
         self.connection.execute(
             "CREATE TABLE staging.event_rows (export_date DATE, file VARCHAR, row_number BIGINT, "
-            "id UUID, event_text VARCHAR, timestamp TIMESTAMPTZ)"
+            f"id UUID, event_text VARCHAR, timestamp TIMESTAMPTZ, {', '.join(f'{name} VARCHAR' for name in GIVEN)})"
         )
         self.connection.execute(f"CREATE SCHEMA {SCHEMA}")
         for event, table in TABLES.items():
@@ -165,7 +167,7 @@ class Lake:
     def _say(self) -> None:
         self.connection.execute(
             "INSERT INTO staging.event_rows BY NAME SELECT id, export_date, event_text, timestamp, "
-            "'export.csv' AS file, row_number() OVER () AS row_number FROM rows_said"
+            f"'export.csv' AS file, row_number() OVER () AS row_number, {', '.join(GIVEN)} FROM rows_said"
         )
 
     def unsay(self, *numbers: int) -> None:
