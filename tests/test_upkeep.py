@@ -12,7 +12,10 @@ from typing import Any
 import duckdb
 import pytest
 
+from pipeline.forgetting.files import forget_old_snapshots
+from pipeline.forgetting.sought import make_sought
 from pipeline.settings import PROJECT_ROOT
+from pipeline.suppression import refresh
 from pipeline.upkeep.assets import metadata_of
 from pipeline.upkeep.tidying import LEFT_ALONE, tidy
 from pipeline.warehouse import Warehouse
@@ -20,6 +23,7 @@ from tests.lakes import ducklake_in
 
 Row = tuple[Any, ...]
 DAYS, ROWS = 6, 3000
+DUCKLAKE_FILE = "ducklake-01a2163c-2411-78bd-bf09-df4a1fe9358a.parquet"
 # Of every kind of file: clean ones, ones with many deletions, and rows that lie in the catalog itself.
 CONTENT = (
     "SELECT (SELECT (count(*), sum(hash(t))) FROM raw.clean AS t), (SELECT (count(*), sum(hash(t))) FROM raw.worn AS t)"
@@ -180,9 +184,53 @@ def test_files_of_another_warehouse_in_the_same_place_are_no_strays(lake: Wareho
         connection.execute("CREATE TABLE raw.clean AS SELECT range AS n FROM range(1000)")
     done = tidy(lake, 30, in_days(3))
     assert (done.strays, done.strays_of_others) == (0, 1)
-    assert rows(other, "SELECT count(*) FROM raw.clean") == [(1000,)]
+    assert rows(other, "SELECT sum(n) FROM raw.clean") == [(499_500,)]
     assert tidy(other, 30, in_days(3)).strays == 0
     assert rows(lake, CONTENT)
+
+
+@pytest.mark.parametrize("below", ["test/", "raw/", "raw/clean/", "raw/clean/day=1/"])
+def test_files_of_another_warehouse_in_a_folder_below_are_no_strays(
+    lake: Warehouse, tmp_path: Path, below: str
+) -> None:
+    """Nor are those of the one above, whatever name the folder has."""
+    other = Warehouse(f"ducklake:sqlite:{tmp_path}/other.sqlite", f"{lake.files}{below}")
+    with other.writing() as connection:
+        connection.execute("CREATE TABLE raw.clean AS SELECT range AS n FROM range(1000)")
+    done = tidy(lake, 30, in_days(3))
+    assert (done.strays, done.strays_of_others) == (0, 1)
+    assert rows(other, "SELECT sum(n) FROM raw.clean") == [(499_500,)]
+    before = rows(lake, CONTENT)
+    assert tidy(other, 30, in_days(3)).strays == 0
+    assert rows(lake, CONTENT) == before
+
+
+def test_parquet_files_of_other_people_are_no_strays(lake: Warehouse) -> None:
+    ours = [f"raw/clean/day=2024-06-11/{DUCKLAKE_FILE}", f"raw/clean__dbt_tmp/{DUCKLAKE_FILE}"]
+    others = ["sales.parquet", "raw/clean/sales.parquet", f"raw/sales/{DUCKLAKE_FILE}", f"main/clean/{DUCKLAKE_FILE}"]
+    content = min(files_of(lake)).read_bytes()
+    for name in (*ours, *others):
+        (Path(lake.files) / name).parent.mkdir(parents=True, exist_ok=True)
+        (Path(lake.files) / name).write_bytes(content)
+    done = tidy(lake, 30, in_days(3))
+    assert (done.strays, done.strays_of_others) == (len(ours), len(others))
+    assert [name for name in (*ours, *others) if (Path(lake.files) / name).exists()] == others
+
+
+def test_to_forget_somebody_removes_no_file_of_another_warehouse(lake: Warehouse, tmp_path: Path) -> None:
+    people = tmp_path / "people.csv"
+    people.write_text("user_id\nperson-of-the-test\n", "utf-8")
+    other = Warehouse(f"ducklake:sqlite:{tmp_path}/other.sqlite", f"{lake.files}test/")
+    with other.writing() as connection:
+        connection.execute("CREATE TABLE raw.clean AS SELECT 'person-of-the-test' AS user_id FROM range(1000)")
+    stray = Path(lake.files) / "raw" / "clean" / DUCKLAKE_FILE
+    shutil.copy(min(files_of(other)), stray)
+    with lake.writing() as connection:
+        refresh(connection, str(people), in_days(0))
+        make_sought(connection)
+        forget_old_snapshots(connection, lake.files)
+    assert not stray.exists()
+    assert rows(other, "SELECT user_id, count(*) FROM raw.clean GROUP BY ALL") == [("person-of-the-test", 1000)]
 
 
 def test_a_plain_file_is_checkpointed_and_says_so(tmp_path: Path) -> None:

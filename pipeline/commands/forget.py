@@ -77,7 +77,7 @@ def _remove(settings: Settings, warehouse: Warehouse, ledger: Ledger) -> dict[st
             connection, ledger, _DRY_RUN_DIR, needles, write_again=not settings.delivers
         )
         if warehouse.is_ducklake:
-            removed["Parquet files"] = files.forget_old_snapshots(connection)
+            removed["Parquet files"] = files.forget_old_snapshots(connection, warehouse.files)
     if not warehouse.is_ducklake:
         files.copy_anew(warehouse)
     elif warehouse.catalog_file is not None:

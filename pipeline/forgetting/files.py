@@ -9,13 +9,12 @@ import duckdb
 from pipeline.catalog import EVENTS
 from pipeline.dates import EVERY_DATE
 from pipeline.errors import WarehouseError
-from pipeline.filesystems import open_filesystem
 from pipeline.forgetting.needles import Needles, found_in
 from pipeline.forgetting.sought import count_in_parquet, naming
 from pipeline.segment import outbox
 from pipeline.segment.delivery import write_out
 from pipeline.segment.ledger import Ledger
-from pipeline.warehouse import ALIAS, BUSY_TIMEOUT_MS, Warehouse, literal
+from pipeline.warehouse import ALIAS, BUSY_TIMEOUT_MS, Warehouse, find_strays, literal, remove_files
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -54,10 +53,11 @@ def forget_bodies(connection: Connection, ledger: Ledger, folder: Path, needles:
     return messages
 
 
-def forget_old_snapshots(connection: Connection) -> int:
+def forget_old_snapshots(connection: Connection, files: str) -> int:
     """Write a DuckLake's files anew without the rows that are deleted, and drop those that had them; how many.
 
-    All old snapshots go, since they are what keeps deleted rows.
+    All old snapshots go, since they are what keeps deleted rows. Of files below `files` that the catalog does not know,
+    only those of this warehouse's own tables are touched.
     """
     expire = f"CALL ducklake_expire_snapshots('{ALIAS}', older_than => now() + INTERVAL 1 DAY)"
     connection.execute(expire)
@@ -66,12 +66,10 @@ def forget_old_snapshots(connection: Connection) -> int:
     connection.execute(f"CALL ducklake_rewrite_data_files('{ALIAS}', delete_threshold => 0)")
     connection.execute(expire)
     old = connection.execute(f"CALL ducklake_cleanup_old_files('{ALIAS}', cleanup_all => true)").fetchall()
-    # What a process that was killed had not yet told the catalog of; but another warehouse may share the place.
-    stray = connection.execute(f"CALL ducklake_delete_orphaned_files('{ALIAS}', cleanup_all => true, dry_run => true)")
-    theirs = [path for (path,) in stray.fetchall() if count_in_parquet(connection, [path])]
-    for path in theirs:
-        filesystem, place = open_filesystem(path, "WAREHOUSE_FILES")
-        filesystem.rm(place)
+    # What a process that was killed had not yet told the catalog of.
+    strays = find_strays(connection, files, older_than="now() + INTERVAL 1 DAY")
+    theirs = [path for path in strays.ours if count_in_parquet(connection, [path])]
+    remove_files(theirs)
     return len(old) + len(theirs)
 
 

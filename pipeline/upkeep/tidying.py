@@ -6,14 +6,13 @@ it reads the catalog in one thread (see `warehouse/warehouse.py`), and the old f
 Rows that lie in the catalog itself, since they were written few at a time, stay there: they are no burden.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import duckdb
 
 from pipeline.upkeep.sizes import Sizes, sizes
-from pipeline.warehouse import ALIAS, CATALOG, Warehouse
+from pipeline.warehouse import ALIAS, CATALOG, Warehouse, find_strays, remove_files
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -38,7 +37,7 @@ _EXPIRED = f"""
 @dataclass(frozen=True)
 class Upkeep:
     """What upkeep found, did and left. `waiting`: files that are removed by a later upkeep; `strays_of_others`: files
-    that may be another warehouse's, which keeps its own in the same place.
+    that are not of this warehouse's tables, or may be another's, which keeps its own in the same place.
     """
 
     before: Sizes
@@ -64,9 +63,9 @@ def tidy(warehouse: Warehouse, keep_days: int, now: datetime) -> Upkeep:
         merged = _merge(connection)
         limit = f"TIMESTAMPTZ '{(now - LEFT_ALONE).isoformat()}'"
         removed = connection.execute(f"CALL ducklake_cleanup_old_files('{ALIAS}', older_than => {limit})").fetchall()
-        strays, alone = _strays(connection, limit), warehouse.is_alone(connection)
-        if strays and alone:
-            connection.execute(f"CALL ducklake_delete_orphaned_files('{ALIAS}', older_than => {limit})")
+        strays = find_strays(connection, warehouse.files, older_than=limit)
+        ours = strays.ours if warehouse.is_alone(connection) else []
+        remove_files(ours)
         waiting = connection.execute(f"SELECT count(*) FROM {CATALOG}.ducklake_files_scheduled_for_deletion").fetchone()
         return Upkeep(
             before,
@@ -74,9 +73,9 @@ def tidy(warehouse: Warehouse, keep_days: int, now: datetime) -> Upkeep:
             expired=expired,
             merged=merged,
             removed=len(removed),
-            strays=len(strays) if alone else 0,
+            strays=len(ours),
             waiting=waiting[0] if waiting else 0,
-            strays_of_others=0 if alone else len(strays),
+            strays_of_others=len(strays.ours) + len(strays.others) - len(ours),
         )
 
 
@@ -95,9 +94,3 @@ def _merge(connection: Connection) -> int:
     return sum(
         int(files) for statement in (rewrite, merge) for _, _, files, _ in connection.execute(statement).fetchall()
     )
-
-
-def _strays(connection: Connection, limit: str) -> Sequence[str]:
-    """Files that no snapshot has, and that are older than the limit: what a killed process left."""
-    stray = f"CALL ducklake_delete_orphaned_files('{ALIAS}', dry_run => true, older_than => {limit})"
-    return [path for (path,) in connection.execute(stray).fetchall()]

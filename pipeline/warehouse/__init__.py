@@ -1,6 +1,7 @@
 """Where the tables are kept: the one place that knows how storage is attached."""
 
 from pipeline.warehouse.sql import ALIAS, CATALOG, literal, quoted, transaction
+from pipeline.warehouse.strays import find_strays, remove_files
 from pipeline.warehouse.tables import RAW_TABLES, has_table
 from pipeline.warehouse.warehouse import BUSY_TIMEOUT_MS, MEMORY_LIMIT, NO_WAREHOUSE, Warehouse
 
@@ -12,8 +13,10 @@ __all__ = [
     "NO_WAREHOUSE",
     "RAW_TABLES",
     "Warehouse",
+    "find_strays",
     "has_table",
     "literal",
     "quoted",
+    "remove_files",
     "transaction",
 ]

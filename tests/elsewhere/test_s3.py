@@ -82,6 +82,22 @@ def test_tables_are_written_read_and_tidied_there(s3_environment: S3, tmp_path: 
         assert connection.execute("SELECT count(*), sum(a) FROM raw.t0").fetchone() == (5000, 25_000_000)
 
 
+def test_what_a_killed_process_left_is_removed_there_and_nothing_else(s3_environment: S3, tmp_path: Path) -> None:
+    bucket = s3_environment.bucket("strays")
+    outer = Warehouse(f"ducklake:sqlite:{tmp_path}/outer.sqlite", f"s3://{bucket}/")
+    inner = Warehouse(f"ducklake:sqlite:{tmp_path}/inner.sqlite", f"s3://{bucket}/test/")
+    for warehouse in (outer, inner):
+        with warehouse.writing() as connection:
+            connection.execute("CREATE TABLE raw.t AS SELECT range AS a FROM range(10000)")
+    known = s3_environment.keys(bucket)
+    left = {"raw/t/ducklake-0.parquet", "raw/t/other.parquet", "other.parquet"}
+    for key in left:
+        s3_environment.client.put_object(Bucket=bucket, Key=key, Body=b"PAR1")
+    done = tidy(outer, 30, datetime.now(UTC) + timedelta(days=2))
+    assert (done.strays, done.strays_of_others) == (1, 3)
+    assert s3_environment.keys(bucket) == known | left - {"raw/t/ducklake-0.parquet"}
+
+
 def test_two_warehouses_in_one_place_are_noticed(s3_environment: S3, tmp_path: Path) -> None:
     bucket = s3_environment.bucket("shared-lake")
     for name in ("one", "other"):
