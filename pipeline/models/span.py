@@ -8,6 +8,7 @@ import duckdb
 from pipeline.catalog import LOOKUPS
 from pipeline.dates import ExportDates
 from pipeline.suppression import is_anybody, is_anybody_new
+from pipeline.warehouse import has_table
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,7 @@ def suppressed_people(connection: duckdb.DuckDBPyConnection) -> str:
 
 def _renamed_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> tuple[datetime, datetime] | None:
     """When the events happened that a lookup of these dates gives another name or person than before."""
-    modelled = connection.execute(
-        "SELECT 1 FROM duckdb_tables() WHERE database_name = 'lake' AND schema_name = 'staging' "
-        "AND table_name = 'events'"
-    ).fetchone()
-    if modelled is None:
+    if not has_table(connection, "staging", "events"):
         return None
     replaced = connection.execute(
         "SELECT DISTINCT kind FROM raw.export_files WHERE status = 'replaced' AND export_date BETWEEN ? AND ?",
