@@ -18,8 +18,7 @@ import dagster as dg
 
 from benchmarks.generate import generate
 from pipeline.commands.run import run
-from pipeline.models.dbt import TARGET_DIR
-from pipeline.settings import load_settings
+from pipeline.settings import DBT_TARGET_DIR, load_settings
 from pipeline.upkeep.tidying import LEFT_ALONE, tidy
 from pipeline.warehouse import Warehouse
 
@@ -63,7 +62,7 @@ def _say(number: int, seconds: float, worked: float) -> None:
     with dg.DagsterInstance.get() as instance:
         record = instance.get_run_records(limit=1)[0]
         stats = instance.get_run_step_stats(record.dagster_run.run_id)
-    results = json.loads((TARGET_DIR / "run_results.json").read_text("utf-8"))["results"]
+    results = json.loads((DBT_TARGET_DIR / "run_results.json").read_text("utf-8"))["results"]
     stats.sort(key=lambda stat: stat.start_time or 0)
     steps = {stat.step_key: stat.end_time - stat.start_time for stat in stats if stat.start_time and stat.end_time}
     dbt = sum(result["execution_time"] for result in results)

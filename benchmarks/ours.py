@@ -23,9 +23,9 @@ from pipeline.exports.intake import look
 from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.loading import load
 from pipeline.exports.locations import ExportLocation
-from pipeline.models.dbt import DBT_DIR, TARGET_DIR, dbt_executable, environment, variables
+from pipeline.models.dbt import DBT_DIR, dbt_executable, environment, variables
 from pipeline.models.span import run_span
-from pipeline.settings import load_settings
+from pipeline.settings import DBT_TARGET_DIR, load_settings
 from pipeline.warehouse import Warehouse
 
 
@@ -71,14 +71,14 @@ def main() -> None:
         load(connection, location, look(location, layouts, day), dates)
         seconds = time.perf_counter() - started
         span = run_span(connection, dates)
-    places = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR), "--target-path", str(TARGET_DIR)]
+    places = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR), "--target-path", str(DBT_TARGET_DIR)]
     answer = {
         "load": seconds,
         "dbt": [dbt_executable(), "--quiet", "build", *places, "--vars", json.dumps(variables(settings))],
         "environment": {
             **environment(warehouse),
             **span.as_environment(),
-            "DBT_LOG_PATH": str(Path(TARGET_DIR) / "logs"),
+            "DBT_LOG_PATH": str(Path(DBT_TARGET_DIR) / "logs"),
         },
     }
     json.dump(answer, sys.stdout)

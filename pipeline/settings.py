@@ -30,6 +30,8 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = str(PROJECT_ROOT / "examples" / "exports")
 # Dagster's home, dbt's artifacts and what a dry run writes; another place suits containers and tests.
 DATA_DIR = PROJECT_ROOT / os.environ.get("PIPELINE_DATA_DIR", "data")
+# In each of these there can be people's data, which `forget` has to know.
+DRY_RUN_DIR, DBT_TARGET_DIR, SPILL_DIR, REPORT_DIR = (DATA_DIR / name for name in ("dry_run", "dbt", "tmp", "report"))
 
 # Segment docs, "Regional Segment": each region has its own endpoint, and the other's events are lost.
 ENDPOINTS = {"us": "https://api.segment.io", "eu": "https://events.eu1.segmentapis.com"}

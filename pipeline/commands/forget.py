@@ -16,13 +16,11 @@ from pipeline.forgetting.needles import Needles, found_in
 from pipeline.forgetting.sought import as_bytes, make_sought
 from pipeline.instance import alone, dagster_home
 from pipeline.segment.ledger import Ledger
-from pipeline.settings import DATA_DIR, Settings
+from pipeline.settings import DBT_TARGET_DIR, DRY_RUN_DIR, REPORT_DIR, SPILL_DIR, Settings
 from pipeline.suppression import SETTING, check, learn_contacts, refresh
 from pipeline.warehouse import Warehouse
 
-_DRY_RUN_DIR = DATA_DIR / "dry_run"
 _SHOWN_FILES = 10
-_DBT_DIR, _SPILL_DIR, _REPORT_DIR = DATA_DIR / "dbt", DATA_DIR / "tmp", DATA_DIR / "report"
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ def _remove(settings: Settings, warehouse: Warehouse, ledger: Ledger) -> dict[st
         removed = {"ledger": rows.forget_ledger(connection, ledger, datetime.now(UTC))}
         removed |= rows.forget_rows(connection, ledger, settings.schema_name)
         removed["dry run"] = files.forget_bodies(
-            connection, ledger, _DRY_RUN_DIR, needles, write_again=not settings.delivers
+            connection, ledger, DRY_RUN_DIR, needles, write_again=not settings.delivers
         )
         if warehouse.is_ducklake:
             removed["Parquet files"] = files.forget_old_snapshots(connection, warehouse.files)
@@ -83,8 +81,8 @@ def _remove(settings: Settings, warehouse: Warehouse, ledger: Ledger) -> dict[st
     elif warehouse.catalog_file is not None:
         files.compact_sqlite(warehouse.catalog_file)
     ledger.compact()
-    files.drop_spilled(_SPILL_DIR)
-    for name, folder in (("dbt's files", _DBT_DIR), ("report", _REPORT_DIR)):
+    files.drop_spilled(SPILL_DIR)
+    for name, folder in (("dbt's files", DBT_TARGET_DIR), ("report", REPORT_DIR)):
         for path in files.files_below(folder):
             if found_in(path, needles):
                 path.unlink()
@@ -96,7 +94,7 @@ def _search(settings: Settings, warehouse: Warehouse, ledger: Ledger, removed: d
     with warehouse.writing_in_turn() as connection:
         _prepare(connection, settings)
         found = {**proof.in_tables(connection), "ledger": proof.in_ledger(connection, ledger)}
-        found["dry run"] = proof.in_bodies(connection, _DRY_RUN_DIR)
+        found["dry run"] = proof.in_bodies(connection, DRY_RUN_DIR)
         if warehouse.is_ducklake:
             found["Parquet files"] = proof.in_parquet(connection, warehouse)
             found["catalog"] = proof.in_catalog(connection)
@@ -105,9 +103,9 @@ def _search(settings: Settings, warehouse: Warehouse, ledger: Ledger, removed: d
     places = {
         "catalog" if warehouse.is_ducklake else "warehouse file": proof.with_companions(warehouse.catalog_file),
         "ledger": proof.with_companions(ledger.file),
-        "dry run": files.files_below(_DRY_RUN_DIR),
-        "dbt's files": files.files_below(_DBT_DIR),
-        "report": files.files_below(_REPORT_DIR),
+        "dry run": files.files_below(DRY_RUN_DIR),
+        "dbt's files": files.files_below(DBT_TARGET_DIR),
+        "report": files.files_below(REPORT_DIR),
         "Dagster's files": files.files_below(dagster_home()),
     }
     left_alone = [Path(place) for place in (settings.selligent_suppressed, settings.selligent_exports) if place]

@@ -17,7 +17,7 @@ from pipeline.report.page import PAGE
 from pipeline.report.summary import summary
 from pipeline.segment.ledger import Ledger
 from pipeline.segment.mirror import mirror
-from pipeline.settings import DATA_DIR, Settings
+from pipeline.settings import DRY_RUN_DIR, Settings
 from pipeline.suppression import check, is_work
 from pipeline.warehouse import Warehouse
 from pipeline.work import dates_with_new_files, newest_date, unfinished_dates
@@ -135,7 +135,7 @@ def _tell(settings: Settings, warehouse: Warehouse, ledger: Ledger, started: dat
     if len(odd) > _SHOWN_FILES:
         err.print(f"{len(odd) - _SHOWN_FILES} files more; raw.export_files has them all", style="yellow")
     if not settings.delivers and waiting:
-        out.print(f"Dry run, since SEGMENT_WRITE_KEY is not set: the requests are in {DATA_DIR / 'dry_run'}")
+        out.print(f"Dry run, since SEGMENT_WRITE_KEY is not set: the requests are in {DRY_RUN_DIR}")
     if PAGE.exists():
         out.print(f"The report: {PAGE}")
     out.print("Look at it: `make ui` (the steps), `make sql` (the tables), `python -m pipeline status` (each date)")

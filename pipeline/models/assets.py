@@ -15,7 +15,6 @@ from packaging.version import Version
 from pipeline.loads import newest_loads
 from pipeline.models.dbt import (
     DBT_DIR,
-    TARGET_DIR,
     dbt_executable,
     environment,
     in_environment,
@@ -28,7 +27,7 @@ from pipeline.origin import check_origin
 from pipeline.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.resources import SegmentResource, WarehouseResource
 from pipeline.segment.ledger import MODELLED
-from pipeline.settings import load_settings
+from pipeline.settings import DBT_TARGET_DIR, load_settings
 from pipeline.suppression import mark
 from pipeline.warehouse import Warehouse
 
@@ -46,7 +45,7 @@ class QuickDbt(DbtCliResource):
         return None
 
 
-dbt_project = DbtProject(project_dir=DBT_DIR, profiles_dir=DBT_DIR, target_path=TARGET_DIR)
+dbt_project = DbtProject(project_dir=DBT_DIR, profiles_dir=DBT_DIR, target_path=DBT_TARGET_DIR)
 dbt_resource = QuickDbt(
     project_dir=str(DBT_DIR), dbt_executable=dbt_executable(), global_config_flags=["--no-use-colors"]
 )
@@ -54,15 +53,17 @@ dbt_resource = QuickDbt(
 
 def prepared_manifest() -> Path:
     """The path of an up-to-date manifest; dbt is asked to make one only when the project has changed."""
-    path = TARGET_DIR / "manifest.json"
-    TARGET_DIR.mkdir(parents=True, exist_ok=True)
+    path = DBT_TARGET_DIR / "manifest.json"
+    DBT_TARGET_DIR.mkdir(parents=True, exist_ok=True)
     # One process at a time, be it the service's or a command's: another would read what this one has half written.
-    with FileLock(TARGET_DIR / ".parsing"):
+    with FileLock(DBT_TARGET_DIR / ".parsing"):
         if not path.exists() or path.stat().st_mtime < newest_source():
             # In the environment of a run: dbt parses everything anew where a variable or the profile is another.
             settings = load_settings()
             with in_environment(environment(Warehouse.of(settings))):
-                dbt_resource.cli(["parse", "--vars", json.dumps(variables(settings))], target_path=TARGET_DIR).wait()
+                dbt_resource.cli(
+                    ["parse", "--vars", json.dumps(variables(settings))], target_path=DBT_TARGET_DIR
+                ).wait()
     return path
 
 
@@ -122,7 +123,7 @@ def models(
     window = suppressed if config.full_refresh else span.as_environment()
     outputs = []
     with place.turn(), in_environment({**environment(place), **window}):
-        for event in dbt.cli(flags, context=context, target_path=TARGET_DIR).stream():
+        for event in dbt.cli(flags, context=context, target_path=DBT_TARGET_DIR).stream():
             # Held back until dbt has let go of the warehouse, so that they can be counted.
             if isinstance(event, dg.Output):
                 outputs.append(event)

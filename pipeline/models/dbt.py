@@ -8,12 +8,11 @@ from pathlib import Path
 
 from pipeline import __version__
 from pipeline.catalog import INTEGRATION_NAME, INTEGRATION_VERSION, LIBRARY_NAME
-from pipeline.settings import DATA_DIR, PROJECT_ROOT, Settings
+from pipeline.settings import PROJECT_ROOT, SPILL_DIR, Settings
 from pipeline.warehouse import MEMORY_LIMIT, Warehouse
 from pipeline.warehouse.s3 import S3Server
 
 DBT_DIR = PROJECT_ROOT / "dbt_project"
-TARGET_DIR = DATA_DIR / "dbt"
 
 
 def target(warehouse: Warehouse) -> str:
@@ -51,7 +50,7 @@ def environment(warehouse: Warehouse) -> Mapping[str, str]:
         "DBT_S3_USE_SSL": str(server.use_ssl).lower(),
         "DBT_S3_URL_STYLE": server.url_style,
         "DBT_MEMORY_LIMIT": MEMORY_LIMIT,
-        "DBT_TEMP_DIRECTORY": str(DATA_DIR / "tmp"),
+        "DBT_TEMP_DIRECTORY": str(SPILL_DIR),
         "DO_NOT_TRACK": "1",
     }
 

@@ -12,9 +12,9 @@ from pipeline.report.made import Made
 from pipeline.report.numbers import Numbers
 from pipeline.report.queries import TITLES
 from pipeline.report.verdicts import lines
-from pipeline.settings import DATA_DIR
+from pipeline.settings import REPORT_DIR
 
-PAGE = DATA_DIR / "report" / "index.html"
+PAGE = REPORT_DIR / "index.html"
 _TEMPLATES = Path(__file__).parent / "templates"
 
 

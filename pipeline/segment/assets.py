@@ -21,11 +21,10 @@ from pipeline.segment.mirror import mirror, mirror_into
 from pipeline.segment.outbox import handed_over
 from pipeline.segment.registering import register
 from pipeline.segment.replaying import revive, shown
-from pipeline.settings import DATA_DIR
+from pipeline.settings import DRY_RUN_DIR
 from pipeline.suppression import is_anybody_new, mark, refresh
 from pipeline.warehouse import Warehouse
 
-DRY_RUN_DIR = DATA_DIR / "dry_run"
 _PROGRESS_SECONDS = 5
 # By then the circuit breaker lets through again.
 _LATER = dg.RetryPolicy(max_retries=3, delay=REST_SECONDS, backoff=dg.Backoff.EXPONENTIAL)

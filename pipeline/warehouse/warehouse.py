@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from pipeline.errors import SettingsError, WarehouseError
 from pipeline.extras import missing
-from pipeline.settings import DATA_DIR, PROJECT_ROOT, Settings
+from pipeline.settings import DATA_DIR, PROJECT_ROOT, SPILL_DIR, Settings
 from pipeline.warehouse import s3
 from pipeline.warehouse.claims import claim, claims
 from pipeline.warehouse.postgres import LOGIN, PostgresServer
@@ -201,7 +201,7 @@ class Warehouse:
         )
         try:
             connection.execute("SET TimeZone = 'UTC'")
-            connection.execute(f"SET temp_directory = {literal(str(DATA_DIR / 'tmp'))}")
+            connection.execute(f"SET temp_directory = {literal(str(SPILL_DIR))}")
             self._attach(connection, read_only)
             _CHECKED.update(self.extensions)
             yield connection

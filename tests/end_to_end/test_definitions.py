@@ -32,8 +32,8 @@ WARNINGS = {
 _TELL = """
 import json
 from pipeline.definitions import defs
-from pipeline.models.dbt import TARGET_DIR
-nodes = json.loads((TARGET_DIR / "manifest.json").read_text())["nodes"].values()
+from pipeline.settings import DBT_TARGET_DIR
+nodes = json.loads((DBT_TARGET_DIR / "manifest.json").read_text())["nodes"].values()
 graph = defs.resolve_asset_graph()
 print(json.dumps({
     "assets": [key.to_user_string() for key in graph.get_all_asset_keys()],
