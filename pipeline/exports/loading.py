@@ -69,6 +69,7 @@ class _Loader:
     suppressing: bool
     unchanged: int = 0
     refused: dict[FileKey, str] = field(default_factory=dict)
+    gone: set[FileKey] = field(default_factory=set)
 
 
 def load(
@@ -103,7 +104,9 @@ def load(
 
 
 def _load_date(loader: _Loader, landed: Sequence[Landed]) -> list[LoadedFile]:
-    """All files of a date in one transaction; one that turns out unreadable is refused and the date begun again."""
+    """All files of a date in one transaction; one that turns out unreadable is refused and the date begun again, as it
+    is without one that went away meanwhile: some of its former rows may be removed by then.
+    """
     while True:
         unchanged = loader.unchanged
         try:
@@ -112,6 +115,9 @@ def _load_date(loader: _Loader, landed: Sequence[Landed]) -> list[LoadedFile]:
         except _Unreadable as error:
             loader.unchanged = unchanged
             loader.refused[error.key] = error.reason
+        except _GoneAway as error:
+            loader.unchanged = unchanged
+            loader.gone.add(error.key)
         except duckdb.Error as error:  # no fault of a file: a refusal would stand after a full disk is emptied
             raise WarehouseError(
                 f"{landed[0].export_date}: the files can't be loaded: {str(error).splitlines()[0]}; "
@@ -126,9 +132,18 @@ class _Unreadable(Exception):
         self.reason = reason
 
 
+class _GoneAway(Exception):
+    def __init__(self, key: FileKey) -> None:
+        super().__init__(key)
+        self.key = key
+
+
 def _load_file(loader: _Loader, seen: Landed) -> LoadedFile | None:
     key = (seen.export_date, seen.file.name)
     before = loader.known.get(key)
+    if key in loader.gone:
+        loader.log(f"{seen.file.name}, or the first part of its export, went away before it was read")
+        return None
     if not loader.reload and is_known(seen, loader.known):
         loader.unchanged += 1
         return None
@@ -136,8 +151,7 @@ def _load_file(loader: _Loader, seen: Landed) -> LoadedFile | None:
         with loader.location.local(seen.file) as copy:
             return _take(loader, seen, copy, before)
     except FileNotFoundError:
-        loader.log(f"{seen.file.name} went away before it was read")
-        return None
+        raise _GoneAway(key) from None
 
 
 def _take(loader: _Loader, seen: Landed, copy: LocalCopy, before: KnownFile | None) -> LoadedFile | None:

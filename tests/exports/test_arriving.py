@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.dates import EVERY_DATE
 from pipeline.exports.intake import SETTLING, Look, look, look_twice
-from tests.exports.arrivals import JEF
+from pipeline.exports.loading import load
+from tests.exports.arrivals import HOUR, JEF
 from tests.exports.desk import HEADER, NOW, WRITTEN, ZOE, Desk, layout
 
 PARTS = r"opens_(?P<date>\d{8})(_(?P<part>\d+))?\.csv"
@@ -121,6 +123,18 @@ def test_a_further_part_waits_for_the_first(desk: Desk) -> None:
     assert waiting(desk) == {"opens_20240611_2.csv": "the first part of its export, with the header, is not there yet"}
     desk.put("opens_20240611_1.csv", HEADER + ZOE)
     assert outcome(desk) == [("opens_20240611_1.csv", "loaded"), ("opens_20240611_2.csv", "loaded")]
+
+
+def test_a_part_whose_header_goes_away_before_it_is_read_keeps_its_former_rows(desk: Desk) -> None:
+    desk.layouts = (layout(files=PARTS),)
+    desk.put("opens_20240611_1.csv", HEADER + ZOE)
+    desk.put("opens_20240611_2.csv", JEF)
+    desk.load()
+    desk.put("opens_20240611_2.csv", JEF + JEF, WRITTEN + HOUR)
+    seen = look(desk.location, desk.layouts, NOW.date())
+    desk.remove("opens_20240611_1.csv")
+    load(desk.connection, desk.location, seen, EVERY_DATE)
+    assert desk.events("user_id") == ["C-1", "C-2"]
 
 
 def test_the_line_of_a_rejected_row_is_that_of_its_part(desk: Desk) -> None:
