@@ -9,7 +9,8 @@ import duckdb
 from pipeline.errors import FileRefused
 from pipeline.exports.layouts import Layout
 from pipeline.exports.mending import OPEN_QUOTE, TOO_LONG, Notes, mend
-from pipeline.exports.reading import REJECTS_SCANS, REJECTS_TABLE, Source, csv_source, ndjson_source, parse
+from pipeline.exports.ndjson import ndjson_source
+from pipeline.exports.reading import REJECTS_SCANS, REJECTS_TABLE, Source, csv_source, parse
 from pipeline.exports.texts import Text
 from pipeline.warehouse import literal
 

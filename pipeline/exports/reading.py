@@ -6,9 +6,7 @@ nothing else of the text.
 
 import csv
 import io
-import json
 import re
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -27,10 +25,6 @@ from pipeline.warehouse import literal, quoted
 
 REJECTS_TABLE = "csv_rejects"
 REJECTS_SCANS = "csv_reject_scans"
-# A character that JSON text can't hold, so that a line stays one column.
-_NO_DELIMITER = "\x01"
-_KEY_SAMPLE_LINES = 1000
-_KEY_SAMPLE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -60,7 +54,7 @@ def parse(connection: duckdb.DuckDBPyConnection, source: Source, path: Path) -> 
     connection.execute(f"COPY (FROM {source.scan}) TO {literal(str(path))} (FORMAT parquet)")
     return (
         f"(SELECT file_row_number + 1 AS row_number, * EXCLUDE (file_row_number){source.derived} "
-        f"FROM read_parquet({_exactly(path)}, file_row_number = true))"
+        f"FROM read_parquet({exactly(path)}, file_row_number = true))"
     )
 
 
@@ -81,14 +75,14 @@ def csv_source(text: Text, layout: Layout, *, mended: bool) -> Source | None:
     nulls = ", ".join(literal(value) for value in layout.null_values or ["\x1a\x1a"])
     quote = literal(layout.quote or "")
     scan = (
-        f"read_csv({_exactly(text.path)}, auto_detect = false, columns = {{{types}}}, "
+        f"read_csv({exactly(text.path)}, auto_detect = false, columns = {{{types}}}, "
         f"delim = {literal(delimiter_of(layout))}, quote = {quote}, escape = {quote}, "
-        f"header = {str(layout.header is True).lower()}, nullstr = [{nulls}], {_reading_of(text)})"
+        f"header = {str(layout.header is True).lower()}, nullstr = [{nulls}], {reading_options(text)})"
     )
-    if restored := _restoring(layout, mended=mended):
+    if restored := restoring(layout, mended=mended):
         scan = f"(SELECT {', '.join(f'{restored(name)} AS {name}' for name in variables)} FROM {scan})"
     columns = dict(zip(names, variables, strict=True))
-    known = {column.lower() for column in _used_columns(layout)}
+    known = {column.lower() for column in used_columns(layout)}
     rest = {name: variable for name, variable in columns.items() if name.lower() not in known}
     pairs = ", ".join(f"{literal(name)}, {variable}" for name, variable in rest.items())
     return Source(
@@ -100,7 +94,7 @@ def csv_source(text: Text, layout: Layout, *, mended: bool) -> Source | None:
     )
 
 
-def _reading_of(text: Text) -> str:
+def reading_options(text: Text) -> str:
     r"""Options that are the same for all texts. Of the line ends, DuckDB reads `\r\n` rightly only when it finds out
     by itself, and `\n` beside carriage returns inside quotes only when told.
     """
@@ -111,7 +105,7 @@ def _reading_of(text: Text) -> str:
     )
 
 
-def _restoring(layout: Layout, *, mended: bool) -> Callable[[str], str] | None:
+def restoring(layout: Layout, *, mended: bool) -> Callable[[str], str] | None:
     """SQL for a value as it stood in the file, where characters stand for others in the text."""
     stand_ins = {}
     if mended:
@@ -129,12 +123,13 @@ def _restoring(layout: Layout, *, mended: bool) -> Callable[[str], str] | None:
     return restored
 
 
-def _exactly(path: Path) -> str:
+def exactly(path: Path) -> str:
     """A path as SQL, in which no character stands for others: DuckDB takes `*`, `?` and `[` for a pattern."""
     return literal(re.sub(r"([*?\[])", r"[\1]", str(path)))
 
 
-def _used_columns(layout: Layout) -> list[str]:
+def used_columns(layout: Layout) -> list[str]:
+    """The names of the columns that the layout reads."""
     return [*layout.columns, *([layout.event_column] if layout.event_column else [])]
 
 
@@ -183,52 +178,6 @@ def _joined(variables: Sequence[str], layout: Layout) -> str:
     return f"concat_ws({literal(layout.delimiter)}, {', '.join(values)})"
 
 
-def ndjson_source(text: Text, layout: Layout, *, mended: bool) -> Source:
-    """A text of one JSON object a line. Keys match without regard to case, as a header's names do."""
-    scan = (
-        f"read_csv({_exactly(text.path)}, auto_detect = false, columns = {{line: 'VARCHAR'}}, "
-        f"delim = {literal(_NO_DELIMITER)}, quote = '', escape = '', header = false, {_reading_of(text)})"
-    )
-    if restored := _restoring(layout, mended=mended):
-        scan = f"(SELECT {restored('line')} AS line FROM {scan})"
-    document = "CASE WHEN json_valid(line) AND json_type(line) = 'OBJECT' THEN CAST(line AS JSON) END"
-    nulls = ", ".join(literal(value) for value in layout.null_values)
-
-    def value(spellings: Sequence[str]) -> str:
-        pointers = (literal("/" + key.replace("~", "~0").replace("/", "~1")) for key in spellings)
-        extracted = f"coalesce({', '.join(f'document ->> {pointer}' for pointer in pointers)}, NULL)"
-        return f"CASE WHEN {extracted} IN ({nulls}) THEN NULL ELSE {extracted} END" if nulls else extracted
-
-    spelled = _spelled_keys(text)
-    keys = {column: sorted(spelled.get(column.lower(), {column})) for column in _used_columns(layout)}
-    removal = f"json_object({', '.join(f'{literal(key)}, NULL' for spellings in keys.values() for key in spellings)})"
-    rest = f"json_merge_patch(document, {removal})"
-    return Source(
-        scan=scan,
-        derived=f", {document} AS document",
-        columns={column: value(spellings) for column, spellings in keys.items()},
-        extra=f"CASE WHEN document IS NULL THEN to_json(line) WHEN {rest} = '{{}}' THEN NULL ELSE {rest} END",
-        text="line",
-        first_row_line=1,
-        fault="CASE WHEN document IS NULL THEN 'the line is no JSON object' END",
-    )
-
-
-def _spelled_keys(text: Text) -> dict[str, set[str]]:
-    """How the text spells its keys, by their lower case; its first lines tell."""
-    spelled: dict[str, set[str]] = defaultdict(set)
-    with text.path.open("r", encoding="utf-8-sig", errors="replace") as file:
-        lines = [file.readline(_KEY_SAMPLE_BYTES) for _ in range(_KEY_SAMPLE_LINES)]
-    for line in lines:
-        try:
-            document = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        for key in document if isinstance(document, dict) else ():
-            spelled[key.lower()].add(key)
-    return spelled
-
-
 def meanings_of(source: Source, layout: Layout) -> dict[str, str]:
     """SQL for each meaning; a column that the file doesn't have is NULL."""
     by_lower = {name.lower(): expression for name, expression in source.columns.items()}
@@ -241,7 +190,7 @@ def meanings_of(source: Source, layout: Layout) -> dict[str, str]:
 def missing_columns(source: Source, layout: Layout) -> list[str]:
     """Columns that the layout names and the file doesn't have; their meaning is NULL in every row."""
     names = {name.lower() for name in source.columns}
-    return [column for column in _used_columns(layout) if column.lower() not in names]
+    return [column for column in used_columns(layout) if column.lower() not in names]
 
 
 def event_rows(rows: str, source: Source, layout: Layout, export_date: date) -> str:
