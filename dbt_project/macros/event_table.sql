@@ -3,6 +3,7 @@
     `event_name` none gives `tracks`: every event, shared columns only.
 -#}
 {% macro event_table(event_name, properties) -%}
+{%- set taken = noted_revision(this) if execute and is_incremental() else none -%}
 with events as (
 
     select *
@@ -11,9 +12,26 @@ with events as (
         {%- if event_name %}
         and event_text = '{{ event_name }}'
         {%- endif %}
-        {%- if is_incremental() %}
-        {#- What staging wrote since this table was last written, by whichever run. #}
-        and written_at > coalesce((select max(uuid_ts) from {{ this }}), timestamptz '-infinity')
+        {%- if taken is not none %}
+        and revision > {{ taken }}
+
+    union all
+
+    {#- What is not here although it was taken, for whatever reason: a run of its date puts it back. #}
+    select staged.*
+    from {{ ref("stg_events") }} as staged
+    where {{ in_run_span("staged.timestamp") }}
+        {%- if event_name %}
+        and staged.event_text = '{{ event_name }}'
+        {%- endif %}
+        and coalesce(staged.revision, 0) <= {{ taken }}
+        and not exists (
+            select 1
+            from {{ this }} as known
+            where {{ in_run_span("known.timestamp") }}
+                and known.id = cast(staged.id as varchar)
+                and known.uuid_ts = staged.written_at
+        )
         {%- endif %}
 
 )

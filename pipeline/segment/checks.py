@@ -54,7 +54,8 @@ def staged_is_modelled(connection: duckdb.DuckDBPyConnection, schema: str, dates
         False,
         numbers,
         f"{staged:,} rows are staged, but {modelled:,} events are in the tables and {duplicates:,} were said before. "
-        "Materialise the segment tables of these dates again.",
+        f"Run these dates again (`python -m pipeline run --from {dates.first} --to {dates.last}`): the tables take "
+        "what they lack.",
     )
 
 

@@ -47,7 +47,8 @@ def test_an_event_that_is_missing_from_its_table_is_told(plain: Lake, table: str
     assert not balance.holds
     assert balance.sentence == (
         "6 rows are staged, but 5 events are in the tables and 0 were said before. "
-        "Materialise the segment tables of these dates again."
+        "Run these dates again (`python -m pipeline run --from 2026-03-02 --to 2026-03-02`): the tables take what they "
+        "lack."
     )
 
 

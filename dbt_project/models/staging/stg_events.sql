@@ -7,7 +7,8 @@
     alias="events",
     materialized="incremental",
     incremental_strategy="each_id_once",
-    pre_hook=["{{ drop_withdrawn('stg_event_rows') }}", "{{ drop_suppressed() }}"],
+    pre_hook=["{{ prepare_revisions() }}", "{{ drop_withdrawn('stg_event_rows') }}", "{{ drop_suppressed() }}"],
+    post_hook="{{ note_written_revision() }}",
 ) }}
 
 {#- An event that a corrected file of these dates doesn't say any more is now of the next export that says it. -#}
@@ -121,7 +122,8 @@ wanted as (
 {% if is_incremental() %}
 select
     wanted.* replace (coalesce(known.received_at, wanted.received_at) as received_at),
-    timestamptz '{{ run_started_at }}' as written_at
+    timestamptz '{{ run_started_at }}' as written_at,
+    {{ next_revision() }}::bigint as revision
 from wanted
 left join {{ this }} as known
     on wanted.id = known.id
@@ -131,6 +133,7 @@ where known.id is null
 {% else %}
 select
     wanted.*,
-    timestamptz '{{ run_started_at }}' as written_at
+    timestamptz '{{ run_started_at }}' as written_at,
+    {{ next_revision() }}::bigint as revision
 from wanted
 {% endif %}
