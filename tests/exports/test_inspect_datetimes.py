@@ -58,6 +58,16 @@ FORMATS = [
     "%d-%m-%Y %H:%M:%S.%f",
     "%d-%m-%Y %H:%M:%S%z",
     "%d-%m-%y %H:%M",
+    "%b %d %Y %I:%M%p",
+    "%b %d %Y %I:%M:%S:%f%p",
+    "%d-%b-%y %I.%M.%S.%f %p",
+    "%Y-%m-%d-%H.%M.%S.%f",
+    "%Y%m%d %H:%M:%S.%f",
+    "%Y%m%d%H%M%S%f",
+    "%Y%m%dT%H%M%S",
+    "%d/%b/%Y:%H:%M:%S %z",
+    "%a, %d %b %Y %H:%M:%S %z",
+    "%Y-%m-%d %H:%M:%S UTC",
 ]
 DAYS = st.datetimes(datetime.fromisoformat("2015-01-01"), datetime.fromisoformat("2029-12-31"))
 MOMENTS = st.lists(DAYS, min_size=20, max_size=40)

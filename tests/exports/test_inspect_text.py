@@ -221,7 +221,7 @@ def test_words_that_come_again_below_are_no_names(guessed: Guessed) -> None:
 @pytest.mark.parametrize(
     ("header", "row", "names"),
     [
-        ("CUSTOMER_ID;NAME;name;MAIL;OPEN_DT", "C-1;x;y;a@b.be;{}", "CUSTOMER_ID NAME name_3 MAIL OPEN_DT"),
+        ("CUSTOMER_ID;MAIL;mail;OPEN_DT", "C-1;a@b.be;x;{}", "CUSTOMER_ID MAIL mail_3 OPEN_DT"),
         ("CUSTOMER_ID;MAIL;OPEN_DT", "C-1;a@b.be;{};", "CUSTOMER_ID MAIL OPEN_DT column_4"),
     ],
 )
@@ -242,6 +242,45 @@ def test_a_header_that_ends_with_a_delimiter_as_each_row_does_is_one(guessed: Gu
     drafted = guessed(lines("CUSTOMER_ID;OPEN_DT;", *[f"C-{n};2024-06-11T09:15:10;" for n in range(9)]))
     assert drafted["header"] is True
     assert drafted["columns"] == {"CUSTOMER_ID": "user_id", "OPEN_DT": "timestamp"}
+
+
+@pytest.mark.parametrize("header", ["CUSTOMER_ID;NAME;name;MAIL;OPEN_DT", "CUSTOMER_ID;;NAME;MAIL;OPEN_DT"])
+def test_columns_that_no_layout_uses_may_have_one_name_or_none(guessed: Guessed, header: str) -> None:
+    drafted = guessed(lines(header, *(f"C-{n};x;y;a{n}@b.be;2024-06-11T09:15:1{n}" for n in range(9))))
+    assert drafted["header"] is True
+    assert drafted["columns"] == {"CUSTOMER_ID": "user_id", "MAIL": "email", "OPEN_DT": "timestamp"}
+
+
+def test_a_header_that_comes_again_with_each_page_is_a_header_all_the_same(draft: Drafter) -> None:
+    page = ["CUSTOMER_ID,MAIL,OPEN_DT", "C-1,a@b.be,2024-06-11T09:15:10"]
+    text = draft(lines(*page * 3))
+    assert yaml.safe_load(text)["header"] is True
+    assert "CHECK: the same row stands there again, and is rejected, 2 times" in text
+
+
+SWALLOWED = [f"E-{n}|{n}|Mail {n}|2024-06-10T09:00:{n:02}" for n in range(60)]
+SWALLOWED[20] = 'E-20|20|"Mail 20|2024-06-10T09:00:20'
+SWALLOWED[40] = 'E-40|40|Mail 40"|2024-06-10T09:00:40'
+
+
+def test_quotes_between_which_whole_rows_stand_are_no_quotes(draft: Drafter) -> None:
+    text = draft(lines("CUSTOMER_ID|MAIL_ID|SUBJECT|OPEN_DT", *SWALLOWED))
+    assert "made from all of its 60 rows" in text
+    assert "quote: null   # CHECK: quotes stand in the values, but around few of them" in text
+
+
+def test_rows_that_go_under_in_a_quoted_file_are_reported(draft: Drafter) -> None:
+    quoted = ['"{}"|"{}"|"{}"|"{}"'.format(*row.replace('"', "").split("|")) for row in SWALLOWED]
+    quoted[20] = quoted[20].removesuffix('"')
+    text = draft(lines("CUSTOMER_ID|MAIL_ID|SUBJECT|OPEN_DT", *quoted))
+    assert yaml.safe_load(text)["quote"] == '"'
+    assert "CHECK: quoted values that hold whole rows: 1" in text
+
+
+def test_a_value_of_more_than_128_kilobytes_is_a_value(guessed: Guessed) -> None:
+    rows = [f'C-{n},"{"é" * 100_000}",2024-06-11T09:15:1{n}' for n in range(3)]
+    drafted = guessed(lines("CUSTOMER_ID,SUBJECT,OPEN_DT", *rows))
+    assert drafted["columns"] == {"CUSTOMER_ID": "user_id", "SUBJECT": "email_subject", "OPEN_DT": "timestamp"}
 
 
 def test_a_line_before_the_header_is_not_taken_for_it(draft: Drafter) -> None:

@@ -31,7 +31,7 @@ def likelihood(column: Column) -> int:
 
 
 def _could_be_codes(column: Column) -> bool:
-    if column.are_addresses or column.moments is not None or column.are_urls:
+    if column.is_nested or column.are_addresses or column.moments is not None or column.are_urls:
         return False
     if any(len(value) > _LONGEST_CODE or holds_address(value) for value in column.distinct):
         return False

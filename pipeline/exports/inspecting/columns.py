@@ -27,11 +27,14 @@ _URL = re.compile(r"https?://", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, and its values without those that stand for nothing."""
+    """One column: its name, and its values without those that stand for nothing. `is_nested`: some of them are JSON
+    objects or arrays.
+    """
 
     name: str
     position: int
     values: tuple[str, ...]
+    is_nested: bool = False
 
     @cached_property
     def distinct(self) -> Counter[str]:
@@ -46,7 +49,7 @@ class Column:
     @cached_property
     def are_addresses(self) -> bool:
         """Whether the values are e-mail addresses."""
-        return self._mostly(_ADDRESS)
+        return not self.is_nested and self._mostly(_ADDRESS)
 
     @cached_property
     def are_whole_numbers(self) -> bool:
@@ -101,6 +104,11 @@ def columns_of(table: Table, nulls: Sequence[str]) -> list[Column]:
     names = table.names or ("",) * (len(table.rows[0]) if table.rows else 0)
     nothing = {"", *nulls}
     return [
-        Column(name, position, tuple(cell for cell in table.cells(position) if cell not in nothing))
+        Column(
+            name,
+            position,
+            tuple(cell for cell in table.cells(position) if cell not in nothing),
+            is_nested=position in table.nested,
+        )
         for position, name in enumerate(names)
     ]

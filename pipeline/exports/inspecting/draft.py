@@ -175,17 +175,30 @@ def _text(inspected: Inspected) -> list[str]:
 
 def _quote(table: Table) -> list[str]:
     if table.quote is None:
+        if any('"' in cell for row in table.rows for cell in row if cell):
+            return _line(
+                "quote", "null", "CHECK: quotes stand in the values, but around few of them; if around, say '\"'"
+            )
         return _line("quote", "null", "no value of the sample is quoted; if some can be, say '\"'")
     loose = f"rows with quotes inside that are not doubled: {table.loose_quotes:,}" if table.loose_quotes else ""
-    return _line("quote", scalar(table.quote, '"' if table.quote == "'" else "'"), "stands around values", loose)
+    holding = f"CHECK: quoted values that hold whole rows: {table.swallowing:,}; null, if these are rows"
+    return _line(
+        "quote",
+        scalar(table.quote, '"' if table.quote == "'" else "'"),
+        "stands around values",
+        loose,
+        holding if table.swallowing else "",
+    )
 
 
 def _header(inspected: Inspected) -> list[str]:
-    if inspected.table.has_header:
-        return _line("header", "true", "the first row looks like names")
+    table = inspected.table
+    if table.has_header:
+        again = f"CHECK: the same row stands there again, and is rejected, {table.repeated_headers:,} times"
+        return _line("header", "true", "the first row looks like names", again if table.repeated_headers else "")
     names = ", ".join(scalar(column.name) for column in inspected.columns)
     why = "The first row holds values, so the columns are called this here; give them names of your own:"
-    if inspected.table.names:
+    if table.names:
         why = "The header repeats a name or lacks one, so the names stand here, and its own row will be rejected:"
     return [*_note(why), f"header: [{names}]"]
 
@@ -203,6 +216,8 @@ def _times(inspected: Inspected) -> list[str]:
     lines = []
     if moments is None:
         lines += _line("timezone", BLANK, "where date-times come from that have no offset, such as Europe/Brussels")
+    elif moments.with_word and moments.with_word == moments.without_offset:
+        lines += _line("timezone", "UTC", "the date-times end in the word UTC or GMT")
     elif moments.without_offset:
         some = "some date-times" if moments.with_offset else "the date-times"
         lines += _line("timezone", BLANK, f"{some} have no offset: say where they are from, such as Europe/Brussels")
@@ -286,6 +301,8 @@ def _columns(inspected: Inspected) -> list[str]:
             lines.append((f"{scalar(column.name)}: {guess.meaning}", f"{guess.why}; {seen}"))
         else:
             reason = f"{guess.why}, " if guess.why and guess.meaning is None else ""
+            if inspected.table.has_header and column.position in inspected.table.unnamed:
+                reason = "its name is blank or stands there twice, "
             lines.append((f"# {on_one_line(scalar(column.name), 60)}: ?", f"{seen}, {reason}{kept}"))
     is_empty = all(text.startswith("#") for text, _ in lines)
     return ["columns: {}" if is_empty else "columns:", *_aligned(lines)]

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pipeline.masking import holds_address, masked
 
-_PACKED = re.compile(r"\.(gz|zip)$")
+_PACKED = re.compile(r"\.(gz|zip)$", re.IGNORECASE)
 _VARYING = re.compile(
     r"(?P<md5>(?<![0-9A-Za-z])(?:[0-9a-f]{32}|[0-9A-F]{32})(?![0-9A-Za-z]))"
     r"|(?P<date>(?<!\d)(?P<year>(?:19|20)\d{2})(?P<mark>[-_.]?)(?P<month>\d{2})(?P=mark)(?P<day>\d{2}))"
@@ -111,16 +111,38 @@ class _Pieces:
             self.literal(found[0])
             return len(found[0])
         self.literal(before + (found["join"] or ""))
-        if found["after"] or before.startswith(("row", "rec", "count", "line")) or self._is_row_count(number):
+        if found["after"] or before.startswith(("row", "rec", "count", "line")):
             self._group("rows", number, r"\d+")
-        elif before or ("date" in self._groups and len(number) <= _LONGEST_PART):
+        elif self._is_row_count(number):
+            self._group("rows", number, r"\d+")
+            self._notes.append(
+                f"CHECK: {number} is the number of rows, perhaps by accident; then write \\d+ for the group"
+            )
+        elif before:
             self._group("part", number, r"\d+")
+        elif "date" in self._groups and len(number) <= _LONGEST_PART:
+            self._short_number(number)
         elif len(number) >= _LONG_NUMBER:
             self._unknown(number)
         else:
             self.literal(number)
         self.literal(found["after"] or "")
         return len(found[0])
+
+    def _short_number(self, number: str) -> None:
+        """A part waits for the first one, for ever where there is none: only a number that can be one is called so."""
+        if number.startswith("0") or number == "1":
+            self._group("part", number, r"\d+")
+            self._notes.append(
+                f"CHECK: is {number} the part of a split export? If it only numbers files, write \\d+ for the group"
+            )
+            return
+        self._pattern.append(r"\d+")
+        self._words.append("_")
+        self._notes.append(
+            f"CHECK: {number} is taken for a number that changes; for the part of a split export write (?P<part>\\d+), "
+            "for the number of rows (?P<rows>\\d+)"
+        )
 
     def _unknown(self, text: str) -> int:
         self._pattern.append(re.sub(r"\d+", r"\\d+", _escaped(text)))

@@ -40,6 +40,8 @@ def find_out(file: str) -> Inspected:
     meanings = {guess.meaning: column for column, guess in zip(columns, guessed, strict=True) if guess.meaning}
     refuse_aggregates(head.name, columns, meanings)
     kind, why_kind = kind_of(meanings, guessed, code)
+    if any(guessed[position].meaning for position in table.unnamed):
+        table = replace(table, has_header=False)  # listed, the names can be told apart
     if not table.names:
         named = _named(columns, guessed, code)
         code = named[columns.index(code)] if code else None

@@ -44,6 +44,8 @@ def _guess(column: Column) -> Guess:
 
 def _by_values(column: Column) -> Guess | None:
     """Addresses and date-times are what they are, whatever their column is called."""
+    if column.is_nested:
+        return Guess(None, "CHECK: its values are objects or arrays; a layout reads only what stands at the top")
     if column.are_addresses:
         if words.is_sender(column.name):
             return Guess(None, "the sender's address")
@@ -74,7 +76,7 @@ def _by_role(column: Column) -> Guess | None:
             return Guess("event_id", "unique in the sample: an id of the row's own", int(plain(name) != "id"))
         return Guess(None, "its name says id, but its values repeat" if column.values else "an id, but of what?")
     if column.values and words.when(name) > 1:
-        return Guess(None, "its name says date-time, but its values are none that a layout can describe")
+        return Guess(None, "CHECK: its name says date-time, but its values have no format that is known here")
     if not column.values and words.is_address(name):
         return Guess("email", said)
     if not column.values and words.when(name) >= 1:

@@ -10,24 +10,41 @@ from pipeline.exports.datetimes import ISO_CLOCK, ISO_OFFSET
 
 # What the loader reads without `datetime_formats`.
 _ISO = re.compile(f"{ISO_CLOCK}({ISO_OFFSET})?", re.ASCII)
+# The word for a zone that no strptime directive reads; such a format has to hold it as it stands.
+_WORDS_OF_ZONE = (" UTC", " GMT")
 _CLOCK = (
-    r"(?P<gap>T|, | {1,2})(?P<hour>\d{1,2})(?P<colon>[:.])(?P<minute>\d{2})((?P=colon)(?P<second>\d{2})"
-    r"(?P<point>[.,])?(?(point)(?P<fraction>\d{1,9})))?(?P<half> ?[AaPp][Mm])?(?P<zone> ?(?:Z|[+-]\d{2}(?::?\d{2})?))?"
+    r"(?P<gap>T|, | {1,2}|:|-)(?P<hour>\d{1,2})(?P<colon>[:.-])(?P<minute>\d{2})((?P=colon)(?P<second>\d{2})"
+    r"(?P<point>[.,:])?(?(point)(?P<fraction>\d{1,9})))?(?P<half> ?[AaPp][Mm])?"
+    rf"(?P<zone> ?(?:Z|[+-]\d{{2}}(?::?\d{{2}})?|{'|'.join(_WORDS_OF_ZONE)}))?"
 )
 _YEAR_FIRST = re.compile(rf"(?P<year>\d{{4}})(?P<mark>[-/.])(?P<a>\d{{1,2}})(?P=mark)(?P<b>\d{{1,2}})({_CLOCK})?", re.A)
 _YEAR_LAST = re.compile(
     rf"(?P<a>\d{{1,2}})(?P<mark>[-/.])(?P<b>\d{{1,2}})(?P=mark)(?P<year>\d{{4}}|\d{{2}})({_CLOCK})?", re.A
 )
+_WEEKDAY = r"(?P<weekday>(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?"
 _MONTH_NAMED = re.compile(
-    rf"(?P<day>\d{{1,2}})(?P<mark>[-/. ])(?P<month>[A-Za-z]{{3,9}})(?P=mark)(?P<year>\d{{4}})({_CLOCK})?", re.A
+    rf"{_WEEKDAY}(?P<day>\d{{1,2}})(?P<mark>[-/. ])(?P<month>[A-Za-z]{{3,9}})(?P=mark)(?P<year>\d{{4}}|\d{{2}})"
+    rf"({_CLOCK})?",
+    re.A,
 )
-_AMERICAN_NAMED = re.compile(rf"(?P<month>[A-Za-z]{{3,9}}) (?P<day>\d{{1,2}}), (?P<year>\d{{4}})({_CLOCK})?", re.A)
+# The comma is English; SQL Server writes none, and a blank in place of a day's first digit.
+_MONTH_FIRST = re.compile(
+    rf"{_WEEKDAY}(?P<month>[A-Za-z]{{3,9}}) {{1,2}}(?P<day>\d{{1,2}})(?P<comma>,?) (?P<year>\d{{4}})({_CLOCK})?", re.A
+)
 _DIGITS_ONLY = {14: "%Y%m%d%H%M%S", 12: "%Y%m%d%H%M", 8: "%Y%m%d"}
-_DIGITS_WITH_CLOCK = re.compile(r"\d{8}(?P<gap>[T _-])(?P<clock>\d{6}|\d{4})", re.A)
+_DIGITS_WITH_FRACTION, _FRACTION_DIGITS = "%Y%m%d%H%M%S%f", range(15, 24)
+_DIGITS_WITH_CLOCK = re.compile(
+    r"\d{8}(?P<gap>[T _-])(?P<clock>\d{6}|\d{4})"
+    r"(?:(?P<point>[.,]?)(?P<fraction>(?<=\d{6}[.,])\d{1,9}|(?<=\d{6})\d{3}))?",
+    re.A,
+)
+_DIGITS_THEN_CLOCK = re.compile(rf"\d{{8}}{_CLOCK}", re.A)
 _DIGIT_YEARS = range(1990, 2100)  # a number whose first digits say another year is no date
 # The share of a column's values that must be date-times; the others are broken.
 _ENOUGH = 0.9
 _FIRST, _SECOND = "{a}", "{b}"
+# Behind a point six digits, and behind the fourteen of a compact date and time.
+_LONG_FRACTION = re.compile(r"((?<=[.,:])\d{6}|^\d{20})\d{1,3}(?!\d)")
 
 
 @dataclass(frozen=True)
@@ -35,13 +52,15 @@ class Moments:
     """How a column's date-times are written.
 
     `formats` is empty for ISO 8601. `exchanged` are the same formats with month before day, where the sample can't
-    tell which is right. `misfits` counts values that fit none of the formats.
+    tell which is right. `with_word` counts those of `without_offset` that end in the word UTC or GMT. `misfits`
+    counts values that fit none of the formats.
     """
 
     formats: tuple[str, ...]
     exchanged: tuple[str, ...]
     with_offset: int
     without_offset: int
+    with_word: int
     misfits: int
 
 
@@ -81,27 +100,40 @@ def moments_of(values: Sequence[str]) -> Moments | None:
         exchanged=tuple(map(_exchanged, formats)) if doubtful else (),
         with_offset=with_offset,
         without_offset=len(shapes) - with_offset,
+        with_word=sum(count for text, count in filled.items() if text.endswith(_WORDS_OF_ZONE)),
         misfits=len(unread),
     )
 
 
 def _shape(value: str) -> _Shape | None:
     if value.isascii() and value.isdigit():
-        template = _DIGITS_ONLY.get(len(value))
+        template = _DIGITS_WITH_FRACTION if len(value) in _FRACTION_DIGITS else _DIGITS_ONLY.get(len(value))
         return _Shape(template) if template and int(value[:4]) in _DIGIT_YEARS else None
     if found := _DIGITS_WITH_CLOCK.fullmatch(value):
-        return _Shape(f"%Y%m%d{found['gap']}{'%H%M%S' if len(found['clock']) == 6 else '%H%M'}")
+        clock = "%H%M%S" if len(found["clock"]) == 6 else "%H%M"
+        fraction = f"{found['point']}%f" if found["fraction"] else ""
+        return _Shape(f"%Y%m%d{found['gap']}{clock}{fraction}")
+    if found := _DIGITS_THEN_CLOCK.fullmatch(value):
+        return _Shape(f"%Y%m%d{_clock(found)}")
     if found := _YEAR_FIRST.fullmatch(value):
         date = found["mark"].join(("%Y", _FIRST, _SECOND))
         return _Shape(date + _clock(found), (int(found["a"]), int(found["b"])))
     if found := _YEAR_LAST.fullmatch(value):
-        date = found["mark"].join((_FIRST, _SECOND, "%Y" if len(found["year"]) == 4 else "%y"))
+        date = found["mark"].join((_FIRST, _SECOND, _year(found)))
         return _Shape(date + _clock(found), (int(found["a"]), int(found["b"])))
     if found := _MONTH_NAMED.fullmatch(value):
-        return _Shape(found["mark"].join(("%d", _month(found), "%Y")) + _clock(found))
-    if found := _AMERICAN_NAMED.fullmatch(value):
-        return _Shape(f"{_month(found)} %d, %Y{_clock(found)}")
+        return _Shape(_weekday(found) + found["mark"].join(("%d", _month(found), _year(found))) + _clock(found))
+    if found := _MONTH_FIRST.fullmatch(value):
+        return _Shape(f"{_weekday(found)}{_month(found)} %d{found['comma']} {_year(found)}{_clock(found)}")
     return None
+
+
+def _weekday(found: re.Match[str]) -> str:
+    return f"%a{found['weekday'][3:]}" if found["weekday"] else ""
+
+
+def _year(found: re.Match[str]) -> str:
+    return "%Y" if len(found["year"]) == 4 else "%y"
 
 
 def _month(found: re.Match[str]) -> str:
@@ -118,7 +150,9 @@ def _clock(found: re.Match[str]) -> str:
         parts += [found["point"], "%f"]
     if found["half"]:
         parts += [" " if found["half"].startswith(" ") else "", "%p"]
-    if found["zone"]:
+    if found["zone"] in _WORDS_OF_ZONE:
+        parts += [found["zone"]]
+    elif found["zone"]:
         parts += [" " if found["zone"].startswith(" ") else "", "%z"]
     return "".join(parts)
 
@@ -150,7 +184,7 @@ def _fits(value: str, text: str) -> bool:
     if "%z" in text:
         value = re.sub(r"([+-]\d{2})$", r"\g<1>00", value)
     if "%f" in text:  # takes six digits at most; the loader leaves the others away, too
-        value = re.sub(r"(\d{6})\d{1,3}", r"\1", value)
+        value = _LONG_FRACTION.sub(r"\1", value)
     try:
         datetime.strptime(value, text)  # noqa: DTZ007 - only whether it can be read
     except ValueError:

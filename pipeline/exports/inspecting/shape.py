@@ -5,12 +5,14 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from pipeline.errors import InspectionRefused
 from pipeline.exports.inspecting.moments import moments_of
+from pipeline.exports.inspecting.source import HEAD_BYTES
 from pipeline.masking import holds_address
 
 ROWS = 2000
@@ -33,9 +35,11 @@ _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*")
 class Table:
     """The rows of a sample, cut into columns.
 
-    `names` is empty for a file without a header; names without `has_header` are those of a header that can't be used
-    as it is, since it repeats a name or has fewer than there are columns. `odd_rows` have another number of columns,
-    or are no JSON objects; `loose_quotes` counts rows with quotes inside a value that are not doubled.
+    `names` is empty for a file without a header; names without `has_header` are those of a header that has fewer names
+    than there are columns. `unnamed` are the positions of columns whose name is blank or stands there twice; `nested`
+    those that hold JSON objects or arrays. `odd_rows` have another number of columns, or are no JSON objects;
+    `repeated_headers` counts rows below the header that are the header again, and `loose_quotes` rows with quotes
+    inside a value that are not doubled. `swallowing` counts quoted values that hold whole rows.
     """
 
     format: str
@@ -46,13 +50,17 @@ class Table:
     delimiter: str = ","
     quote: str | None = None
     has_header: bool = True
+    unnamed: frozenset[int] = frozenset()
+    nested: frozenset[int] = frozenset()
     odd_rows: int = 0
+    repeated_headers: int = 0
     loose_quotes: int = 0
+    swallowing: int = 0
 
     @property
     def looked_at(self) -> int:
         """How many rows the sample has, those that could not be cut included."""
-        return len(self.rows) + self.odd_rows
+        return len(self.rows) + self.odd_rows + self.repeated_headers
 
     def cells(self, position: int) -> list[str]:
         """The values of one column; what a JSON object lacks is empty."""
@@ -75,7 +83,8 @@ def cut(name: str, text: str, is_whole: bool) -> Table:
         raise InspectionRefused(f"{name}: is one JSON document; NDJSON is needed: one object a line, no commas between")
     if first.startswith("<") and first.endswith(">"):
         raise InspectionRefused(f"{name}: is XML; exports are delimited text or NDJSON")
-    return _delimited(name, lines, is_whole)
+    with _fields_of_any_length():
+        return _delimited(name, lines, is_whole)
 
 
 # One JSON object a line
@@ -97,8 +106,17 @@ def _json_lines(lines: Sequence[str], is_whole: bool) -> Table:
         rows=tuple(tuple(row.get(key) for key in spellings) for row in rows),
         first_lines=tuple(filled[:SHOWN_ROWS]),
         is_whole=is_whole and len(filled) <= ROWS,
+        nested=frozenset(
+            position
+            for position, key in enumerate(spellings)
+            if any(isinstance(value, dict | list) for value in _values_of(objects, key))
+        ),
         odd_rows=len(documents) - len(objects),
     )
+
+
+def _values_of(objects: Iterable[Mapping[str, object]], lowered: str) -> Iterator[object]:
+    return (value for document in objects for key, value in document.items() if key.lower() == lowered)
 
 
 def _document(line: str) -> dict[str, object] | None:
@@ -142,6 +160,15 @@ class _Cut:
         """A header decides how many columns there are; then few columns agree by accident more easily than many."""
         return (len(self.records[0]) == self.width, self.consistency * (1 - 1 / self.width))
 
+    @property
+    def swallowing(self) -> int:
+        """Records over several lines of which each has the full number of columns: quotes that stand around nothing
+        have made one row of many.
+        """
+        marks = self.width - 1
+        several = (text.splitlines() for text in self.lines if "\n" in text or "\r" in text)
+        return sum(all(line.count(self.delimiter) == marks for line in lines if line) for lines in several)
+
     def holding(self, text: str) -> float:
         """The share of records in which a cell holds this text."""
         return sum(any(text in cell for cell in record) for record in self.records) / len(self.records)
@@ -165,6 +192,16 @@ def _ways(lines: Sequence[str], delimiter: str, is_whole: bool) -> list[_Cut]:
         return []
     quoted = (_cut(lines, delimiter, quote, is_whole) for quote in ('"', "'"))
     return [plain, *(cut for cut in quoted if cut and _is_quoted(plain, cut, cut.quote or ""))]
+
+
+@contextmanager
+def _fields_of_any_length() -> Iterator[None]:
+    """The csv module stops at 128 KB a value, and the loader doesn't; the limit is one for the process."""
+    usual = csv.field_size_limit(HEAD_BYTES * 4)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(usual)
 
 
 def _delimiters(lines: Sequence[str]) -> list[str]:
@@ -193,7 +230,7 @@ def _cut(lines: Sequence[str], delimiter: str, quote: str | None, is_whole: bool
     )
     try:
         found = [record for record in islice(_records(reader, lines), ROWS + 2) if record[0]]
-    except csv.Error:  # a value of more than 128 KB: a quote that is none has swallowed the file
+    except csv.Error:
         return None
     # A quoted value may go on after the end of the sample, and the header is no row.
     whole = is_whole and len(found) <= ROWS + 1
@@ -239,6 +276,9 @@ def _is_quoted(plain: _Cut, quoted: _Cut, quote: str) -> bool:
     # A value that holds the delimiter opens in one cell and closes in another.
     if around + min(opening, closing) <= abs(opening - closing):
         return False
+    # Where few values are quoted and rows go under in them, the quotes belong to the texts.
+    if quoted.swallowing and around * 2 < len(plain.records):
+        return False
     # Apostrophes are common in texts.
     return quote == '"' or around + opening + closing > len(cells) / 2
 
@@ -246,10 +286,11 @@ def _is_quoted(plain: _Cut, quoted: _Cut, quote: str) -> bool:
 def _table(cut: _Cut) -> Table:
     width = cut.width
     has_names = _are_names(cut.records, width)
-    names = _given_names(cut.records[0], width) if has_names else ()
-    has_header = names == cut.records[0]
+    first = tuple(name.strip() for name in cut.records[0])
+    names = _given_names(first, width) if has_names else ()
     records, lines = (cut.records[1:], cut.lines[1:]) if has_names else (cut.records, cut.lines)
-    rows = tuple(record for record in records if len(record) == width)
+    fitting = [record for record in records if len(record) == width]
+    rows = tuple(record for record in fitting if not has_names or record != cut.records[0])
     table = Table(
         format="csv",
         names=names,
@@ -258,10 +299,19 @@ def _table(cut: _Cut) -> Table:
         is_whole=cut.is_whole,
         delimiter=cut.delimiter,
         quote=cut.quote,
-        has_header=has_header,
-        odd_rows=len(records) - len(rows),
+        has_header=has_names and len(first) == width,
+        unnamed=_unnamed(first) if has_names else frozenset(),
+        odd_rows=len(records) - len(fitting),
+        repeated_headers=len(fitting) - len(rows),
+        swallowing=cut.swallowing if cut.quote else 0,
     )
     return replace(table, loose_quotes=_loose_quotes(lines, cut)) if cut.quote else table
+
+
+def _unnamed(first: Sequence[str]) -> frozenset[int]:
+    """Columns that a layout can't mean by their name."""
+    lowered = Counter(name.lower() for name in first)
+    return frozenset(position for position, name in enumerate(first) if not name or lowered[name.lower()] > 1)
 
 
 def _loose_quotes(lines: Sequence[str], cut: _Cut) -> int:
@@ -278,22 +328,23 @@ def _loose_quotes(lines: Sequence[str], cut: _Cut) -> int:
 
 
 def _are_names(records: Sequence[Sequence[str]], width: int) -> bool:
-    """Whether the first row holds names: they look like none of the values, and no value below says the same."""
+    """Whether the first row holds names: they look like none of the values, and no value below is the same."""
     first = [cell.strip() for cell in records[0]]
     named = [cell for cell in first if cell]
-    # Each line may end with a delimiter, or each but the header's.
-    if len(first) not in (width, width - 1) or len(named) < width - 1 or (len(first) == width and not all(first[:-1])):
+    # Each line may end with a delimiter, or each but the header's; and some columns may have no name.
+    if len(first) not in (width, width - 1) or len(named) * 2 < width or any(map(_is_value, named)):
         return False
-    if any(map(_is_value, named)):
-        return False
-    return not any(cell and cell == name for record in records[1:] for cell, name in zip(record, first, strict=False))
+    others = [record for record in records[1:] if list(record) != list(records[0])]
+    return not any(
+        cell and cell.strip() == name for record in others for cell, name in zip(record, first, strict=False)
+    )
 
 
 def _given_names(first: Sequence[str], width: int) -> tuple[str, ...]:
     """The names of a header as a layout can use them: one a column, and each of them once."""
     names: list[str] = []
     for position in range(width):
-        name = first[position] if position < len(first) else f"column_{position + 1}"
+        name = (first[position] if position < len(first) else "") or f"column_{position + 1}"
         taken = {known.lower() for known in names}
         names.append(f"{name}_{position + 1}" if name.lower() in taken else name)
     return tuple(names)
