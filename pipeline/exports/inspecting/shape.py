@@ -26,6 +26,8 @@ _MAX_DELIMITER = 5
 _FIRST_LINES = 50
 # Below this share of rows with the same number of columns, a character is no delimiter.
 _LEAST_CONSISTENCY = 0.5
+# The share of a file's values around which quotes have to stand where they spoil some of its rows.
+_NEARLY = 0.9
 # A cell that holds a part of the delimiter is rare where the whole one is right.
 _RARE = 0.05
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*")
@@ -181,17 +183,16 @@ def _delimited(name: str, lines: Sequence[str], is_whole: bool) -> Table:
             f"{name}: no delimiter cuts its lines into the same number of columns; "
             "commas, semicolons, pipes, tabs and longer marks such as || were tried"
         )
-    # Of two cuts that are equally good, the quoted one also takes the quotes away.
-    return _table(max(cuts, key=lambda cut: (cut.score, cut.quote is not None)))
+    return _table(max(cuts, key=lambda cut: cut.score))
 
 
 def _ways(lines: Sequence[str], delimiter: str, is_whole: bool) -> list[_Cut]:
-    """A text cut without quotes, and with those that stand around its values."""
+    """A text cut with the quotes that stand around its values, or without any."""
     plain = _cut(lines, delimiter, None, is_whole)
     if plain is None:
         return []
     quoted = (_cut(lines, delimiter, quote, is_whole) for quote in ('"', "'"))
-    return [plain, *(cut for cut in quoted if cut and _is_quoted(plain, cut, cut.quote or ""))]
+    return [cut for cut in quoted if cut and _is_quoted(plain, cut, cut.quote or "")] or [plain]
 
 
 @contextmanager
@@ -267,12 +268,14 @@ def _likely(cuts: Sequence[_Cut]) -> list[_Cut]:
 
 def _is_quoted(plain: _Cut, quoted: _Cut, quote: str) -> bool:
     """Whether the quotes stand around values, rather than somewhere in them."""
-    if quoted.width < 2 or quoted.consistency < plain.consistency:
+    if quoted.width < 2 or quoted.consistency < plain.consistency * _NEARLY:  # a quote may be missing somewhere
         return False
     cells = [cell for record in plain.records for cell in record if cell]
     around = sum(len(cell) > 1 and cell.startswith(quote) and cell.endswith(quote) for cell in cells)
     opening = sum(cell.startswith(quote) for cell in cells) - around
     closing = sum(cell.endswith(quote) for cell in cells) - around
+    if quoted.consistency < plain.consistency and around < _NEARLY * len(cells):
+        return False
     # A value that holds the delimiter opens in one cell and closes in another.
     if around + min(opening, closing) <= abs(opening - closing):
         return False
