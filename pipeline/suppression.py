@@ -134,7 +134,10 @@ def is_anybody_new(connection: Connection, mark: str) -> bool:
 
 def mark(connection: Connection, mark: str, listed_by: datetime) -> None:
     """Everybody who was listed by then was dealt with."""
-    connection.execute(f"UPDATE raw.suppressed SET {mark} = now() WHERE {mark} IS NULL AND listed_at <= ?", [listed_by])
+    with transaction(connection):
+        connection.execute(
+            f"UPDATE raw.suppressed SET {mark} = now() WHERE {mark} IS NULL AND listed_at <= ?", [listed_by]
+        )
 
 
 def check(location: str | None) -> Suppressed:

@@ -11,6 +11,7 @@ from pipeline.errors import SettingsError
 from pipeline.exports.checks import rows_accounted_for
 from pipeline.exports.intake import look
 from pipeline.exports.loading import Loaded, load
+from pipeline.file_sync import provide_sync
 from pipeline.forgetting.rows import forget_ledger, forget_rows
 from pipeline.forgetting.sought import count_in, make_sought
 from pipeline.models.span import suppressed_people
@@ -87,6 +88,7 @@ class Listing(Desk):
 @pytest.fixture(scope="module")
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
+        provide_sync(connection, "")
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET threads = 1")
         yield connection

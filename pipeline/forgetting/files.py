@@ -14,7 +14,7 @@ from pipeline.forgetting.sought import count_in_parquet, naming
 from pipeline.segment import outbox
 from pipeline.segment.delivery import write_out
 from pipeline.segment.ledger import Ledger
-from pipeline.warehouse import ALIAS, BUSY_TIMEOUT_MS, Warehouse, find_strays, literal, remove_files
+from pipeline.warehouse import ALIAS, BUSY_TIMEOUT_MS, Warehouse, find_strays, literal, remove_files, transaction
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -62,8 +62,10 @@ def forget_old_snapshots(connection: Connection, files: str) -> int:
     expire = f"CALL ducklake_expire_snapshots('{ALIAS}', older_than => now() + INTERVAL 1 DAY)"
     connection.execute(expire)
     # Few rows at a time lie in the catalog itself, deleted ones too.
-    connection.execute(f"CALL ducklake_flush_inlined_data('{ALIAS}')")
-    connection.execute(f"CALL ducklake_rewrite_data_files('{ALIAS}', delete_threshold => 0)")
+    with transaction(connection):
+        connection.execute(f"CALL ducklake_flush_inlined_data('{ALIAS}')")
+    with transaction(connection):
+        connection.execute(f"CALL ducklake_rewrite_data_files('{ALIAS}', delete_threshold => 0)")
     connection.execute(expire)
     old = connection.execute(f"CALL ducklake_cleanup_old_files('{ALIAS}', cleanup_all => true)").fetchall()
     # What a process that was killed had not yet told the catalog of.

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import duckdb
 
 from pipeline.upkeep.sizes import Sizes, sizes
-from pipeline.warehouse import ALIAS, CATALOG, Warehouse, find_strays, remove_files
+from pipeline.warehouse import ALIAS, CATALOG, Warehouse, find_strays, remove_files, transaction
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -91,6 +91,8 @@ def _merge(connection: Connection) -> int:
     """Write small files, and files with much that is deleted, anew; how many went into others."""
     merge = f"CALL ducklake_merge_adjacent_files('{ALIAS}')"
     rewrite = f"CALL ducklake_rewrite_data_files('{ALIAS}', delete_threshold => {_DELETED_SHARE})"
-    return sum(
-        int(files) for statement in (rewrite, merge) for _, _, files, _ in connection.execute(statement).fetchall()
-    )
+    written = 0
+    for statement in (rewrite, merge):
+        with transaction(connection):
+            written += sum(int(files) for _, _, files, _ in connection.execute(statement).fetchall())
+    return written

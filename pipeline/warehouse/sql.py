@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 import duckdb
 
+from pipeline.file_sync import SYNC
+
 ALIAS = "lake"
 # Under this name DuckDB attaches the database that a DuckLake's catalog is in.
 CATALOG = f"__ducklake_metadata_{ALIAS}"
@@ -22,10 +24,11 @@ def literal(text: str | None) -> str:
 
 @contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """All of the block's statements, or none."""
+    """All of the block's statements, or none; what they wrote is on the disk before the catalog refers to it."""
     connection.execute("BEGIN")
     try:
         yield
+        connection.execute(SYNC)
     except BaseException:
         connection.execute("ROLLBACK")
         raise

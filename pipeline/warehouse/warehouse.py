@@ -16,6 +16,7 @@ from filelock import FileLock
 
 from pipeline.errors import SettingsError, WarehouseError
 from pipeline.extras import missing
+from pipeline.file_sync import provide_sync
 from pipeline.settings import DATA_DIR, PROJECT_ROOT, SPILL_DIR, Settings
 from pipeline.warehouse import s3
 from pipeline.warehouse.claims import claim, claims
@@ -202,6 +203,8 @@ class Warehouse:
         try:
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute(f"SET temp_directory = {literal(str(SPILL_DIR))}")
+            if not read_only:  # before attaching: a transaction of a server's catalog has no part in it
+                provide_sync(connection, self.files if self.is_ducklake else "")
             self._attach(connection, read_only)
             _CHECKED.update(self.extensions)
             yield connection

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from pipeline.exports.inspecting.inspection import inspect
+from pipeline.file_sync import provide_sync
 from pipeline.warehouse import Warehouse
 from tests.exports.arrivals import WatchedLocation
 from tests.exports.desk import Desk, Reader
@@ -28,6 +29,7 @@ def lake_without_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     """One for all, since to load DuckDB's extensions takes longer than most tests."""
     with duckdb.connect() as connection:
+        provide_sync(connection, "")
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET threads = 1")  # a few rows are read as quickly by one, with half the work
         yield connection

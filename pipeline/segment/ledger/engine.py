@@ -42,8 +42,8 @@ def _engine(place: sa.URL) -> Engine:
 
         @sa.event.listens_for(engine, "connect")
         def _wal(dbapi_connection: Any, _record: Any) -> None:
-            # WAL: `status` reads while a delivery writes. A commit survives the death of the process.
-            for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "busy_timeout = 30000"):
+            # WAL: `status` reads while a delivery writes. FULL: a commit survives a loss of power.
+            for pragma in ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 30000"):
                 dbapi_connection.execute(f"PRAGMA {pragma}")
 
     @sa.event.listens_for(engine, "handle_error")
