@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import requests
-
+from pipeline.http import BoundedSession, Reply
+from pipeline.http_errors import NoReply
 from pipeline.settings import Settings
 
 # Where the link to a run leads, unless DAGSTER_UI_URL says otherwise; `pipeline ui` sets that to its own port.
@@ -49,17 +49,14 @@ def tell(alert: Alert, settings: Settings, log: Callable[[str], None]) -> bool:
     """POST the alert; whether it was taken. What goes wrong is logged without the URL, which is a secret."""
     if settings.alert_webhook is None:
         return False
-    try:
-        answer = requests.post(
-            settings.alert_webhook.get_secret_value(),
-            json=alert.as_json(),
-            timeout=_TIMEOUT_SECONDS,
-            allow_redirects=False,  # an address that nobody checked
-        )
-    except (requests.RequestException, ValueError) as error:
-        log(f"ALERT_WEBHOOK could not be reached ({type(error).__name__}); run {alert.run_id} is not reported there.")
-        return False
-    if answer.status_code >= 300:
-        log(f"ALERT_WEBHOOK answered {answer.status_code}; run {alert.run_id} is not reported there.")
-        return False
+    with BoundedSession() as session:
+        url = settings.alert_webhook.get_secret_value()
+        reply = session.exchange("POST", url, seconds=_TIMEOUT_SECONDS, json=alert.as_json(), host="its host")
+    match reply:
+        case NoReply(reason):
+            log(f"ALERT_WEBHOOK could not be reached: {reason}; run {alert.run_id} is not reported there.")
+            return False
+        case Reply(status) if status >= 300:
+            log(f"ALERT_WEBHOOK answered {status}; run {alert.run_id} is not reported there.")
+            return False
     return True

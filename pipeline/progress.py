@@ -37,7 +37,9 @@ class _Display(logging.Handler):
         event: dg.DagsterEvent | None = meta.get("dagster_event")
         if event is None:
             words = str(meta.get("orig_message", record.getMessage()))
-            if record.levelno >= logging.INFO and not words.startswith(_OF_NO_INTEREST):
+            if record.levelno >= logging.WARNING:  # on a terminal, too, it stays to be read
+                console.print(words, style="yellow", markup=False)
+            elif record.levelno >= logging.INFO and not words.startswith(_OF_NO_INTEREST):
                 self._now(words)
             return
         if event.is_step_start:

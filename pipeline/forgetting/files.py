@@ -12,7 +12,7 @@ from pipeline.errors import WarehouseError
 from pipeline.forgetting.needles import Needles, found_in
 from pipeline.forgetting.sought import count_in_parquet, naming
 from pipeline.segment import outbox
-from pipeline.segment.delivery import write_out
+from pipeline.segment.dry_run import write_out
 from pipeline.segment.ledger import Ledger
 from pipeline.warehouse import ALIAS, BUSY_TIMEOUT_MS, Warehouse, find_strays, literal, remove_files, transaction
 

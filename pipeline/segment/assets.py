@@ -15,7 +15,8 @@ from pipeline.resources import SegmentResource, WarehouseResource
 from pipeline.segment.breaker import REST_SECONDS
 from pipeline.segment.checks import staged_is_modelled
 from pipeline.segment.cutting import cut_due
-from pipeline.segment.delivery import deliver, drop_written, write_out
+from pipeline.segment.delivery import Sent, deliver
+from pipeline.segment.dry_run import drop_written, write_out
 from pipeline.segment.ledger import CUT, MODELLED, Ledger
 from pipeline.segment.mirror import mirror, mirror_into
 from pipeline.segment.outbox import handed_over
@@ -153,6 +154,7 @@ def _deliver(
             segment.settings().segment_connections,
             progress=_every_few_seconds(context, event),
             history=segment.history(client, datetime.now(UTC).date()),
+            has_delivered=lambda: client.has_delivered,
         )
     drop_written(DRY_RUN_DIR, event.table, dates)  # of the time before there was a key
     mirror(place, ledger, dates)
@@ -170,16 +172,24 @@ def _deliver(
     }
     if after.dead:
         metadata["dead_events"] = _dead_as_markdown(place, ledger, event, dates)
+    if sent.dead:
+        context.log.warning(_obituary(sent, event))
     if sent.stopped_by is not None:
         # A run of the command line ends, and the next one goes on; one of the daemon's tries again by itself.
         by_itself = not sent.refused and LOCK_TAG not in context.run.tags
         raise dg.Failure(
-            f"{sent.stopped_by} {after.waiting:,} events are still waiting; "
+            f"{sent.stopped_by.rstrip('.')}. {after.waiting:,} events are still waiting; "
             + ("the rest is tried again later." if by_itself else "run again, and the rest is sent."),
             metadata=metadata,
             allow_retries=by_itself,
         )
     return dg.MaterializeResult(metadata=metadata)
+
+
+def _obituary(sent: Sent, event: Event) -> str:
+    # Of several reasons the first: the run's summary and `delivery.dead_events` have them all.
+    more = f", the first: {sent.dead_because}" if sent.dead > 1 else f": {sent.dead_because}"
+    return f"Segment rejected {sent.dead:,} {event.name}, dead from now on{more}"
 
 
 def _dead_as_markdown(warehouse: Warehouse, ledger: Ledger, event: Event, dates: ExportDates) -> dg.MetadataValue:

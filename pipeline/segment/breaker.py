@@ -20,6 +20,7 @@ class Breaker:
         self._lock = Lock()
         self._open_until = clock()
         self._reason = ""
+        self.has_delivered = False
 
     def open_because(self) -> str | None:
         """Why nothing is tried at this moment; None: it may be."""
@@ -32,7 +33,12 @@ class Breaker:
             self._open_until = self._clock() + self._rest_seconds
             self._reason = reason
 
+    def delivered(self) -> None:
+        """Segment took a batch: whatever it rejects from now on, it does not reject everything."""
+        self.has_delivered = True
+        self.close()
+
     def close(self) -> None:
-        """A batch was taken."""
+        """There was an answer of Segment's."""
         with self._lock:
             self._open_until = self._clock()

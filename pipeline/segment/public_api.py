@@ -19,14 +19,15 @@ from requests.auth import AuthBase
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt
 from tenacity.wait import wait_exponential_jitter
 
-from pipeline.segment.client import (
-    FIRST_WAIT_SECONDS,
+from pipeline.http import EXCHANGE_SECONDS, BoundedSession, Reply
+from pipeline.http_errors import NoReply
+from pipeline.segment.client import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS
+from pipeline.segment.verdicts import (
     LONGEST_RETRY_AFTER_SECONDS,
-    LONGEST_WAIT_SECONDS,
     RETRIED_STATUSES,
-    TIMEOUT_SECONDS,
     Refused,
     RetryLater,
+    first_words,
     retry_after,
 )
 from pipeline.segment.windows import Window
@@ -38,7 +39,8 @@ MAX_ATTEMPTS = 4
 PAGE_SIZE = 200
 # Far more than the pairs of event names and reasons of any source; a cursor that leads in circles ends here.
 MAX_PAGES = 100
-_SHOWN_ANSWER = 300
+# A page has a number for each bucket of time: some 2 MB for 200 pairs and the longest window.
+MAX_ANSWER_BYTES = 8_000_000
 
 
 class Stage(StrEnum):
@@ -103,6 +105,7 @@ class PublicApiClient:
         max_attempts: int = MAX_ATTEMPTS,
         sleep: Callable[[float], None] = time.sleep,
         page_size: int = PAGE_SIZE,
+        exchange_seconds: float = EXCHANGE_SECONDS,
     ) -> None:
         self._base_url = base_url
         self._source_id = source_id
@@ -118,7 +121,8 @@ class PublicApiClient:
             retry=retry_if_result(lambda verdict: isinstance(verdict, RetryLater)),
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
-        self._session = requests.Session()
+        self._exchange_seconds = exchange_seconds
+        self._session = BoundedSession()
         self._session.auth = _Bearer(token)
         self._session.headers["Accept"] = ACCEPT
 
@@ -133,7 +137,7 @@ class PublicApiClient:
             try:
                 counts += _counts(answer)
                 cursor = answer["pagination"].get("next")
-            except (KeyError, TypeError, ValueError, AttributeError):
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
                 return Unanswered(f"Segment's answer to {stage} has another shape than its documentation says")
             if not cursor:
                 return Counted(tuple(counts))
@@ -156,17 +160,17 @@ class PublicApiClient:
 
     def _get(self, stage: Stage, parameters: Mapping[str, str]) -> dict[str, Any] | RetryLater | Refused:
         url = f"{self._base_url}/delivery-overview/{stage}"
-        try:
-            response = self._session.get(url, params=parameters, timeout=TIMEOUT_SECONDS, allow_redirects=False)
-        except requests.RequestException as error:  # its text has the address, which may have a password
-            return RetryLater(f"no answer ({type(error).__name__}). Check SEGMENT_PUBLIC_API and the network.")
-        said = response.text
-        for secret in self._secrets:
-            said = said.replace(secret, "***")
-        words = f"it answered {response.status_code}: {said[:_SHOWN_ANSWER].strip()}".rstrip(": ")
-        match response.status_code:
+        reply = self._session.exchange(
+            "GET", url, seconds=self._exchange_seconds, most=MAX_ANSWER_BYTES, params=parameters
+        )
+        if isinstance(reply, NoReply):
+            if reply.permanent:
+                return Refused(reply.reason)
+            return RetryLater(f"{reply.reason}. Check SEGMENT_PUBLIC_API and the network.")
+        words = f"it answered {reply.status}: {first_words(reply, self._secrets)}".rstrip(": ")
+        match reply.status:
             case 200:
-                return _data(response) or Refused("what answered is not Segment. Check SEGMENT_PUBLIC_API.")
+                return _data(reply) or Refused("what answered is not Segment. Check SEGMENT_PUBLIC_API.")
             case 401 | 403:
                 return Refused(
                     f"{words}. Check SEGMENT_PUBLIC_API_TOKEN and SEGMENT_REGION; "
@@ -175,7 +179,7 @@ class PublicApiClient:
             case 404:
                 return Refused(f"{words}. Check SEGMENT_SOURCE_ID and SEGMENT_REGION.")
             case status if status in RETRIED_STATUSES:
-                return RetryLater(words, _milliseconds(response) or retry_after(response, self._clock()))
+                return RetryLater(words, _milliseconds(reply) or retry_after(reply.headers, self._clock()))
             case _:
                 return Refused(f"{words}. Check SEGMENT_SOURCE_ID and SEGMENT_PUBLIC_API.")
 
@@ -188,26 +192,19 @@ def _instant(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _json(response: requests.Response) -> Any:
-    try:
-        return response.json()
-    except ValueError:
-        return None
-
-
-def _data(response: requests.Response) -> dict[str, Any] | None:
-    answer = _json(response)
+def _data(reply: Reply) -> dict[str, Any] | None:
+    answer = reply.json()
     data = answer.get("data") if isinstance(answer, dict) else None
     return data if isinstance(data, dict) else None
 
 
-def _milliseconds(response: requests.Response) -> float | None:
-    """Seconds until the rate limit is lifted, as the body of a 429 says it."""
+def _milliseconds(reply: Reply) -> float | None:
+    """Seconds until the rate limit is lifted, as the body of a 429 has it."""
     try:
-        said = _json(response)["errors"][0]["data"]["msBeforeNext"]
-        return min(max(float(said) / 1000, 0.0), LONGEST_RETRY_AFTER_SECONDS)
-    except (KeyError, IndexError, TypeError, ValueError):
+        wait = float(reply.json()["errors"][0]["data"]["msBeforeNext"])
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
         return None
+    return min(max(0.0, wait / 1000), LONGEST_RETRY_AFTER_SECONDS)  # in this order NaN is 0
 
 
 def _counts(data: Mapping[str, Any]) -> Iterator[Count]:

@@ -193,7 +193,10 @@ def test_a_webhook_that_nobody_answers_fails_nothing_and_is_not_named(
 
     said: list[str] = []
     assert not tell(Alert("job", "run", TUESDAY, "failed", [], "broken"), load_settings(), said.append)
-    assert said == ["ALERT_WEBHOOK could not be reached (ConnectionError); run run is not reported there."]
+    assert said == [
+        "ALERT_WEBHOOK could not be reached: no answer from its host: Connection refused; "
+        "run run is not reported there."
+    ]
 
 
 def test_a_run_that_warns_is_told_once_and_one_that_does_not_is_not(

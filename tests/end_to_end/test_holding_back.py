@@ -114,9 +114,13 @@ def test_a_dead_event_is_put_back_by_a_command_and_sent_by_the_next_run(
     )
     segment.misbehave_when(
         lambda _number, messages: any(message.get("userId") == "u3" for message in messages),
-        faults.Answer(400, body="Schema violation"),
+        faults.Answer(400, body='{"success": false, "message": "Schema violation"}'),
     )
-    assert "1 dead: Segment answered 400: Schema violation" in delivering.run()
+    done = delivering.command("run")
+    assert done.returncode == 0, done.stderr
+    words = 'Segment answered 400: {"success": false, "message": "Schema violation"}'
+    assert f"1 dead: {words}" in done.stdout
+    assert f"Segment rejected 1 Email Opened, dead from now on: {words}" in done.stderr
     assert len(segment.received_ids) == 4
     segment.behave()
 

@@ -91,6 +91,7 @@ class Sender:
         connections: int = 1,
         max_attempts: int = 8,
         history: History | None = None,
+        **options: Any,
     ) -> Sent:
         client = self.client(connections, max_attempts)
         try:
@@ -103,6 +104,7 @@ class Sender:
                 connections,
                 self.time.now,
                 history=history,
+                **options,
             )
         finally:
             client.close()
@@ -129,6 +131,7 @@ def client_for(
     write_key: str = KEY,
     events_per_second: float = 0,
     rest_seconds: float = 300,
+    exchange_seconds: float = 60,
 ) -> SegmentClient:
     return SegmentClient(
         endpoint,
@@ -139,4 +142,5 @@ def client_for(
         max_attempts=max_attempts,
         sleep=time.sleep,
         breaker=Breaker(time.clock, rest_seconds),
+        exchange_seconds=exchange_seconds,
     )

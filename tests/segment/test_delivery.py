@@ -2,14 +2,19 @@
 
 import itertools
 import threading
+from collections.abc import Iterator
+from typing import Any
 
+import duckdb
 import pytest
 
 from pipeline.dates import ExportDates
-from pipeline.segment import outbox
-from pipeline.segment.client import Answer, Delivered
+from pipeline.http_errors import host_of
+from pipeline.segment import delivery, outbox
+from pipeline.segment.client import Answer
 from pipeline.segment.delivery import deliver
-from pipeline.segment.ledger import Ledger
+from pipeline.segment.ledger import Batch, Ledger
+from pipeline.segment.verdicts import Delivered
 from tests import segment_faults as faults
 from tests.segment.batches import A_BATCH, assert_all_arrived, five_batches, put_out
 from tests.segment.lake import DATES, DAY, PROPERTIES, Lake, day, id_of, large, one_of_each, said
@@ -145,6 +150,118 @@ def test_an_event_that_died_is_not_sent_with_its_batch_again(sender: Sender) -> 
     sender.deliver()
     assert sender.server.sent_ids[-1] == [id_of(1), id_of(2), id_of(3)]
     assert sender.standing() == (3, 0, 1)
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_proxy_that_rejects_every_request_kills_nothing(sender: Sender, status: int) -> None:
+    put_out(sender, *five_batches())
+    page = "<html><h1>Bad Request</h1></html>"
+    sender.server.misbehave_when(lambda *_: True, faults.Answer(status, {"Server": "nginx"}, body=page))
+    sent = sender.deliver(max_attempts=2)
+    assert sent.stopped_by == (
+        f"{host_of(sender.server.url)} answered {status}, no answer of Segment's (Server: nginx): Bad Request"
+    )
+    assert (sent.dead, sender.standing()) == (0, (0, 75, 0))
+
+    sender.server.behave()
+    sender.deliver()
+    assert_all_arrived(sender)
+
+
+def test_where_segment_rejects_every_event_the_sending_is_refused_and_none_is_dead(sender: Sender) -> None:
+    put_out(sender, *five_batches())
+    sender.server.misbehave_when(lambda *_: True, faults.Answer(400))
+    sent = sender.deliver()
+    assert sent.stopped_by == (
+        "Each of the 15 events of a batch was rejected, so none of them is dead. "
+        'Segment answered 400: {"success": false}'
+    )
+    assert (sent.refused, sent.dead, sender.standing()) == (True, 0, (0, 75, 0))
+
+
+def test_a_lone_event_that_is_rejected_dies_when_segment_takes_another_batch(sender: Sender) -> None:
+    """It is the first of its event name, in an export of its own, so that no neighbour shows what is at fault."""
+    two_days = ExportDates(DAY, day(1).first)
+    put_out(sender, said(1), *(said(n, export_date=f"{day(1).first}") for n in (2, 3)), dates=two_days)
+    sender.server.misbehave_when(lambda *_: True, faults.RejectMessage(id_of(1)))
+    sent = sender.deliver(dates=two_days)
+    assert (sent.stopped_by, sent.dead) == (None, 1)
+    assert sender.standing(dates=two_days) == (2, 0, 1)
+    reason = 'Segment answered 400: {"success": false, "message": "a message was rejected"}'
+    assert list(sender.ledger.frames(two_days)["delivery.dead_events"].reason) == [reason] == [sent.dead_because]
+
+
+def test_a_lone_event_that_is_rejected_waits_until_segment_takes_another(sender: Sender) -> None:
+    put_out(sender, said(1), said(2, "Email Bounced"))
+    sender.server.misbehave_when(lambda *_: True, faults.RejectMessage(id_of(1)))
+    sent = sender.deliver()
+    assert sent.refused
+    assert str(sent.stopped_by).endswith("No other event was taken either, so that it stays waiting.")
+    assert sender.standing() == (0, 1, 0)
+
+    client = sender.client()
+    assert sender.deliver("email_bounced", send=client.send).stopped_by is None
+    sent = sender.deliver(send=client.send, has_delivered=lambda: client.has_delivered)
+    assert (sent.stopped_by, sender.standing()) == (None, (0, 0, 1))
+
+
+def test_lone_events_that_are_all_rejected_all_wait(sender: Sender) -> None:
+    three_days = ExportDates(DAY, day(2).first)
+    put_out(sender, *(said(n, export_date=f"{day(n).first}") for n in range(3)), dates=three_days)
+    sender.server.misbehave_when(lambda *_: True, faults.Answer(422))
+    sent = sender.deliver(dates=three_days, connections=2)
+    assert sent.refused
+    assert sender.standing(dates=three_days) == (0, 3, 0)
+    assert set(sender.ledger.frames(three_days)["delivery.batches"].attempts) == {1}
+
+
+def test_progress_counts_what_was_taken_and_not_what_died(sender: Sender) -> None:
+    put_out(sender, *five_batches())
+    sender.server.misbehave_when(lambda *_: True, faults.RejectMessage(id_of(17)))
+    seen: list[tuple[int, int]] = []
+    sender.deliver(progress=lambda done, of: seen.append((done, of)))
+    assert seen[-1] == (74, 75)
+
+
+def test_an_unforeseen_fault_in_one_request_is_raised_when_its_neighbours_are_settled(sender: Sender) -> None:
+    """Three requests meet at a barrier: one has a fault, and two are answered before that fault ends the sending."""
+    put_out(sender, *five_batches())
+    meeting, order = threading.Barrier(3, timeout=30), itertools.count()
+    real_send = sender.client(connections=3).send
+
+    def send(messages: str, events: int) -> Answer:
+        number = next(order)
+        if number < 3:
+            meeting.wait()
+        if number == 1:
+            raise ZeroDivisionError("an unforeseen fault")
+        return real_send(messages, events)
+
+    with pytest.raises(ZeroDivisionError):
+        sender.deliver(send=send, connections=3)
+    delivered, waiting, dead = sender.standing()
+    assert (delivered + waiting, dead) == (75, 0)
+    assert delivered == len(sender.server.received_ids) >= 2 * A_BATCH
+    sender.deliver()
+    assert_all_arrived(sender)
+    assert not sender.server.duplicates
+
+
+def test_a_fault_of_the_warehouse_is_raised_when_what_is_on_its_way_is_settled(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_out(sender, *five_batches())
+    real_bodies = delivery.bodies
+
+    def bodies(*arguments: Any) -> Iterator[tuple[Batch, str]]:
+        yield from itertools.islice(real_bodies(*arguments), 2)
+        raise duckdb.IOException("No space left on device")
+
+    monkeypatch.setattr(delivery, "bodies", bodies)
+    with pytest.raises(duckdb.IOException):
+        sender.deliver(connections=2)
+    assert sender.standing() == (30, 45, 0)
+    assert len(sender.server.received_ids) == 30
 
 
 def test_a_request_too_large_for_somebody_is_halved(sender: Sender) -> None:

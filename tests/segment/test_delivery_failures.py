@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipeline.http_errors import host_of
 from tests import segment_faults as faults
 from tests.segment.batches import assert_all_arrived, five_batches, put_out
 from tests.segment.lake import DATES, id_of, said
@@ -45,12 +46,12 @@ def test_an_outage_leaves_everything_waiting_with_its_reason_and_the_next_go_sen
     put_out(sender, *five_batches())
     sender.server.misbehave_when(lambda number, _: number > 2, faults.Answer(503, body="down"))
     sent = sender.deliver(max_attempts=3)
-    assert sent.stopped_by == "Segment answered 503: down"
+    assert sent.stopped_by == f"{host_of(sender.server.url)} answered 503: down"
     assert sender.standing() == (30, 45, 0)
     frame = sender.ledger.frames(DATES)["delivery.batches"]
     waiting = frame[frame.status == "waiting"]
     assert sorted(waiting.attempts) == [0, 0, 3], "where one is given up, no other is tried"
-    assert set(waiting.reason.dropna()) == {"Segment answered 503: down"}
+    assert set(waiting.reason.dropna()) == {f"{host_of(sender.server.url)} answered 503: down"}
 
     sender.server.behave()
     assert sender.deliver().stopped_by is None
@@ -65,7 +66,7 @@ def test_a_server_that_is_not_there_leaves_everything_waiting(sender: Sender) ->
     put_out(sender, said(1))
     sender.server.__exit__()
     sent = sender.deliver(max_attempts=2)
-    assert sent.stopped_by == "no answer from Segment (ConnectionError)"
+    assert sent.stopped_by == f"no answer from {host_of(sender.server.url)}: Connection refused"
     assert sender.standing() == (0, 1, 0)
 
     sender.server.__enter__()
@@ -78,7 +79,7 @@ def test_a_batch_whose_answer_was_lost_is_sent_again_as_it_was(sender: Sender) -
     put_out(sender, *five_batches())
     sender.server.misbehave_when(lambda number, _: number == 3, faults.CloseAfterReading())
     sent = sender.deliver(max_attempts=1)
-    assert sent.stopped_by == "no answer from Segment (ConnectionError)"
+    assert sent.stopped_by == f"no answer from {host_of(sender.server.url)}: the connection was closed"
     assert sender.server.sent_ids[2] == list(sender.lake.batches().values())[2]
 
     sender.deliver()
@@ -106,7 +107,7 @@ def test_a_refusal_stops_at_once_says_what_to_check_and_marks_nothing(
     put_out(sender, *five_batches())
     sender.server.misbehave_when(lambda *_: True, answer)
     sent = sender.deliver()
-    assert (sent.stopped_by or "").startswith(f"Segment answered {answer.status}")
+    assert (sent.stopped_by or "").startswith(f"Segment answered {answer.status}: ")
     assert (sent.stopped_by or "").endswith(check)
     assert sender.standing() == (0, 75, 0)
     assert len(sender.server.requests) <= 2, "but for what was on its way, nothing more is tried"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.dates import ExportDates
-from pipeline.segment.delivery import drop_written, write_out
+from pipeline.segment.dry_run import drop_written, write_out
 from pipeline.segment.ledger import DeadEvent, Ledger, Settled
 from pipeline.segment.registering import register
 from tests.segment.lake import DATES, DAY, NOW, TABLES, Lake, day, id_of, large, one_of_each, said

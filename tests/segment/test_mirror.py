@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.dates import ExportDates
+from pipeline.http_errors import host_of
 from pipeline.segment import outbox
 from pipeline.segment.ledger import Ledger
 from pipeline.segment.mirror import mirror
@@ -47,6 +48,7 @@ def test_every_event_that_was_ever_due_is_waiting_delivered_or_dead(
     mirror(plain_warehouse, ledger, BOTH_DAYS)
     assert {row[2:5] for key, row in events(plain_warehouse).items() if key != id_of(20)} == {("waiting", None, 0)}
 
+    down = f"{host_of(server.url)} answered 503: down"
     with opened(plain_warehouse) as lake:
         server.misbehave_when(lambda *_: True, faults.RejectMessage(id_of(1)))
         server.misbehave_when(lambda _, messages: id_of(6) in str(messages), faults.Answer(503, body="down"))
@@ -54,7 +56,7 @@ def test_every_event_that_was_ever_due_is_waiting_delivered_or_dead(
             lambda _, messages: id_of(4) in str(messages) and len(server.sent_ids) == 6, faults.CloseBeforeReading()
         )
         sent = Sender(lake, ledger, server, time).deliver(max_attempts=3)
-        assert sent.stopped_by == "Segment answered 503: down"
+        assert sent.stopped_by == down
     mirror(plain_warehouse, ledger, BOTH_DAYS)
 
     found = events(plain_warehouse)
@@ -70,7 +72,7 @@ def test_every_event_that_was_ever_due_is_waiting_delivered_or_dead(
         assert isinstance(delivered_at, datetime)
         assert NOW < delivered_at <= time.now()
     for number in (6, 7, 8):
-        assert found[id_of(number)] == (*opened_on, "waiting", None, 3, "Segment answered 503: down")
+        assert found[id_of(number)] == (*opened_on, "waiting", None, 3, down)
     assert found[id_of(21)] == ("email_bounced", DAY, "waiting", None, 0, None)
     assert found[id_of(22)] == ("email_opened", day(1).first, "waiting", None, 0, None)
 

@@ -73,7 +73,9 @@ def test_each_refusal_names_the_setting(server: PublicApiServer, time: FakeTime)
     assert "Check SEGMENT_PUBLIC_API_TOKEN" in token.reason
     assert isinstance(source, Unanswered)
     assert "Check SEGMENT_SOURCE_ID" in source.reason
-    assert nobody == Unanswered("no answer (ConnectionError). Check SEGMENT_PUBLIC_API and the network.")
+    assert nobody == Unanswered(
+        "no answer from 127.0.0.1:1: Connection refused. Check SEGMENT_PUBLIC_API and the network."
+    )
 
 
 @pytest.mark.parametrize(

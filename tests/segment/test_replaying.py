@@ -7,7 +7,7 @@ import pytest
 from pipeline.dates import EVERY_DATE
 from pipeline.segment import outbox
 from pipeline.segment.checks import due_is_settled
-from pipeline.segment.ledger import DeadEvent
+from pipeline.segment.ledger import DeadEvent, Settled
 from pipeline.segment.mirror import mirror_into
 from pipeline.segment.registering import register
 from pipeline.segment.replaying import asked_dates, revive, shown
@@ -90,18 +90,23 @@ def test_people_who_must_be_left_out_stay_dead(bereaved: Sender) -> None:
     assert bereaved.ledger.ask_for_replay(None, "suppressed", EVERY_DATE) == 0
 
 
-def everything_is_rejected(sender: Sender) -> None:
-    sender.server.misbehave_when(lambda *_: True, faults.Answer(400))
-    sender.deliver()
-    sender.server.behave()
+def everything_waiting_dies(sender: Sender) -> None:
+    ids, dead = sender.lake.batches(), sender.ledger.dead_ids("email_opened", DATES)
+    for batch in sender.ledger.waiting("email_opened", DATES):
+        died = [
+            DeadEvent(key, "email_opened", DAY, batch.batch_id, "Segment answered 400")
+            for key in ids[batch.batch_id]
+            if key not in dead
+        ]
+        sender.ledger.settle([Settled(batch, True, 1, died)], NOW)
 
 
 def test_a_batch_that_comes_out_as_it_was_is_sent_again(sender: Sender) -> None:
-    """A proxy answered 400 to everything, twice."""
+    """All events of a batch died, one after the other, and twice."""
     sender.lake.stage(said(1), said(2))
     sender.lake.put_out(sender.ledger)
     for _ in range(2):
-        everything_is_rejected(sender)
+        everything_waiting_dies(sender)
         assert sender.standing() == (0, 0, 2)
         assert sender.ledger.ask_for_replay(None, None, EVERY_DATE) == 2
         sender.lake.put_out(sender.ledger)
@@ -123,7 +128,7 @@ def test_a_new_batch_is_not_taken_for_another_with_the_same_ends(sender: Sender)
     sender.server.behave()
     sender.lake.stage(said(9, timestamp=said(2)["timestamp"]))
     sender.lake.put_out(sender.ledger)
-    everything_is_rejected(sender)
+    everything_waiting_dies(sender)
     assert sender.standing() == (1, 0, 3)
     sender.ledger.ask_for_replay(None, None, EVERY_DATE)
     sender.lake.put_out(sender.ledger)
@@ -238,7 +243,7 @@ def test_a_dead_event_is_shown_with_segments_words_and_without_the_person(bereav
     bereaved.lake.stage(said(30, email="zoe@example.org", selligent_user_id="884301", campaign_name="mail a@b.c"))
     bereaved.lake.put_out(bereaved.ledger)
     bereaved.server.misbehave_when(lambda *_: True, faults.RejectMessage(id_of(30)))
-    bereaved.deliver()
+    bereaved.deliver(has_delivered=lambda: True)
     mirror_into(bereaved.lake.connection, bereaved.ledger, DATES)
     [(key, event, message, reason)] = shown(bereaved.lake.connection, [id_of(30)], 5)
     assert (key, event) == (id_of(30), "email_opened")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from pipeline.segment import outbox
-from pipeline.segment.delivery import write_out
+from pipeline.segment.dry_run import write_out
 from pipeline.segment.ledger import Ledger
 from pipeline.segment.mirror import mirror
 from pipeline.warehouse import Warehouse

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.segment.client import Answer, Delivered, Refused, Rejected, RetryLater, TooLarge, Verdict, message_id
+from pipeline.segment.client import Answer, message_id
 from pipeline.segment.settling import Outcome, settle
+from pipeline.segment.verdicts import Delivered, Refused, Rejected, RetryLater, TooLarge, Verdict
 
 
 def batch_of(count: int) -> str:
@@ -44,9 +45,10 @@ def test_exactly_the_events_at_fault_die_and_every_other_is_taken_once(case: tup
     count, bad = case
     segment = Segment(lambda found: Rejected("no") if ids(bad) & set(found) else Delivered())
     outcome = settle(segment.send, batch_of(count))
-    assert outcome.delivered
-    assert dict(outcome.dead) == dict.fromkeys(ids(bad), "no")
-    assert len(outcome.dead) == len(bad)
+    assert outcome.delivered == (len(bad) < count)
+    assert outcome.taken == count - len(bad)
+    assert dict(outcome.dead) == (dict.fromkeys(ids(bad), "no") if outcome.delivered else {})
+    assert len(outcome.dead) in (0, len(bad))
     assert sorted(segment.taken) == sorted(ids(set(range(count)) - bad))
     assert outcome.attempts == len(segment.asked)
 
@@ -62,7 +64,7 @@ def test_one_event_at_fault_among_2500_costs_few_requests(bad: int) -> None:
 def test_what_is_too_large_is_halved_until_it_is_not(count: int, most: int) -> None:
     segment = Segment(lambda found: TooLarge("413") if len(found) > most else Delivered())
     outcome = settle(segment.send, batch_of(count))
-    assert outcome == Outcome(len(segment.asked))
+    assert outcome == Outcome(len(segment.asked), taken=count)
     assert segment.taken == [f"id-{number}" for number in range(count)]
 
 
@@ -81,7 +83,7 @@ def test_attempts_of_all_requests_are_added_up() -> None:
     [
         (RetryLater("503"), Outcome(1, postponed="503")),
         (Refused("401"), Outcome(1, refused="401")),
-        (Delivered(), Outcome(1)),
+        (Delivered(), Outcome(1, taken=4)),
     ],
 )
 def test_a_batch_that_waits_is_not_taken_apart(verdict: Verdict, expected: Outcome) -> None:
@@ -104,6 +106,26 @@ def test_when_a_half_has_to_wait_the_other_is_not_sent_and_who_died_before_is_de
     assert not outcome.delivered
     assert outcome.dead == (("id-0", "no"),)
     assert segment.asked[-1] == ["id-2", "id-3"]
+
+
+def test_where_every_event_is_rejected_none_is_dead_and_the_sending_is_refused() -> None:
+    outcome = settle(Segment(lambda _: Rejected("Segment answered 400: no")).send, batch_of(5))
+    expected = "Each of the 5 events of a batch was rejected, so none of them is dead. Segment answered 400: no"
+    assert outcome == Outcome(attempts=9, refused=expected)
+
+
+def test_a_single_event_that_is_rejected_is_dead_where_segment_takes_others() -> None:
+    outcome = settle(Segment(lambda _: Rejected("no")).send, batch_of(1))
+    assert outcome == Outcome(attempts=1, unproven=("id-0", "no"))
+    assert not outcome.delivered
+    assert outcome.proven() == Outcome(attempts=1, dead=(("id-0", "no"),))
+    assert outcome.proven().delivered
+    assert outcome.waiting().refused == "no. No other event was taken either, so that it stays waiting."
+
+
+def test_where_only_rejections_came_before_an_outage_none_is_dead() -> None:
+    segment = Segment(lambda found: RetryLater("503") if "id-7" in found and len(found) < 8 else Rejected("no"))
+    assert settle(segment.send, batch_of(8)) == Outcome(attempts=9, postponed="503")
 
 
 def test_nobody_left_is_no_request() -> None:

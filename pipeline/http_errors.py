@@ -1,0 +1,166 @@
+"""Why there was no answer over HTTP, in words that name the host, the proxy or the file.
+
+Never in the error's own words: they repeat whole URLs, header values and objects of the libraries.
+"""
+
+import http.client
+import os
+import re
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+import urllib3.exceptions
+
+from pipeline.masking import on_one_line
+
+_LONGEST = 100
+
+
+class AnswerTooLong(OSError):
+    """More bytes came than are read of an answer."""
+
+
+class DeadlinePassed(TimeoutError):
+    """The time for the whole exchange is over."""
+
+
+@dataclass(frozen=True)
+class NoReply:
+    """There is no answer; `permanent`: there will be none until a person has changed something here."""
+
+    reason: str
+    permanent: bool = False
+
+
+def not_possible(error: Exception, host: str) -> NoReply:
+    """Why a request can't even be made of what it consists of: its address, its headers."""
+    if isinstance(error, UnicodeError | requests.exceptions.InvalidHeader):
+        return _no_header(host)
+    return NoReply(f"no request to {host} can be made: its address is not valid", permanent=True)
+
+
+def _no_header(host: str) -> NoReply:
+    return NoReply(f"no request to {host} can be made: its key or token can't stand in a header", permanent=True)
+
+
+def why_no_reply(
+    error: Exception, host: str, scheme: str, proxy: str | None, certificates: object, seconds: float, most: int
+) -> NoReply:
+    """Why an exchange failed. `certificates` is the file or folder of those that are trusted, if it is a path."""
+    causes = list(_causes(error))
+
+    def cause(*kinds: type[BaseException]) -> BaseException | None:
+        return next((found for found in causes if isinstance(found, kinds)), None)
+
+    if isinstance(certificates, str) and (fault := _unusable(certificates)):
+        return NoReply(
+            f"no connection to {host}: the trusted certificates in {certificates} can't be read ({fault}). "
+            f"Check {_named('REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE')}.",
+            permanent=True,
+        )
+    if any(isinstance(found, UnicodeEncodeError) and found.encoding == "latin-1" for found in causes):
+        return _no_header(host)
+    if _is_misfit(causes):
+        if not proxy:
+            return NoReply(f"no request to {host} can be made: its address is not valid", permanent=True)
+        fault = "SOCKS is not installed" if cause(requests.exceptions.InvalidSchema) else "it is no URL of a proxy"
+        return NoReply(
+            f"no connection to {host}: its proxy can't be used, {fault}. Check {_proxy_variable(scheme)}.",
+            permanent=True,
+        )
+    to = host
+    if proxy and cause(urllib3.exceptions.ProxyError, requests.exceptions.ProxyError):
+        to = f"{host_of(proxy)} (the proxy of {_proxy_variable(scheme)})"
+        if tunnel := next((f for f in map(_tunnel_status, causes) if f), None):
+            status, words = tunnel
+            refused = status in (401, 403, 407)
+            return NoReply(f"no connection to {host}: {to} answered {status} {words}".rstrip(), refused)
+    if cause(AnswerTooLong):
+        return NoReply(f"no answer from {to}: {most // 1000} kB came, and it had not begun")
+    if cause(DeadlinePassed):
+        return NoReply(f"no whole answer from {to} within {seconds:g} seconds")
+    if cause(urllib3.exceptions.NameResolutionError):
+        return NoReply(f"no answer from {to}: the name of its host is not known; check it and this machine's DNS")
+    if cause(urllib3.exceptions.SSLError, ssl.SSLError):
+        return NoReply(f"no trusted TLS connection to {to}; check its certificate and this machine's clock")
+    if cause(TimeoutError):
+        return NoReply(f"no answer from {to}: no connection in time")
+    return NoReply(f"no answer from {to}: {_words(causes)}")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and those in it; libraries wrap one into another in several ways."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        found = waiting.pop(0)
+        if isinstance(found, BaseException) and id(found) not in seen:
+            seen.add(id(found))
+            yield found
+            waiting += [*found.args, getattr(found, "reason", None), found.__cause__]
+
+
+def _is_misfit(causes: list[BaseException]) -> bool:
+    """Whether an address, the host's or the proxy's, is none."""
+    if isinstance(causes[0], requests.exceptions.InvalidHeader):  # of the answer
+        return False
+    of_addresses = (
+        requests.exceptions.InvalidURL,
+        requests.exceptions.InvalidSchema,
+        urllib3.exceptions.LocationValueError,
+        UnicodeError,
+    )
+    return any(isinstance(found, of_addresses) for found in causes)
+
+
+def _words(causes: list[BaseException]) -> str:
+    for found in causes:
+        if isinstance(found, http.client.RemoteDisconnected):
+            return "the connection was closed"
+        if isinstance(found, OSError) and isinstance(found.errno, int):
+            return os.strerror(found.errno)
+    if any(isinstance(f, http.client.HTTPException | urllib3.exceptions.HTTPError) for f in causes[1:]):
+        return "what came is no whole HTTP answer"
+    return type(causes[0]).__name__
+
+
+def _tunnel_status(error: BaseException) -> tuple[int, str] | None:
+    """What a proxy answered that was to open a way through; http.client has it in words only."""
+    found = re.fullmatch(r"Tunnel connection failed: (\d{3}) ?(.*)", str(error), re.DOTALL)
+    return (int(found[1]), on_one_line(found[2].strip(), _LONGEST)) if found else None
+
+
+def _unusable(certificates: str) -> str | None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        if Path(certificates).is_dir():
+            context.load_verify_locations(capath=certificates)
+        else:
+            context.load_verify_locations(cafile=certificates)
+    except ssl.SSLError:
+        return "it is not a file of certificates in PEM format"
+    except OSError as error:
+        return error.strerror or "it can't be opened"
+    return None
+
+
+def host_of(url: str) -> str:
+    """Host and port, without a login."""
+    return urlsplit(url if "//" in url else f"//{url}").netloc.rpartition("@")[2] or "an address without a host"
+
+
+def _named(*names: str) -> str:
+    return next((name for name in names if os.environ.get(name)), names[0])
+
+
+def _proxy_variable(scheme: str) -> str:
+    """The variable of the environment that a proxy is from."""
+    for name in (f"{scheme}_proxy", "all_proxy"):
+        for spelled in (name, name.upper()):
+            if os.environ.get(spelled):
+                return spelled
+    return "the proxy settings of this machine"

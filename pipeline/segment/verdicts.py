@@ -1,0 +1,131 @@
+"""What an answer means for the request.
+
+Rules: Segment docs, "HTTP API". Which answers are worth another try is what Segment's newest own client does.
+"""
+
+import html
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from pipeline.http import Reply
+from pipeline.masking import on_one_line
+
+RETRIED_STATUSES = {408, 410, 429, 460, *range(500, 600)} - {501, 505}
+REJECTED_STATUSES = {400, 422}
+LONGEST_RETRY_AFTER_SECONDS = 300
+_SHOWN_ANSWER = 300
+_SHOWN_HEADER = 80
+# Of a page, from the beginning: its first words may stand behind a long head.
+_PAGE_START = 4_000
+_NO_WORDS = re.compile(r"<(script|style)\b[^<>]*>.*?</\1\s*>|<!--.*?-->|<[^<>]*>", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """Segment took the request."""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """Something in the request is wrong; as it stands it will never be taken."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class TooLarge:
+    """The request has too many bytes for Segment."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class RetryLater:
+    """The request may pass another time; `seconds` is what the server asked for, if it did; `too_fast` is why."""
+
+    reason: str
+    seconds: float | None = None
+    too_fast: bool = False
+
+
+@dataclass(frozen=True)
+class Refused:
+    """No request will pass until a person has changed something."""
+
+    reason: str
+
+
+Verdict = Delivered | Rejected | TooLarge | RetryLater | Refused
+
+
+def verdict_of(reply: Reply, now: datetime, secrets: Sequence[str] = ()) -> Verdict:
+    """What an answer means for the request. `secrets` are masked: some error pages repeat what they were sent.
+
+    What another server answers in Segment's place says nothing about the events: no event dies of it.
+    """
+    answer, status = reply.json(), reply.status
+    is_segments = isinstance(answer, dict) and isinstance(answer.get("success"), bool)
+    if is_segments:
+        # Written anew, since an address whose @ is escaped would not be seen as one.
+        words = f"Segment answered {status}: {shown(json.dumps(answer, ensure_ascii=False), secrets)}"
+    else:
+        # Of others Segment's own load balancer may be one.
+        foreign = ", no answer of Segment's" if status in {200, 413, *REJECTED_STATUSES} else ""
+        words = f"{reply.host} answered {status}{foreign}{server_of(reply.headers, secrets)}"
+        words = f"{words}: {first_words(reply, secrets)}".rstrip(": ")
+    if status == 200:
+        return Delivered() if is_segments and answer["success"] else RetryLater(words)
+    if status in REJECTED_STATUSES:
+        return Rejected(words) if is_segments else RetryLater(words)
+    if status == 413:
+        return TooLarge(words) if is_segments else RetryLater(words)
+    if status in RETRIED_STATUSES:
+        return RetryLater(words, retry_after(reply.headers, now), too_fast=status == 429)
+    if status in (401, 403):
+        return Refused(f"{words}. Check SEGMENT_WRITE_KEY and SEGMENT_REGION.")
+    return Refused(f"{words}. Check SEGMENT_ENDPOINT.")
+
+
+def first_words(reply: Reply, secrets: Sequence[str] = ()) -> str:
+    """The beginning of an answer as text, without markup, secrets and addresses."""
+    text = reply.body.decode(errors="replace")
+    if len(text) > _PAGE_START:
+        # Not a part of a word: it may be the beginning of a key or an address.
+        text = text[:_PAGE_START].rpartition(" ")[0]
+    return shown(html.unescape(_NO_WORDS.sub(" ", text)), secrets)
+
+
+def server_of(headers: Mapping[str, str], secrets: Sequence[str] = ()) -> str:
+    """Who answered, in parentheses, where the headers say so."""
+    names = [
+        f"{name}: {shown(headers[name], secrets, _SHOWN_HEADER)}" for name in ("Server", "Via") if headers.get(name)
+    ]
+    return f" ({'; '.join(names)})" if names else ""
+
+
+def shown(text: str, secrets: Sequence[str], length: int = _SHOWN_ANSWER) -> str:
+    """Text of an answer as it may be logged and stored: on one line, without secrets and addresses."""
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return on_one_line(" ".join(text.split()), length)
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds that the server asks to wait, in whichever header and form, within bounds."""
+    for header in ("Retry-After", "X-RateLimit-Reset"):
+        value = headers.get(header, "").strip()
+        try:
+            if re.fullmatch("-?[0-9]+", value):
+                return float(min(max(int(value), 0), LONGEST_RETRY_AFTER_SECONDS))
+            moment = parsedate_to_datetime(value)
+        except (ValueError, OverflowError):  # neither a number that a machine can hold nor a date of the calendar
+            continue
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        if moment > now:
+            return min((moment - now).total_seconds(), LONGEST_RETRY_AFTER_SECONDS)
+    return None
