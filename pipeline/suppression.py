@@ -20,6 +20,7 @@ import duckdb
 
 from pipeline.errors import SettingsError
 from pipeline.filesystems import opened, scheme_of, words_of
+from pipeline.trimming import INVISIBLE, INVISIBLE_IN_PYTHON, identifier_sql, trimmed, trimmed_sql
 from pipeline.warehouse import literal, transaction
 
 Connection = duckdb.DuckDBPyConnection
@@ -38,10 +39,10 @@ COUNTS = f"kind <> '{FORMER}'"
 LISTED = "temp.listed_people"
 
 _NAMING_BYTES = 8
-_SPACES = "concat(' ', chr(9), chr(10), chr(13), chr(160))"
-# Between words.
-SEPARATORS = " \t\n\r\f\v\xa0\"'`|;,:<>()[]{}=&?/\\!#*…“”„‘’«»"
-_BETWEEN_WORDS = literal(f"[{re.escape(SEPARATORS)}]+")
+# Between words: these marks, and whatever is invisible.
+_MARKS = re.escape("\"'`|;,:<>()[]{}=&?/\\!#*…“”„‘’«»")
+SEPARATOR = f"[{INVISIBLE_IN_PYTHON}{_MARKS}]"
+_SEPARATOR = f"[{INVISIBLE}{_MARKS}]"
 _REJECTS, _REJECTS_SCANS = "list_rejects", "list_reject_scans"
 
 
@@ -58,8 +59,7 @@ class Suppressed:
 
 def normal(kind: str, text: str) -> str:
     """SQL for a value as it is compared: trimmed, and an email address in lower case."""
-    trimmed = f"trim({text}, {_SPACES})"
-    return f"lower({trimmed})" if kind == EMAIL else trimmed
+    return f"lower({trimmed_sql(text)})" if kind == EMAIL else trimmed_sql(text)
 
 
 def digest(kind: str, text: str) -> str:
@@ -71,19 +71,19 @@ def contact_digest(list_id: str, selligent_user_id: str) -> str:
     """SQL for the hash of a contact's key; with its length before it, no list id can run into a user id. NULL where
     either is empty: that is nobody's key, and would be everybody's who has none.
     """
-    list_id, selligent_user_id = (f"nullif(trim({text}, {_SPACES}), '')" for text in (list_id, selligent_user_id))
+    list_id, selligent_user_id = (identifier_sql(text) for text in (list_id, selligent_user_id))
     return f"sha256('{CONTACT}:' || length({list_id}) || ':' || {list_id} || ':' || {selligent_user_id})"
 
 
 def words(text: str) -> str:
     """SQL for the words of a text, as a list."""
-    split = f"regexp_split_to_array({text}, {_BETWEEN_WORDS})"
+    split = f"regexp_split_to_array({text}, {literal(_SEPARATOR + '+')})"
     return f"list_filter(list_transform({split}, lambda w: rtrim(w, '.')), lambda w: w <> '')"
 
 
 def has_words(text: str) -> str:
     """SQL for whether a text can be more than one word."""
-    return f"regexp_matches({text}, {literal(f'[{re.escape(SEPARATORS)}]|[.]$')})"
+    return f"regexp_matches({text}, {literal(_SEPARATOR + '|[.]$')})"
 
 
 def phrase(value: str) -> str:
@@ -278,7 +278,7 @@ class _Header:
     @property
     def people(self) -> list[tuple[int, str]]:
         """Positions of the columns that name people, with what they name them by."""
-        lowered = [name.strip().lower() for name in self.names]
+        lowered = [trimmed(name).lower() for name in self.names]
         return [(place, name) for place, name in enumerate(lowered) if name in (USER_ID, EMAIL)]
 
 

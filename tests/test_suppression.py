@@ -256,6 +256,25 @@ def test_rows_of_the_list_are_counted_and_not_kept(desk: Listing) -> None:
     assert accounts.numbers == {"rows": 15}
 
 
+def test_people_are_left_out_however_invisible_characters_surround_them(desk: Listing) -> None:
+    desk.put("contacts.csv", "LIST,SID,WHO,MAIL\n1\0, 23,,\ufeffann@x.org\n1,24,bob,\n")
+    desk.put(
+        "opens.csv",
+        HEADER
+        + f"ann\u200b,,,,,{AT},OPEN,\n"
+        + f",\0Ann@X.org\u00ad,,,,{AT},OPEN,\n"
+        + f",,\u20601,23\u3000,,{AT},OPEN,\n"
+        + f"x,,,,,{AT},WHAT,\u202eann@x.org\u202c\n"
+        + "half,mailto:ann@x.org\u200b\n"
+        + f"bob,,,,the shop of\u200bann@x.org\u200d!,{AT},OPEN,\n",
+    )
+    assert desk.suppress("user_id,email\n\u200eann,\0ann@x.org\u00a0\n") == Suppressed(1, 1)
+    desk.take()
+    assert desk.events("user_id", "link_name") == [("bob", None)]
+    assert desk.rejected("text") == []
+    assert [row[0] for row in desk.files("suppressed", "name")] == [1, 5]
+
+
 def test_values_of_several_words_are_found_in_texts_too(desk: Listing) -> None:
     """An address can have an apostrophe, and ids of login services have bars and colons."""
     desk.put(

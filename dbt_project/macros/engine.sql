@@ -19,7 +19,17 @@
     sha256({{ text }})
 {%- endmacro %}
 
-{#- Without blanks at either end: space, tab, line breaks, and the space that doesn't break. -#}
+{#- Without invisible characters at either end; pipeline/trimming.py has the rule, and these three in Python. -#}
 {% macro trimmed(text) -%}
-    trim({{ text }}, concat(' ', chr(9), chr(10), chr(13), chr(160)))
+    regexp_replace({{ text }}, '^[{{ var("invisible") }}]+|[{{ var("invisible") }}]+$', '', 'g')
+{%- endmacro %}
+
+{#- A text that identifies a person or a thing. -#}
+{% macro identifier(text) -%}
+    nullif({{ trimmed(text) }}, '')
+{%- endmacro %}
+
+{#- A text that people read: as it stands, unless nothing of it can be seen. -#}
+{% macro visible(text) -%}
+    case when {{ trimmed(text) }} <> '' then {{ text }} end
 {%- endmacro %}

@@ -4,18 +4,45 @@ A local time in the hour that a zone repeats in autumn means two instants, and o
 spring means none. DuckDB would choose silently; here the layout's rule is written out.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
 from pipeline.exports.layouts import Layout
+from pipeline.trimming import trimmed
 from pipeline.warehouse import literal
 
 ISO_CLOCK = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?"
 ISO_OFFSET = r" ?(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)"
 # The same clock in its usual length: a glob is checked in half the time of a regular expression.
 _USUAL_CLOCK = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9][T ][0-9][0-9]:[0-9][0-9]:[0-9][0-9]"
+# A format in parts: directives, white space, other characters.
+_TOKENS = re.compile(r"%.|\s+|.", re.DOTALL)
+# What they stand for in Python's strptime (`_strptime.TimeRE`), which takes the first of several ways.
+_NUMBERS = {
+    "%d": r"(?:3[01]|[12]\d|0[1-9]|[1-9])",
+    "%f": r"\d{1,6}",
+    "%H": r"(?:2[0-3]|[01]\d|\d)",
+    "%I": r"(?:1[0-2]|0[1-9]|[1-9])",
+    "%j": r"(?:36[0-6]|3[0-5]\d|[12]\d\d|0[1-9]\d|00[1-9]|[1-9]\d|0[1-9]|[1-9])",
+    "%m": r"(?:1[0-2]|0[1-9]|[1-9])",
+    "%M": r"(?:[0-5]\d|\d)",
+    "%S": r"(?:6[01]|[0-5]\d|\d)",
+    "%y": r"\d\d",
+    "%Y": r"\d{4}",
+}
+_NAME = "[A-Za-z]+"
+_DIRECTIVES = _NUMBERS | {
+    "%a": _NAME,
+    "%A": _NAME,
+    "%b": _NAME,
+    "%B": _NAME,
+    "%p": "[AaPp][Mm]",
+    "%z": r"(?:[+-]\d\d:?(?:[0-5]\d)?|Z)",
+    "%%": "%",
+}
 # Every day outside these years goes the careful way; inside, only days on which a zone changes its clocks do.
 _FIRST_YEAR, _LAST_YEAR = 2000, 2050
 
@@ -49,9 +76,51 @@ def parsed(layout: Layout, text: str) -> DateTimes:
 
 
 def _strptime(text: str, pattern: str) -> str:
-    if "%f" in pattern:  # takes six digits at most, and exports have up to nine
-        text = f"regexp_replace({text}, '(\\d{{6}})\\d{{1,3}}', '\\1')"
-    return f"try_strptime({text}, {literal(pattern)})"
+    pattern = trimmed(pattern)  # as the texts are
+    tokens = _TOKENS.findall(pattern)
+    plain = f"try_strptime({text}, {literal(pattern)})"
+    if tokens.count("%f") != 1:
+        return plain
+    ways = [_with_fraction_apart(text, tokens, fraction) for fraction in (r"(\d{1,6})", r"(\d{6})\d{1,3}?")]
+    # DuckDB takes six digits, also where some are the next number's.
+    if not _is_number(*tokens[tokens.index("%f") + 1 :][:1]):
+        ways.insert(0, plain)
+    return f"coalesce({', '.join(ways)})"
+
+
+def _is_number(token: str = "") -> bool:
+    """Whether what a part of a format stands for begins and ends with a digit."""
+    return token in _NUMBERS or token.isdecimal()
+
+
+def _with_fraction_apart(text: str, tokens: list[str], fraction: str) -> str:
+    """SQL for a moment whose fraction of a second is the group of a regular expression, wherever it stands: the text
+    is cut as Python cuts it, since DuckDB would give a number the digits of the next one.
+    """
+    groups: list[list[str]] = [[]]
+    for before, token in zip(["", *tokens], tokens, strict=False):
+        if (_is_number(before) and _is_number(token)) or "%f" in (before, token):
+            groups.append([])
+        groups[-1].append(token)
+    names = [f"g{number}" for number in range(len(groups))]
+    place = groups.index(["%f"])
+    expressions = (fraction if group == ["%f"] else f"({''.join(map(_expression, group))})" for group in groups)
+    whole = literal(f"^{''.join(expressions)}$")
+    found = f"regexp_extract({text}, {whole}, [{', '.join(map(literal, names))}])"
+    digits = f"rpad(left({found}.{names.pop(place)}, 6), 6, '0')"
+    rest = f"concat_ws('|', {', '.join(f'{found}.{name}' for name in names)})"
+    pattern = "|".join("".join(group) for group in groups if group != ["%f"])
+    return (
+        f"CASE WHEN regexp_matches({text}, {whole}) "
+        f"THEN try_strptime({rest}, {literal(pattern)}) + to_microseconds(CAST({digits} AS BIGINT)) END"
+    )
+
+
+def _expression(token: str) -> str:
+    """What a part of a format stands for, as a regular expression."""
+    if token.isspace():
+        return r"\s+"
+    return _DIRECTIVES[token] if token in _DIRECTIVES else re.escape(token)
 
 
 def _first(expressions: list[str], sql_type: str) -> str:

@@ -21,6 +21,7 @@ from pipeline.exports.datetimes import parsed, placed
 from pipeline.exports.layouts import MEANINGS, Layout
 from pipeline.exports.mending import MAX_ROW_BYTES, header_reader
 from pipeline.exports.texts import CARRIAGE_RETURN, UNIT_SEPARATOR, Text, delimiter_of
+from pipeline.trimming import identifier_sql, trimmed_sql
 from pipeline.warehouse import literal, quoted
 
 REJECTS_TABLE = "csv_rejects"
@@ -200,7 +201,7 @@ def event_rows(rows: str, source: Source, layout: Layout, export_date: date) -> 
     meanings = meanings_of(source, layout)
     by_lower = {name.lower(): expression for name, expression in source.columns.items()}
     code = by_lower[layout.event_column.lower()] if layout.event_column else "CAST(NULL AS VARCHAR)"
-    times = parsed(layout, '"timestamp"')
+    times = parsed(layout, "moment")
     instants = placed(layout, "naive_time", "absolute_time", near=export_date - timedelta(days=1))
     named = ", ".join(f"{expression} AS {quoted(meaning)}" for meaning, expression in meanings.items())
     kept = ", ".join(quoted(meaning) for meaning in MEANINGS)
@@ -209,7 +210,8 @@ def event_rows(rows: str, source: Source, layout: Layout, export_date: date) -> 
             SELECT row_number, {named}, {code} AS event_code, {source.extra} AS extra, {source.fault} AS fault
             FROM {rows}{" WHERE line IS NOT NULL" if layout.format == "ndjson" else ""}
         ),
-        timed AS (SELECT *, {times.naive} AS naive_time, {times.absolute} AS absolute_time FROM texts),
+        trimmed AS (SELECT *, {trimmed_sql('"timestamp"')} AS moment, {_listed_code(layout)} AS code FROM texts),
+        timed AS (SELECT *, {times.naive} AS naive_time, {times.absolute} AS absolute_time FROM trimmed),
         understood AS (
             SELECT *, {_event(layout)} AS event, {instants.occurred_at} AS instant, {instants.note} AS time_note,
                 CASE WHEN instant BETWEEN TIMESTAMPTZ '0001-01-02 00:00:00+00' AND TIMESTAMPTZ '9998-12-31 00:00:00+00'
@@ -228,7 +230,15 @@ def _event(layout: Layout) -> str:
         return literal(layout.event)
     listed = " ".join(f"WHEN {literal(code)} THEN {literal(event)}" for code, event in layout.event_codes.items())
     default = literal(layout.event_codes_default)
-    return f"CASE event_code {listed} ELSE {default} END" if listed else default
+    return f"CASE code {listed} ELSE {default} END" if listed else default
+
+
+def _listed_code(layout: Layout) -> str:
+    """SQL for a row's code without what pads it, unless the layout lists it with that."""
+    if not layout.event_codes:
+        return identifier_sql("event_code")
+    listed = ", ".join(literal(code) for code in layout.event_codes)
+    return f"CASE WHEN event_code IN ({listed}) THEN event_code ELSE {identifier_sql('event_code')} END"
 
 
 def _reasons(layout: Layout) -> str:
@@ -237,15 +247,15 @@ def _reasons(layout: Layout) -> str:
     if layout.event_column is not None and layout.event_codes_default is None:
         codes = ", ".join(literal(code) for code in layout.event_codes)
         clauses += [
-            f"WHEN event_code IS NULL THEN {literal(f'no event code in column {layout.event_column}')}",
-            f"WHEN event_code NOT IN ({codes}) THEN 'unknown event code ''' || event_code || ''' in column ' "
+            f"WHEN code IS NULL THEN {literal(f'no event code in column {layout.event_column}')}",
+            f"WHEN code NOT IN ({codes}) THEN 'unknown event code ''' || code || ''' in column ' "
             f"|| {literal(layout.event_column)} || '; list it in event_codes of layout ' || {literal(layout.name)}",
         ]
     column = next(column for column, meaning in layout.columns.items() if meaning == "timestamp")
     expected = ", ".join(layout.datetime_formats) or "ISO 8601, like 2024-06-11T09:15:10"
     clauses += [
         "WHEN event IS NULL THEN NULL",
-        f"""WHEN "timestamp" IS NULL THEN {literal(f"no date-time in column {column}")}""",
+        f"""WHEN coalesce(moment, '') = '' THEN {literal(f"no date-time in column {column}")}""",
         "WHEN occurred_at IS NULL AND time_note IS NOT NULL THEN 'the local time ''' || \"timestamp\" || ''' is ' "
         "|| time_note || ' (clocks change), and ambiguous_hour says reject'",
         "WHEN occurred_at IS NULL AND instant IS NOT NULL THEN 'the date-time ''' || \"timestamp\" "
@@ -254,8 +264,8 @@ def _reasons(layout: Layout) -> str:
         f"|| ''' has no offset, and layout ' || {literal(layout.name)} || ' names no timezone'",
         "WHEN occurred_at IS NULL THEN 'the date-time ''' || \"timestamp\" || ''' in column ' "
         f"|| {literal(column)} || ' is not readable as ' || {literal(expected)}",
-        "WHEN coalesce(trim(user_id), '') = '' AND coalesce(trim(email), '') = '' "
-        "AND (coalesce(trim(list_id), '') = '' OR coalesce(trim(selligent_user_id), '') = '') "
+        f"WHEN coalesce({identifier_sql('user_id')}, {identifier_sql('email')}) IS NULL "
+        f"AND ({identifier_sql('list_id')} IS NULL OR {identifier_sql('selligent_user_id')} IS NULL) "
         "THEN 'nobody to tell it of: no user id and no email address'",
     ]
     return " ".join(clauses)
@@ -267,7 +277,7 @@ def lookup_rows(rows: str, source: Source, layout: Layout) -> str:
     meanings = meanings_of(source, layout)
     wanted = (*lookup.key, *lookup.values)
     named = ", ".join(f"{meanings[meaning]} AS {meaning}" for meaning in wanted)
-    no_key = " OR ".join(f"{key} IS NULL" for key in lookup.key)
+    no_key = " OR ".join(f"{identifier_sql(key)} IS NULL" for key in lookup.key)
     return f"""
         WITH texts AS (
             SELECT row_number, {named}, {source.text} AS text, {source.fault} AS fault

@@ -14,7 +14,8 @@ from pipeline.segment import outbox
 from pipeline.segment.ledger import Ledger, Remaining
 from pipeline.segment.mirror import mirror_into
 from pipeline.segment.registering import register
-from pipeline.suppression import SEPARATORS, is_suppressed, words
+from pipeline.suppression import SEPARATOR, is_suppressed, words
+from pipeline.trimming import trimmed_sql
 from pipeline.warehouse import has_table, quoted, transaction
 
 Connection = duckdb.DuckDBPyConnection
@@ -32,11 +33,10 @@ _FORGOTTEN_TEXTS = f"""
     FROM (SELECT *, unnest({words("text")}) AS word FROM raw.rejected_rows) AS texts
     JOIN temp.forgotten_rows AS gone
         ON gone.export_date = texts.export_date AND gone.file = texts.file
-        AND trim(gone.selligent_user_id) = texts.word
+        AND {trimmed_sql("gone.selligent_user_id")} = texts.word
     WHERE ends_with(texts.reason, gone.rejected_because) -- before it can stand of which piece of an archive it is
         AND list_has_all({words("texts.text")}, {words("gone.said")})
 """
-_BETWEEN = f"[{re.escape(SEPARATORS)}]"
 # Names of files: what they are known by, so they are left alone, and found if they name somebody.
 _KEPT = ("file", "name")
 
@@ -183,6 +183,6 @@ def _without(text: str, found: Sequence[str]) -> str:
     for phrase in sorted(found, key=len, reverse=True):
         if not phrase:  # of a value without any word, which a text can be, and not contain
             return FORGOTTEN
-        said = rf"\.*{_BETWEEN}+".join(re.escape(word) for word in phrase.split(" "))
-        text = re.sub(rf"(?i)(?:^|(?<={_BETWEEN})){said}(?=\.*(?:{_BETWEEN}|\Z))", FORGOTTEN, text)
+        said = rf"\.*{SEPARATOR}+".join(re.escape(word) for word in phrase.split(" "))
+        text = re.sub(rf"(?i)(?:^|(?<={SEPARATOR})){said}(?=\.*(?:{SEPARATOR}|\Z))", FORGOTTEN, text)
     return text

@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline import __version__
 from pipeline.catalog import INTEGRATION_NAME, INTEGRATION_VERSION, LIBRARY_NAME
 from pipeline.settings import PROJECT_ROOT, SPILL_DIR, Settings
+from pipeline.trimming import INVISIBLE
 from pipeline.warehouse import MEMORY_LIMIT, Warehouse
 from pipeline.warehouse.s3 import S3Server
 
@@ -24,7 +25,7 @@ def target(warehouse: Warehouse) -> str:
 
 
 def variables(settings: Settings) -> Mapping[str, str]:
-    """Dbt's vars: names that stand in the tables."""
+    """Dbt's vars: names that stand in the tables, and what is trimmed of values."""
     return {
         "source_schema": settings.schema_name,
         "message_id_namespace": settings.message_id_namespace,
@@ -33,6 +34,7 @@ def variables(settings: Settings) -> Mapping[str, str]:
         "integration_version": INTEGRATION_VERSION,
         "library_name": LIBRARY_NAME,
         "library_version": __version__,
+        "invisible": INVISIBLE,
     }
 
 

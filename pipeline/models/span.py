@@ -8,6 +8,7 @@ import duckdb
 from pipeline.catalog import LOOKUPS
 from pipeline.dates import ExportDates
 from pipeline.suppression import is_anybody, is_anybody_new
+from pipeline.trimming import identifier_sql, visible_sql
 from pipeline.warehouse import has_table
 
 
@@ -94,6 +95,19 @@ def _newest(kind: str) -> str:
     )
 
 
+def _snapshots(kind: str) -> str:
+    """SQL for the rows of `raw.lookups` of one kind, with keys and values as the model `stg_events` reads them."""
+    ids = {*LOOKUPS[kind].key, "user_id", "email"}
+    cleaned = ", ".join(
+        f"{identifier_sql(column) if column in ids else visible_sql(column)} AS {column}"
+        for column in (*LOOKUPS[kind].key, *LOOKUPS[kind].values)
+    )
+    return (
+        f"SELECT {cleaned}, export_date, exported_at, loaded_at, file, row_number "
+        f"FROM raw.lookups WHERE kind = '{kind}'"
+    )
+
+
 def _renamed_by(kind: str) -> str:
     """Of events whose key the lookups of these dates give another value than all others do."""
     key, values = LOOKUPS[kind].key, LOOKUPS[kind].values
@@ -102,7 +116,7 @@ def _renamed_by(kind: str) -> str:
     same_key = " AND ".join(f"today.{column} = before.{column}" for column in key)
     return f"""
         WITH snapshots AS (
-            SELECT *, export_date BETWEEN $1 AND $2 AS of_this_run FROM raw.lookups WHERE kind = '{kind}'
+            SELECT *, export_date BETWEEN $1 AND $2 AS of_this_run FROM ({_snapshots(kind)})
         ),
         today AS (SELECT {keys}, {given} FROM snapshots {newest}),
         before AS (SELECT {keys}, {given} FROM snapshots WHERE NOT of_this_run {newest}),
@@ -125,13 +139,11 @@ def _misnamed_by(kind: str) -> str:
     key, values = LOOKUPS[kind].key, LOOKUPS[kind].values
     keys = ", ".join(key)
     has_key = " AND ".join(f"events.{column} IS NOT NULL" for column in key)
-    # The model `stg_events` trims contacts and leaves names as they are.
-    given = ", ".join(f"nullif(trim({value}), '') AS {value}" if kind == "contacts" else value for value in values)
     has = f"row({', '.join(f'events.{value}' for value in values)})"
     looked_up = f"row({', '.join(f'today.{value}' for value in values)})"
     should_have = f"row({', '.join(f'coalesce(own.{value}, today.{value})' for value in values)})"
     return f"""
-        WITH today AS (SELECT {keys}, {given} FROM raw.lookups WHERE kind = '{kind}' {_newest(kind)}),
+        WITH today AS (SELECT {keys}, {", ".join(values)} FROM ({_snapshots(kind)}) {_newest(kind)}),
         misnamed AS (
             SELECT events.id, events.timestamp
             FROM staging.events AS events

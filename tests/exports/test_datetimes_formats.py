@@ -23,6 +23,15 @@ from tests.exports.instants import THOROUGHLY, instant, moments_between, placed_
         (["%Y%j"], "2024163", datetime(2024, 6, 10, 22, 0, tzinfo=UTC)),
         (["%d%%%m%%%Y"], "11%06%2024", datetime(2024, 6, 10, 22, 0, tzinfo=UTC)),
         (["%d.%m.%Y %H:%M:%S.%f"], "11.06.2024 09:14:40.01", datetime(2024, 6, 11, 7, 14, 40, 10_000, tzinfo=UTC)),
+        (["%Y%m%d %H:%M:%S.%f"], "20240611 09:14:40.123", datetime(2024, 6, 11, 7, 14, 40, 123_000, tzinfo=UTC)),
+        (["%Y%m%d %H:%M:%S.%f"], "20240611 09:14:40.1234567", datetime(2024, 6, 11, 7, 14, 40, 123_456, tzinfo=UTC)),
+        (["%Y%m%d%H%M%S%f"], "20240611091440123", datetime(2024, 6, 11, 7, 14, 40, 123_000, tzinfo=UTC)),
+        (["%Y%m%d%H%M%S%f"], "20240611235959997", datetime(2024, 6, 11, 21, 59, 59, 997_000, tzinfo=UTC)),
+        (["%Y%m%d%H%M%S%f"], "20240611091440123456789", datetime(2024, 6, 11, 7, 14, 40, 123_456, tzinfo=UTC)),
+        (["%f%Y-%m-%d"], "12342024-06-11", datetime(2024, 6, 10, 22, 0, 0, 123_400, tzinfo=UTC)),
+        (["%S%f %H:%M %d%m%Y"], "409 09:14 11062024", datetime(2024, 6, 11, 7, 14, 40, 900_000, tzinfo=UTC)),
+        (["%Y%m%d (%f)"], "20240611 (1234567890)", None),
+        (["%Y%m%d%H%M%S.%f"], "20240611091440.", None),
         (["it's %d/%m/%Y"], "it's 11/06/2024", datetime(2024, 6, 10, 22, 0, tzinfo=UTC)),
         (["%Y-%m-%dT%H:%M:%S%z"], "2024-06-11T09:14:40+0200", datetime(2024, 6, 11, 7, 14, 40, tzinfo=UTC)),
         (["%Y-%m-%dT%H:%M:%S%z"], "2024-06-11T09:14:40-03:30", datetime(2024, 6, 11, 12, 44, 40, tzinfo=UTC)),
@@ -91,6 +100,40 @@ def test_formats_with_and_without_a_fraction_go_together_in_any_year(connection:
         datetime(2024, 6, 11, 9, 14, 40, tzinfo=UTC),
         datetime(2999, 12, 31, tzinfo=UTC),
         datetime(1500, 1, 1, tzinfo=UTC),
+    ]
+
+
+WHOLE = ("%Y", "%m", "%d", "%H", "%M", "%S", "%f")
+
+
+@THOROUGHLY
+@given(
+    parts=st.permutations(WHOLE),
+    separators=st.lists(st.sampled_from(["", "", ".", "-", " ", "T", "|"]), min_size=6, max_size=6),
+    moments=st.lists(moments_between(1970, 2069), min_size=1, max_size=10),
+    digits=st.integers(1, 9),
+    more=st.integers(0, 999),
+)
+def test_of_a_fraction_alone_what_is_below_a_microsecond_is_cut(
+    connection: duckdb.DuckDBPyConnection,
+    parts: Sequence[str],
+    separators: list[str],
+    moments: list[datetime],
+    digits: int,
+    more: int,
+) -> None:
+    """Wherever it stands, and whatever digits stand beside it."""
+    pattern = "".join(part + separator for part, separator in zip(parts, [*separators, ""], strict=True))
+    fractions = [f"{moment.microsecond:06}{more:03}"[:digits] for moment in moments]
+    texts, plain = (
+        [
+            moment.strftime(pattern.replace("%f", fraction[:length]))
+            for moment, fraction in zip(moments, fractions, strict=True)
+        ]
+        for length in (9, 6)
+    )
+    assert placed_all(connection, texts, datetime_formats=[pattern], timezone="UTC") == [
+        (datetime.strptime(text, pattern).replace(tzinfo=UTC), None) for text in plain
     ]
 
 

@@ -36,22 +36,22 @@ with understood as not materialized (
         raw_events.loaded_at,
         raw_events.event as event_text,
         raw_events.occurred_at as timestamp,
-        nullif(trim(raw_events.user_id), '') as user_id,
-        nullif(trim(raw_events.email), '') as email,
-        nullif(trim(raw_events.list_id), '') as list_id,
-        nullif(trim(raw_events.selligent_user_id), '') as selligent_user_id,
-        raw_events.send_id,
-        raw_events.email_id,
-        raw_events.email_subject,
-        raw_events.campaign_id,
-        raw_events.campaign_name,
-        raw_events.link_id,
-        raw_events.link_name,
-        raw_events.list_name,
-        raw_events.event_id,
+        {{ identifier("raw_events.user_id") }} as user_id,
+        {{ identifier("raw_events.email") }} as email,
+        {{ identifier("raw_events.list_id") }} as list_id,
+        {{ identifier("raw_events.selligent_user_id") }} as selligent_user_id,
+        {{ identifier("raw_events.send_id") }} as send_id,
+        {{ identifier("raw_events.email_id") }} as email_id,
+        {{ visible("raw_events.email_subject") }} as email_subject,
+        {{ identifier("raw_events.campaign_id") }} as campaign_id,
+        {{ visible("raw_events.campaign_name") }} as campaign_name,
+        {{ identifier("raw_events.link_id") }} as link_id,
+        {{ visible("raw_events.link_name") }} as link_name,
+        {{ visible("raw_events.list_name") }} as list_name,
+        {{ identifier("raw_events.event_id") }} as event_id,
         case
-            when lower(raw_events.is_bot) in ('1', 'true', 'yes') then true
-            when lower(raw_events.is_bot) in ('0', 'false', 'no') then false
+            when lower({{ trimmed("raw_events.is_bot") }}) in ('1', 'true', 'yes') then true
+            when lower({{ trimmed("raw_events.is_bot") }}) in ('0', 'false', 'no') then false
         end as is_bot
     from {{ source("raw", "events") }} as raw_events
     where raw_events.event is not null
