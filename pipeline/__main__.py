@@ -12,6 +12,7 @@ import click
 
 from pipeline.dates import FIRST_EXPORT_DATE, ExportDates
 from pipeline.errors import PipelineError, SettingsError
+from pipeline.masking import masked, printable
 from pipeline.settings import PROJECT_ROOT, hand_on_credentials, load_settings
 
 # Dagster and dbt report nothing about anybody.
@@ -171,7 +172,7 @@ def main() -> int:
     try:
         return int(app(standalone_mode=False) or 0)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
+        click.echo(printable(error.format_message(), kept="\n"), err=True)
         return 2
     except click.UsageError as error:
         return _say(error.format_message(), 2)
@@ -184,7 +185,7 @@ def main() -> int:
 
 
 def _say(words: str, status: int) -> int:
-    click.echo(" ".join(words.split()), err=True)
+    click.echo(printable(masked(" ".join(words.split()))), err=True)
     return status
 
 

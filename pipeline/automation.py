@@ -13,6 +13,7 @@ from pipeline.errors import PipelineError
 from pipeline.findings import counted
 from pipeline.instance import fail_dead_runs
 from pipeline.job_names import MAIN_JOB, UPKEEP_JOB
+from pipeline.masking import file_name
 from pipeline.partitions import EXPORT_DATES, dates_of_run
 from pipeline.resources import Exports, SegmentResource, WarehouseResource
 from pipeline.upkeep.assets import UPKEEP
@@ -114,7 +115,9 @@ def new_exports(
         return dg.SkipReason(str(error))
     asked = Asked.of(context.cursor)
     if gone and _digest(gone) != asked.gone:
-        context.log.info(f"{counted(len(gone), 'loaded file')} gone from the folder, which changes nothing: {gone[-1]}")
+        context.log.info(
+            f"{counted(len(gone), 'loaded file')} gone from the folder, which changes nothing: {file_name(gone[-1])}"
+        )
     busy = _dates_of_runs(context.instance)
     seen = {str(day): _digest(files) for day, files in new.items()}
     wanted = {day for day, files in seen.items() if asked.dates.get(day) != files}

@@ -7,6 +7,8 @@ import re
 _LOCAL = r"""(?:"[^"\n]{0,254}"|[^\s@<>"',;|()\[\]{}:=~]{1,254})"""
 _ADDRESS = re.compile(rf"(?P<local>{_LOCAL})(?P<at>@|%40)(?P<domain>[\w.-]+)", re.IGNORECASE)
 _EXAMPLE_LENGTH = 40
+# The longest name that most file systems have.
+_NAME_LENGTH = 255
 
 
 def masked(text: str) -> str:
@@ -24,14 +26,30 @@ def holds_address(text: str) -> bool:
     return _ADDRESS.search(text) is not None
 
 
+def printable(text: str, kept: str = "") -> str:
+    """The text with an escape in place of each character that a terminal would obey or not show.
+
+    Control characters, those that change the direction of writing, other invisible ones, and halves of characters that
+    no encoding can write; `kept` stay as they are.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or character in kept else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
 def on_one_line(text: str, length: int) -> str:
     """The text as it can stand on one line: masked first, so that no half address escapes the mask."""
     # Addresses become shorter, so more of the text is needed than is shown.
-    line = "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in masked(text[: length * 8])
-    )
+    line = printable(masked(text[: length * 8]))
     return line if len(line) <= length else f"{line[: length - 1]}…"
+
+
+def file_name(name: str) -> str:
+    """A file's name, or what else is called by a short name from outside, as it is shown."""
+    return on_one_line(name, _NAME_LENGTH)
 
 
 def example(text: str) -> str:

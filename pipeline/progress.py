@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import dagster as dg
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from pipeline.console import err as console
+from pipeline.masking import on_one_line
 
 # Numbers of a materialisation that are worth a word, and the word.
 _SHOWN = {
@@ -20,6 +21,8 @@ _SHOWN = {
     "waiting": "waiting",
     "dead": "dead",
 }
+# A line of progress; the whole of it is in Dagster's UI.
+_LONGEST = 2000
 # What dagster-dbt says of each call, which tells a person nothing.
 _OF_NO_INTEREST = ("A dbt subsetted execution is", "Running dbt command", "Finished dbt command")
 
@@ -31,14 +34,26 @@ class _Display(logging.Handler):
         super().__init__(logging.INFO - 10)
         self._progress = progress
         self._task = progress.add_task("starting") if progress else None
+        self._works = True
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Show a record. What goes wrong with that is reported once: the step that wrote the record goes on."""
+        if not self._works:
+            return
+        try:
+            self._show(record)
+        except Exception as error:  # of whatever kind: rich renders what comes from outside
+            self._works = False
+            with suppress(OSError, ValueError):  # stderr itself may be what is closed or full
+                console.print(f"The progress can't be shown ({type(error).__name__}); the run goes on.")
+
+    def _show(self, record: logging.LogRecord) -> None:
         meta: dict[str, Any] = getattr(record, "dagster_meta", {})
         event: dg.DagsterEvent | None = meta.get("dagster_event")
         if event is None:
             words = str(meta.get("orig_message", record.getMessage()))
             if record.levelno >= logging.WARNING:  # on a terminal, too, it stays to be read
-                console.print(words, style="yellow", markup=False)
+                console.print(on_one_line(words, _LONGEST), style="yellow")
             elif record.levelno >= logging.INFO and not words.startswith(_OF_NO_INTEREST):
                 self._now(words)
             return
@@ -66,9 +81,11 @@ class _Display(logging.Handler):
         if not evaluation.passed:
             failed = evaluation.severity is dg.AssetCheckSeverity.ERROR
             words, style = ("check failed", "red") if failed else ("warning", "yellow")
-            console.print(f"{words}: {evaluation.check_name}: {evaluation.description or ''}", style=style)
+            line = f"{words}: {evaluation.check_name}: {evaluation.description or ''}"
+            console.print(on_one_line(line, _LONGEST), style=style)
 
     def _now(self, words: str) -> None:
+        words = on_one_line(words, _LONGEST)
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, description=words)
         else:
@@ -84,7 +101,11 @@ def display() -> Iterator[dict[str, Any]]:
     global _display
     progress = (
         Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console, transient=True
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
         )
         if console.is_terminal
         else None

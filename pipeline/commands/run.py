@@ -12,6 +12,7 @@ from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.locations import ExportLocation
 from pipeline.filesystems import without_login
 from pipeline.job_names import MAIN_JOB
+from pipeline.masking import on_one_line
 from pipeline.origin import check_origin
 from pipeline.report.page import PAGE
 from pipeline.report.summary import summary
@@ -34,6 +35,7 @@ _ODD_FILES = """
     ORDER BY name
 """
 _SHOWN_FILES = 20
+_LONGEST = 2000
 
 
 def run(settings: Settings, dates: ExportDates | None, *, withhold: bool = False, release: bool = False) -> int:
@@ -50,7 +52,7 @@ def run(settings: Settings, dates: ExportDates | None, *, withhold: bool = False
     with ExportLocation(settings.selligent_exports) as location:
         seen = look(location, layouts, datetime.now(UTC).date())
     for file in seen.waiting:
-        err.print(f"{file.file.name} waits: {file.reason}", style="yellow")
+        err.print(on_one_line(f"{file.file.name} waits: {file.reason}", _LONGEST), style="yellow")
     unwanted = False
     if warehouse.exists():
         with warehouse.reading() as connection:  # one that can't be used is told before Dagster starts
@@ -129,9 +131,9 @@ def _tell(settings: Settings, warehouse: Warehouse, ledger: Ledger, started: dat
         spans = ", ".join(str(span) for span in ranges(withheld))
         out.print(f"Withheld, until a run says --release: {spans}")
     for reason, events in ledger.causes_of_death():
-        out.print(f"{events:,} dead: {reason}")
+        out.print(on_one_line(f"{events:,} dead: {reason}", _LONGEST))
     for name, words in odd[:_SHOWN_FILES]:
-        err.print(f"{name}: {words}", style="yellow")
+        err.print(on_one_line(f"{name}: {words}", _LONGEST), style="yellow")
     if len(odd) > _SHOWN_FILES:
         err.print(f"{len(odd) - _SHOWN_FILES} files more; raw.export_files has them all", style="yellow")
     if not settings.delivers and waiting:

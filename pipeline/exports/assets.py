@@ -12,6 +12,7 @@ from pipeline.dates import ExportDates
 from pipeline.exports.checks import rows_accounted_for
 from pipeline.exports.loading import Loaded, load
 from pipeline.exports.oddities import future_events, missing_dates, unknown_codes, unread_files, unusual_volumes
+from pipeline.masking import file_name
 from pipeline.origin import ensure_origin
 from pipeline.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.resources import Exports, WarehouseResource
@@ -103,7 +104,7 @@ def raw(
     with exports.location() as location, warehouse.open().writing() as connection:
         ensure_origin(connection, exports.settings())
         for file in look.waiting:
-            context.log.info(f"{file.file.name} waits: {file.reason}")
+            context.log.info(f"{file_name(file.file.name)} waits: {file.reason}")
         people = refresh(connection, exports.suppressed(), now)
         loaded = load(
             connection,

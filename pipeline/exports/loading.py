@@ -20,6 +20,7 @@ from pipeline.exports.locations import ExportLocation, LocalCopy
 from pipeline.exports.matching import Landed, Promise, Unmatched, promise_of_marker
 from pipeline.exports.texts import CHUNK_BYTES, Text, texts
 from pipeline.exports.unpacking import Piece, pieces
+from pipeline.masking import file_name
 from pipeline.warehouse import transaction
 
 Connection = duckdb.DuckDBPyConnection
@@ -142,7 +143,7 @@ def _load_file(loader: _Loader, seen: Landed) -> LoadedFile | None:
     key = (seen.export_date, seen.file.name)
     before = loader.known.get(key)
     if key in loader.gone:
-        loader.log(f"{seen.file.name}, or the first part of its export, went away before it was read")
+        loader.log(f"{file_name(seen.file.name)}, or the first part of its export, went away before it was read")
         return None
     if not loader.reload and is_known(seen, loader.known):
         loader.unchanged += 1
@@ -169,7 +170,7 @@ def _take(loader: _Loader, seen: Landed, copy: LocalCopy, before: KnownFile | No
         result = LoadedFile(seen.file.name, seen.export_date, None, "duplicate", reason=f"has the bytes of {other}")
         _remember(loader, seen, copy, result)
         return result
-    loader.log(f"reading {seen.file.name} ({decimal(seen.file.size)}) as {seen.layout.name}")
+    loader.log(f"reading {file_name(seen.file.name)} ({decimal(seen.file.size)}) as {seen.layout.name}")
     try:
         result = _replace(loader, seen, copy)
     except FileRefused as error:
