@@ -18,6 +18,7 @@ from pipeline.exports.filling import fill
 from pipeline.exports.intake import FileKey, KnownFile, Look, is_known, known_files
 from pipeline.exports.locations import ExportLocation, LocalCopy
 from pipeline.exports.matching import Landed, Promise, Unmatched, promise_of_marker
+from pipeline.exports.parsing import first_line
 from pipeline.exports.texts import CHUNK_BYTES, Text, texts
 from pipeline.exports.unpacking import Piece, pieces
 from pipeline.masking import file_name
@@ -176,7 +177,7 @@ def _take(loader: _Loader, seen: Landed, copy: LocalCopy, before: KnownFile | No
     except FileRefused as error:
         raise _Unreadable(key, str(error)) from None
     except duckdb.DataError as error:  # a value with which nothing can be computed is the file's own fault, too
-        raise _Unreadable(key, f"can't be read as {seen.layout.format}: {str(error).splitlines()[0]}") from None
+        raise _Unreadable(key, f"can't be read as {seen.layout.format}: {first_line(error)}") from None
     _remember(loader, seen, copy, result)
     return result
 

@@ -12,6 +12,7 @@ from pipeline.exports.mending import OPEN_QUOTE, TOO_LONG, Notes, mend
 from pipeline.exports.ndjson import ndjson_source
 from pipeline.exports.reading import REJECTS_SCANS, REJECTS_TABLE, Source, csv_source, parse
 from pipeline.exports.texts import Text
+from pipeline.masking import on_one_line
 from pipeline.warehouse import literal
 
 # DuckDB's words for a row that it can't parse, in a marketer's words.
@@ -23,6 +24,7 @@ _PARSE_FAULTS = {
     "LINE SIZE OVER MAXIMUM": TOO_LONG,
 }
 # What DuckDB raises where it can't make rows of a text; when a disk or the memory is full, it raises others.
+_SHOWN_LENGTH = 300
 _OF_THE_TEXT = (duckdb.DataError, duckdb.ProgrammingError, duckdb.NotSupportedError)
 
 
@@ -59,7 +61,7 @@ class FileParser:
         try:
             return self._parse_or_mend()
         except _OF_THE_TEXT as error:
-            raise FileRefused(f"can't be read as {self._layout.format}: {str(error).splitlines()[0]}") from None
+            raise FileRefused(f"can't be read as {self._layout.format}: {first_line(error)}") from None
 
     def _parse_or_mend(self) -> Parsed | None:
         """DuckDB reads most texts as they are, and the rest mended."""
@@ -139,6 +141,11 @@ class FileParser:
             ''')
         }
         """
+
+
+def first_line(error: duckdb.Error) -> str:
+    """What an error of DuckDB's says; it repeats values of the file."""
+    return on_one_line(str(error).strip().partition("\n")[0], _SHOWN_LENGTH)
 
 
 def lines_of(records: str) -> str:

@@ -21,11 +21,14 @@ from pipeline.exports.datetimes import parsed, placed
 from pipeline.exports.layouts import MEANINGS, Layout
 from pipeline.exports.mending import MAX_ROW_BYTES, header_reader
 from pipeline.exports.texts import CARRIAGE_RETURN, UNIT_SEPARATOR, Text, delimiter_of
+from pipeline.masking import on_one_line_sql
 from pipeline.trimming import identifier_sql, trimmed_sql
 from pipeline.warehouse import literal, quoted
 
 REJECTS_TABLE = "csv_rejects"
 REJECTS_SCANS = "csv_reject_scans"
+# So much of a value is repeated in the reason why its row is rejected; the row itself stands beside it.
+_SHOWN_LENGTH = 60
 
 
 @dataclass(frozen=True)
@@ -246,23 +249,25 @@ def _reasons(layout: Layout) -> str:
     clauses = ["WHEN fault IS NOT NULL THEN fault"]
     if layout.event_column is not None and layout.event_codes_default is None:
         codes = ", ".join(literal(code) for code in layout.event_codes)
+        shown_code = on_one_line_sql("code", _SHOWN_LENGTH)
         clauses += [
             f"WHEN code IS NULL THEN {literal(f'no event code in column {layout.event_column}')}",
-            f"WHEN code NOT IN ({codes}) THEN 'unknown event code ''' || code || ''' in column ' "
+            f"WHEN code NOT IN ({codes}) THEN 'unknown event code ''' || {shown_code} || ''' in column ' "
             f"|| {literal(layout.event_column)} || '; list it in event_codes of layout ' || {literal(layout.name)}",
         ]
     column = next(column for column, meaning in layout.columns.items() if meaning == "timestamp")
     expected = ", ".join(layout.datetime_formats) or "ISO 8601, like 2024-06-11T09:15:10"
+    shown_time = on_one_line_sql('"timestamp"', _SHOWN_LENGTH)
     clauses += [
         "WHEN event IS NULL THEN NULL",
         f"""WHEN coalesce(moment, '') = '' THEN {literal(f"no date-time in column {column}")}""",
-        "WHEN occurred_at IS NULL AND time_note IS NOT NULL THEN 'the local time ''' || \"timestamp\" || ''' is ' "
+        f"WHEN occurred_at IS NULL AND time_note IS NOT NULL THEN 'the local time ''' || {shown_time} || ''' is ' "
         "|| time_note || ' (clocks change), and ambiguous_hour says reject'",
-        "WHEN occurred_at IS NULL AND instant IS NOT NULL THEN 'the date-time ''' || \"timestamp\" "
+        f"WHEN occurred_at IS NULL AND instant IS NOT NULL THEN 'the date-time ''' || {shown_time} "
         "|| ''' is outside of the years 1 to 9998'",
-        "WHEN occurred_at IS NULL AND naive_time IS NOT NULL THEN 'the date-time ''' || \"timestamp\" "
+        f"WHEN occurred_at IS NULL AND naive_time IS NOT NULL THEN 'the date-time ''' || {shown_time} "
         f"|| ''' has no offset, and layout ' || {literal(layout.name)} || ' names no timezone'",
-        "WHEN occurred_at IS NULL THEN 'the date-time ''' || \"timestamp\" || ''' in column ' "
+        f"WHEN occurred_at IS NULL THEN 'the date-time ''' || {shown_time} || ''' in column ' "
         f"|| {literal(column)} || ' is not readable as ' || {literal(expected)}",
         f"WHEN coalesce({identifier_sql('user_id')}, {identifier_sql('email')}) IS NULL "
         f"AND ({identifier_sql('list_id')} IS NULL OR {identifier_sql('selligent_user_id')} IS NULL) "

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO
 
+from pipeline.errors import FileRefused
 from pipeline.exports.layouts import Layout
 from pipeline.exports.unpacking import Piece, is_packed, pieces
 
@@ -28,6 +29,10 @@ BOMS = {
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
 _LONGEST_BOM = 4
+# So much of a text shows where its zero bytes are; of less than a few characters, nothing does.
+_ZEROS_BYTES = 64 * 1024
+_FEWEST_BYTES = 16
+_RARELY, _MOSTLY = 0.05, 0.5
 # What to take these for where the mark that they begin with is missing; Windows writes the low byte first.
 _WITHOUT_MARK = {"utf-8-sig": "utf-8", "ascii": "utf-8", "utf-16": "utf-16-le", "utf-32": "utf-32-le"}
 
@@ -139,12 +144,35 @@ def _copied(piece: Piece, layout: Layout, path: Path) -> Text:
 def _encoding(piece: Piece, layout: Layout) -> str:
     """What the text is in: a byte order mark says more than the layout, which was written for other files as well."""
     with piece.open() as stream:
-        head = stream.read(_LONGEST_BOM)
+        head = stream.read(_ZEROS_BYTES)
     for mark, encoding in BOMS.items():
         if head.startswith(mark):
             return encoding
     name = codecs.lookup(layout.encoding).name
-    return _WITHOUT_MARK.get(name, name)
+    encoding = _WITHOUT_MARK.get(name, name)
+    likely = wide_encoding(head)
+    if likely is not None and likely != encoding:
+        raise FileRefused(
+            f"is read as {encoding}, but looks like {likely} without a byte order mark; if it is, its layout needs "
+            f"encoding: {likely}"
+        )
+    return encoding
+
+
+def wide_encoding(head: bytes) -> str | None:
+    """UTF-16 or UTF-32 whose byte order mark is missing: of each two or four bytes, nearly always the same are zero."""
+    if len(head) < _FEWEST_BYTES:
+        return None
+    first, second, third, fourth = (head[place::4].count(0) * 4 / len(head) for place in range(4))
+    if max(first, third) < _RARELY and min(second, fourth) > _MOSTLY:
+        return "utf-16-le"
+    if max(second, fourth) < _RARELY and min(first, third) > _MOSTLY:
+        return "utf-16-be"
+    if first < _RARELY and min(second, third, fourth) > _MOSTLY:
+        return "utf-32-le"
+    if fourth < _RARELY and min(first, second, third) > _MOSTLY:
+        return "utf-32-be"
+    return None
 
 
 def _chunks(stream: IO[bytes]) -> Iterator[bytes]:

@@ -18,8 +18,13 @@ def quoted(identifier: str) -> str:
 
 
 def literal(text: str | None) -> str:
-    """An SQL text literal, safe whatever characters it has; None is NULL."""
-    return "NULL" if text is None else "'" + text.replace("'", "''") + "'"
+    """An SQL text literal, safe whatever characters it has; None is NULL. A statement ends at a NUL, so that one is
+    put together by its number.
+    """
+    if text is None:
+        return "NULL"
+    pieces = ["'" + piece.replace("'", "''") + "'" for piece in text.split("\0")]
+    return pieces[0] if len(pieces) == 1 else f"({' || chr(0) || '.join(pieces)})"
 
 
 @contextmanager

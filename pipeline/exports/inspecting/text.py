@@ -8,7 +8,7 @@ from charset_normalizer import from_bytes
 
 from pipeline.errors import InspectionRefused
 from pipeline.exports.inspecting.source import Head
-from pipeline.exports.texts import BOMS
+from pipeline.exports.texts import BOMS, wide_encoding
 
 _USUAL = "cp1252"
 # What an export task in Europe may be set to; a wider choice only finds more exotic names for the same bytes.
@@ -58,14 +58,11 @@ def _by_mark(head: Head) -> Decoded | None:
 
 
 def _by_zeros(head: Head) -> Decoded | None:
-    """UTF-16 without a mark: of each pair of bytes, nearly always the same one is zero."""
-    even, odd = head.content[::2], head.content[1::2]
-    for encoding, zeros, others in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
-        if zeros.count(0) > len(zeros) / 2 and others.count(0) < len(others) / 20:
-            return Decoded(
-                _read(head, encoding, "replace"), encoding, "there is no byte order mark, but every other byte is zero"
-            )
-    return None
+    encoding = wide_encoding(head.content)
+    if encoding is None:
+        return None
+    zeros = "every other byte is" if encoding.startswith("utf-16") else "three of four bytes are"
+    return Decoded(_read(head, encoding, "replace"), encoding, f"there is no byte order mark, but {zeros} zero")
 
 
 def _as_utf8(head: Head) -> Decoded | None:
