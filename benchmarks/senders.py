@@ -1,6 +1,9 @@
 """Ways to bring events to Segment, each timed in a process of its own, in a copy of the project.
 
-    python -m benchmarks.senders KIND PORT EVENTS
+    python -m benchmarks.senders KIND PORT EVENTS [SECONDS]
+
+SECONDS is how long an exchange of `ours` may last.
+
 
 - cut: the outbox is cut, in which all messages are made; in a process of its own, whose memory is not the delivery's.
 - ours: it is delivered.
@@ -27,6 +30,7 @@ from requests.adapters import HTTPAdapter
 from benchmarks.processes import Clone
 from pipeline.catalog import EVENTS
 from pipeline.dates import ExportDates
+from pipeline.http import EXCHANGE_SECONDS
 from pipeline.segment.client import GZIP_LEVEL, SegmentClient, body_of
 from pipeline.segment.delivery import deliver
 from pipeline.segment.ledger import Ledger
@@ -89,10 +93,10 @@ def made(_port: int, _events: int) -> dict[str, float]:
     return {"seconds": time.perf_counter() - started}
 
 
-def ours(port: int, _events: int) -> dict[str, float]:
+def ours(port: int, _events: int, exchange_seconds: float = EXCHANGE_SECONDS) -> dict[str, float]:
     """Deliver what was cut."""
     ledger = Ledger(load_settings().ledger)
-    client = SegmentClient(f"http://127.0.0.1:{port}", KEY, CONNECTIONS, Pace(0))
+    client = SegmentClient(f"http://127.0.0.1:{port}", KEY, CONNECTIONS, Pace(0), exchange_seconds=exchange_seconds)
     started = time.perf_counter()
     with Warehouse.of(load_settings()).reading() as connection:
         sent = deliver(connection, ledger, client.send, EVENT, DATES, CONNECTIONS)
@@ -221,5 +225,7 @@ def measure(clone: Clone, kind: str, events: int, answer_seconds: float = 0) -> 
 if __name__ == "__main__":
     if sys.argv[1] == "prepare":
         prepare(int(sys.argv[2]))
+    elif len(sys.argv) > 4:
+        ours(int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
     else:
         json.dump(KINDS[sys.argv[1]](int(sys.argv[2]), int(sys.argv[3])), sys.stdout)

@@ -12,7 +12,7 @@ from pipeline.settings import Settings
 # Where the link to a run leads, unless DAGSTER_UI_URL says otherwise; `pipeline ui` sets that to its own port.
 UI_URL_VARIABLE = "DAGSTER_UI_URL"
 DEFAULT_UI_URL = "http://127.0.0.1:3000"
-_TIMEOUT_SECONDS = 10
+TIMEOUT_SECONDS = 10
 
 
 Outcome = Literal["failed", "has a failed check", "warns"]
@@ -51,7 +51,7 @@ def tell(alert: Alert, settings: Settings, log: Callable[[str], None]) -> bool:
         return False
     with BoundedSession() as session:
         url = settings.alert_webhook.get_secret_value()
-        reply = session.exchange("POST", url, seconds=_TIMEOUT_SECONDS, json=alert.as_json(), host="its host")
+        reply = session.exchange("POST", url, seconds=TIMEOUT_SECONDS, json=alert.as_json(), host="its host")
     match reply:
         case NoReply(reason):
             log(f"ALERT_WEBHOOK could not be reached: {reason}; run {alert.run_id} is not reported there.")

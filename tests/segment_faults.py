@@ -24,6 +24,7 @@ from starlette.types import Receive, Scope, Send
 
 Message = dict[str, Any]
 Predicate = Callable[[int, Sequence[Message]], bool]
+_POURED_AT_ONCE = 1_000_000
 
 
 class HangUp(Response):
@@ -43,6 +44,37 @@ class HangUp(Response):
         # Uvicorn would answer 500 in our place if this returned before it has seen the connection end.
         while (await receive())["type"] != "http.disconnect":
             pass
+
+
+class Pouring(Response):
+    """Bytes without an end, until the other side or the server has had enough of it."""
+
+    def __init__(self, head: bytes, more: bytes, pause: float) -> None:
+        super().__init__()
+        self.head, self.more, self.pause = head, more, pause
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        transport: asyncio.Transport = scope["state"]["transport"]
+        transport.write(self.head)
+        while not transport.is_closing() and not scope["app"].state.stopping.is_set():
+            if transport.get_write_buffer_size() < _POURED_AT_ONCE:
+                transport.write(self.more)
+            await asyncio.sleep(self.pause)
+        transport.close()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+class Announced(Response):
+    """An answer behind an interim one."""
+
+    def __init__(self, interim: bytes, answer: Response) -> None:
+        super().__init__(status_code=answer.status_code)
+        self.interim, self.answer = interim, answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"]["transport"].write(self.interim)
+        await self.answer(scope, receive, send)
 
 
 class Delayed(Response):
@@ -181,6 +213,32 @@ class Garbage(Fault):
         return Response(self.body, 200, media_type="text/html")
 
 
+@dataclass(frozen=True)
+class Endless(Fault):
+    """The events are taken, and the answer has no end: `more` comes again and again, `pause` seconds apart."""
+
+    head: bytes = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{"
+    more: bytes = b" " * 10_000
+    pause: float = 0
+    keeps = True
+
+    def answer(self, regular: Response) -> Response:
+        return Pouring(self.head, self.more, self.pause)
+
+
+@dataclass(frozen=True)
+class EarlyHints(Fault):
+    """The regular answer, behind a 103 (RFC 8297): no fault, for whoever does not take that for the answer."""
+
+    keeps = True
+
+    def answer(self, regular: Response) -> Response:
+        return Announced(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n", regular)
+
+
+BLOCKED = "<!doctype html><title>Bad Request</title><p>Blocked by policy.</p>"
+"""What a proxy answers in Segment's place."""
+
 EVERY_KIND: tuple[Fault, ...] = (
     Answer(500),
     Answer(503),
@@ -191,8 +249,25 @@ EVERY_KIND: tuple[Fault, ...] = (
     CloseAfterReading(),
     CutAnswer(),
     Garbage(),
+    Answer(400, {"Server": "squid"}, BLOCKED),
+    Answer(413, {"Via": "1.1 gateway"}, BLOCKED),
+    Answer(422, body='{"message": "Blocked by policy."}'),
 )
 """What `SegmentServer.fail_randomly` draws from: all of it passes when sent again, none of it takes time."""
+
+
+WITHOUT_END: tuple[Fault, ...] = (
+    Endless(),
+    Endless(b"HTTP/1.1 503 Busy\r\n\r\n", b"x" * 10_000),
+    Endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1_000),
+)
+"""Answers as large as whoever asks will read."""
+
+DRIPS: tuple[Fault, ...] = (
+    Endless(more=b" ", pause=2),
+    Endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n", pause=0.5),
+)
+"""Drips: each holds a connection for as long as the sender's patience lasts."""
 
 
 class Misbehaviour:

@@ -24,7 +24,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tests.segment_faults import CloseBeforeReading, Fault, HangUp, Message, Misbehaviour
+from tests.segment_faults import CloseBeforeReading, Fault, HangUp, Message, Misbehaviour, Pouring
 from tests.segment_rules import MAX_BATCH_EVENTS, Batch, Refusal, discard_code, read_batch, sent_at_code
 from tests.serving import Uvicorn
 
@@ -215,7 +215,7 @@ class SegmentServer(Misbehaviour):
             number=number,
             time=self._clock(),
             path=request.url.path,
-            status=None if isinstance(answer, HangUp) else answer.status_code,
+            status=None if isinstance(answer, HangUp | Pouring) else answer.status_code,
             events=len(batch.messages) if isinstance(batch, Batch) and not self._counting_only else None,
             bytes=len(wire),
             headers={name: request.headers[name] for name in HEADERS_OF_INTEREST if name in request.headers},

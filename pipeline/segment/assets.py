@@ -71,6 +71,10 @@ def outbox(
             mirror_into(connection, ledger, EVERY_DATE)
             mark(connection, "withdrawn_at", now)
     ledger.reach(CUT, modelled)
+    if due.cut.dead:
+        context.log.warning(
+            f"{due.cut.dead:,} events are dead, since Segment would drop them; delivery.events says why"
+        )
     events, seconds = due.cut.events, time.monotonic() - started
     return dg.MaterializeResult(
         metadata={

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pipeline import alerting
 from pipeline.alerting import Alert, tell
 from pipeline.commands.jobs import _why
 from pipeline.failures import fit_to_tell
@@ -25,6 +26,7 @@ from pipeline.run_alerts import failed_runs, warned_runs
 from pipeline.settings import SECRETS, Settings, load_settings
 from tests.automation.daily import TUESDAY, WEDNESDAY, going_on
 from tests.end_to_end.project import Project
+from tests.servers.raw_http import answering
 from tests.serving import Uvicorn
 
 SECRET = "hunter2-secret"
@@ -195,6 +197,22 @@ def test_a_webhook_that_nobody_answers_fails_nothing_and_is_not_named(
     assert not tell(Alert("job", "run", TUESDAY, "failed", [], "broken"), load_settings(), said.append)
     assert said == [
         "ALERT_WEBHOOK could not be reached: no answer from its host: Connection refused; "
+        "run run is not reported there."
+    ]
+
+
+def test_a_webhook_that_never_ends_its_answer_fails_nothing(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def drip(connection: socket.socket, stopped: threading.Event) -> None:
+        while not stopped.wait(0.05):
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    monkeypatch.setattr(alerting, "TIMEOUT_SECONDS", 0.2)
+    logged: list[str] = []
+    with answering(drip) as slow:
+        monkeypatch.setenv("ALERT_WEBHOOK", f"{slow.url}/{SECRET}")
+        assert not tell(Alert("job", "run", TUESDAY, "failed", [], "broken"), load_settings(), logged.append)
+    assert logged == [
+        "ALERT_WEBHOOK could not be reached: no whole answer from its host within 0.2 seconds; "
         "run run is not reported there."
     ]
 

@@ -6,7 +6,7 @@ from pipeline.http_errors import host_of
 from tests import segment_faults as faults
 from tests.segment.batches import assert_all_arrived, five_batches, put_out
 from tests.segment.lake import DATES, id_of, said
-from tests.segment.sending import Sender
+from tests.segment.sending import Sender, client_for
 
 pytestmark = pytest.mark.usefixtures("small_batches")
 
@@ -15,23 +15,25 @@ pytestmark = pytest.mark.usefixtures("small_batches")
 
 @pytest.mark.parametrize("seed", range(3))
 def test_nothing_is_lost_to_failures_of_every_kind(sender: Sender, seed: int) -> None:
-    """500, 503, 504 after all, 429, hung up before and after reading, cut and foreign answers, in any order."""
+    """500, 503, 504 after all, 429, hung up before and after reading; cut, foreign and endless answers."""
     put_out(sender, *five_batches())
-    sender.server.fail_randomly(0.5, seed)
+    sender.server.fail_randomly(0.5, seed, (*faults.EVERY_KIND, *faults.WITHOUT_END, faults.EarlyHints()))
     sent = sender.deliver(connections=3, max_attempts=50)
     assert sent.stopped_by is None
     assert_all_arrived(sender)
     assert sent.attempts == len(sender.server.requests) > 5
+    assert sent.dead == 0
     assert sender.standing() == (75, 0, 0)
 
 
-@pytest.mark.parametrize("fault", faults.EVERY_KIND, ids=repr)
+@pytest.mark.parametrize("fault", [*faults.EVERY_KIND, *faults.WITHOUT_END, *faults.DRIPS], ids=repr)
 def test_after_each_kind_of_failure_the_same_batch_is_sent_with_a_fresh_sent_at(
     sender: Sender, fault: faults.Fault
 ) -> None:
     put_out(sender, said(1), said(2))
     sender.server.misbehave(fault)
-    sender.deliver()
+    impatient = client_for(sender.server.url, sender.time, exchange_seconds=0.5)
+    sender.deliver(send=impatient.send)
     assert_all_arrived(sender)
     assert len(sender.server.requests) == 2
     assert sender.server.sent_ids[-1] == [id_of(1), id_of(2)]

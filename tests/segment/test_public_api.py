@@ -1,16 +1,20 @@
 """Segment's Public API is asked politely, answered completely or not at all, and tells nobody the token."""
 
 import logging
+import socket
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from starlette.responses import JSONResponse, Response
 
+from pipeline.http_errors import host_of
 from pipeline.segment.public_api import Count, Counted, PublicApiClient, Stage, Unanswered
 from pipeline.segment.windows import Granularity, Window
 from tests.public_api_server import FAILED, RECEIVED, Happened, PublicApiServer
 from tests.segment.sending import FakeTime
+from tests.servers.raw_http import answering
 
 TOKEN = "sgp_Tk9x-token-secret"
 TEN = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
@@ -24,8 +28,18 @@ def server(time: FakeTime) -> Iterator[PublicApiServer]:
         yield server
 
 
-def client_of(url: str, time: FakeTime, token: str = TOKEN, source: str = "source-1") -> PublicApiClient:
-    return PublicApiClient(url, token, source, clock=time.now, sleep=time.sleep, page_size=2)
+def client_of(
+    url: str, time: FakeTime, token: str = TOKEN, source: str = "source-1", exchange_seconds: float = 30
+) -> PublicApiClient:
+    return PublicApiClient(
+        url,
+        token,
+        source,
+        clock=time.now,
+        sleep=time.sleep,
+        page_size=2,
+        exchange_seconds=exchange_seconds,
+    )
 
 
 def test_every_page_is_read(server: PublicApiServer, time: FakeTime) -> None:
@@ -90,12 +104,36 @@ def test_each_refusal_names_the_setting(server: PublicApiServer, time: FakeTime)
         JSONResponse({"data": {"dataset": [{"series": [{"time": TEN.isoformat()}]}], "pagination": {}}}),
         Response(status_code=302, headers={"Location": "http://127.0.0.1:1/"}),
         Response(status_code=422),
+        Response("[" * 50_000),
+        Response('{"data": {"dataset": [' + " " * 9_000_000 + '], "pagination": {}}}'),
+        Response('{"data": {"dataset": [{"series": [{"time": "2026-03-02", "count": 1e999}]}], "pagination": {}}}'),
     ],
 )
 def test_an_answer_that_is_none_is_no_number(server: PublicApiServer, time: FakeTime, answer: Response) -> None:
     server.answer_next(answer)
     assert isinstance(client_of(server.url, time).count(Stage.RECEIVED, WINDOW), Unanswered)
     assert len(server.statuses) == 1
+
+
+@pytest.mark.parametrize("wait", ["NaN", "-1", "1e999", '"soon"', "null"])
+def test_a_wait_that_makes_no_sense_is_an_ordinary_one(server: PublicApiServer, time: FakeTime, wait: str) -> None:
+    server.answer_next(Response('{"errors": [{"data": {"msBeforeNext": ' + wait + "}}]}", 429))
+    assert client_of(server.url, time).count(Stage.RECEIVED, WINDOW) == Counted(())
+    assert 0 < sum(time.slept) <= 300
+
+
+def test_an_answer_that_drips_is_none(time: FakeTime) -> None:
+    def drip(connection: socket.socket, stopped: threading.Event) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        while not stopped.wait(0.05):
+            connection.sendall(b" ")
+
+    with answering(drip) as slow:
+        answer = client_of(slow.url, time, exchange_seconds=0.2).count(Stage.RECEIVED, WINDOW)
+    assert answer == Unanswered(
+        f"no whole answer from {host_of(slow.url)} within 0.2 seconds. Check SEGMENT_PUBLIC_API and the network."
+    )
+    assert slow.connections == 4
 
 
 def test_a_cursor_that_leads_in_circles_comes_to_an_end(server: PublicApiServer, time: FakeTime) -> None:
