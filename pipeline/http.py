@@ -34,7 +34,7 @@ from urllib3.poolmanager import PoolManager, ProxyManager
 from urllib3.util.connection import allowed_gai_family
 
 from pipeline.http_errors import AnswerTooLong, DeadlinePassed, NoReply, host_of, not_possible, why_no_reply
-from pipeline.settings import is_loopback
+from pipeline.settings_checks import is_loopback
 
 # For one address of a host, TLS included.
 CONNECT_SECONDS = 10

@@ -4,11 +4,9 @@ Every fault is told at once, in one line, by the name of its setting; a secret i
 """
 
 import difflib
-import ipaddress
 import math
 import os
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +14,7 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -24,6 +22,7 @@ from sqlalchemy.exc import ArgumentError
 from pipeline.catalog import EVENTS
 from pipeline.errors import SettingsError
 from pipeline.naming import snake_case
+from pipeline.settings_checks import check_key, check_namespace, check_url, clean, fault, of_the_region
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 # The made-up exports that the project ships.
@@ -42,54 +41,6 @@ PUBLIC_API_DOMAINS = {"us": ("api.segmentapis.com",), "eu": ("eu1.api.segmentapi
 RESERVED_SCHEMAS = {"raw", "staging", "delivery", "main", "temp", "system", "information_schema", "pg_catalog"}
 # Variables that others read: credentials of the places where files lie.
 _HANDED_ON = ("AWS_", "AZURE_")
-
-
-def fault(text: str) -> PydanticCustomError:
-    """A validation error whose text is shown as it stands."""
-    return PydanticCustomError("fault", "{text}", {"text": text})
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address can only be this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _check_url(value: str, example: str) -> str:
-    """The host of a URL that nobody on the way can read along with."""
-    try:
-        url = urlsplit(value)
-        host, _port = url.hostname or "", url.port
-    except ValueError:
-        raise fault(f"is no URL; it looks like {example}") from None
-    if url.scheme not in ("http", "https") or not host:
-        raise fault(f"is no URL; it looks like {example}")
-    if url.scheme != "https" and not is_loopback(host):
-        raise fault("must start with https:// (http is allowed for this machine alone)")
-    return host
-
-
-def _of_the_region(
-    value: str,
-    info: ValidationInfo,
-    defaults: Mapping[str, str],
-    domains_of: Mapping[str, Sequence[str]],
-    example: str,
-    lost: str,
-) -> str:
-    """A base URL of Segment's, by default that of the region; one that contradicts the region is refused."""
-    region: str | None = info.data.get("segment_region")
-    if region is None:  # its own fault is told already
-        return value
-    if not value:
-        return defaults[region]
-    host = _check_url(value, example)
-    for other, domains in domains_of.items():
-        if host in domains and other != region:
-            raise fault(f"is Segment's endpoint for {other!r}, but SEGMENT_REGION is {region!r}: {lost}")
-    return value.rstrip("/")
 
 
 class Settings(BaseSettings):
@@ -123,6 +74,11 @@ class Settings(BaseSettings):
     keep_snapshots_days: int = 30
     alert_webhook: SecretStr | None = Field(default=None, repr=False)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _without_what_no_setting_has(cls, value: object, info: ValidationInfo) -> object:
+        return clean(value, info)
+
     @field_validator("selligent_exports")
     @classmethod
     def _exports_place(cls, value: str) -> str:
@@ -154,20 +110,19 @@ class Settings(BaseSettings):
     @classmethod
     def _endpoint_of_the_region(cls, value: str, info: ValidationInfo) -> str:
         lost = "its events would be accepted and never seen"
-        return _of_the_region(value, info, ENDPOINTS, SEGMENT_DOMAINS, "https://events.example.com", lost)
+        return of_the_region(value, info, ENDPOINTS, SEGMENT_DOMAINS, "https://events.example.com", lost)
 
     @field_validator("segment_public_api")
     @classmethod
     def _public_api_of_the_region(cls, value: str, info: ValidationInfo) -> str:
         lost = "it knows nothing of the source"
-        return _of_the_region(value, info, PUBLIC_APIS, PUBLIC_API_DOMAINS, PUBLIC_APIS["us"], lost)
+        return of_the_region(value, info, PUBLIC_APIS, PUBLIC_API_DOMAINS, PUBLIC_APIS["us"], lost)
 
-    @field_validator("segment_public_api_token")
+    @field_validator("segment_write_key", "segment_public_api_token")
     @classmethod
-    def _token_of_a_header(cls, value: SecretStr | None) -> SecretStr | None:
-        token = value.get_secret_value() if value else ""
-        if not token.isascii() or not token.isprintable() or " " in token:
-            raise fault("has a character that no token has; copy it again")
+    def _key_of_a_header(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if value is not None:
+            check_key(value.get_secret_value(), "key" if info.field_name == "segment_write_key" else "token")
         return value
 
     @field_validator("segment_source_id")
@@ -212,9 +167,8 @@ class Settings(BaseSettings):
     @field_validator("message_id_namespace")
     @classmethod
     def _namespace_or_source(cls, value: str, info: ValidationInfo) -> str:
-        # systemd and docker take a comment behind a value for a part of it, and ids are made of this one for ever.
-        if re.search(r"\s#", value):
-            raise fault(f"{value!r} has a comment in it, which has to stand on a line of its own")
+        if value:
+            check_namespace(value)
         return value or str(info.data.get("segment_source_name", ""))
 
     @field_validator("warehouse")
@@ -256,7 +210,7 @@ class Settings(BaseSettings):
     @classmethod
     def _webhook_url(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            _check_url(value.get_secret_value(), "https://hooks.example.com/…")
+            check_url(value.get_secret_value(), "https://hooks.example.com/…")
         return value
 
     @cached_property
@@ -289,8 +243,12 @@ SECRETS = tuple(name for name, field in Settings.model_fields.items() if not fie
 
 
 def hand_on_credentials() -> None:
-    """Put what `.env` says of S3 and Azure into the environment, for those who read it there."""
-    for name, value in dotenv_values(_env_file()).items():
+    """Put what `.env` says of S3 and Azure into the environment, for those who read it there.
+
+    Raises:
+        SettingsError: the file can't be read.
+    """
+    for name, value in _of_env_file().items():
         if name.startswith(_HANDED_ON) and value:
             os.environ.setdefault(name, value)
 
@@ -302,7 +260,7 @@ def load_settings() -> Settings:
         SettingsError: naming every setting that is wrong, in one line.
     """
     hand_on_credentials()
-    faults = _misspelled()
+    faults = [*_folders_not_utf8(), *_misspelled()]
     try:
         settings = Settings()
     except ValidationError as error:
@@ -316,15 +274,31 @@ def load_settings() -> Settings:
 def _misspelled() -> list[str]:
     """Names that are nearly a setting's: such a setting would silently not count."""
     known = {name.upper() for name in Settings.model_fields}
-    given = {name.upper() for name in (*os.environ, *dotenv_values(_env_file()))} - known
+    given = {name.upper() for name in (*os.environ, *_of_env_file())} - known
     near = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.85) for name in sorted(given)}
     return [f"{name}: is no setting; did you mean {matches[0]}?" for name, matches in near.items() if matches]
 
 
-def _env_file() -> Path:
+def _folders_not_utf8() -> list[str]:
+    """Folders that no setting names; what lies below them could be named to neither DuckDB nor dbt."""
+    folders = {"The project's folder": str(PROJECT_ROOT)}
+    folders |= {name: os.environ[name] for name in ("PIPELINE_DATA_DIR", "DAGSTER_HOME") if name in os.environ}
+    return [
+        f"{name}: {os.fsencode(path)!r} is a path that is not UTF-8; rename or move the folder"
+        for name, path in folders.items()
+        if not path.isascii() and path.encode("utf-8", "replace") != os.fsencode(path)
+    ]
+
+
+def _of_env_file() -> Mapping[str, str | None]:
     path = Settings.model_config["env_file"]
     assert isinstance(path, Path)  # there is one file
-    return path
+    try:
+        return dotenv_values(path)
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path.name}: is not UTF-8 (byte {error.start + 1}); save it as UTF-8") from None
+    except OSError as error:
+        raise SettingsError(f"{path.name}: can't be read ({error.strerror})") from None
 
 
 def _sentence(detail: ErrorDetails) -> str:

@@ -65,12 +65,95 @@ def test_a_source_name_that_makes_no_schema_is_refused(environment: Environment,
     assert environment.refusal(SEGMENT_SOURCE_NAME=name) == f"SEGMENT_SOURCE_NAME: {rest}"
 
 
-def test_a_comment_does_not_become_part_of_every_id(environment: Environment) -> None:
-    """As systemd and docker hand it on, which know no comments behind a value."""
-    assert environment.refusal(MESSAGE_ID_NAMESPACE="acme.example # ours") == (
-        "MESSAGE_ID_NAMESPACE: 'acme.example # ours' has a comment in it, which has to stand on a line of its own"
+@pytest.mark.parametrize(
+    ("value", "rest"),
+    [
+        ("acme.example # ours", "has a comment in it, which has to stand on a line of its own; # is in no namespace"),
+        ("acme.example# ours", "has a comment in it, which has to stand on a line of its own; # is in no namespace"),
+        ("acme#1", "has a comment in it, which has to stand on a line of its own; # is in no namespace"),
+        ('"acme.example"', "has quotes around it"),
+        (" acme.example", "has blanks around it or invisible characters in it"),
+        ("acme\u200b.example", "has blanks around it or invisible characters in it"),
+    ],
+)
+def test_what_a_file_adds_to_a_value_does_not_become_part_of_every_id(
+    environment: Environment, value: str, rest: str
+) -> None:
+    """As systemd and docker hand it on, which know neither quotes nor comments behind a value."""
+    assert environment.refusal(MESSAGE_ID_NAMESPACE=value) == f"MESSAGE_ID_NAMESPACE: {value!r} {rest}"
+
+
+JINJA = ['{{ env_var("HOME") }}', "{% raw %}", "shop {# 1 #}"]
+TEXTS = [
+    "SELLIGENT_EXPORTS",
+    "SELLIGENT_LAYOUTS",
+    "SELLIGENT_SUPPRESSED",
+    "SEGMENT_SOURCE_NAME",
+    "SEGMENT_WRITE_KEY",
+    "SEGMENT_REGION",
+    "SEGMENT_ENDPOINT",
+    "SEGMENT_INTEGRATIONS",
+    "SEGMENT_PUBLIC_API",
+    "SEGMENT_PUBLIC_API_TOKEN",
+    "MESSAGE_ID_NAMESPACE",
+    "WAREHOUSE",
+    "WAREHOUSE_FILES",
+    "LEDGER",
+    "ALERT_WEBHOOK",
+]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_no_setting_is_a_template_of_dbt(environment: Environment, name: str) -> None:
+    for value in JINJA:
+        brackets = next(each for each in ("{{", "{%", "{#") if each in value)
+        refusal = environment.refusal(**{name: value})
+        assert refusal == f"{name}: has {brackets} in it, which dbt would take for a template"
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("character", ["\t", "\n", "\x1b", "\x7f", "\x85", "\u2028"])
+def test_no_setting_has_a_control_character(environment: Environment, name: str, character: str) -> None:
+    refusal = environment.refusal(**{name: f"two{character}parts"})
+    assert refusal == f"{name}: has a control character in it, such as a line break or a tab"
+
+
+@pytest.mark.parametrize("name", ["SELLIGENT_EXPORTS", "SELLIGENT_LAYOUTS", "WAREHOUSE", "WAREHOUSE_FILES", "LEDGER"])
+def test_a_path_that_is_not_utf8_is_called_a_path(environment: Environment, name: str) -> None:
+    refusal = environment.refusal(**{name: "/srv/caf\udce9/exports"})
+    assert refusal == f"{name}: is a path that is not UTF-8; rename its folder or file"
+
+
+def test_folders_that_no_setting_names_are_utf8_too(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", "/srv/caf\udce9")
+    assert environment.refusal() == (
+        "DAGSTER_HOME: b'/srv/caf\\xe9' is a path that is not UTF-8; rename or move the folder"
     )
-    assert environment.load(MESSAGE_ID_NAMESPACE="acme#1").message_id_namespace == "acme#1"
+    monkeypatch.setenv("DAGSTER_HOME", "/srv/café")
+    environment.load()
+
+
+def test_an_env_file_that_cannot_be_read_is_named(environment: Environment) -> None:
+    environment.env_file.write_bytes(b"SEGMENT_SOURCE_NAME=Caf\xe9\n")
+    assert environment.refusal() == ".env: is not UTF-8 (byte 24); save it as UTF-8"
+
+
+def test_the_last_line_break_of_a_file_is_no_part_of_a_setting(environment: Environment) -> None:
+    found = environment.load(SEGMENT_WRITE_KEY="abc\n", SEGMENT_SOURCE_NAME="My Shop\r\n")
+    assert found.segment_write_key is not None
+    assert found.segment_write_key.get_secret_value() == "abc"
+    assert found.segment_source_name == "My Shop"
+    assert environment.refusal(SEGMENT_WRITE_KEY="\n") == "SEGMENT_WRITE_KEY: is empty but for a line break"
+
+
+@pytest.mark.parametrize(
+    "key", ["ab cd", " abc", "abc\u200b", "\ufeffabc", "abc\u00a0", "ключ", "clé", '"abc"', "'abc'", "abc:"]
+)
+def test_a_write_key_that_was_not_copied_well_is_refused(environment: Environment, key: str) -> None:
+    """Segment answers 200 to any key, and the events are gone."""
+    assert environment.refusal(SEGMENT_WRITE_KEY=key) == (
+        "SEGMENT_WRITE_KEY: has a character that no key has; copy it again"
+    )
 
 
 def test_ids_are_of_the_namespace_and_else_of_the_source(environment: Environment) -> None:

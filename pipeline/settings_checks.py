@@ -1,0 +1,122 @@
+"""What a value of a setting must be like, whichever setting it is of.
+
+Settings reach places that give some characters a meaning of their own: dbt renders Jinja in its variables, headers of
+HTTP end at a line break, and what stands behind a value in a file may become a part of it.
+"""
+
+import ipaddress
+import re
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
+
+from pydantic import ValidationInfo
+from pydantic_core import PydanticCustomError
+
+# Settings that name a place; of these a name that is not UTF-8 comes from a file system that has such names.
+PATHS = ("selligent_exports", "selligent_layouts", "selligent_suppressed", "warehouse", "warehouse_files", "ledger")
+# What Jinja takes for its own.
+_JINJA = re.compile(r"{[{%#]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# Visible ASCII, without what separates the key from the password in the header, and what a key is quoted with.
+_KEY = re.compile(r"[!-~]+")
+
+
+def fault(text: str) -> PydanticCustomError:
+    """A validation error whose text is shown as it stands."""
+    return PydanticCustomError("fault", "{text}", {"text": text})
+
+
+def clean(value: object, info: ValidationInfo) -> object:
+    """A value as it was given, without the line break that a file of one line ends in.
+
+    Raises:
+        PydanticCustomError: the value has characters that no setting has.
+    """
+    if not isinstance(value, str):
+        return value
+    text = value.rstrip("\r\n")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        if info.field_name in PATHS:
+            raise fault("is a path that is not UTF-8; rename its folder or file") from None
+        raise fault("is not UTF-8") from None
+    if not text and value:
+        raise fault("is empty but for a line break")
+    if _CONTROL.search(text):
+        raise fault("has a control character in it, such as a line break or a tab")
+    if found := _JINJA.search(text):
+        raise fault(f"has {found[0]} in it, which dbt would take for a template")
+    return text
+
+
+def check_key(value: str, noun: str) -> None:
+    """Refuse what was not copied whole, or with more than the key; Segment itself answers 200 to any key.
+
+    Raises:
+        PydanticCustomError: the key has a character that no key has.
+    """
+    if not _KEY.fullmatch(value) or set(value) & set("\"':"):
+        raise fault(f"has a character that no {noun} has; copy it again")
+
+
+def check_namespace(value: str) -> None:
+    """Refuse what is hardly meant to be a part of every id for ever.
+
+    Raises:
+        PydanticCustomError: the value has a comment, quotes, or blanks or invisible characters that do not show.
+    """
+    # systemd and docker take a comment behind a value, and quotes around it, for a part of the value.
+    if "#" in value:
+        raise fault(f"{value!r} has a comment in it, which has to stand on a line of its own; # is in no namespace")
+    if value[:1] in "\"'" or value[-1:] in "\"'":
+        raise fault(f"{value!r} has quotes around it")
+    if value != value.strip() or not value.isprintable():
+        raise fault(f"{value!r} has blanks around it or invisible characters in it")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only be this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def check_url(value: str, example: str) -> str:
+    """The host of a URL that nobody on the way can read along with."""
+    try:
+        url = urlsplit(value)
+        host, _port = url.hostname or "", url.port
+    except ValueError:
+        raise fault(f"is no URL; it looks like {example}") from None
+    if url.scheme not in ("http", "https") or not host:
+        raise fault(f"is no URL; it looks like {example}")
+    if url.scheme != "https" and not is_loopback(host):
+        raise fault("must start with https:// (http is allowed for this machine alone)")
+    return host
+
+
+def of_the_region(
+    value: str,
+    info: ValidationInfo,
+    defaults: Mapping[str, str],
+    domains_of: Mapping[str, Sequence[str]],
+    example: str,
+    lost: str,
+) -> str:
+    """A base URL of Segment's, by default that of the region.
+
+    Raises:
+        PydanticCustomError: it is no URL, or contradicts the region.
+    """
+    region: str | None = info.data.get("segment_region")
+    if region is None:  # its own fault is told already
+        return value
+    if not value:
+        return defaults[region]
+    host = check_url(value, example)
+    for other, domains in domains_of.items():
+        if host in domains and other != region:
+            raise fault(f"is Segment's endpoint for {other!r}, but SEGMENT_REGION is {region!r}: {lost}")
+    return value.rstrip("/")
