@@ -89,6 +89,7 @@ class BoundedSession(requests.Session):
         self.mount("https://", adapter)
         self.mount("http://", adapter)
         self.headers["Accept-Encoding"] = "identity"
+        self._environment: dict[str, Any] = {}
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def exchange(
@@ -110,7 +111,7 @@ class BoundedSession(requests.Session):
         host = host or host_of(url)
         try:
             request = self.prepare_request(requests.Request(method, url, params=params, data=data, json=json))
-            settings = self.merge_environment_settings(request.url, {}, True, None, None)
+            settings = self._settings_of(request.url or "")
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             return not_possible(error, host)
         limits = _Limits(time.monotonic() + seconds, most)
@@ -124,12 +125,16 @@ class BoundedSession(requests.Session):
         finally:
             _LIMITS.reset(token)
 
-    def merge_environment_settings(self, url: Any, proxies: Any, *others: Any) -> Any:
-        """The proxies and certificates of the environment."""
-        settings = super().merge_environment_settings(url, proxies, *others)
-        if is_loopback(urlsplit(url).hostname or ""):
-            settings["proxies"] = {}
-        return settings
+    def _settings_of(self, url: str) -> Any:
+        """The proxies and certificates of the environment, which is read once for each host."""
+        parts = urlsplit(url)
+        server = f"{parts.scheme}://{parts.netloc}"
+        if server not in self._environment:
+            settings = self.merge_environment_settings(url, {}, True, None, None)
+            if is_loopback(parts.hostname or ""):
+                settings["proxies"] = {}
+            self._environment[server] = settings
+        return self._environment[server]
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """None: `requests` would read the whole answer, and an address out of it, to follow it later."""
