@@ -1,9 +1,13 @@
 """NDJSON as a relation: one JSON object a line; its keys are columns, and match without regard to case."""
 
-import json
+import re
 from collections import defaultdict
-from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
 
+import duckdb
+
+from pipeline.errors import FileRefused
 from pipeline.exports.layouts import Layout
 from pipeline.exports.reading import Source, exactly, reading_options, restoring, used_columns
 from pipeline.exports.texts import Text
@@ -11,51 +15,120 @@ from pipeline.warehouse import literal
 
 # A character that JSON text can't hold, so that a line stays one column.
 _NO_DELIMITER = "\x01"
-_KEY_SAMPLE_LINES = 1000
-_KEY_SAMPLE_BYTES = 1 << 20
+
+NO_OBJECT = "the line is no JSON object"
+NOT_A_NUMBER = "the line has NaN or Infinity, which are no JSON; null would be right"
+REPEATED_KEY = "a key stands in the line's object more than once (in another case, too, where the layout uses it)"
+
+_NOT_NDJSON = (
+    "one JSON object a line is needed, without commas or brackets around them: jq -c '.[]' makes that of an array, "
+    "jq -c . of objects over several lines"
+)
+# DuckDB reads these words as numbers, in any case. To look for each of them is quicker than a pattern.
+_WORDS = ["".join(letters) for word in ("nan", "inf") for letters in product(*zip(word, word.upper(), strict=True))]
+# A line that begins an array of objects, an object of which nothing follows, or one that holds such an array.
+_OPENS = re.compile(r"\[\s*(\{.*)?|\{(.*[\[{])?", re.DOTALL)
+_STRINGS = r'"(?:[^"\\]|\\.)*"'
+_HAS_WORD = (
+    f"({' OR '.join(f'contains(line, {literal(word)})' for word in _WORDS)}) "
+    f"AND regexp_matches(regexp_replace(line, {literal(_STRINGS)}, '', 'g'), '(?i)nan|inf')"
+)
 
 
-def ndjson_source(text: Text, layout: Layout, *, mended: bool) -> Source:
-    """A text of one JSON object a line. Keys match without regard to case, as a header's names do."""
+def ndjson_scan(text: Text, layout: Layout, *, mended: bool) -> Source:
+    """The lines of a text, and whether each is an object; `with_keys` adds its columns."""
+    line = "line"
     scan = (
         f"read_csv({exactly(text.path)}, auto_detect = false, columns = {{line: 'VARCHAR'}}, "
         f"delim = {literal(_NO_DELIMITER)}, quote = '', escape = '', header = false, {reading_options(text)})"
     )
     if restored := restoring(layout, mended=mended):
-        scan = f"(SELECT {restored('line')} AS line FROM {scan})"
-    document = "CASE WHEN json_valid(line) AND json_type(line) = 'OBJECT' THEN CAST(line AS JSON) END"
-    nulls = ", ".join(literal(value) for value in layout.null_values)
-
-    def value(spellings: Sequence[str]) -> str:
-        pointers = (literal("/" + key.replace("~", "~0").replace("/", "~1")) for key in spellings)
-        extracted = f"coalesce({', '.join(f'document ->> {pointer}' for pointer in pointers)}, NULL)"
-        return f"CASE WHEN {extracted} IN ({nulls}) THEN NULL ELSE {extracted} END" if nulls else extracted
-
-    spelled = _spelled_keys(text)
-    keys = {column: sorted(spelled.get(column.lower(), {column})) for column in used_columns(layout)}
-    removal = f"json_object({', '.join(f'{literal(key)}, NULL' for spellings in keys.values() for key in spellings)})"
-    rest = f"json_merge_patch(document, {removal})"
+        line = f"{restored(line)} AS line"
+    is_object = "CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END AS is_object"
     return Source(
-        scan=scan,
-        derived=f", {document} AS document",
-        columns={column: value(spellings) for column, spellings in keys.items()},
-        extra=f"CASE WHEN document IS NULL THEN to_json(line) WHEN {rest} = '{{}}' THEN NULL ELSE {rest} END",
+        scan=f"(SELECT *, {is_object} FROM (SELECT {line} FROM {scan}))",
+        columns={},
+        extra="NULL",
         text="line",
         first_row_line=1,
-        fault="CASE WHEN document IS NULL THEN 'the line is no JSON object' END",
     )
 
 
-def _spelled_keys(text: Text) -> dict[str, set[str]]:
-    """How the text spells its keys, by their lower case; its first lines tell."""
+def check_lines(connection: duckdb.DuckDBPyConnection, rows: str, unread: int) -> None:
+    """Make sure that the rows, as `parse` gives them, and `unread` lines beside them, can be NDJSON.
+
+    Raises:
+        FileRefused: no line is an object, or the first one opens what further lines close.
+    """
+    found = connection.execute(
+        "SELECT count(*) FILTER (is_object), arg_min(trim(line, chr(9) || ' '), row_number) "
+        f"FROM {rows} WHERE line IS NOT NULL"
+    ).fetchone()
+    assert found is not None  # an aggregate always has its row
+    objects, first = found
+    if objects == 0 and (unread or first is not None):
+        raise FileRefused(f"none of its lines is a JSON object; {_NOT_NDJSON}")
+    if first is None:
+        return
+    is_valid = connection.execute("SELECT json_valid(?)", [first]).fetchall()[0][0]
+    if _OPENS.fullmatch(first) and not is_valid:
+        raise FileRefused(f"line 1 opens a JSON document that goes on in further lines; {_NOT_NDJSON}")
+
+
+def with_keys(connection: duckdb.DuckDBPyConnection, rows: str, source: Source, layout: Layout) -> tuple[str, Source]:
+    """The rows with their `document`, and the source with its columns: a column is a key in all its spellings, of all
+    lines. Of a row whose object is ambiguous or no JSON, nothing is a column; all of it stays in `extra`.
+    """
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE json_shapes AS "
+        f"SELECT DISTINCT CASE WHEN is_object THEN json_keys(line) END AS keys FROM {rows}"
+    )
+    used = used_columns(layout)
+    spelled = _spelled_keys(connection, used)
+    lowered = ", ".join(f"lower({literal(column)})" for column in used)
+
+    def repeats(keys: str) -> str:
+        """SQL for whether some key stands there twice; of those that are used, in any case."""
+        compared = f"list_transform({keys}, lambda k: CASE WHEN lower(k) IN ({lowered}) THEN lower(k) ELSE k END)"
+        return f"len({keys}) <> len(list_distinct({compared}))"
+
+    repeated = connection.execute(f"SELECT 1 FROM temp.json_shapes WHERE {repeats('keys')} LIMIT 1").fetchone()
+    fault = f"WHEN {_HAS_WORD} THEN {literal(NOT_A_NUMBER)}"
+    if repeated is not None:
+        fault += f" WHEN {repeats('json_keys(line)')} THEN {literal(REPEATED_KEY)}"
+    pointers = [(column, key) for column in used for key in sorted(spelled[column]) or [column]]
+    paths = ", ".join(literal("/" + key.replace("~", "~0").replace("/", "~1")) for _, key in pointers)
+    read = (
+        f"(SELECT *, json_extract_string(document, [{paths}]) AS found FROM (SELECT *, "
+        "CASE WHEN json_fault IS NULL THEN CAST(line AS JSON) END AS document FROM (SELECT *, "
+        f"CASE WHEN NOT is_object THEN {literal(NO_OBJECT)} {fault} END AS json_fault FROM {rows})))"
+    )
+    places: dict[str, list[str]] = defaultdict(list)
+    for place, (column, _) in enumerate(pointers, start=1):
+        places[column].append(f"found[{place}]")
+    removal = f"json_object({', '.join(f'{literal(key)}, NULL' for _, key in pointers)})"
+    rest = f"json_merge_patch(document, {removal})"
+    return read, replace(
+        source,
+        columns={column: _value(f"coalesce({', '.join(found)}, NULL)", layout) for column, found in places.items()},
+        extra=f"CASE WHEN document IS NULL THEN to_json(line) WHEN {rest} = '{{}}' THEN NULL ELSE {rest} END",
+        fault="json_fault",
+    )
+
+
+def _value(extracted: str, layout: Layout) -> str:
+    nulls = ", ".join(literal(value) for value in layout.null_values)
+    return f"CASE WHEN {extracted} IN ({nulls}) THEN NULL ELSE {extracted} END" if nulls else extracted
+
+
+def _spelled_keys(connection: duckdb.DuckDBPyConnection, used: list[str]) -> dict[str, set[str]]:
+    """How the lines spell the keys that a layout uses; of all other keys, of which there can be any number, none."""
+    wanted = ", ".join(f"({literal(column)})" for column in used)
+    found = connection.execute(
+        "SELECT DISTINCT wanted.name, key FROM (SELECT unnest(keys) AS key FROM temp.json_shapes) "
+        f"JOIN (VALUES {wanted}) AS wanted(name) ON lower(key) = lower(wanted.name)"
+    ).fetchall()
     spelled: dict[str, set[str]] = defaultdict(set)
-    with text.path.open("r", encoding="utf-8-sig", errors="replace") as file:
-        lines = [file.readline(_KEY_SAMPLE_BYTES) for _ in range(_KEY_SAMPLE_LINES)]
-    for line in lines:
-        try:
-            document = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        for key in document if isinstance(document, dict) else ():
-            spelled[key.lower()].add(key)
+    for column, key in found:
+        spelled[column].add(key)
     return spelled

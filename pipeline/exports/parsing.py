@@ -1,7 +1,7 @@
 """From the texts of a file to rows with numbers and lines; what is no row is put aside with its line."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -9,7 +9,7 @@ import duckdb
 from pipeline.errors import FileRefused
 from pipeline.exports.layouts import Layout
 from pipeline.exports.mending import OPEN_QUOTE, TOO_LONG, Notes, mend
-from pipeline.exports.ndjson import ndjson_source
+from pipeline.exports.ndjson import check_lines, ndjson_scan, with_keys
 from pipeline.exports.reading import REJECTS_SCANS, REJECTS_TABLE, Source, csv_source, parse
 from pipeline.exports.texts import Text
 from pipeline.masking import on_one_line
@@ -59,7 +59,12 @@ class FileParser:
             duckdb.Error: the machine failed.
         """
         try:
-            return self._parse_or_mend()
+            parsed = self._parse_or_mend()
+            if parsed is not None and self._layout.format == "ndjson":
+                check_lines(self._connection, parsed.rows, parsed.unread)
+                rows, source = with_keys(self._connection, parsed.rows, parsed.source, self._layout)
+                return replace(parsed, rows=rows, source=source)
+            return parsed
         except _OF_THE_TEXT as error:
             raise FileRefused(f"can't be read as {self._layout.format}: {first_line(error)}") from None
 
@@ -92,7 +97,7 @@ class FileParser:
         if self._layout.format == "csv":
             source = csv_source(text, self._layout, mended=self._mended)
         else:
-            source = ndjson_source(text, self._layout, mended=self._mended)
+            source = ndjson_scan(text, self._layout, mended=self._mended)
         if source is None:
             return None
         rows = parse(self._connection, source, self._folder / "rows.parquet")

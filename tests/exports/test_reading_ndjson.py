@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.exports.ndjson import NOT_A_NUMBER, REPEATED_KEY
 from tests.exports.desk import AT, Reader
 
 JSON_COLUMNS = {"who": "user_id", "mail": "email", "about": "email_subject", "when": "timestamp"}
@@ -173,3 +174,104 @@ def test_keys_that_break_loaders_break_nothing_here(read: Reader) -> None:
     reading = read(json.dumps({"who": "C-1", "when": "2024-06-11T09:15:10"} | further) + "\n", **NDJSON)
     assert reading.counts == ("loaded", 1, 0, 0)
     assert json.loads(reading.rows[0]["extra"]) == further
+
+
+# Keys of a whole file
+
+
+def test_keys_in_another_case_are_found_wherever_they_first_stand(read: Reader) -> None:
+    """A person, a date-time and an id among them: rows were rejected, or their events had other ids."""
+    usual = "".join(f'{{"who": "C-{number}", "when": "2024-06-11T09:15:10"}}\n' for number in range(5_000))
+    reading = read(
+        usual
+        + '{"who": "C-1", "ABOUT": "Late", "when": "2024-06-11T09:15:10"}\n'
+        + '{"Who": "C-2", "About": "Later", "WHEN": "2024-06-11T09:15:10"}\n'
+        + r'{"\u0057HO": "C-3", "about": "Escaped", "when": "2024-06-11T09:15:10"}',
+        **NDJSON,
+    )
+    assert reading.counts == ("loaded", 5_003, 0, 0)
+    assert reading.all("user_id", "email_subject", "extra")[5_000:] == [
+        ("C-1", "Late", None),
+        ("C-2", "Later", None),
+        ("C-3", "Escaped", None),
+    ]
+
+
+def test_keys_that_no_row_shares_with_another_are_kept(read: Reader) -> None:
+    lines = "".join(f'{{"who": "C-1", "key {n}": {n}, "when": "2024-06-11T09:15:10"}}\n' for n in range(3_000))
+    reading = read(lines, **NDJSON)
+    assert [json.loads(extra) for extra in reading.all("extra")] == [{f"key {n}": n} for n in range(3_000)]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        '"who": "A", "who": "B"',
+        '"who": "C", "Who": "D"',
+        '"who": null, "WHO": "E"',
+        r'"who": "A", "\u0077ho": "B"',
+        '"who": "A", "score": 1, "score": 2',
+    ],
+)
+def test_an_object_in_which_a_key_is_repeated_is_put_aside(read: Reader, keys: str) -> None:
+    """Which of the values counts, no rule says (RFC 8259, 4); readers take the first or the last."""
+    line = f'{{{keys}, "when": "2024-06-11T09:15:10"}}'
+    reading = read(JSON_ROW + line + "\n", **NDJSON)
+    assert reading.counts == ("loaded", 2, 0, 1)
+    assert reading.rejected == [(2, REPEATED_KEY, line)]
+    assert reading.accepted("user_id") == ["C-1"]
+
+
+def test_keys_that_the_layout_does_not_use_may_differ_by_case(read: Reader) -> None:
+    further = {"note": 1, "NOTE": 2, "inner": {"who": 3}}
+    reading = read(json.dumps({"who": "C-1", "when": "2024-06-11T09:15:10"} | further), **NDJSON)
+    assert json.loads(reading.all("extra")[0]) == further
+
+
+@pytest.mark.parametrize("word", ["NaN", "nan", "-Infinity", "Infinity", "-inf", "nAn"])
+@pytest.mark.parametrize(
+    "line", ['{{"who": {}, "when": "2024-06-11T09:15:10"}}', '{{"who":"C-1","when":"2024-06-11T09:15:10","x":[1,{}]}}']
+)
+def test_what_is_no_number_is_no_json(read: Reader, word: str, line: str) -> None:
+    reading = read(JSON_ROW + line.format(word), **NDJSON)
+    assert reading.rejected == [(2, NOT_A_NUMBER, line.format(word))]
+
+
+def test_words_that_look_like_no_number_may_stand_in_texts(read: Reader) -> None:
+    about = r"Info: \"NaN\", -inf, Nancy \\"
+    line = f'{{"who": "NaN", "about": "{about}", "nan": {{"inf": 1.5e3}}, "when": "2024-06-11T09:15:10"}}'
+    reading = read(line, **NDJSON)
+    assert reading.accepted("user_id", "email_subject") == [("NaN", json.loads(f'"{about}"'))]
+    assert json.loads(reading.rows[0]["extra"]) == {"nan": {"inf": 1500.0}}
+
+
+ARRAY = [{"who": "C-1", "when": "2024-06-11T09:15:10"}, {"who": "C-2", "when": "2024-06-11T09:15:10"}]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps(ARRAY),
+        json.dumps(ARRAY, indent=2),
+        json.dumps(ARRAY[0], indent=2) + "\n" + json.dumps(ARRAY[1], indent=2),
+        "[\n" + ",\n".join(map(json.dumps, ARRAY)) + "\n]\n",
+        "[" + ",\n".join(map(json.dumps, ARRAY)) + "]\n",
+        '{"events": [\n' + ",\n".join(map(json.dumps, ARRAY)) + "\n]}\n",
+        '{\n"device":\n{"os": "iOS"}\n}\n',
+        "\ufeff\n  [\n  " + ",\n  ".join(map(json.dumps, ARRAY)) + "\n]",
+        json.dumps([ARRAY[0] | {"about": "x" * 3_000_000}]),
+        "who,when\nC-1,2024-06-11T09:15:10\n",
+    ],
+    ids=["array", "indented", "objects", "a line each", "glued", "wrapped", "inner", "marked", "3 MB", "csv"],
+)
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_json_that_is_not_one_object_a_line_is_refused_as_a_file(read: Reader, content: str, packed: bool) -> None:
+    reading = read(gzip.compress(content.encode()) if packed else content, **NDJSON)
+    assert reading.counts == ("refused", 0, 0, 0)
+    assert reading.file.reason is not None
+    assert "one JSON object a line is needed, without commas or brackets around them" in reading.file.reason
+
+
+def test_a_first_line_that_is_broken_off_costs_that_line_alone(read: Reader) -> None:
+    reading = read('{"who": "C-1", "ab\n' + JSON_ROW, **NDJSON)
+    assert reading.counts == ("loaded", 2, 0, 1)
