@@ -54,6 +54,13 @@ def identifier_sql(text: str) -> str:
     return f"nullif({trimmed_sql(text)}, '')"
 
 
+def is_something_sql(text: str) -> str:
+    """SQL for whether anything of a text can be seen; most texts begin with a visible ASCII character, which is quickly
+    seen. False for NULL.
+    """
+    return f"CASE WHEN {text} >= '!' AND {text} < chr(127) THEN true ELSE coalesce({trimmed_sql(text)}, '') <> '' END"
+
+
 def visible_sql(text: str) -> str:
     """SQL for a text that people read: as it stands, and NULL where nothing of it can be seen."""
     return f"CASE WHEN {trimmed_sql(text)} <> '' THEN {text} END"

@@ -15,19 +15,21 @@ from pipeline.warehouse import literal
 
 # A character that JSON text can't hold, so that a line stays one column.
 _NO_DELIMITER = "\x01"
+# Of these, the usual keys are taken; nothing but speed depends on it.
+_FIRST_LINES = 1000
 
 NO_OBJECT = "the line is no JSON object"
 NOT_A_NUMBER = "the line has NaN or Infinity, which are no JSON; null would be right"
 REPEATED_KEY = "a key stands in the line's object more than once (in another case, too, where the layout uses it)"
 
-_NOT_NDJSON = (
+NOT_NDJSON = (
     "one JSON object a line is needed, without commas or brackets around them: jq -c '.[]' makes that of an array, "
     "jq -c . of objects over several lines"
 )
 # DuckDB reads these words as numbers, in any case. To look for each of them is quicker than a pattern.
 _WORDS = ["".join(letters) for word in ("nan", "inf") for letters in product(*zip(word, word.upper(), strict=True))]
 # A line that begins an array of objects, an object of which nothing follows, or one that holds such an array.
-_OPENS = re.compile(r"\[\s*(\{.*)?|\{(.*[\[{])?", re.DOTALL)
+OPENS_DOCUMENT = re.compile(r"\[\s*(\{.*)?|\{(.*[\[{])?", re.DOTALL)
 _STRINGS = r'"(?:[^"\\]|\\.)*"'
 _HAS_WORD = (
     f"({' OR '.join(f'contains(line, {literal(word)})' for word in _WORDS)}) "
@@ -36,53 +38,47 @@ _HAS_WORD = (
 
 
 def ndjson_scan(text: Text, layout: Layout, *, mended: bool) -> Source:
-    """The lines of a text, and whether each is an object; `with_keys` adds its columns."""
-    line = "line"
+    """The lines of a text; `with_keys` adds their columns."""
     scan = (
         f"read_csv({exactly(text.path)}, auto_detect = false, columns = {{line: 'VARCHAR'}}, "
         f"delim = {literal(_NO_DELIMITER)}, quote = '', escape = '', header = false, {reading_options(text)})"
     )
     if restored := restoring(layout, mended=mended):
-        line = f"{restored(line)} AS line"
-    is_object = "CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END AS is_object"
-    return Source(
-        scan=f"(SELECT *, {is_object} FROM (SELECT {line} FROM {scan}))",
-        columns={},
-        extra="NULL",
-        text="line",
-        first_row_line=1,
-    )
+        scan = f"(SELECT {restored('line')} AS line FROM {scan})"
+    return Source(scan=scan, columns={}, extra="NULL", text="line", first_row_line=1)
 
 
-def check_lines(connection: duckdb.DuckDBPyConnection, rows: str, unread: int) -> None:
-    """Make sure that the rows, as `parse` gives them, and `unread` lines beside them, can be NDJSON.
+def note_keys(connection: duckdb.DuckDBPyConnection, rows: str, unread: int) -> None:
+    """Note which keys the objects have, `json_shapes` in `temp`, for `with_keys`. The rows are as `parse` gives them,
+    and `unread` lines stand beside them.
 
     Raises:
         FileRefused: no line is an object, or the first one opens what further lines close.
     """
-    found = connection.execute(
-        "SELECT count(*) FILTER (is_object), arg_min(trim(line, chr(9) || ' '), row_number) "
-        f"FROM {rows} WHERE line IS NOT NULL"
+    shapes = f"SELECT TRY(json_keys(line)) AS keys FROM {rows}"
+    # Most lines have the same keys in the same order: to compare them costs half of what grouping costs.
+    usual = connection.execute(f"SELECT mode(keys) FROM ({shapes} LIMIT {_FIRST_LINES})").fetchall()[0][0]
+    connection.execute("CREATE OR REPLACE TEMP TABLE json_shapes (keys VARCHAR[])")
+    connection.execute(
+        "INSERT INTO temp.json_shapes SELECT CAST($1 AS VARCHAR[]) UNION ALL "
+        f"SELECT DISTINCT keys FROM ({shapes}) WHERE keys IS DISTINCT FROM CAST($1 AS VARCHAR[])",
+        [usual],
+    )
+    first = connection.execute(
+        f"SELECT line, json_valid(line) FROM {rows} WHERE line IS NOT NULL ORDER BY row_number LIMIT 1"
     ).fetchone()
-    assert found is not None  # an aggregate always has its row
-    objects, first = found
-    if objects == 0 and (unread or first is not None):
-        raise FileRefused(f"none of its lines is a JSON object; {_NOT_NDJSON}")
-    if first is None:
-        return
-    is_valid = connection.execute("SELECT json_valid(?)", [first]).fetchall()[0][0]
-    if _OPENS.fullmatch(first) and not is_valid:
-        raise FileRefused(f"line 1 opens a JSON document that goes on in further lines; {_NOT_NDJSON}")
+    is_object = "CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' END"
+    has_object = connection.execute(f"SELECT 1 FROM {rows} WHERE {is_object} LIMIT 1").fetchone() is not None
+    if not has_object and (unread or first is not None):
+        raise FileRefused(f"none of its lines is a JSON object; {NOT_NDJSON}")
+    if first is not None and not first[1] and OPENS_DOCUMENT.fullmatch(first[0].strip()):
+        raise FileRefused(f"line 1 opens a JSON document that goes on in further lines; {NOT_NDJSON}")
 
 
 def with_keys(connection: duckdb.DuckDBPyConnection, rows: str, source: Source, layout: Layout) -> tuple[str, Source]:
     """The rows with their `document`, and the source with its columns: a column is a key in all its spellings, of all
     lines. Of a row whose object is ambiguous or no JSON, nothing is a column; all of it stays in `extra`.
     """
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE json_shapes AS "
-        f"SELECT DISTINCT CASE WHEN is_object THEN json_keys(line) END AS keys FROM {rows}"
-    )
     used = used_columns(layout)
     spelled = _spelled_keys(connection, used)
     lowered = ", ".join(f"lower({literal(column)})" for column in used)
@@ -92,26 +88,28 @@ def with_keys(connection: duckdb.DuckDBPyConnection, rows: str, source: Source, 
         compared = f"list_transform({keys}, lambda k: CASE WHEN lower(k) IN ({lowered}) THEN lower(k) ELSE k END)"
         return f"len({keys}) <> len(list_distinct({compared}))"
 
-    repeated = connection.execute(f"SELECT 1 FROM temp.json_shapes WHERE {repeats('keys')} LIMIT 1").fetchone()
-    fault = f"WHEN {_HAS_WORD} THEN {literal(NOT_A_NUMBER)}"
-    if repeated is not None:
-        fault += f" WHEN {repeats('json_keys(line)')} THEN {literal(REPEATED_KEY)}"
+    faults = {NO_OBJECT: "coalesce(json_type(document), '') <> 'OBJECT'", NOT_A_NUMBER: _HAS_WORD}
+    if connection.execute(f"SELECT 1 FROM temp.json_shapes WHERE {repeats('keys')} LIMIT 1").fetchone() is not None:
+        faults[REPEATED_KEY] = repeats("json_keys(document)")
+    fault = " ".join(f"WHEN {found} THEN {literal(reason)}" for reason, found in faults.items())
     pointers = [(column, key) for column in used for key in sorted(spelled[column]) or [column]]
     paths = ", ".join(literal("/" + key.replace("~", "~0").replace("/", "~1")) for _, key in pointers)
-    read = (
-        f"(SELECT *, json_extract_string(document, [{paths}]) AS found FROM (SELECT *, "
-        "CASE WHEN json_fault IS NULL THEN CAST(line AS JSON) END AS document FROM (SELECT *, "
-        f"CASE WHEN NOT is_object THEN {literal(NO_OBJECT)} {fault} END AS json_fault FROM {rows})))"
-    )
+    removal = f"json_object({', '.join(f'{literal(key)}, NULL' for _, key in pointers)})"
+    read = f"""(
+        SELECT * EXCLUDE (document), document ->> [{paths}] AS found, json_merge_patch(document, {removal}) AS rest
+        FROM (
+            SELECT * REPLACE (CASE WHEN json_fault IS NULL THEN document END AS document) FROM (
+                SELECT *, CASE {fault} END AS json_fault FROM (SELECT *, TRY_CAST(line AS JSON) AS document FROM {rows})
+            )
+        )
+    )"""
     places: dict[str, list[str]] = defaultdict(list)
     for place, (column, _) in enumerate(pointers, start=1):
         places[column].append(f"found[{place}]")
-    removal = f"json_object({', '.join(f'{literal(key)}, NULL' for _, key in pointers)})"
-    rest = f"json_merge_patch(document, {removal})"
     return read, replace(
         source,
         columns={column: _value(f"coalesce({', '.join(found)}, NULL)", layout) for column, found in places.items()},
-        extra=f"CASE WHEN document IS NULL THEN to_json(line) WHEN {rest} = '{{}}' THEN NULL ELSE {rest} END",
+        extra="CASE WHEN json_fault IS NOT NULL THEN to_json(line) WHEN rest <> '{}' THEN rest END",
         fault="json_fault",
     )
 

@@ -9,7 +9,7 @@ import duckdb
 from pipeline.errors import FileRefused
 from pipeline.exports.layouts import Layout
 from pipeline.exports.mending import OPEN_QUOTE, TOO_LONG, Notes, mend
-from pipeline.exports.ndjson import check_lines, ndjson_scan, with_keys
+from pipeline.exports.ndjson import ndjson_scan, note_keys, with_keys
 from pipeline.exports.reading import REJECTS_SCANS, REJECTS_TABLE, Source, csv_source, parse
 from pipeline.exports.texts import Text
 from pipeline.masking import on_one_line
@@ -61,7 +61,7 @@ class FileParser:
         try:
             parsed = self._parse_or_mend()
             if parsed is not None and self._layout.format == "ndjson":
-                check_lines(self._connection, parsed.rows, parsed.unread)
+                note_keys(self._connection, parsed.rows, parsed.unread)
                 rows, source = with_keys(self._connection, parsed.rows, parsed.source, self._layout)
                 return replace(parsed, rows=rows, source=source)
             return parsed

@@ -22,7 +22,7 @@ from pipeline.exports.layouts import MEANINGS, Layout
 from pipeline.exports.mending import MAX_ROW_BYTES, header_reader
 from pipeline.exports.texts import CARRIAGE_RETURN, UNIT_SEPARATOR, Text, delimiter_of
 from pipeline.masking import on_one_line_sql
-from pipeline.trimming import identifier_sql, trimmed_sql
+from pipeline.trimming import identifier_sql, is_something_sql, trimmed_sql
 from pipeline.warehouse import literal, quoted
 
 REJECTS_TABLE = "csv_rejects"
@@ -269,8 +269,8 @@ def _reasons(layout: Layout) -> str:
         f"|| ''' has no offset, and layout ' || {literal(layout.name)} || ' names no timezone'",
         f"WHEN occurred_at IS NULL THEN 'the date-time ''' || {shown_time} || ''' in column ' "
         f"|| {literal(column)} || ' is not readable as ' || {literal(expected)}",
-        f"WHEN coalesce({identifier_sql('user_id')}, {identifier_sql('email')}) IS NULL "
-        f"AND ({identifier_sql('list_id')} IS NULL OR {identifier_sql('selligent_user_id')} IS NULL) "
+        f"WHEN NOT CASE WHEN {is_something_sql('user_id')} OR {is_something_sql('email')} THEN true "
+        f"ELSE {is_something_sql('list_id')} AND {is_something_sql('selligent_user_id')} END "
         "THEN 'nobody to tell it of: no user id and no email address'",
     ]
     return " ".join(clauses)
@@ -282,7 +282,7 @@ def lookup_rows(rows: str, source: Source, layout: Layout) -> str:
     meanings = meanings_of(source, layout)
     wanted = (*lookup.key, *lookup.values)
     named = ", ".join(f"{meanings[meaning]} AS {meaning}" for meaning in wanted)
-    no_key = " OR ".join(f"{identifier_sql(key)} IS NULL" for key in lookup.key)
+    no_key = " OR ".join(f"NOT {is_something_sql(key)}" for key in lookup.key)
     return f"""
         WITH texts AS (
             SELECT row_number, {named}, {source.text} AS text, {source.fault} AS fault

@@ -45,6 +45,9 @@ REFUSED = {
     "book.xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1abc", "is an Excel workbook"),
     "binary.csv": (bytes(range(256)) * 9, "is no text"),
     "one.json": (b'[\n{"a": 1}\n]', "is one JSON document"),
+    "indented.json": (b'{\n  "a": 1\n}\n', "is one JSON document"),
+    "wrapped.json": (b'{"events": [\n{"a": 1},\n{"a": 2}\n]}', "is one JSON document"),
+    "half.json": (b'{"a": 1,\n"b": 2}\n', "none of its first lines is a JSON object"),
     "words.txt": (b"just\nsome\nwords\n", "no delimiter"),
     "a.csv": (b"DAY,SENT,DELIVERED,OPENS\n2024-06-11,1,1,1\n", "it is an aggregate"),
 }

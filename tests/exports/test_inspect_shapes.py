@@ -9,6 +9,7 @@ import yaml
 
 from pipeline.errors import LayoutError
 from pipeline.exports.inspecting.inspection import inspect
+from pipeline.exports.inspecting.shape import cut
 from pipeline.exports.layout_files import read_layout
 from tests.exports.desk import Desk
 from tests.exports.unknown import ROWS, SHAPES, Unknown, clicks, coded, labelled, segment, segment_json, sends
@@ -122,3 +123,13 @@ def test_nothing_is_left_to_fill_in_where_the_file_says_everything(tmp_path: Pat
     layout: Any = read_layout(path)
     assert layout.timezone is None
     assert "FILL_IN" not in path.read_text("utf-8")
+
+
+def test_objects_that_the_loader_puts_aside_are_no_rows() -> None:
+    """Which of two values of one key counts, no rule says; NaN is no JSON."""
+    odd = ['{"who": "A", "who": "B"}', '{"who": "A", "WHO": "B"}', '{"who": NaN}', '{"who": [1, -Infinity]}']
+    inner = '{"who": "C-2", "inner": {"x": 1, "x": 2}}'
+    table = cut("x.ndjson", "\n".join(['{"who": "C-1"}', *odd, inner]) + "\n", True)
+    assert table.names == ("who", "inner")
+    assert table.rows == (("C-1", None), ("C-2", '{"x": 2}'))
+    assert table.odd_rows == 4

@@ -13,6 +13,7 @@ from itertools import islice
 from pipeline.errors import InspectionRefused
 from pipeline.exports.inspecting.moments import moments_of
 from pipeline.exports.inspecting.source import HEAD_BYTES
+from pipeline.exports.ndjson import NOT_NDJSON, OPENS_DOCUMENT
 from pipeline.masking import holds_address
 
 ROWS = 2000
@@ -79,10 +80,10 @@ def cut(name: str, text: str, is_whole: bool) -> Table:
     if not is_whole and len(lines) > 1:
         lines.pop()  # the end of the sample is nowhere in particular
     first = next(line.strip() for line in lines if line.strip())
+    if OPENS_DOCUMENT.fullmatch(first) and _document(first) is None:
+        raise InspectionRefused(f"{name}: is one JSON document; {NOT_NDJSON}")
     if first.startswith("{"):
-        return _json_lines(lines, is_whole)
-    if first == "[" or first.startswith("[{"):
-        raise InspectionRefused(f"{name}: is one JSON document; NDJSON is needed: one object a line, no commas between")
+        return _json_lines(name, lines, is_whole)
     if first.startswith("<") and first.endswith(">"):
         raise InspectionRefused(f"{name}: is XML; exports are delimited text or NDJSON")
     with _fields_of_any_length():
@@ -92,10 +93,12 @@ def cut(name: str, text: str, is_whole: bool) -> Table:
 # One JSON object a line
 
 
-def _json_lines(lines: Sequence[str], is_whole: bool) -> Table:
+def _json_lines(name: str, lines: Sequence[str], is_whole: bool) -> Table:
     filled = [line.rstrip("\r\n") for line in lines if line.strip()]
     documents = [_document(line) for line in filled[:ROWS]]
     objects = [document for document in documents if document is not None]
+    if not objects:
+        raise InspectionRefused(f"{name}: none of its first lines is a JSON object; {NOT_NDJSON}")
     # Keys match without regard to case, as a header's names do.
     spellings: dict[str, str] = {}
     for document in objects:
@@ -122,11 +125,28 @@ def _values_of(objects: Iterable[Mapping[str, object]], lowered: str) -> Iterato
 
 
 def _document(line: str) -> dict[str, object] | None:
+    """The object of a line; None where the loader would put the line aside."""
     try:
-        document = json.loads(line)
+        document = json.loads(line, object_pairs_hook=_Pairs, parse_constant=_no_number)
     except (ValueError, RecursionError):
         return None
-    return document if isinstance(document, dict) else None
+    if not isinstance(document, _Pairs) or len({key.lower() for key, _ in document}) < len(document):
+        return None
+    return {key: _plain(value) for key, value in document}
+
+
+class _Pairs(list[tuple[str, object]]):
+    """A JSON object with the keys that it repeats."""
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, _Pairs):
+        return {key: _plain(inner) for key, inner in value}
+    return [_plain(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
 
 
 def _as_text(value: object) -> str | None:
