@@ -25,6 +25,10 @@ class FileRefused(PipelineError):
     """One export file can't be taken; the others go on."""
 
 
+class FileUnreadable(PipelineError):
+    """One export file can't be read at this moment; the others go on, and the next run tries it again."""
+
+
 class WarehouseError(PipelineError):
     """The warehouse can't be opened, or does not take what it is given."""
 

@@ -1,7 +1,10 @@
 """Files that lie elsewhere, reached through fsspec."""
 
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +22,8 @@ _WITHOUT_FOLDERS = {scheme for scheme, extra in _EXTRAS.items() if extra != "sft
 _REMEDIES = {
     "HostKeyNotVerifiable": "the server's key is not the one in ~/.ssh/known_hosts, or none is there; compare it with "
     "what the server's owner says, and add it by `ssh-keyscan`",
-    "PermissionError": "the login was refused, or the folder is closed to it",
+    "PermissionError": "the login was refused, or the file or folder is closed to it",
+    "SFTPPermissionDenied": "the file or folder is closed to the login",
     "FileNotFoundError": "there is nothing of that name",
     "NoCredentialsError": "there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a role",
 }
@@ -69,6 +73,45 @@ def opened(url: str, setting: str) -> Iterator[Any]:
             yield file
     finally:
         close(filesystem)
+
+
+_KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
+}
+
+
+def kind_of(mode: int) -> str:
+    """What an entry of a folder is that is no file; `mode` is its `st_mode`."""
+    return _KINDS.get(stat.S_IFMT(mode), "something else")
+
+
+def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
+    """Open a file of this machine for reading, and nothing that only looks like one: a pipe without a writer would be
+    waited for without end, and a device may have no end.
+
+    Raises:
+        OSError: it is no file (`errno` is None), or can't be opened.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError
+        if not stat.S_ISREG(mode):
+            raise OSError(f"is no file but {kind_of(mode)}")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "rb")
+
+
+def has_folders(scheme: str) -> bool:
+    """Whether folders are listed one by one, each with rights of its own, and hold links: SFTP's are."""
+    return _EXTRAS.get(scheme) == "sftp"
 
 
 def refuse_missing(filesystem: Any, path: str, scheme: str) -> None:

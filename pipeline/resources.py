@@ -34,7 +34,8 @@ class Exports(dg.ConfigurableResource):
 
     def location(self) -> ExportLocation:
         """SELLIGENT_EXPORTS."""
-        return ExportLocation(load_settings().selligent_exports)
+        settings = load_settings()
+        return ExportLocation(settings.selligent_exports, follow_links=settings.selligent_follow_links)
 
     def look(self) -> Look:
         """What is there now, and complete."""

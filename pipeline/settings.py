@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     selligent_exports: str = Field(default="examples/exports", validate_default=True, repr=False)
     selligent_layouts: Path = Field(default=Path("examples/layouts"), validate_default=True)
     selligent_suppressed: str | None = Field(default=None, repr=False)
+    selligent_follow_links: bool = False
     segment_source_name: str = "Selligent Marketing Cloud"
     segment_write_key: SecretStr | None = Field(default=None, repr=False)
     segment_region: Literal["us", "eu"] = "us"
@@ -88,6 +89,14 @@ class Settings(BaseSettings):
     @classmethod
     def _suppressed_place(cls, value: str | None) -> str | None:
         return value if value is None or "://" in value else str(PROJECT_ROOT / value)
+
+    @field_validator("selligent_follow_links", mode="before")
+    @classmethod
+    def _true_or_false(cls, value: object) -> object:
+        words = {"true": True, "false": False}
+        if str(value).lower() not in words:
+            raise fault(f"{str(value)!r} is neither true nor false")
+        return words[str(value).lower()]
 
     @field_validator("selligent_layouts")
     @classmethod

@@ -6,7 +6,9 @@ Imported by fsspec when an sftp:// URL is used, since its packages are an extra.
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from fsspec.asyn import sync_wrapper
 from sshfs import SSHFileSystem
+from sshfs.utils import wrap_exceptions
 
 _CONNECT_SECONDS = 30
 # A server that is silent for three of these is gone; else a copy would wait for it for ever.
@@ -27,6 +29,8 @@ class CarefulSFTP(SSHFileSystem):  # type: ignore[misc] # it has no types
             "known_hosts": b"",
             "connect_timeout": _CONNECT_SECONDS,
             "keepalive_interval": _KEEPALIVE_SECONDS,
+            # Python's own way with names that are not UTF-8; by default one of them makes its folder unreadable.
+            "sftp_client_kwargs": {"path_errors": "surrogateescape"},
         }
         if url.port:
             options["port"] = url.port
@@ -35,6 +39,13 @@ class CarefulSFTP(SSHFileSystem):  # type: ignore[misc] # it has no types
         if url.password:
             options["password"] = unquote(url.password)
         return options
+
+    @wrap_exceptions  # type: ignore[untyped-decorator] # as above
+    async def _realpath(self, path: str) -> str:
+        async with self._pool.get() as channel:
+            return str(await channel.realpath(path))
+
+    realpath = sync_wrapper(_realpath)
 
     def close(self) -> None:
         """Say goodbye and wait for nobody, since sshfs keeps a connection that can't be ended within 0.1 s."""

@@ -49,7 +49,7 @@ def run(settings: Settings, dates: ExportDates | None, *, withhold: bool = False
     started = datetime.now(UTC)
     warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
     layouts = read_layouts(settings.selligent_layouts)
-    with ExportLocation(settings.selligent_exports) as location:
+    with ExportLocation(settings.selligent_exports, follow_links=settings.selligent_follow_links) as location:
         seen = look(location, layouts, datetime.now(UTC).date())
     for file in seen.waiting:
         err.print(on_one_line(f"{file.file.name} waits: {file.reason}", _LONGEST), style="yellow")

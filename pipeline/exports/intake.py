@@ -4,16 +4,17 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from pathlib import PurePosixPath
+from posixpath import splitext
 
 import duckdb
 
 from pipeline.exports.layouts import Layout
-from pipeline.exports.locations import ExportFile, ExportLocation
-from pipeline.exports.matching import Landed, Unmatched, match
+from pipeline.exports.listing import ExportFile
+from pipeline.exports.locations import ExportLocation
+from pipeline.exports.matching import Landed, Patience, Unmatched, match
 
 FileKey = tuple[date, str]
-# A file that nobody wrote to for so long is complete.
+# A file that was not written to for so long is complete.
 SETTLING = timedelta(seconds=5)
 
 
@@ -34,6 +35,8 @@ class KnownFile:
 
     def looks_like(self, seen: Landed | Unmatched) -> bool:
         """Whether the file needs no second reading: same size, same time, same layout (or same reason for none)."""
+        if self.status == "refused" and self.sha256 is None:  # it could not be read at all, so it is tried again
+            return False
         same_file = (self.size, self.modified_at) == (seen.file.size, seen.file.modified_at)
         if isinstance(seen, Unmatched):
             return same_file and self.status == "unmatched" and self.reason == seen.reason
@@ -74,16 +77,18 @@ def is_known(seen: Landed | Unmatched, known: Mapping[FileKey, KnownFile]) -> bo
     return before is not None and before.looks_like(seen)
 
 
-def look(location: ExportLocation, layouts: Sequence[Layout], today: date) -> Look:
-    """List the location and match every file with its layout.
+def look(location: ExportLocation, layouts: Sequence[Layout], today: date, patience: Patience | None = None) -> Look:
+    """List the location and match every file with its layout; `patience` is that of an earlier look.
 
     Raises:
         LocationError: the location can't be read.
     """
     files = location.files()
-    markers = {layout.ready_marker for layout in layouts if layout.ready_marker}
-    matches = [match(file, layouts, today) for file in files if not file.name.endswith(tuple(markers))]
-    landed, waiting = _complete([m for m in matches if isinstance(m, Landed)], {file.name: file for file in files})
+    markers = tuple({layout.ready_marker for layout in layouts if layout.ready_marker})
+    patience = patience or Patience()
+    matches = [match(file, layouts, today, patience) for file in files if file.fault or not file.name.endswith(markers)]
+    readable = {file.name: file for file in files if not file.fault}
+    landed, waiting = _complete([m for m in matches if isinstance(m, Landed)], readable)
     return Look(landed, [m for m in matches if isinstance(m, Unmatched)], waiting)
 
 
@@ -99,16 +104,18 @@ def look_twice(
     Raises:
         LocationError: the location can't be read.
     """
-    first = look(location, layouts, clock().date())
+    patience = Patience()
+    first = look(location, layouts, clock().date(), patience)
     settled_at = max((seen.file.modified_at + SETTLING for seen in first.landed if _may_grow(seen)), default=clock())
     if settled_at <= clock():
         return first
     sleep(min(settled_at - clock(), SETTLING).total_seconds())
-    second = look(location, layouts, clock().date())
+    second = look(location, layouts, clock().date(), patience)
     before = {seen.file for seen in first.landed}
     growing = [seen for seen in second.landed if _may_grow(seen) and seen.file not in before]
+    names = {seen.file.name for seen in growing}
     return Look(
-        [seen for seen in second.landed if seen not in growing],
+        [seen for seen in second.landed if seen.file.name not in names],
         second.unmatched,
         [*second.waiting, *(_waits(seen, "is still being written") for seen in growing)],
     )
@@ -129,10 +136,10 @@ def _complete(landed: Sequence[Landed], files: Mapping[str, ExportFile]) -> tupl
     for seen in landed:
         if seen.part is not None:
             parts[seen.layout.name, seen.export].append(seen)
+    first_parts = {export: min(siblings, key=lambda one: one.part or 0) for export, siblings in parts.items()}
     for seen in landed:
         marker = _marker(seen, files)
-        siblings = parts.get((seen.layout.name, seen.export), [])
-        first = min(siblings, key=lambda other: other.part or 0, default=seen)
+        first = first_parts.get((seen.layout.name, seen.export), seen)
         if seen.layout.ready_marker and marker is None:
             waiting.append(_waits(seen, f"its ready marker ({seen.layout.ready_marker}) is not there yet"))
         elif first.part is not None and first.part > 1:
@@ -147,10 +154,10 @@ def _marker(seen: Landed, files: Mapping[str, ExportFile]) -> ExportFile | None:
     """The ready marker beside a file: named as the file is, with or without what its name ends in."""
     if seen.layout.ready_marker is None:
         return None
-    path = PurePosixPath(seen.file.name)
-    unpacked = path.with_name(seen.file.base_name)
+    unpacked = seen.file.name[: seen.file.name.rfind("/") + 1] + seen.file.base_name
     names = (
-        f"{name}{seen.layout.ready_marker}" for name in (path, unpacked, path.with_suffix(""), unpacked.with_suffix(""))
+        f"{name}{seen.layout.ready_marker}"
+        for name in (seen.file.name, unpacked, splitext(seen.file.name)[0], splitext(unpacked)[0])
     )
     return next((files[name] for name in names if name in files), None)
 

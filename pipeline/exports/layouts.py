@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
+import regex
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -87,7 +88,8 @@ class Layout(BaseModel):
     def _pattern(cls, value: str) -> str:
         try:
             groups = re.compile(value).groupindex
-        except re.error as error:
+            regex.compile(value)  # names are matched with it, since it can be given a limit of time
+        except (re.error, regex.error) as error:
             raise _wrong(f"{value!r} is no regular expression: {error}") from None
         for group in groups:
             if group not in NAME_GROUPS:
@@ -239,9 +241,9 @@ class Layout(BaseModel):
         return set(self.columns.values())
 
     @cached_property
-    def pattern(self) -> re.Pattern[str]:
+    def pattern(self) -> "regex.Pattern[str]":
         """The whole file name, without `.gz` or `.zip`, matches this."""
-        return re.compile(self.files)
+        return regex.compile(self.files)
 
     @cached_property
     def fingerprint(self) -> str:

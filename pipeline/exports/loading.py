@@ -13,7 +13,7 @@ import duckdb
 from rich.filesize import decimal
 
 from pipeline.dates import ExportDates
-from pipeline.errors import FileRefused, WarehouseError
+from pipeline.errors import FileRefused, FileUnreadable, WarehouseError
 from pipeline.exports.filling import fill
 from pipeline.exports.intake import FileKey, KnownFile, Look, is_known, known_files
 from pipeline.exports.locations import ExportLocation, LocalCopy
@@ -70,8 +70,15 @@ class _Loader:
     log: Callable[[str], None]
     suppressing: bool
     unchanged: int = 0
-    refused: dict[FileKey, str] = field(default_factory=dict)
+    refused: dict[FileKey, "_Refused"] = field(default_factory=dict)
     gone: set[FileKey] = field(default_factory=set)
+
+    def put_aside(self, failed: "_Failed") -> None:
+        """Note what can't be loaded, so that its date is loaded without it."""
+        if isinstance(failed, _Refused):
+            self.refused[failed.key] = failed
+        else:
+            self.gone.add(failed.key)
 
 
 def load(
@@ -106,46 +113,82 @@ def load(
 
 
 def _load_date(loader: _Loader, landed: Sequence[Landed]) -> list[LoadedFile]:
-    """All files of a date in one transaction; one that turns out unreadable is refused and the date begun again, as it
-    is without one that went away meanwhile: some of its former rows may be removed by then.
+    """All files of a date in one transaction. Where one turns out to be of no use, some of its former rows may be
+    removed by then, so the date is begun again without it; the files behind it are tried first, each in a transaction
+    that is rolled back, so that no further one has the date begun again: each file is read twice at most.
     """
     while True:
         unchanged = loader.unchanged
         try:
             with transaction(loader.connection):
                 return [file for seen in landed if (file := _load_file(loader, seen)) is not None]
-        except _Unreadable as error:
+        except _Failed as failed:
+            loader.put_aside(failed)
+            keys = [_key(seen) for seen in landed]
+            _try_each(loader, landed[keys.index(failed.key) + 1 :])
             loader.unchanged = unchanged
-            loader.refused[error.key] = error.reason
-        except _GoneAway as error:
-            loader.unchanged = unchanged
-            loader.gone.add(error.key)
         except duckdb.Error as error:  # no fault of a file: a refusal would stand after a full disk is emptied
-            raise WarehouseError(
-                f"{landed[0].export_date}: the files can't be loaded: {str(error).splitlines()[0]}; "
-                "none of them is noted, so the next run reads them"
-            ) from None
+            raise _not_loaded(landed[0].export_date, error) from None
 
 
-class _Unreadable(Exception):
-    def __init__(self, key: FileKey, reason: str) -> None:
-        super().__init__(reason)
-        self.key = key
-        self.reason = reason
+def _try_each(loader: _Loader, landed: Sequence[Landed]) -> None:
+    for seen in landed:
+        try:
+            with transaction(loader.connection):
+                _load_file(loader, seen)
+                raise _Tried
+        except _Tried:
+            continue
+        except _Failed as failed:
+            loader.put_aside(failed)
+        except duckdb.Error as error:
+            raise _not_loaded(seen.export_date, error) from None
 
 
-class _GoneAway(Exception):
+def _not_loaded(day: date, error: duckdb.Error) -> WarehouseError:
+    return WarehouseError(
+        f"{day}: the files can't be loaded: {str(error).splitlines()[0]}; none of them is noted, so the next run reads "
+        "them"
+    )
+
+
+class _Tried(Exception):
+    """Ends a transaction that was only a trial."""
+
+
+class _Failed(Exception):
+    """A file that its date is loaded without."""
+
     def __init__(self, key: FileKey) -> None:
         super().__init__(key)
         self.key = key
 
 
+class _Refused(_Failed):
+    """Without a `sha256`, it could not be read at all, and is tried again by the next run."""
+
+    def __init__(self, key: FileKey, reason: str, sha256: str | None) -> None:
+        super().__init__(key)
+        self.reason = reason
+        self.sha256 = sha256
+
+
+class _GoneAway(_Failed):
+    pass
+
+
+def _key(seen: Landed) -> FileKey:
+    return seen.export_date, seen.file.name
+
+
 def _load_file(loader: _Loader, seen: Landed) -> LoadedFile | None:
-    key = (seen.export_date, seen.file.name)
+    key = _key(seen)
     before = loader.known.get(key)
     if key in loader.gone:
         loader.log(f"{file_name(seen.file.name)}, or the first part of its export, went away before it was read")
         return None
+    if (refused := loader.refused.get(key)) is not None:
+        return _note_refused(loader, seen, before, refused)
     if not loader.reload and is_known(seen, loader.known):
         loader.unchanged += 1
         return None
@@ -154,14 +197,20 @@ def _load_file(loader: _Loader, seen: Landed) -> LoadedFile | None:
             return _take(loader, seen, copy, before)
     except FileNotFoundError:
         raise _GoneAway(key) from None
+    except FileUnreadable as error:
+        raise _Refused(key, str(error), None) from None
+
+
+def _note_refused(loader: _Loader, seen: Landed, before: KnownFile | None, refused: _Refused) -> LoadedFile:
+    result = LoadedFile(seen.file.name, seen.export_date, None, "refused", reason=refused.reason)
+    noted = before is not None and (before.status, before.sha256, before.reason) == ("refused", None, refused.reason)
+    if not noted:  # one that can't be read for weeks has one row
+        _remember(loader, seen, refused.sha256, result)
+    return result
 
 
 def _take(loader: _Loader, seen: Landed, copy: LocalCopy, before: KnownFile | None) -> LoadedFile | None:
-    key = (seen.export_date, seen.file.name)
-    if key in loader.refused:
-        result = LoadedFile(seen.file.name, seen.export_date, None, "refused", reason=loader.refused[key])
-        _remember(loader, seen, copy, result)
-        return result
+    key = _key(seen)
     if not loader.reload and before is not None and before.has_bytes(copy.sha256, seen.layout):
         loader.unchanged += 1
         _touch(loader, seen)
@@ -169,16 +218,17 @@ def _take(loader: _Loader, seen: Landed, copy: LocalCopy, before: KnownFile | No
     if (other := _same_bytes(loader, seen, copy)) is not None:
         _remove_rows(loader, seen)
         result = LoadedFile(seen.file.name, seen.export_date, None, "duplicate", reason=f"has the bytes of {other}")
-        _remember(loader, seen, copy, result)
+        _remember(loader, seen, copy.sha256, result)
         return result
     loader.log(f"reading {file_name(seen.file.name)} ({decimal(seen.file.size)}) as {seen.layout.name}")
     try:
         result = _replace(loader, seen, copy)
     except FileRefused as error:
-        raise _Unreadable(key, str(error)) from None
+        raise _Refused(key, str(error), copy.sha256) from None
     except duckdb.DataError as error:  # a value with which nothing can be computed is the file's own fault, too
-        raise _Unreadable(key, f"can't be read as {seen.layout.format}: {first_line(error)}") from None
-    _remember(loader, seen, copy, result)
+        reason = f"can't be read as {seen.layout.format}: {first_line(error)}"
+        raise _Refused(key, reason, copy.sha256) from None
+    _remember(loader, seen, copy.sha256, result)
     return result
 
 
@@ -264,7 +314,7 @@ def _texts_of_first_part(loader: _Loader, seen: Landed, folder: Path) -> list[Te
     return texts(place, seen.layout, folder / "first_part_texts")
 
 
-def _remember(loader: _Loader, seen: Landed | Unmatched, copy: LocalCopy | None, result: LoadedFile) -> None:
+def _remember(loader: _Loader, seen: Landed, sha256: str | None, result: LoadedFile) -> None:
     """The file's row in `raw.export_files`. Rows of former bytes stay as `replaced`: they tell which span of time
     the models have to look at again.
     """
@@ -278,7 +328,6 @@ def _remember(loader: _Loader, seen: Landed | Unmatched, copy: LocalCopy | None,
     loader.connection.execute(
         "UPDATE raw.export_files SET status = 'replaced' WHERE name = ? AND status = 'unmatched'", [seen.file.name]
     )
-    layout = seen.layout if isinstance(seen, Landed) else None
     loader.connection.execute(
         """
         INSERT INTO raw.export_files BY NAME
@@ -294,12 +343,12 @@ def _remember(loader: _Loader, seen: Landed | Unmatched, copy: LocalCopy | None,
         [
             *place,
             seen.file.size,
-            copy.sha256 if copy else None,
+            sha256,
             seen.file.modified_at,
-            layout.name if layout else None,
-            layout.fingerprint if layout else None,
-            layout.kind if layout else None,
-            seen.exported_at if isinstance(seen, Landed) else None,
+            seen.layout.name,
+            seen.layout.fingerprint,
+            seen.layout.kind,
+            seen.exported_at,
             result.status,
             result.reason,
             result.rows,
@@ -327,6 +376,40 @@ def _note_unmatched(loader: _Loader, strangers: Sequence[Unmatched]) -> list[Loa
     results = [LoadedFile(seen.file.name, seen.export_date, None, "unmatched", reason=seen.reason) for seen in new]
     if new:
         with transaction(loader.connection):
-            for seen, result in zip(new, results, strict=True):
-                _remember(loader, seen, None, result)
+            _remember_unmatched(loader, new)
     return results
+
+
+def _remember_unmatched(loader: _Loader, strangers: Sequence[Unmatched]) -> None:
+    """All at once: a folder can hold tens of thousands."""
+    loader.connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE unmatched AS
+        SELECT unnest($1::DATE[]) AS export_date, unnest($2::VARCHAR[]) AS name, unnest($3::BIGINT[]) AS size,
+            unnest($4::TIMESTAMPTZ[]) AS modified_at, unnest($5::VARCHAR[]) AS reason
+        """,
+        [
+            [seen.export_date for seen in strangers],
+            [seen.file.name for seen in strangers],
+            [seen.file.size for seen in strangers],
+            [seen.file.modified_at for seen in strangers],
+            [seen.reason for seen in strangers],
+        ],
+    )
+    loader.connection.execute(
+        """
+        UPDATE raw.export_files SET status = 'replaced'
+        WHERE status <> 'replaced' AND (
+            (export_date, name) IN (SELECT (export_date, name) FROM temp.unmatched)
+            OR status = 'unmatched' AND name IN (SELECT name FROM temp.unmatched)
+        )
+        """
+    )
+    loader.connection.execute(
+        """
+        INSERT INTO raw.export_files BY NAME
+        SELECT *, 'unmatched' AS status, 0 AS rows, 0 AS skipped, 0 AS rejected, 0 AS suppressed, $1 AS loaded_at
+        FROM temp.unmatched
+        """,
+        [loader.now],
+    )

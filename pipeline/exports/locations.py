@@ -1,37 +1,37 @@
 """Where exports arrive: a folder, or anything that fsspec reaches; and what tells one file from another."""
 
+import errno
 import hashlib
+import os
 import shutil
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Self
+from typing import Self
 
 from fsspec.implementations.local import LocalFileSystem
 
-from pipeline.errors import LocationError, SettingsError
-from pipeline.filesystems import close, open_filesystem, refuse_missing, scheme_of, without_login, words_of
+from pipeline.errors import FileUnreadable, LocationError, SettingsError
+from pipeline.exports.file_names import escaped, unescaped
+from pipeline.exports.listing import OUTSIDE, ExportFile, RemoteWalk, is_inside, local_files
+from pipeline.filesystems import (
+    close,
+    has_folders,
+    open_filesystem,
+    open_regular,
+    refuse_missing,
+    scheme_of,
+    without_login,
+    words_of,
+)
 
 CHUNK_BYTES = 1 << 20
 _SETTING = "SELLIGENT_EXPORTS"
-
-
-@dataclass(frozen=True)
-class ExportFile:
-    """One file as it was seen: its name within the location, its bytes' number, when it was last written (UTC)."""
-
-    name: str
-    size: int
-    modified_at: datetime
-
-    @property
-    def base_name(self) -> str:
-        """The name that layouts are matched with: no folders, no `.gz` or `.zip`."""
-        return PurePosixPath(self.name).name.removesuffix(".gz").removesuffix(".zip")
+# Of the machine, whichever file is read.
+_OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+_CLOSED = "can't be read ({}); the next run tries again"
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,16 @@ class LocalCopy:
 
 
 class ExportLocation:
-    """A folder or URL that exports arrive in; `shown` says which to a person, without a login.
+    """A folder or URL that exports arrive in; `shown` says which to a person, without a login. `follow_links`: links
+    that lead out of it are read.
 
     Raises:
         SettingsError: there is no such place, or no package that reaches it.
         LocationError: the place can't be reached, listed or read.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, follow_links: bool = False) -> None:
+        self._follow_links = follow_links
         self._scheme, self.shown = scheme_of(url), without_login(url)
         try:
             self._filesystem, self._root = open_filesystem(url, _SETTING)
@@ -67,46 +69,29 @@ class ExportLocation:
         close(self._filesystem)
 
     def files(self) -> list[ExportFile]:
-        """Every file below the location, by name; hidden ones are somebody's work in progress."""
+        """Every file below the location, by name, and what else stands there, each with its fault; hidden ones are
+        work in progress.
+        """
         if self._is_local and not Path(self._root).is_dir():
-            raise SettingsError(f"{_SETTING}: there is no folder {self._root}")
+            raise SettingsError(f"{_SETTING}: there is no folder {escaped(self._root)}")
         try:
-            found = self._filesystem.find(self._root, detail=True)
-            if not found:  # which `find` also answers where there is nothing to look into
-                refuse_missing(self._filesystem, self._root, self._scheme)
-            files = [
-                self._described(path, info)
-                for path, named in found.items()
-                if not path.endswith("/")  # what S3's console makes for a folder
-                and (info := self._followed(path, named)).get("type", "file") == "file"
-            ]
+            if self._is_local:
+                found = local_files(self._root, follow_links=self._follow_links)
+            else:
+                found = list(self._walk().files())
+                if not found and not has_folders(self._scheme):  # `find` answers so where there is no bucket, too
+                    refuse_missing(self._filesystem, self._root, self._scheme)
         except Exception as error:
             raise self._failure("listed", error) from None
-        return sorted(
-            (file for file in files if not PurePosixPath(file.name).name.startswith(".")), key=lambda file: file.name
+        return sorted(found, key=lambda file: file.name)
+
+    def _walk(self) -> RemoteWalk:
+        return RemoteWalk(
+            self._filesystem,
+            self._root,
+            has_folders=has_folders(self._scheme),
+            follow_links=self._follow_links,
         )
-
-    def _followed(self, path: str, info: dict[str, Any]) -> dict[str, Any]:
-        """What a link leads to, since the link stays as it is when that changes; the link where it leads nowhere."""
-        try:
-            if self._is_local and info.get("islink"):
-                led = Path(path).stat()
-                kind = "file" if stat.S_ISREG(led.st_mode) else "other"
-                return {"type": kind, "size": led.st_size, "mtime": led.st_mtime}
-            return self._filesystem.info(path) if info.get("type") == "link" else info
-        except FileNotFoundError:
-            return info
-
-    def _described(self, path: str, info: dict[str, Any]) -> ExportFile:
-        modified = info.get("mtime") or info.get("LastModified") or info.get("last_modified")
-        if modified is None:
-            modified = self._filesystem.modified(path)
-        if not isinstance(modified, datetime):
-            modified = datetime.fromtimestamp(float(modified), UTC)
-        elif modified.tzinfo is None:
-            modified = modified.replace(tzinfo=UTC)
-        name = str(PurePosixPath(path).relative_to(self._root))
-        return ExportFile(name, int(info["size"]), modified.astimezone(UTC))
 
     @contextmanager
     def local(self, file: ExportFile) -> Iterator[LocalCopy]:
@@ -114,25 +99,53 @@ class ExportLocation:
 
         Raises:
             FileNotFoundError: it was taken away since it was listed.
+            FileUnreadable: it can't be read, while others can.
+            LocationError: nothing can be read there any more.
         """
-        path = str(PurePosixPath(self._root) / file.name)
-        if self._is_local:
-            with Path(path).open("rb") as source:
-                digest = hashlib.file_digest(source, "sha256").hexdigest()
-            yield LocalCopy(Path(path), digest)
-            return
+        path = f"{self._root.rstrip('/')}/{unescaped(file.name)}"
         with TemporaryDirectory() as folder:
-            copy = Path(folder) / "export"
-            try:
-                with self._filesystem.open(path, "rb") as source, copy.open("wb") as target:
-                    shutil.copyfileobj(source, target, CHUNK_BYTES)
-            except FileNotFoundError:
-                raise  # taken away since it was listed
-            except Exception as error:
-                raise self._failure(f"read at {file.name}", error) from None
-            with copy.open("rb") as source:
+            yield self._here(path, Path(folder)) if self._is_local else self._copied(path, file, Path(folder))
+
+    def _here(self, path: str, folder: Path) -> LocalCopy:
+        """The file where it lies; by way of a link with a plain name, where DuckDB takes no such path."""
+        try:
+            if not self._follow_links and not is_inside(os.path.realpath(path), os.path.realpath(self._root)):
+                raise FileUnreadable(OUTSIDE)  # it was none when it was listed
+            with open_regular(path) as source:
                 digest = hashlib.file_digest(source, "sha256").hexdigest()
-            yield LocalCopy(copy, digest)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            if error.errno in _OF_THE_MACHINE:
+                raise
+            raise FileUnreadable(_CLOSED.format(error.strerror or error)) from None
+        if escaped(path) == path:
+            return LocalCopy(Path(path), digest)
+        link = folder / "export"
+        link.symlink_to(path)
+        return LocalCopy(link, digest)
+
+    def _copied(self, path: str, file: ExportFile, folder: Path) -> LocalCopy:
+        copy = folder / "export"
+        try:
+            with self._filesystem.open(path, "rb") as source, copy.open("wb") as target:
+                shutil.copyfileobj(source, target, CHUNK_BYTES)
+        except FileNotFoundError:
+            raise  # taken away since it was listed
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+                raise
+            self._ensure_that_it_answers(file, error)
+            raise FileUnreadable(_CLOSED.format(words_of(error))) from None
+        with copy.open("rb") as source:
+            return LocalCopy(copy, hashlib.file_digest(source, "sha256").hexdigest())
+
+    def _ensure_that_it_answers(self, file: ExportFile, error: Exception) -> None:
+        """An error of one file is none of the place, unless that can't be listed either."""
+        try:
+            self._walk().ensure_that_it_answers()
+        except Exception:  # each file system has errors of its own; the first one tells more
+            raise self._failure(f"read at {file.name}", error) from None
 
     def _failure(self, done: str, error: Exception) -> LocationError:
         place = f"{self._scheme}://" if self._scheme else self.shown

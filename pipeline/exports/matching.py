@@ -1,15 +1,26 @@
 """Which layout an export file has, and which date it is of: both told by its name."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from pathlib import PurePosixPath
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+import regex
+
 from pipeline.dates import FIRST_EXPORT_DATE
+from pipeline.exports.file_names import escaped, unescaped
 from pipeline.exports.layouts import Layout
-from pipeline.exports.locations import ExportFile
+from pipeline.exports.listing import ExportFile
+
+# A pattern decides on a name in microseconds, unless it tries every way to split it, as `(a|aa)+_` does: the ways
+# double with every letter. So long a name may take; and after so many that took as long, the pattern is known for it,
+# and 50,000 names are still done within a minute.
+_PATIENCE_SECONDS = 0.1
+_PATIENT_WITH = 20
+_IMPATIENCE_SECONDS = 0.001
 
 MD5 = re.compile(r"\b[0-9a-fA-F]{32}\b")
 
@@ -54,9 +65,45 @@ class Unmatched:
         return self.file.modified_at.date()
 
 
-def match(file: ExportFile, layouts: Sequence[Layout], today: date) -> Landed | Unmatched:
-    """The file with its layout and its dates, or why it is left alone."""
-    fitting = [(layout, found) for layout in layouts if (found := layout.pattern.fullmatch(file.base_name))]
+class Patience:
+    """How long patterns may take in one look at a location."""
+
+    def __init__(self) -> None:
+        self._slow: Counter[str] = Counter()
+
+    def fullmatch(self, layout: Layout, name: str) -> "regex.Match[str] | None":
+        """The match of a whole name.
+
+        Raises:
+            TimeoutError: the pattern takes too long.
+        """
+        known = self._slow[layout.name] >= _PATIENT_WITH
+        try:
+            return layout.pattern.fullmatch(name, timeout=_IMPATIENCE_SECONDS if known else _PATIENCE_SECONDS)
+        except TimeoutError:
+            self._slow[layout.name] += 1
+            raise
+
+
+def match(
+    file: ExportFile, layouts: Sequence[Layout], today: date, patience: Patience | None = None
+) -> Landed | Unmatched:
+    """The file with its layout and its dates, or why it is left alone; `patience` is that of the whole look."""
+    if file.fault:
+        return Unmatched(file, file.fault)
+    patience, name = patience or Patience(), unescaped(file.base_name)
+    fitting = []
+    for layout in layouts:
+        try:
+            found = patience.fullmatch(layout, name)
+        except TimeoutError:
+            return Unmatched(
+                file,
+                f"the pattern of the layout {layout.name} takes too long for its name; write it without a repetition "
+                "inside of a repetition, such as (a|aa)+",
+            )
+        if found:
+            fitting.append((layout, found))
     if not fitting:
         return Unmatched(file, "no layout matches its name; write one, or move the file elsewhere")
     if len(fitting) > 1:
@@ -69,28 +116,30 @@ def match(file: ExportFile, layouts: Sequence[Layout], today: date) -> Landed | 
         promise = _promise(found)
     except ValueError as error:
         return Unmatched(file, str(error))
+    of = "its name says" if found.groupdict().get("date") else "it was last modified on"
     if export_date < FIRST_EXPORT_DATE:
-        return Unmatched(file, f"its name says {export_date}; dates before {FIRST_EXPORT_DATE} have no partition")
+        return Unmatched(file, f"{of} {export_date}; dates before {FIRST_EXPORT_DATE} have no partition")
     if export_date > today:
-        return Unmatched(file, f"its name says {export_date}, which is in the future; it is loaded from that day on")
+        return Unmatched(file, f"{of} {export_date}, which is in the future; it is loaded from that day on")
     return Landed(file, layout, export_date, exported_at, export, part, promise)
 
 
-def _export(file: ExportFile, layout: Layout, found: re.Match[str]) -> tuple[str, int | None]:
+def _export(file: ExportFile, layout: Layout, found: "regex.Match[str]") -> tuple[str, int | None]:
     """The name of the export that a file is a part of, and which part; a part without a number is the first."""
     if "part" not in layout.pattern.groupindex:
         return file.name, None
-    folder = str(PurePosixPath(file.name).parent)
+    folder = file.name.rpartition("/")[0] or "."
     if found["part"] is None:
         return f"{folder}/{file.base_name}", 0
-    digits = re.sub(r"\D", "", found["part"])
+    digits = re.sub(r"[^0-9]", "", found["part"])
     if not digits:
         raise ValueError(f"{found['part']!r} in its name is no part; the group 'part' is a number")
     start, end = found.span("part")
-    return f"{folder}/{re.sub('[-_.]$', '', file.base_name[:start])}{file.base_name[end:]}", int(digits)
+    before, after = found.string[:start], found.string[end:]
+    return f"{folder}/{escaped(re.sub('[-_.]$', '', before) + after)}", int(digits)
 
 
-def _promise(found: re.Match[str]) -> Promise:
+def _promise(found: "regex.Match[str]") -> Promise:
     groups = found.groupdict()
     rows, md5 = groups.get("rows"), groups.get("md5")
     if rows is not None and not rows.isdecimal():
@@ -107,7 +156,7 @@ def promise_of_marker(content: str) -> Promise:
     return Promise(int(rest) if rest.isdecimal() else None, md5.group().lower() if md5 else None)
 
 
-def _dates(file: ExportFile, layout: Layout, found: re.Match[str]) -> tuple[date, datetime]:
+def _dates(file: ExportFile, layout: Layout, found: "regex.Match[str]") -> tuple[date, datetime]:
     groups = found.groupdict()
     day_text, clock_text = groups.get("date"), groups.get("time")
     if day_text is None:
@@ -122,9 +171,14 @@ def _dates(file: ExportFile, layout: Layout, found: re.Match[str]) -> tuple[date
 
 
 def _digits(text: str, shapes: Mapping[int, str], group: str, example: str) -> datetime:
-    """The moment that digits tell; how many there are says which shape they have."""
+    """The moment that digits stand for; how many there are decides which shape they have."""
     digits = re.sub(r"[^0-9]", "", text)
     try:
-        return datetime.strptime(digits, shapes[len(digits)]).replace(tzinfo=UTC)
+        return _moment(digits, shapes[len(digits)])
     except (KeyError, ValueError):
         raise ValueError(f"{text!r} in its name is no {group}; the group {group!r} looks like {example}") from None
+
+
+@lru_cache(maxsize=1 << 16)  # of a folder of many files, many have the same
+def _moment(digits: str, shape: str) -> datetime:
+    return datetime.strptime(digits, shape).replace(tzinfo=UTC)

@@ -139,14 +139,59 @@ def test_a_server_that_is_slow_to_hear_of_it_is_left_too(known_sftp: Sftp) -> No
     assert known_sftp.connections.become(0)
 
 
-def test_links_lead_to_files(known_sftp: Sftp) -> None:
+def test_links_inside_of_the_folder_lead_to_files(known_sftp: Sftp) -> None:
+    put(known_sftp, "out/kept/opens_2.csv")
+    (known_sftp.folder / "out" / "opens.csv").symlink_to("kept/opens_2.csv")
+    (known_sftp.folder / "out" / "folder").symlink_to("kept")
+    files = ExportLocation(known_sftp.url("/out")).files()
+    assert [(file.name, file.size, file.fault) for file in files] == [
+        ("kept/opens_2.csv", len(CONTENT), None),
+        ("opens.csv", len(CONTENT), None),
+    ]
+
+
+def test_what_can_not_be_read_there_is_named_and_the_rest_is_found(known_sftp: Sftp) -> None:
+    put(known_sftp, "out/good.csv")
     put(known_sftp, "kept/opens_2.csv")
-    (known_sftp.folder / "out").mkdir()
-    (known_sftp.folder / "out" / "opens.csv").symlink_to("../kept/opens_2.csv")
+    out = known_sftp.folder / "out"
+    (out / "outside.csv").symlink_to("../kept/opens_2.csv")
+    (out / "folder").symlink_to("../kept")
+    (out / "nowhere.csv").symlink_to("nothing.csv")
+    (out / "itself.csv").symlink_to("itself.csv")
+    os.mkfifo(out / "pipe.csv")
+    faults = {file.name: file.fault or "" for file in ExportLocation(known_sftp.url("/out")).files()}
+    assert faults.pop("good.csv") == ""
+    assert {name: fault.partition(" and ")[0].partition(" (")[0] for name, fault in faults.items()} == {
+        "outside.csv": "is a link that leads out of the exports' folder",
+        "folder": "is a link that leads out of the exports' folder",
+        "nowhere.csv": "is a link that leads nowhere",
+        "itself.csv": "is a link that can't be followed",
+        "pipe.csv": "is no file",
+    }
+
+
+def test_links_out_of_the_folder_are_followed_where_that_is_wanted(known_sftp: Sftp) -> None:
+    put(known_sftp, "out/good.csv")
+    put(known_sftp, "kept/opens_2.csv")
+    (known_sftp.folder / "kept" / "back").symlink_to("../out")
+    (known_sftp.folder / "out" / "outside.csv").symlink_to("../kept/opens_2.csv")
     (known_sftp.folder / "out" / "folder").symlink_to("../kept")
-    (known_sftp.folder / "out" / "nowhere.csv").symlink_to("../nowhere.csv")
-    [file] = ExportLocation(known_sftp.url("/out")).files()
-    assert (file.name, file.size) == ("opens.csv", len(CONTENT))
+    files = ExportLocation(known_sftp.url("/out"), follow_links=True).files()
+    assert [(file.name, file.fault) for file in files] == [
+        ("folder/opens_2.csv", None),
+        ("good.csv", None),
+        ("outside.csv", None),
+    ]
+
+
+def test_a_name_that_is_not_utf8_is_read_there(known_sftp: Sftp) -> None:
+    put(known_sftp, "out/good.csv", b"ID\n")
+    (known_sftp.folder / "out" / os.fsdecode(b"relev\xe9.csv")).write_bytes(CONTENT)
+    location = ExportLocation(known_sftp.url("/out"))
+    files = location.files()
+    assert [file.name for file in files] == ["good.csv", r"relev\xe9.csv"]
+    with location.local(files[1]) as copy:
+        assert copy.path.read_bytes() == CONTENT
 
 
 def test_a_folder_is_no_export(known_sftp: Sftp) -> None:

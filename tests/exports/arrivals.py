@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
+from pipeline.exports.listing import ExportFile
 from pipeline.exports.loading import Loaded
-from pipeline.exports.locations import ExportFile, ExportLocation, LocalCopy
+from pipeline.exports.locations import ExportLocation, LocalCopy
 from tests.exports.desk import ZOE
 
 HOUR = timedelta(hours=1)

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 
 from pipeline.dates import ExportDates
-from pipeline.exports.intake import look
+from pipeline.exports.intake import Look, look
 from pipeline.exports.layouts import Layout
 from pipeline.exports.loading import Loaded, LoadedFile, load
 from pipeline.exports.locations import ExportLocation
@@ -97,6 +97,12 @@ class Desk:
 
     def load(self, dates: ExportDates = EVERY_DATE, *, reload: bool = False, at: datetime = NOW) -> Loaded:
         seen = look(self.location, self.layouts, NOW.date())
+        return self.load_seen(seen, dates, reload=reload, at=at)
+
+    def load_seen(
+        self, seen: Look, dates: ExportDates = EVERY_DATE, *, reload: bool = False, at: datetime = NOW
+    ) -> Loaded:
+        """Load what was seen at an earlier look."""
         return load(self.connection, self.location, seen, dates, reload=reload, clock=lambda: at)
 
     def events(self, *names: str) -> list[Any]:

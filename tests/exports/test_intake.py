@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.errors import SettingsError
 from pipeline.exports.intake import FileKey, KnownFile, Look, is_known, known_files, look
-from pipeline.exports.locations import ExportFile, ExportLocation
+from pipeline.exports.listing import ExportFile
+from pipeline.exports.locations import ExportLocation
 from pipeline.exports.matching import Landed, Unmatched
 from tests.exports.arrivals import MONDAY, TUESDAY
 from tests.exports.desk import HEADER, NOW, WRITTEN, ZOE, Desk, layout

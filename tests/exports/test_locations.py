@@ -13,7 +13,8 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from pipeline.errors import LocationError, SettingsError
-from pipeline.exports.locations import ExportFile, ExportLocation
+from pipeline.exports.listing import ExportFile
+from pipeline.exports.locations import ExportLocation
 from tests.exports.desk import HEADER, WRITTEN, ZOE, Desk
 
 CONTENT = (HEADER + ZOE).encode()
@@ -63,16 +64,15 @@ def test_hidden_files_are_not_seen(desk: Desk) -> None:
     assert desk.location.files() == []
 
 
-def test_a_link_is_the_file_that_it_leads_to(desk: Desk, tmp_path: Path) -> None:
-    """Its size and its time are that file's; a link to a folder, or to nowhere, is no file."""
-    desk.put("opens.csv", CONTENT)
-    (desk.folder / "opens.csv").rename(tmp_path / "kept.csv")
-    (desk.folder / "opens.csv").symlink_to(tmp_path / "kept.csv")
-    (desk.folder / "folder").symlink_to(tmp_path)
-    (desk.folder / "nowhere.csv").symlink_to(tmp_path / "nowhere.csv")
-    assert desk.location.files() == [ExportFile("opens.csv", len(CONTENT), WRITTEN)]
-    with desk.location.local(desk.location.files()[0]) as copy:
-        assert copy.path.read_bytes() == CONTENT
+def test_a_link_inside_of_the_folder_is_the_file_that_it_leads_to(desk: Desk) -> None:
+    """Its size and its time are that file's."""
+    desk.put("2024/kept.txt", CONTENT)
+    (desk.folder / "opens.csv").symlink_to("2024/kept.txt")
+    (desk.folder / "years").symlink_to("2024")
+    assert desk.location.files() == [
+        ExportFile("2024/kept.txt", len(CONTENT), WRITTEN),
+        ExportFile("opens.csv", len(CONTENT), WRITTEN),
+    ]
 
 
 def test_an_empty_folder_has_no_files(tmp_path: Path) -> None:

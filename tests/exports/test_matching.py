@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from pipeline.exports.layouts import Layout
-from pipeline.exports.locations import ExportFile
+from pipeline.exports.listing import ExportFile
 from pipeline.exports.matching import Landed, Unmatched, match
 from tests.exports.desk import layout
 

@@ -7,13 +7,14 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
 from pipeline.errors import FileRefused, InspectionRefused, PipelineError
+from pipeline.exports.file_names import escaped
 from pipeline.exports.unpacking import GZIP_MAGIC, PGP, ZIP_MAGICS, refuse_foreign, texts_in
-from pipeline.filesystems import opened, words_of
+from pipeline.filesystems import open_regular, opened, words_of
 
 # Enough for thousands of rows, and read at once from files of any size.
 HEAD_BYTES = 2 * 1024 * 1024
@@ -53,20 +54,22 @@ def read_head(file: str, size: int = HEAD_BYTES) -> Head:
     except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
         raise InspectionRefused(f"{name}: can't be unpacked: {error}") from None
     except (OSError, ValueError, NotImplementedError) as error:  # their words can hold a password
-        raise InspectionRefused(f"{name}: can't be read ({type(error).__name__})") from None
+        words = f"can't be read ({type(error).__name__})"
+        is_no_file = isinstance(error, OSError) and error.errno is None  # as `open_regular` words it
+        raise InspectionRefused(f"{name}: {error if is_no_file else words}") from None
     if not head.content.strip():
         raise InspectionRefused(f"{name}: is empty")
     return head
 
 
 def _name_of(file: str) -> str:
-    return PurePosixPath(urlsplit(file).path if "://" in file else file).name
+    return escaped(PurePosixPath(urlsplit(file).path if "://" in file else file).name)
 
 
 @contextmanager
 def _opened(file: str) -> Iterator[io.BufferedReader]:
     if "://" not in file:
-        with Path(file).open("rb") as local:
+        with open_regular(file) as local:
             yield local
         return
     name = _name_of(file)

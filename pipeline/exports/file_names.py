@@ -1,0 +1,27 @@
+r"""Names of files as text that every store and every message can hold.
+
+On Unix, a name is bytes. Python keeps those that are not UTF-8 as lone surrogates, which neither DuckDB nor a terminal
+takes. Here such a byte is written as `\xe9`; a backslash that would read like one is written as `\x5c`, so that two
+names never become one, and the name of the file can always be told from what is written.
+"""
+
+import re
+
+_ODD = re.compile(r"[\udc80-\udcff]|\\(?=x[0-9a-f]{2})")
+_WRITTEN = re.compile(r"\\x([0-9a-f]{2})")
+_PACKED = re.compile(r"(\.zip)?(\.gz)?$", re.IGNORECASE)
+
+
+def escaped(name: str) -> str:
+    """A name as it is stored and shown."""
+    return _ODD.sub(lambda odd: "\\x5c" if odd[0] == "\\" else f"\\x{ord(odd[0]) - 0xDC00:02x}", name)
+
+
+def unescaped(name: str) -> str:
+    """The name that the file system knows, of one that is stored."""
+    return _WRITTEN.sub(lambda written: bytes.fromhex(written[1]).decode("utf-8", "surrogateescape"), name)
+
+
+def without_packing(name: str) -> str:
+    """A name without `.gz`, `.zip` or both, in whatever case."""
+    return _PACKED.sub("", name, count=1)
