@@ -15,6 +15,7 @@ def test_every_setting_of_the_contract_has_its_default(environment: Environment)
         "selligent_exports": f"{PROJECT_ROOT}/examples/exports",
         "selligent_layouts": PROJECT_ROOT / "examples" / "layouts",
         "selligent_suppressed": None,
+        "selligent_follow_links": False,
         "segment_source_name": "Selligent Marketing Cloud",
         "segment_write_key": None,
         "segment_region": "us",
