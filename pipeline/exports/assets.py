@@ -11,7 +11,15 @@ from pipeline.checking import Check, results
 from pipeline.dates import ExportDates
 from pipeline.exports.checks import rows_accounted_for
 from pipeline.exports.loading import Loaded, load
-from pipeline.exports.oddities import future_events, missing_dates, unknown_codes, unread_files, unusual_volumes
+from pipeline.exports.oddities import (
+    future_events,
+    missing_dates,
+    placeholder_dates,
+    shared_event_ids,
+    unknown_codes,
+    unread_files,
+    unusual_volumes,
+)
 from pipeline.masking import file_name
 from pipeline.origin import ensure_origin
 from pipeline.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
@@ -65,6 +73,16 @@ ODDITIES = {
         "date-times wrongly, and nothing goes on.",
         blocking=True,
     ): future_events,
+    Check(
+        "every_date_time_is_a_moment",
+        _key("events"),
+        "No date-time stands for a missing one, as 1900-01-01, 1970-01-01 and 9999-12-31 do.",
+    ): placeholder_dates,
+    Check(
+        "every_event_id_is_of_one_event",
+        _key("events"),
+        "Rows of one file that share an event_id have the same person and moment.",
+    ): shared_event_ids,
     Check(
         "every_event_code_is_known",
         _key("events"),

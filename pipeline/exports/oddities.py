@@ -6,8 +6,10 @@ from datetime import date, datetime, timedelta
 import duckdb
 
 from pipeline.dates import ExportDates
+from pipeline.exports.reading import OUTSIDE_OF_YEARS
 from pipeline.findings import Finding, counted, some
 from pipeline.masking import on_one_line
+from pipeline.trimming import identifier_sql
 
 # A clock may be wrong by so much; an event that is further ahead can't have happened.
 CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -21,6 +23,8 @@ VOLUME_LEAST_WEEKS = 3
 VOLUME_LOW, VOLUME_HIGH = 0.5, 2.0
 
 _LONGEST_CODE = 40
+# As many as `some` shows.
+_EXAMPLES = 3
 
 # A file that no layout matches is told when it is first seen: it may be none of ours, and stay there for ever.
 _UNREAD = """
@@ -237,5 +241,91 @@ def future_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> 
         False,
         f"{counted(ahead, 'event')} of the future in {listed}. They are kept; have a look at their date-times in "
         "raw.events, and at the clock of what wrote them.",
+        numbers,
+    )
+
+
+# What tells persons and moments of rows apart, as a number; equal rows have the same.
+_SAID = f"""
+    hash({identifier_sql("user_id")}, lower({identifier_sql("email")}), {identifier_sql("list_id")},
+        {identifier_sql("selligent_user_id")}, occurred_at)
+"""
+_SHARED_IDS = f"""
+    SELECT file, layout, id, count(*) AS rows
+    FROM (
+        SELECT export_date, file, layout, event, {identifier_sql("event_id")} AS id, {_SAID} AS said FROM raw.events
+        WHERE export_date BETWEEN $1 AND $2 AND event_id IS NOT NULL AND event IS NOT NULL
+            AND rejected_because IS NULL
+    )
+    WHERE id IS NOT NULL
+    GROUP BY export_date, file, layout, event, id
+    HAVING min(said) <> max(said)
+"""
+
+
+def shared_event_ids(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
+    """Values of `event_id` that rows of one file share although they differ in person or moment. Such rows are one
+    event, whatever they mean: the column is no id of a row, or a spreadsheet has shortened its numbers.
+    """
+    ids, rows = connection.execute(
+        f"SELECT count(*), coalesce(sum(rows), 0) FROM ({_SHARED_IDS})", [dates.first, dates.last]
+    ).fetchall()[0]
+    numbers = {"event_ids": ids, "rows": int(rows)}
+    if not ids:
+        return Finding(True, "Rows that share an event_id have the same person and moment.", numbers)
+    found = connection.execute(
+        f"{_SHARED_IDS} ORDER BY rows DESC, file, id LIMIT {_EXAMPLES}", [dates.first, dates.last]
+    ).fetchall()
+    examples = "; ".join(
+        f"'{on_one_line(event_id, _LONGEST_CODE)}' in {file} ({counted(number, 'row')}, layout {layout})"
+        for file, layout, event_id, number in found
+    )
+    rest = f"; and {ids - len(found):,} more" if ids > len(found) else ""
+    return Finding(
+        False,
+        f"{counted(ids, 'event_id')} shared by rows that differ in person or moment: {examples}{rest}. "
+        f"These {rows:,} rows are no more than {counted(ids, 'event')}. Have the export made again where a spreadsheet "
+        "shortened the ids, or take event_id out of the layout: then an event is its person, moment and other ids.",
+        numbers,
+    )
+
+
+# Systems write their first day, or their last one, where they have no date: 0001-01-01, 1601-01-01, 1753-01-01,
+# 1899-12-30, 1900-01-01, 1904-01-01, 1970-01-01, 9999-12-31; a zone moves it into the day beside it. No export is about
+# an email of before this moment, which is the year 2000 in the zone where it begins first.
+FIRST_MOMENT = "1999-12-31 10:00:00+00"
+_PLACEHOLDERS = f"""
+    SELECT file, layout, timestamp AS text, count(*) AS rows
+    FROM raw.events
+    WHERE export_date BETWEEN $1 AND $2 AND event IS NOT NULL
+        AND (
+            (rejected_because IS NULL AND occurred_at < TIMESTAMPTZ '{FIRST_MOMENT}')
+            OR rejected_because LIKE '%{OUTSIDE_OF_YEARS}'
+        )
+    GROUP BY ALL
+"""
+
+
+def placeholder_dates(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
+    """Rows whose date-time stands for none: before the year 2000, or outside of the years that there can be."""
+    texts, rows = connection.execute(
+        f"SELECT count(*), coalesce(sum(rows), 0) FROM ({_PLACEHOLDERS})", [dates.first, dates.last]
+    ).fetchall()[0]
+    numbers = {"rows": int(rows)}
+    if not rows:
+        return Finding(True, "No date-time stands for a missing one.", numbers)
+    found = connection.execute(
+        f"{_PLACEHOLDERS} ORDER BY rows DESC, file, text LIMIT {_EXAMPLES}", [dates.first, dates.last]
+    ).fetchall()
+    examples = "; ".join(
+        f"'{on_one_line(text, _LONGEST_CODE)}' in {file} ({counted(number, 'row')}, layout {layout})"
+        for file, layout, text, number in found
+    )
+    rest = f"; and {texts - len(found):,} more" if texts > len(found) else ""
+    return Finding(
+        False,
+        f"{counted(int(rows), 'row')} with a date-time that stands for none: {examples}{rest}. They are events of that "
+        "moment unless they are rejected. Put the text into null_values of the layout to reject them all, or "
+        "datetime_formats right where it is misread; the next run reads the files again.",
         numbers,
     )

@@ -25,6 +25,8 @@ from pipeline.masking import on_one_line_sql
 from pipeline.trimming import identifier_sql, is_something_sql, trimmed_sql
 from pipeline.warehouse import literal, quoted
 
+# Ends the reason for a date-time that is none which can be stored.
+OUTSIDE_OF_YEARS = "is outside of the years 1 to 9998"
 REJECTS_TABLE = "csv_rejects"
 REJECTS_SCANS = "csv_reject_scans"
 # So much of a value is repeated in the reason why its row is rejected; the row itself stands beside it.
@@ -264,7 +266,7 @@ def _reasons(layout: Layout) -> str:
         f"WHEN occurred_at IS NULL AND time_note IS NOT NULL THEN 'the local time ''' || {shown_time} || ''' is ' "
         "|| time_note || ' (clocks change), and ambiguous_hour says reject'",
         f"WHEN occurred_at IS NULL AND instant IS NOT NULL THEN 'the date-time ''' || {shown_time} "
-        "|| ''' is outside of the years 1 to 9998'",
+        f"|| ''' {OUTSIDE_OF_YEARS}'",
         f"WHEN occurred_at IS NULL AND naive_time IS NOT NULL THEN 'the date-time ''' || {shown_time} "
         f"|| ''' has no offset, and layout ' || {literal(layout.name)} || ' names no timezone'",
         f"WHEN occurred_at IS NULL THEN 'the date-time ''' || {shown_time} || ''' in column ' "

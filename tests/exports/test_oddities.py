@@ -5,7 +5,15 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from pipeline.dates import ExportDates
-from pipeline.exports.oddities import future_events, missing_dates, unknown_codes, unread_files, unusual_volumes
+from pipeline.exports.oddities import (
+    future_events,
+    missing_dates,
+    placeholder_dates,
+    shared_event_ids,
+    unknown_codes,
+    unread_files,
+    unusual_volumes,
+)
 from tests.exports.desk import CODED, EVERY_DATE, HEADER, NOW, ZOE, Desk, layout
 
 TUESDAY = date(2024, 6, 11)
@@ -203,3 +211,88 @@ def test_a_file_full_of_the_future_stops_the_run(desk: Desk) -> None:
     found = future_events(desk.connection, OF_TUESDAY)
     assert found.grave
     assert "Put timezone or datetime_formats of the layout right" in found.sentence
+
+
+BY_ROW_ID = layout(columns={"ROWID": "event_id", "CUSTOMER": "user_id", "OPENED_AT": "timestamp"})
+
+
+def test_rows_of_many_people_under_one_event_id_are_reported(desk: Desk) -> None:
+    """As a spreadsheet leaves long numbers."""
+    desk.layouts = (BY_ROW_ID,)
+    rows = "".join(f"1.23457E+15,C-{number},2024-06-10T09:00:00\n" for number in range(100))
+    desk.put("opens_20240611.csv", "ROWID,CUSTOMER,OPENED_AT\n" + rows + "7,C-1,2024-06-10T09:00:00\n")
+    desk.load()
+    found = shared_event_ids(desk.connection, EVERY_DATE)
+    assert (found.holds, found.grave, found.numbers) == (False, False, {"event_ids": 1, "rows": 100})
+    assert found.sentence.startswith(
+        "1 event_id shared by rows that differ in person or moment: '1.23457E+15' in opens_20240611.csv (100 rows, "
+        "layout opens). These 100 rows are no more than 1 event. "
+    )
+    desk.layouts = (layout(columns={"CUSTOMER": "user_id", "OPENED_AT": "timestamp"}),)
+    desk.load()
+    assert shared_event_ids(desk.connection, EVERY_DATE).holds, "as the sentence advises"
+
+
+@pytest.mark.parametrize(
+    ("rows", "shared"),
+    [
+        (["r1,C-1,2024-06-10T09:00:00", "r1,C-1,2024-06-10T09:00:00"], 0),
+        (["r1,C-1,2024-06-10T09:00:00", "r1 ,C-1\u200b,2024-06-10 09:00:00"], 0),
+        (["r1,C-1,2024-06-10T09:00:00", "r1 ,C-1,2024-06-10T09:00:01"], 1),
+        (["r1,C-1,2024-06-10T09:00:00", "\0r1,C-2,2024-06-10T09:00:00"], 1),
+        ([",C-1,2024-06-10T09:00:00", "\0,C-2,2024-06-10T09:00:00", " ,C-3,2024-06-10T09:00:00"], 0),
+        (["r1,C-1,2024-06-10T09:00:00", "r1,,2024-06-10T09:00:00"], 0),
+    ],
+    ids=["equal", "padded", "moments", "people", "no id", "rejected"],
+)
+def test_an_event_id_is_shared_by_other_people_or_moments_alone(desk: Desk, rows: list[str], shared: int) -> None:
+    desk.layouts = (BY_ROW_ID,)
+    desk.put("opens.csv", "\n".join(["ROWID,CUSTOMER,OPENED_AT", *rows]) + "\n")
+    desk.load()
+    assert shared_event_ids(desk.connection, EVERY_DATE).numbers["event_ids"] == shared
+
+
+def test_two_files_may_repeat_an_event_id(desk: Desk) -> None:
+    """Which of them counts, the README's rule says."""
+    desk.layouts = (BY_ROW_ID,)
+    desk.put("opens_1.csv", "ROWID,CUSTOMER,OPENED_AT\nr1,C-1,2024-06-10T09:00:00\n")
+    desk.put("opens_2.csv", "ROWID,CUSTOMER,OPENED_AT\nr1,C-2,2024-06-10T09:00:00\n")
+    desk.load()
+    assert shared_event_ids(desk.connection, EVERY_DATE).holds
+
+
+PLACEHOLDERS = [
+    "1900-01-01 00:00:00.000",
+    "1753-01-01T00:00:00",
+    "0001-01-02T00:00:00",
+    "9999-12-31T23:59:59",
+    "1970-01-01T00:00:00",
+    "1899-12-30T00:00:00Z",
+    "1601-01-01T00:00:00+14:00",
+    "9999-12-31T00:00:00+14:00",
+    "0001-01-01T00:00:00",
+]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Brussels", "America/Los_Angeles", "Pacific/Kiritimati"])
+def test_date_times_that_stand_for_none_are_counted_in_every_zone(desk: Desk, zone: str) -> None:
+    desk.layouts = (layout(timezone=zone),)
+    texts = [*PLACEHOLDERS, "2024-06-10T09:15:10", "2000-01-01T00:00:00"]
+    desk.put("opens.csv", HEADER + "".join(f"C-1,,,{text}\n" for text in texts))
+    desk.load()
+    found = placeholder_dates(desk.connection, EVERY_DATE)
+    assert (found.holds, found.grave, found.numbers) == (False, False, {"rows": len(PLACEHOLDERS)})
+
+
+def test_date_times_that_stand_for_none_are_reported_and_go_as_the_sentence_advises(desk: Desk) -> None:
+    row = "C-1,,,1900-01-01 00:00:00.000\n"
+    desk.put("opens.csv", HEADER + row * 2 + "C-3,,,0000-00-00\n" + ZOE)
+    desk.load()
+    found = placeholder_dates(desk.connection, EVERY_DATE)
+    assert found.sentence.startswith(
+        "2 rows with a date-time that stands for none: '1900-01-01 00:00:00.000' in opens.csv (2 rows, layout opens). "
+    )
+    desk.layouts = (layout(null_values=["", "1900-01-01 00:00:00.000"]),)
+    desk.load()
+    assert placeholder_dates(desk.connection, EVERY_DATE).holds
+    assert desk.rejected("reason")[:2] == ["no date-time in column OPENED_AT"] * 2
