@@ -13,6 +13,7 @@ import click
 from pipeline.dates import FIRST_EXPORT_DATE, ExportDates
 from pipeline.errors import PipelineError, SettingsError
 from pipeline.masking import masked, printable
+from pipeline.private_files import keep_private
 from pipeline.settings import PROJECT_ROOT, hand_on_credentials, load_settings
 
 # Dagster and dbt report nothing about anybody.
@@ -170,6 +171,7 @@ def _check(option: str, day: date, today: date) -> None:
 def main() -> int:
     """Run a command; its exit status: 0 went well, 1 failed, 2 for a wrong setting or argument."""
     try:
+        keep_private()
         return int(app(standalone_mode=False) or 0)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(printable(error.format_message(), kept="\n"), err=True)

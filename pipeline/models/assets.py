@@ -25,6 +25,7 @@ from pipeline.models.span import run_span
 from pipeline.models.tables import tables_of
 from pipeline.origin import check_origin
 from pipeline.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
+from pipeline.private_files import keep_private
 from pipeline.resources import SegmentResource, WarehouseResource
 from pipeline.segment.ledger import MODELLED
 from pipeline.settings import DBT_TARGET_DIR, load_settings
@@ -53,6 +54,7 @@ dbt_resource = QuickDbt(
 
 def prepared_manifest() -> Path:
     """The path of an up-to-date manifest; dbt is asked to make one only when the project has changed."""
+    keep_private()  # a process of the service comes here, and writes nothing before
     path = DBT_TARGET_DIR / "manifest.json"
     DBT_TARGET_DIR.mkdir(parents=True, exist_ok=True)
     # One process at a time, be it the service's or a command's: another would read what this one has half written.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from pipeline.masking import masked, printable
 from pipeline.report import wording
 from pipeline.report.charts import COLOURS, Chart
 from pipeline.report.made import Made
@@ -26,6 +27,7 @@ def render(numbers: Numbers, charts: Sequence[Chart], made: Made) -> str:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -43,6 +45,13 @@ def render(numbers: Numbers, charts: Sequence[Chart], made: Made) -> str:
         titles=TITLES,
         colours=COLOURS,
     )
+
+
+def _shown(value: object) -> object:
+    """Text without addresses, and without characters that don't show or turn the direction of what follows."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return printable(masked(value), kept="\n\u00a0")
+    return value
 
 
 def write(page: str, path: Path = PAGE) -> Path:
