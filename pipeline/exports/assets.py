@@ -16,6 +16,7 @@ from pipeline.exports.oddities import (
     missing_dates,
     placeholder_dates,
     shared_event_ids,
+    suspect_quotes,
     unknown_codes,
     unread_files,
     unusual_volumes,
@@ -88,6 +89,11 @@ ODDITIES = {
         _key("events"),
         "Every event code is listed in its layout; rows with any other are rejected.",
     ): unknown_codes,
+    Check(
+        "no_value_holds_rows",
+        _key("events"),
+        "No quoted value holds lines that have all columns of a row, as it does where quotes are stray.",
+    ): suspect_quotes,
     Check(
         "no_date_is_missing",
         _key("events"),

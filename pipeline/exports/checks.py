@@ -1,4 +1,6 @@
-"""Every row of every file is an event, skipped, rejected, or suppressed: counted in the tables, not while loading."""
+"""Every row of every file is an event, skipped, rejected, or suppressed: what the tables have is compared with the rows
+that were counted from the file's bytes, apart from the parse that filled the tables.
+"""
 
 import duckdb
 
@@ -7,7 +9,8 @@ from pipeline.findings import Finding
 
 _COUNTED = """
     WITH files AS (
-        SELECT name AS file, export_date, rows, coalesce(suppressed, 0) AS suppressed FROM raw.export_files
+        SELECT name AS file, export_date, coalesce(records, rows) AS rows, coalesce(suppressed, 0) AS suppressed
+        FROM raw.export_files
         WHERE status = 'loaded' AND export_date BETWEEN $1 AND $2
     ),
     events AS (
@@ -34,7 +37,7 @@ _COUNTED = """
 
 
 def rows_accounted_for(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
-    """Compare what was read of each loaded file with what stands in the tables."""
+    """Compare the rows that each loaded file has with what stands in the tables."""
     counted = connection.execute(_COUNTED, [dates.first, dates.last]).fetchall()
     rows = sum(row[1] for row in counted)
     numbers = {"rows": rows}

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import duckdb
 
+from pipeline.errors import FileRefused
 from pipeline.exports.layouts import Layout
 from pipeline.exports.locations import LocalCopy
 from pipeline.exports.matching import Landed
 from pipeline.exports.parsing import FileParser, Parsed, lines_of, records_of
 from pipeline.exports.reading import Source, event_rows, header_of, lookup_rows, missing_columns
 from pipeline.exports.suppressing import keep_out, keep_out_unread
+from pipeline.exports.swallowed_rows import swallowing_rows
 from pipeline.exports.texts import Text, texts
 from pipeline.suppression import learn_contacts
 from pipeline.warehouse import literal, quoted
@@ -21,13 +23,16 @@ from pipeline.warehouse import literal, quoted
 @dataclass(frozen=True)
 class Filled:
     """What one file's rows became: `rows` = events + `skipped` + `rejected` + `suppressed`; a warning, where something
-    is odd.
+    is odd. `records` were counted another way; in `suspect_rows`, from `suspect_line` on, a value looks like rows.
     """
 
     rows: int = 0
     skipped: int = 0
     rejected: int = 0
     suppressed: int = 0
+    records: int = 0
+    suspect_rows: int = 0
+    suspect_line: int | None = None
     warning: str | None = None
 
 
@@ -60,10 +65,17 @@ def fill(
         filler.fill_events()
     else:
         filler.fill_lookups()
+    filled = filler.filled
+    if filled.rows != parsed.records:
+        raise FileRefused(
+            f"it has {parsed.records:,} rows, counted by their line breaks, but {filled.rows:,} were read; none "
+            "of them is kept. Have it sent again, in files below 1 GB"
+        )
+    filler.look_for_swallowed_rows()
     warning = None
     if missing := missing_columns(parsed.source, seen.layout):
         warning = f"the header has no column {', '.join(map(repr, missing))}; taken as empty"
-    return replace(filler.filled, warning=warning)
+    return replace(filler.filled, records=parsed.records, warning=warning)
 
 
 def _of_further_part(layout: Layout, found: Sequence[Text], first_part: Sequence[Text]) -> Layout:
@@ -139,6 +151,20 @@ class _Filler:
             "SELECT row_number, rejected_because AS reason, text FROM temp.lookup_rows "
             "WHERE rejected_because IS NOT NULL"
         )
+
+    def look_for_swallowed_rows(self) -> None:
+        """Note the rows in which a quoted value looks like several rows."""
+        if self._layout.format != "csv" or self._layout.quote is None or not self._parser.has_line_breaks:
+            return
+        found = swallowing_rows(self._parsed.rows, self._parsed.source, self._layout)
+        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE swallowing_rows AS {found}")
+        (rows,) = self._counted("SELECT count(*) FROM temp.swallowing_rows")
+        if rows:
+            self._parser.locate_lines()
+            first = "SELECT min(row_number) AS row_number FROM temp.swallowing_rows"
+            lines = lines_of(records_of(first, self._parsed.source.first_row_line))
+            (line,) = self._counted(f"SELECT line FROM ({lines})")
+            self.filled = replace(self.filled, suspect_rows=rows, suspect_line=line)
 
     def _counted(self, query: str) -> tuple[int, ...]:
         found = self._connection.execute(query).fetchone()

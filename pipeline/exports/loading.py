@@ -31,7 +31,9 @@ _MARKER_BYTES = 10_000
 
 @dataclass(frozen=True)
 class LoadedFile:
-    """What became of one file. `rows` = events + `skipped` + `rejected` + `suppressed` (lookups: rows + the two)."""
+    """What became of one file. `rows` = events + `skipped` + `rejected` + `suppressed` (lookups: rows + the two);
+    `records` and what is suspect as in `Filled`.
+    """
 
     name: str
     export_date: date
@@ -42,6 +44,9 @@ class LoadedFile:
     rejected: int = 0
     suppressed: int = 0
     reason: str | None = None
+    records: int = 0
+    suspect_rows: int = 0
+    suspect_line: int | None = None
 
 
 @dataclass(frozen=True)
@@ -258,6 +263,9 @@ def _replace(loader: _Loader, seen: Landed, copy: LocalCopy) -> LoadedFile:
         filled.rejected,
         filled.suppressed,
         filled.warning,
+        filled.records,
+        filled.suspect_rows,
+        filled.suspect_line,
     )
 
 
@@ -334,7 +342,8 @@ def _remember(loader: _Loader, seen: Landed, sha256: str | None, result: LoadedF
         SELECT
             ? AS export_date, ? AS name, ? AS size, ? AS sha256, ? AS modified_at, ? AS layout,
             ? AS layout_fingerprint, ? AS kind, ? AS exported_at, ? AS status, ? AS reason, ? AS rows, ? AS skipped,
-            ? AS rejected, ? AS suppressed, first_event_at, last_event_at, ? AS loaded_at
+            ? AS rejected, ? AS suppressed, ? AS records, ? AS suspect_rows, ? AS suspect_line,
+            first_event_at, last_event_at, ? AS loaded_at
         FROM (
             SELECT min(occurred_at) AS first_event_at, max(occurred_at) AS last_event_at
             FROM raw.events WHERE export_date = ? AND file = ? AND event IS NOT NULL
@@ -355,6 +364,9 @@ def _remember(loader: _Loader, seen: Landed, sha256: str | None, result: LoadedF
             result.skipped,
             result.rejected,
             result.suppressed,
+            result.records,
+            result.suspect_rows,
+            result.suspect_line,
             loader.now,
             *place,
         ],

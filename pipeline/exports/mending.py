@@ -21,18 +21,23 @@ import pandas as pd
 
 from pipeline.errors import FileRefused
 from pipeline.exports.layouts import Layout
+from pipeline.exports.long_rows import LongRows
 from pipeline.exports.texts import CARRIAGE_RETURN, CHUNK_BYTES, UNIT_SEPARATOR, Text, delimiter_of
 
 # As much as DuckDB takes for one row, and so does this.
 MAX_ROW_BYTES = 2_000_000
 _NOTES_AT_A_TIME = 20_000
 _SHOWN_BYTES = 10_000
+# Each quote that stays open costs a look at so much as a row may be long; after so many the file is given up.
+_MOST_OPEN_QUOTES = 1_000
+
+_MARK_COLUMNS = ("record", "shift", "number", "piece")
 
 OPEN_QUOTE = "the row has a quote that is not closed, or a quote inside a value that is not doubled"
 TOO_LONG = "the row is longer than 2 MB"
 
 NOTES_TABLES = """
-    CREATE OR REPLACE TEMP TABLE line_marks (record BIGINT, shift BIGINT, piece VARCHAR);
+    CREATE OR REPLACE TEMP TABLE line_marks (record BIGINT, shift BIGINT, number BIGINT, piece VARCHAR);
     CREATE OR REPLACE TEMP TABLE mended_rejects (line BIGINT, reason VARCHAR, text VARCHAR, piece VARCHAR);
 """
 
@@ -42,25 +47,28 @@ class Notes:
     """Where the lines of a file stand, and which are no rows; kept in DuckDB, since there can be any number.
 
     `line_marks` says that from a record on (the first one of a file, header or not, is 1), lines have the record's
-    number plus a shift; `mended_rejects` has the lines that are no rows. `rows` counts records without headers.
+    number plus a shift; `number` is the record's number where blank lines count, which is what DuckDB calls its line.
+    `mended_rejects` has the lines that are no rows. `rows` counts records without headers, and
+    `breaks` the line breaks inside them.
     """
 
     connection: duckdb.DuckDBPyConnection
     rows: int = 0
     rejected: int = 0
-    _marks: list[tuple[int, int, str | None]] = field(default_factory=list)
+    breaks: int = 0
+    _marks: list[tuple[int, int, int, str | None]] = field(default_factory=list)
     _rejects: list[tuple[int, str, str, str | None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.connection.execute(NOTES_TABLES)
 
-    def mark(self, record: int, shift: int, piece: str | None) -> None:
+    def mark(self, record: int, shift: int, number: int, piece: str | None) -> None:
         """From this record on, lines are the record's number plus a shift."""
         if self._marks and self._marks[-1][0] == record:
             self._marks.pop()
-        self._marks.append((record, shift, piece))
+        self._marks.append((record, shift, number, piece))
         if len(self._marks) > _NOTES_AT_A_TIME:
-            self._write("line_marks", ["record", "shift", "piece"], self._marks[:-1])
+            self._write("line_marks", _MARK_COLUMNS, self._marks[:-1])
             del self._marks[:-1]
 
     def reject(self, line: int, reason: str, row: bytes, piece: str | None) -> None:
@@ -74,7 +82,7 @@ class Notes:
 
     def finish(self) -> None:
         """Write what was held back."""
-        self._write("line_marks", ["record", "shift", "piece"], self._marks)
+        self._write("line_marks", _MARK_COLUMNS, self._marks)
         self._write("mended_rejects", ["line", "reason", "text", "piece"], self._rejects)
 
     def _write(self, table: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:
@@ -87,14 +95,17 @@ class Notes:
 
 @dataclass(frozen=True)
 class Grammar:
-    """What a row looks like in bytes: `run` is many rows that end in a line break and hold none, `row` is any."""
+    """What a row looks like in bytes: `run` is many rows that end in a line break and hold none, `row` is any.
+    `long_rows` finds the end of those with quotes that are too long.
+    """
 
     run: re.Pattern[bytes]
     row: re.Pattern[bytes]
+    long_rows: LongRows | None = None
 
     @classmethod
-    def of(cls, layout: Layout) -> "Grammar":
-        """The rows of a layout."""
+    def of(cls, layout: Layout, columns: int) -> "Grammar":
+        """The rows of a layout, which have so many columns."""
         if layout.format == "ndjson" or layout.quote is None:
             return cls(re.compile(rb"(?:[^\r\n]++\r?\n)++"), re.compile(rb"(?:[^\r\n]|\r(?!\n))*+"))
         quote, delimiter = re.escape(layout.quote.encode()), re.escape(delimiter_of(layout).encode())
@@ -106,15 +117,22 @@ class Grammar:
             else (rb"(?:(?!" + delimiter + rb")[^\r\n])")
         )
 
-        def rows(inside_quotes: bytes, outside: bytes) -> bytes:
+        def values(inside_quotes: bytes, outside: bytes) -> bytes:
             quoted = blanks + quote + b"(?:" + inside_quotes + b"++|" + quote + quote + b")*+" + quote + blanks
-            value = b"(?:" + quoted + b"|(?!" + blanks + quote + b")" + outside + b"*+)"
+            return b"(?:" + quoted + b"|(?!" + blanks + quote + b")" + outside + b"*+)"
+
+        def rows(value: bytes) -> bytes:
             return value + b"(?:" + delimiter + value + b")*+"
 
-        plain = rows(rb"[^" + quote + rb"\r\n]", text)
+        plain = rows(values(rb"[^" + quote + rb"\r\n]", text))
+        value = values(rb"[^" + quote + rb"]", b"(?:" + text + rb"|\r(?!\n))")
+        line = rb"\n" + text + b"*+(?:" + delimiter + text + b"*+){%d}" % (columns - 1) + rb"(?=\r?\n)"
         return cls(
             run=re.compile(rb"(?:(?!\r?\n)" + plain + rb"\r?\n)++"),
-            row=re.compile(rows(rb"[^" + quote + rb"]", b"(?:" + text + rb"|\r(?!\n))")),
+            row=re.compile(rows(value)),
+            long_rows=LongRows(
+                re.compile(value), delimiter_of(layout).encode(), re.compile(line) if columns > 1 else None
+            ),
         )
 
 
@@ -126,7 +144,10 @@ def mend(texts: Sequence[Text], layout: Layout, notes: Notes, target: Path | Non
     Raises:
         FileRefused: the header is no row.
     """
-    mender = _Mender(Grammar.of(layout), notes, has_header=layout.format == "csv" and layout.header is True)
+    has_header = layout.format == "csv" and layout.header is True
+    names = layout.header if layout.header is not True else _first_row(_Buffer(texts[0].path).head(), layout)
+    grammar = Grammar.of(layout, len(names or [""]))
+    mender = _Mender(grammar, notes, has_header=has_header, counts_blanks=target is None)
     if target is None:
         mender.take(texts, layout, None)
         return None
@@ -136,10 +157,14 @@ def mend(texts: Sequence[Text], layout: Layout, notes: Notes, target: Path | Non
 
 
 class _Mender:
-    def __init__(self, grammar: Grammar, notes: Notes, *, has_header: bool) -> None:
+    def __init__(self, grammar: Grammar, notes: Notes, *, has_header: bool, counts_blanks: bool) -> None:
         self._grammar = grammar
         self._notes = notes
         self._has_header = has_header
+        self._counts_blanks = counts_blanks
+        self._blanks = 0
+        self._searched_to = 0
+        self._open_quotes = 0
         self._records = 0
         self._shift = 0
         self._piece: str | None = None
@@ -150,6 +175,7 @@ class _Mender:
             self._piece = text.name
             self._move(to=-self._records)
             buffer = _Buffer(text.path)
+            self._searched_to = 0
             if self._has_header:
                 first = _first_row(buffer.head(), layout)
                 if header is None:
@@ -163,7 +189,8 @@ class _Mender:
     def _move(self, *, by: int = 0, to: int | None = None) -> None:
         """From the next record on, lines stand elsewhere than records are counted."""
         self._shift = self._shift + by if to is None else to
-        self._notes.mark(self._records + 1, self._shift, self._piece)
+        record = self._records + 1
+        self._notes.mark(record, self._shift, record + self._blanks, self._piece)
 
     @property
     def _line(self) -> int:
@@ -171,7 +198,7 @@ class _Mender:
 
     def _copy(self, buffer: "_Buffer", out: IO[bytes] | None) -> None:
         while buffer.fill(MAX_ROW_BYTES + 2):
-            run = buffer.take(self._grammar.run)
+            run = buffer.take_run(self._grammar.run)
             if run:
                 self._records += run.count(b"\n")
                 self._write(out, run.replace(b"\r\n", b"\n"))
@@ -180,17 +207,19 @@ class _Mender:
             elif self._has_header and self._records == 0:
                 raise FileRefused("line 1: the header can't be read: a quote in it is not closed or not doubled")
             else:
-                self._skip_line(buffer, OPEN_QUOTE)
+                self._skip_unreadable(buffer)
 
     def _take_row(self, row: bytes, out: IO[bytes] | None) -> None:
         """A row with a line break or a carriage return inside, or without an end; or a blank line."""
         content = row.removesuffix(b"\n").removesuffix(b"\r")
         if not content.strip(b"\r"):
+            self._blanks += self._counts_blanks
             self._move(by=1)
             return
         self._write(out, content.replace(b"\r", CARRIAGE_RETURN.encode()) + b"\n")
         self._records += 1
         if breaks := content.count(b"\n"):
+            self._notes.breaks += breaks
             self._move(by=breaks)
 
     def _skip_header(self, buffer: "_Buffer") -> None:
@@ -200,9 +229,29 @@ class _Mender:
             if row.strip(b"\r\n"):
                 return
 
-    def _skip_line(self, buffer: "_Buffer", reason: str) -> None:
+    def _skip_unreadable(self, buffer: "_Buffer") -> None:
+        """A row that is too long, with all of its lines; or the one line that is no row."""
+        start = buffer.position
+        if self._grammar.long_rows is not None:
+            if start >= self._searched_to:
+                end = self._grammar.long_rows.end_of(buffer.path, start)
+                self._searched_to = end.position
+            else:  # a former search has gone further without an end: no row that is longer than can be read starts here
+                end = self._grammar.long_rows.end_of(buffer.path, start, MAX_ROW_BYTES)
+            is_long = end.position - start >= MAX_ROW_BYTES
+            if is_long and end.is_row:
+                self._notes.reject(self._line, TOO_LONG, buffer.skip_to(end.position), self._piece)
+                self._move(by=1 + end.breaks)
+                return
+            self._open_quotes += is_long
+            if self._open_quotes > _MOST_OPEN_QUOTES:
+                raise FileRefused(
+                    f"line {self._line:,}: its quotes contradict each other: {_MOST_OPEN_QUOTES:,} rows before this "
+                    "one have a quote that is not closed within 2 MB. Where nothing is quoted, put quote: null into "
+                    "the layout"
+                )
         line, whole = buffer.take_line()
-        self._notes.reject(self._line, reason if whole else TOO_LONG, line, self._piece)
+        self._notes.reject(self._line, OPEN_QUOTE if whole else TOO_LONG, line, self._piece)
         self._move(by=1)
 
     @staticmethod
@@ -215,7 +264,9 @@ class _Buffer:
     """A file through a window that is always longer than the longest row."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self._chunks = _chunks(path)
+        self._offset = 0
         self._data = b""
         self._at = 0
         self._ended = False
@@ -233,16 +284,39 @@ class _Buffer:
             chunk = next(self._chunks, b"")
             self._ended = not chunk
             self._data = self._data[self._at :] + chunk
+            self._offset += self._at
             self._at = 0
         return self._at < len(self._data)
 
-    def take(self, pattern: re.Pattern[bytes]) -> bytes:
-        """What matches here, which may be nothing."""
+    @property
+    def position(self) -> int:
+        """How many bytes of the file lie behind."""
+        return self._offset + self._at
+
+    def skip_to(self, position: int) -> bytes:
+        """Go on there; returns the start of what is skipped."""
+        start = self._data[self._at : self._at + _SHOWN_BYTES]
+        while self._offset + len(self._data) < position and not self._ended:
+            self._at = len(self._data)
+            self.fill(1)
+        self._at = position - self._offset
+        return start
+
+    def take_run(self, pattern: re.Pattern[bytes]) -> bytes:
+        """The lines that match here, up to one that is too long; there may be none."""
         found = pattern.match(self._data, self._at)
         if found is None:
             return b""
-        self._at = found.end()
-        return found.group()
+        end, checked = found.end(), self._at
+        while end - checked > MAX_ROW_BYTES:
+            line_break = self._data.rfind(b"\n", checked, checked + MAX_ROW_BYTES)
+            if line_break < 0:
+                end = checked
+            else:
+                checked = line_break + 1
+        run = self._data[self._at : end]
+        self._at = end
+        return run
 
     def take_row(self, pattern: re.Pattern[bytes]) -> bytes | None:
         """The row that begins here, with its line break; None where none does."""
@@ -263,14 +337,12 @@ class _Buffer:
 
     def take_line(self) -> tuple[bytes, bool]:
         """All up to the next line feed, and whether that is as short as a row can be; of a longer one, the start."""
-        whole = True
-        start = self._data[self._at : self._at + _SHOWN_BYTES]
+        start, begin = self._data[self._at : self._at + _SHOWN_BYTES], self.position
         while (end := self._data.find(b"\n", self._at)) < 0 and not self._ended:
-            whole = False
             self._at = len(self._data)
             self.fill(MAX_ROW_BYTES)
         self._at = end + 1 if end >= 0 else len(self._data)
-        return start.partition(b"\n")[0], whole
+        return start.partition(b"\n")[0], self.position - begin <= MAX_ROW_BYTES
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ import duckdb
 from pipeline.dates import ExportDates
 from pipeline.exports.reading import OUTSIDE_OF_YEARS
 from pipeline.findings import Finding, counted, some
-from pipeline.masking import on_one_line
+from pipeline.masking import file_name, on_one_line
 from pipeline.trimming import identifier_sql
 
 # A clock may be wrong by so much; an event that is further ahead can't have happened.
@@ -88,6 +88,37 @@ def unknown_codes(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> 
         f"{counted(len(found), 'event code')} in no layout: {some(codes, '; ')}. Put them into event_codes of the "
         "layout, with null where they mean none of the six; the next run reads the files again.",
         {"codes": len(found), "rows": rows},
+    )
+
+
+_SUSPECT_QUOTES = """
+    SELECT name, layout, suspect_rows, suspect_line FROM raw.export_files
+    WHERE status = 'loaded' AND suspect_rows > 0 AND export_date BETWEEN $1 AND $2
+    ORDER BY suspect_rows DESC, name
+"""
+
+
+def suspect_quotes(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
+    """Quoted values that look like several rows: quotes that were never meant as such swallow the rows between them."""
+    found = connection.execute(_SUSPECT_QUOTES, [dates.first, dates.last]).fetchall()
+    rows = sum(row[2] for row in found)
+    numbers = {"rows": rows, "files": len(found)}
+    if not found:
+        return Finding(True, "No quoted value looks like several rows.", numbers)
+    listed = some(
+        [
+            f"{file_name(name)} (line {line:,}"
+            + (f" and {number - 1:,} more" if number > 1 else "")
+            + f", layout {layout})"
+            for name, layout, number, line in found
+        ],
+        "; ",
+    )
+    return Finding(
+        False,
+        f"{counted(rows, 'row')} with a quoted value that holds whole rows: {listed}. Look at the file there: where "
+        "quotes are part of the text, put quote: null into the layout, and the next run reads the files again.",
+        numbers,
     )
 
 

@@ -8,7 +8,7 @@ import duckdb
 
 from pipeline.errors import FileRefused
 from pipeline.exports.layouts import Layout
-from pipeline.exports.mending import OPEN_QUOTE, TOO_LONG, Notes, mend
+from pipeline.exports.mending import MAX_ROW_BYTES, OPEN_QUOTE, TOO_LONG, Notes, mend
 from pipeline.exports.ndjson import ndjson_scan, note_keys, with_keys
 from pipeline.exports.reading import REJECTS_SCANS, REJECTS_TABLE, Source, csv_source, parse
 from pipeline.exports.texts import Text
@@ -30,11 +30,14 @@ _OF_THE_TEXT = (duckdb.DataError, duckdb.ProgrammingError, duckdb.NotSupportedEr
 
 @dataclass(frozen=True)
 class Parsed:
-    """A file's rows, as SQL with their `row_number`, and what its columns are."""
+    """A file's rows, as SQL with their `row_number`, and what its columns are. `unread` of its records are no rows;
+    `records` were counted without DuckDB, header not included.
+    """
 
     rows: str
     source: Source
     unread: int
+    records: int
 
 
 class FileParser:
@@ -50,6 +53,7 @@ class FileParser:
         self._notes = Notes(connection)
         self._mended = False
         self._records = 0
+        self._located = False
 
     def parse(self) -> Parsed | None:
         """Parse; None where there is no row at all.
@@ -69,16 +73,23 @@ class FileParser:
             raise FileRefused(f"can't be read as {self._layout.format}: {first_line(error)}") from None
 
     def _parse_or_mend(self) -> Parsed | None:
-        """DuckDB reads most texts as they are, and the rest mended."""
-        self._mended = len(self._texts) != 1 or self._texts[0].newline is None
+        """DuckDB reads most texts as they are, and the rest mended: also those of which it loses records.
+
+        What is longer than a row can be is never left to DuckDB, which may skip it without an error or hold each of its
+        lines in memory.
+        """
+        text = self._texts[0] if len(self._texts) == 1 else None
+        self._mended = text is None or text.newline is None or text.scan.longest > MAX_ROW_BYTES
         if self._mended:
             return self._parse(self._mend())
         try:
             parsed = self._parse(self._texts[0])
         except duckdb.InvalidInputException:
-            parsed = None
+            pass
         else:
-            if parsed is None or not self._took_more_than_its_row():
+            scan = self._texts[0].scan
+            # As many as there are lines: then each is a record. Otherwise quotes decide.
+            if self._records in (scan.lines, scan.records) and not (parsed and self._took_more_than_its_row()):
                 return parsed
         self._mended = True
         return self._parse(self._mend())
@@ -90,6 +101,7 @@ class FileParser:
         return mended
 
     def _parse(self, text: Text) -> Parsed | None:
+        self._records = 0
         for table in (REJECTS_TABLE, REJECTS_SCANS):
             self._connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
         if text.path.stat().st_size == 0 and not self._notes.rejected:
@@ -106,10 +118,11 @@ class FileParser:
         self._records = read + unread + source.first_row_line - 1
         if self._mended and read + unread != self._notes.rows:
             raise FileRefused(
-                f"{self._notes.rows:,} rows were told apart, but {read:,} read and {unread:,} put aside; "
-                "its quotes and line breaks contradict each other"
+                f"it has {self._notes.rows:,} rows, but {read:,} were read and {unread:,} rejected; its quotes and "
+                "line breaks contradict each other. Where nothing is quoted, put quote: null into the layout"
             )
-        return Parsed(rows, source, unread + self._notes.rejected)
+        records = self._notes.rows + self._notes.rejected if self._mended else self._records - source.first_row_line + 1
+        return Parsed(rows, source, unread + self._notes.rejected, records)
 
     def _took_more_than_its_row(self) -> bool:
         """Whether a fault was found after which DuckDB can't be trusted to know where the next row begins."""
@@ -122,9 +135,15 @@ class FileParser:
             > 0
         )
 
+    @property
+    def has_line_breaks(self) -> bool:
+        """Whether some value holds one."""
+        return self._notes.breaks > 0 if self._mended else self._texts[0].scan.lines > self._records
+
     def locate_lines(self) -> None:
         """See that `line_marks` tells the lines of records; only needed where some row is put aside."""
-        if not self._mended and self._texts[0].lines != self._records:
+        if not self._mended and not self._located and self._texts[0].lines != self._records:
+            self._located = True
             mend(self._texts, self._layout, self._notes, None)
 
     def unread_rows(self) -> str:
@@ -134,15 +153,15 @@ class FileParser:
             for fault, words in _PARSE_FAULTS.items()
         )
         return f"""
-            SELECT line, reason, text, piece FROM temp.mended_rejects
+            SELECT line, reason, text, piece FROM temp.mended_rejects WHERE {self._mended}
             UNION ALL BY NAME
             {
             lines_of(f'''
-                SELECT line AS record,
+                SELECT record,
                     CASE arg_min(CAST(error_type AS VARCHAR), byte_position) {reasons}
                     ELSE 'the row ' || arg_min(error_message, byte_position) END AS reason,
                     trim(any_value(csv_line), chr(13) || chr(10)) AS text
-                FROM temp.{REJECTS_TABLE} GROUP BY line
+                FROM ({_REJECTED_RECORDS}) GROUP BY record
             ''')
         }
         """
@@ -151,6 +170,15 @@ class FileParser:
 def first_line(error: duckdb.Error) -> str:
     """What an error of DuckDB's says; it repeats values of the file."""
     return on_one_line(str(error).strip().partition("\n")[0], _SHOWN_LENGTH)
+
+
+# What DuckDB rejected, with the number of the record: of what it calls a line, blank lines count, and those inside
+# quotes do not.
+_REJECTED_RECORDS = f"""
+    SELECT rejects.line - coalesce(line_marks.number - line_marks.record, 0) AS record,
+        error_type, error_message, byte_position, csv_line
+    FROM temp.{REJECTS_TABLE} AS rejects ASOF LEFT JOIN temp.line_marks ON rejects.line >= line_marks.number
+"""
 
 
 def lines_of(records: str) -> str:
@@ -167,9 +195,9 @@ def records_of(rows: str, first_row_line: int) -> str:
     """
     return f"""
         WITH gaps AS (
-            SELECT line - number + 1 AS first_record, max(number) AS records
-            FROM (SELECT line, row_number() OVER (ORDER BY line) AS number FROM
-                (SELECT DISTINCT line FROM temp.{REJECTS_TABLE}))
+            SELECT record - number + 1 AS first_record, max(number) AS records
+            FROM (SELECT record, row_number() OVER (ORDER BY record) AS number FROM
+                (SELECT DISTINCT record FROM ({_REJECTED_RECORDS})))
             GROUP BY ALL
         ),
         rows AS (SELECT *, row_number + {first_row_line} - 1 AS read_as FROM ({rows}))

@@ -23,7 +23,10 @@ CREATE TABLE IF NOT EXISTS raw.export_files (
     suppressed BIGINT,
     first_event_at TIMESTAMPTZ,
     last_event_at TIMESTAMPTZ,
-    loaded_at TIMESTAMPTZ
+    loaded_at TIMESTAMPTZ,
+    records BIGINT,
+    suspect_rows BIGINT,
+    suspect_line BIGINT
 );
 
 CREATE TABLE IF NOT EXISTS raw.events (

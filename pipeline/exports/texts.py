@@ -12,6 +12,7 @@ from typing import IO
 
 from pipeline.errors import FileRefused
 from pipeline.exports.layouts import Layout
+from pipeline.exports.record_scan import RecordScan, scan_records
 from pipeline.exports.unpacking import Piece, is_packed, pieces
 
 CHUNK_BYTES = 1 << 20
@@ -55,53 +56,40 @@ codecs.register_error("invalid_utf8", _mark)
 
 @dataclass(frozen=True)
 class Text:
-    """A text in UTF-8; `name` is that of its piece, where a file has several."""
+    """A text in UTF-8; `name` is that of its piece, where a file has several; `quote`, where its values are quoted."""
 
     path: Path
     name: str | None = None
+    quote: str | None = None
 
-    @cached_property
+    @property
     def newline(self) -> str | None:
         r"""What ends its lines: `\n`, `\r\n` or `\r`; None where they end in more than one way."""
-        returns, feeds, both = self._line_ends
-        if returns == 0:
+        scan = self.scan
+        if scan.carriage_returns == 0:
             return "\n"
-        if feeds == 0:
+        if scan.line_feeds == 0:
             return "\r"
-        return "\r\n" if returns == feeds == both else None
+        return "\r\n" if scan.carriage_returns == scan.line_feeds == scan.pairs else None
 
-    @cached_property
+    @property
     def lines(self) -> int:
         """How many lines an editor shows; the last one needs no end."""
-        returns, feeds, _ = self._line_ends
-        return (feeds or returns) + (0 if self._ends_in in (b"", b"\n", b"\r") else 1)
+        return self.scan.line_feeds + self.scan.unended
 
     @cached_property
-    def _ends_in(self) -> bytes:
-        with self.path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(size - 1, 0))
-            return file.read()
-
-    @cached_property
-    def _line_ends(self) -> tuple[int, int, int]:
-        """Carriage returns, line feeds, and the pairs of both."""
-        returns = feeds = both = 0
-        last = b""
-        with self.path.open("rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
-                feeds += chunk.count(b"\n")
-                if b"\r" in chunk:
-                    returns += chunk.count(b"\r")
-                    both += chunk.count(b"\r\n")
-                both += last == b"\r" and chunk[:1] == b"\n"
-                last = chunk[-1:]
-        return returns, feeds, both
+    def scan(self) -> RecordScan:
+        """What its bytes say of its records."""
+        return scan_records(self.path, self.quote)
 
 
 def delimiter_of(layout: Layout) -> str:
     """The one character that separates columns in the texts of this layout."""
     return layout.delimiter if len(layout.delimiter) == 1 else UNIT_SEPARATOR
+
+
+def _quote_of(layout: Layout) -> str | None:
+    return layout.quote if layout.format == "csv" else None
 
 
 def texts(path: Path, layout: Layout, folder: Path) -> list[Text]:
@@ -112,7 +100,7 @@ def texts(path: Path, layout: Layout, folder: Path) -> list[Text]:
     """
     found = pieces(path)
     if not is_packed(path) and _encoding(found[0], layout) == "utf-8" and len(layout.delimiter) == 1:
-        read = [Text(path)]
+        read = [Text(path, quote=_quote_of(layout))]
     else:
         read = [_copied(piece, layout, folder / f"{number}.txt") for number, piece in enumerate(found)]
     return [_with_line_feeds(text, folder / f"{number}.lf.txt") for number, text in enumerate(read)]
@@ -124,7 +112,7 @@ def _with_line_feeds(text: Text, path: Path) -> Text:
         return text
     with text.path.open("rb") as source, path.open("wb") as target:
         target.writelines(chunk.replace(b"\r", b"\n") for chunk in _chunks(source))
-    return Text(path, text.name)
+    return Text(path, text.name, text.quote)
 
 
 def _copied(piece: Piece, layout: Layout, path: Path) -> Text:
@@ -138,7 +126,7 @@ def _copied(piece: Piece, layout: Layout, path: Path) -> Text:
         first = next(chunks, b"")
         target.write(first.removeprefix(codecs.BOM_UTF8))
         target.writelines(chunks)
-    return Text(path, piece.name)
+    return Text(path, piece.name, _quote_of(layout))
 
 
 def _encoding(piece: Piece, layout: Layout) -> str:

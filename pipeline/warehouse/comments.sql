@@ -19,6 +19,9 @@ COMMENT ON COLUMN raw.export_files.suppressed IS 'Rows of people on the list of 
 COMMENT ON COLUMN raw.export_files.first_event_at IS 'Earliest event in it (UTC).';
 COMMENT ON COLUMN raw.export_files.last_event_at IS 'Latest event in it (UTC).';
 COMMENT ON COLUMN raw.export_files.loaded_at IS 'When it was loaded (UTC).';
+COMMENT ON COLUMN raw.export_files.records IS 'Data rows in the file, counted from its bytes, without the parse that rows come from.';
+COMMENT ON COLUMN raw.export_files.suspect_rows IS 'Rows with a quoted value that looks like several rows: its quotes may be stray.';
+COMMENT ON COLUMN raw.export_files.suspect_line IS 'The line on which the first of them begins.';
 
 COMMENT ON TABLE raw.events IS 'Every data row of every events file, as text, with what the layout makes of it.';
 COMMENT ON COLUMN raw.events.export_date IS 'Date of the export.';

@@ -16,6 +16,9 @@ _COMMENTS = Path(__file__).parent / "comments.sql"
 # What tables of a former version lack.
 _LATER_COLUMNS = (
     "ALTER TABLE raw.export_files ADD COLUMN IF NOT EXISTS suppressed BIGINT DEFAULT 0",
+    "ALTER TABLE raw.export_files ADD COLUMN IF NOT EXISTS records BIGINT",
+    "ALTER TABLE raw.export_files ADD COLUMN IF NOT EXISTS suspect_rows BIGINT",
+    "ALTER TABLE raw.export_files ADD COLUMN IF NOT EXISTS suspect_line BIGINT",
     "ALTER TABLE delivery.batches ADD COLUMN IF NOT EXISTS first_attempt_at TIMESTAMPTZ",
     "ALTER TABLE delivery.dead_events ADD COLUMN IF NOT EXISTS batch_id VARCHAR",
 )
@@ -26,6 +29,7 @@ _OUTBOX_ROW_GROUPS = (
 )
 # One table of each script that came last: where they are there, all are.
 _LAST_TABLES = {"suppressed", "withheld_dates"}
+_LAST_COLUMN = ("raw", "export_files", "suspect_line")
 
 
 def make_tables(connection: Connection, *, is_ducklake: bool) -> bool:
@@ -36,7 +40,7 @@ def make_tables(connection: Connection, *, is_ducklake: bool) -> bool:
         [ALIAS],
     ).fetchall()
     known = dict(found)
-    complete = set(known) >= _LAST_TABLES
+    complete = set(known) >= _LAST_TABLES and _has_column(connection, *_LAST_COLUMN)
     if complete and all(known.values()):
         return False
     with transaction(connection):
@@ -56,6 +60,15 @@ def has_table(connection: Connection, schema: str, table: str) -> bool:
     found = connection.execute(
         "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?",
         [ALIAS, schema, table],
+    )
+    return found.fetchone() is not None
+
+
+def _has_column(connection: Connection, schema: str, table: str, column: str) -> bool:
+    found = connection.execute(
+        "SELECT 1 FROM duckdb_columns() "
+        "WHERE database_name = ? AND schema_name = ? AND table_name = ? AND column_name = ?",
+        [ALIAS, schema, table, column],
     )
     return found.fetchone() is not None
 

@@ -22,6 +22,7 @@ ASSETS = {
 WARNINGS = {
     "every_file_is_read",
     "every_event_code_is_known",
+    "no_value_holds_rows",
     "no_date_is_missing",
     "volume_is_as_usual",
     "every_id_has_its_name",

@@ -15,9 +15,9 @@ def test_a_refused_file_is_told_and_the_others_of_its_date_are_loaded(desk: Desk
     reason = "line 1: the header has no column 'OPENED_AT'; it has NOTHING, HERE"
     assert desk.load() == Loaded(
         [
-            LoadedFile("opens_a.csv", TUESDAY, "events", "loaded", 1),
+            LoadedFile("opens_a.csv", TUESDAY, "events", "loaded", 1, records=1),
             LoadedFile("opens_b.csv", TUESDAY, None, "refused", reason=reason),
-            LoadedFile("opens_c.csv", TUESDAY, "events", "loaded", 1),
+            LoadedFile("opens_c.csv", TUESDAY, "events", "loaded", 1, records=1),
         ],
         0,
     )

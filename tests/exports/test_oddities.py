@@ -10,6 +10,7 @@ from pipeline.exports.oddities import (
     missing_dates,
     placeholder_dates,
     shared_event_ids,
+    suspect_quotes,
     unknown_codes,
     unread_files,
     unusual_volumes,
@@ -296,3 +297,24 @@ def test_date_times_that_stand_for_none_are_reported_and_go_as_the_sentence_advi
     desk.load()
     assert placeholder_dates(desk.connection, EVERY_DATE).holds
     assert desk.rejected("reason")[:2] == ["no date-time in column OPENED_AT"] * 2
+
+
+@pytest.mark.parametrize(
+    ("swallowed", "expected"),
+    [
+        (2, "1 row with a quoted value that holds whole rows: opens.csv (line 4, layout opens)"),
+        (20, "1 row with a quoted value that holds whole rows: opens.csv (line 4, layout opens)"),
+        (0, None),
+    ],
+)
+def test_stray_quotes_that_swallow_rows_are_warned_of(desk: Desk, swallowed: int, expected: str | None) -> None:
+    rows = [ZOE.replace("Soldes", f"Soldes {number}") for number in range(swallowed)]
+    if rows:
+        rows[0] = rows[0].replace("Soldes", '"Soldes')
+        rows[-1] = rows[-1].replace(f"Soldes {swallowed - 1}", 'Soldes"')
+    desk.put("opens.csv", HEADER + "\n" + ZOE + "".join(rows) + ZOE.replace("Soldes", '"Zomer, zon,\nen, zee, en"'))
+    desk.load()
+    found = suspect_quotes(desk.connection, EVERY_DATE)
+    assert found.sentence.partition(". Look")[0] == (expected or "No quoted value looks like several rows.")
+    assert (found.holds, found.grave) == (expected is None, False)
+    assert "zoe@" not in found.sentence

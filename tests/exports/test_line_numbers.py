@@ -1,0 +1,44 @@
+"""The lines of rejected rows, beside those of a reader that counts them one by one."""
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.exports.desk import FEWER, HALF, HEADER, NAMES, NOBODY, NOBODY_TO_TELL, ZOE, Reader
+
+SEVERAL_LINES = ZOE.replace("Soldes", '"Soldes\n\nd\'ete\n"')
+HALF_OF_SEVERAL = '"C-2\n\nC-3",jef@exam\n'
+NOBODY_ON_LINES = NOBODY.replace("Soldes", '"Sol\ndes"')
+REASONS = {HALF: FEWER, HALF_OF_SEVERAL: FEWER, NOBODY: NOBODY_TO_TELL, NOBODY_ON_LINES: NOBODY_TO_TELL}
+PARTS = st.lists(st.sampled_from(["\n", "\n", ZOE, SEVERAL_LINES, *REASONS]), max_size=14)
+
+
+def test_blank_lines_count_once(read: Reader) -> None:
+    reading = read(HEADER + "\n" + ZOE + HALF + "\n" + NOBODY + SEVERAL_LINES + HALF + "\n" + NOBODY)
+    assert reading.lines == [4, 6, 11, 13]
+    assert reading.reasons == [FEWER, NOBODY_TO_TELL] * 2
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck), database=None)
+@given(
+    parts=PARTS,
+    ends=st.lists(st.sampled_from(["\n", "\r\n", "\r"]), min_size=1, max_size=2),
+    header=st.booleans(),
+    ended=st.booleans(),
+)
+def test_lines_are_those_of_an_editor(
+    read: Reader, parts: list[str], ends: list[str], header: bool, ended: bool
+) -> None:
+    parts = [HEADER, *parts] if header else [ZOE, *parts]
+    if set(ends) == {"\r", "\n"} or set(ends) == {"\r", "\r\n"}:
+        ends = ends[:1]
+    expected, line = [], 1
+    for part in parts:
+        if part in REASONS:
+            expected.append((line, REASONS[part]))
+        line += part.count("\n")
+    content = "".join(part.replace("\n", ends[number % len(ends)]) for number, part in enumerate(parts))
+    if not ended and parts[-1] != "\n":
+        content = content.rstrip("\r\n")
+    reading = read(content, header=True if header else NAMES)
+    assert [(line, reason) for line, reason, _ in reading.rejected] == expected
+    assert reading.file.rows == sum(part != "\n" for part in parts) - header
