@@ -181,9 +181,10 @@ def _deliver(
     if sent.stopped_by is not None:
         # A run of the command line ends, and the next one goes on; one of the daemon's tries again by itself.
         by_itself = not sent.refused and LOCK_TAG not in context.run.tags
+        remedy = "run again once that is put right" if sent.refused else "run again, and the rest is sent"
         raise dg.Failure(
             f"{sent.stopped_by.rstrip('.')}. {after.waiting:,} events are still waiting; "
-            + ("the rest is tried again later." if by_itself else "run again, and the rest is sent."),
+            f"{'the rest is tried again later' if by_itself else remedy}.",
             metadata=metadata,
             allow_retries=by_itself,
         )
