@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from pipeline import markdown
 from pipeline.findings import Finding
 
 
@@ -29,7 +30,7 @@ class Check:
             check_name=self.name,
             passed=found.holds,
             severity=dg.AssetCheckSeverity.ERROR if found.grave else dg.AssetCheckSeverity.WARN,
-            description=found.sentence,
+            description=markdown.escaped(found.sentence),
             metadata=dict(found.numbers),
         )
 

@@ -9,6 +9,7 @@ import dagster as dg
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from pipeline.console import err as console
+from pipeline.markdown import plain
 from pipeline.masking import on_one_line
 
 # Numbers of a materialisation that are worth a word, and the word.
@@ -81,7 +82,7 @@ class _Display(logging.Handler):
         if not evaluation.passed:
             failed = evaluation.severity is dg.AssetCheckSeverity.ERROR
             words, style = ("check failed", "red") if failed else ("warning", "yellow")
-            line = f"{words}: {evaluation.check_name}: {evaluation.description or ''}"
+            line = f"{words}: {evaluation.check_name}: {plain(evaluation.description or '')}"
             console.print(on_one_line(line, _LONGEST), style=style)
 
     def _now(self, words: str) -> None:

@@ -9,6 +9,7 @@ from pipeline.alerting import Alert, Outcome, tell
 from pipeline.dates import EVERY_DATE
 from pipeline.failures import fit_to_tell, reason_of
 from pipeline.job_names import MAIN_JOB, UPKEEP_JOB
+from pipeline.markdown import plain
 from pipeline.partitions import dates_of_run
 from pipeline.settings import Settings, load_settings
 
@@ -44,7 +45,7 @@ def warned_runs(context: dg.RunStatusSensorContext) -> dg.SkipReason | None:
         if not warnings:
             return None
         assets = list(dict.fromkeys(warning.asset_key.to_user_string() for warning in warnings))
-        words = "; ".join(f"{warning.check_name}: {warning.description}" for warning in warnings)
+        words = "; ".join(f"{warning.check_name}: {plain(warning.description or '')}" for warning in warnings)
         # A check of that severity that nothing waits for fails no run.
         grave = any(warning.severity is dg.AssetCheckSeverity.ERROR for warning in warnings)
         outcome: Outcome = "has a failed check" if grave else "warns"

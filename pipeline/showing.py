@@ -6,6 +6,7 @@ from datetime import datetime
 import dagster as dg
 import duckdb
 
+from pipeline import markdown
 from pipeline.masking import on_one_line
 from pipeline.warehouse import ALIAS
 
@@ -40,9 +41,8 @@ def preview(connection: duckdb.DuckDBPyConnection, query: str, parameters: Seque
     kept = [place for place in range(len(names)) if any(row[place] is not None for row in rows)]
     if not rows:
         return dg.MetadataValue.md("No rows.")
-    lines = [[names[place] for place in kept], ["---"] * len(kept)]
-    lines += [[_cell(names[place], row[place]) for place in kept] for row in rows]
-    return dg.MetadataValue.md("\n".join("| " + " | ".join(line) + " |" for line in lines))
+    shown = [[_cell(names[place], row[place]) for place in kept] for row in rows]
+    return dg.MetadataValue.md(markdown.table([names[place] for place in kept], shown))
 
 
 def _cell(name: str, value: object) -> str:
@@ -50,12 +50,8 @@ def _cell(name: str, value: object) -> str:
         return ""
     if name in _PEOPLE:
         text = str(value)
-        return _escaped(on_one_line(text, _WIDEST)) if "@" in text else f"{_escaped(text[:1])}***"
+        return on_one_line(text, _WIDEST) if "@" in text else f"{text[:1]}***"
     if name in _ANYTHING:
         return "…"
     text = f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)
-    return _escaped(on_one_line(text, _WIDEST))
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("`", "\\`").replace("<", "&lt;")
+    return on_one_line(text, _WIDEST)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import dagster as dg
 import duckdb
 
+from pipeline import markdown
 from pipeline.checking import Check, results
 from pipeline.dates import ExportDates
 from pipeline.exports.checks import rows_accounted_for
@@ -192,17 +193,9 @@ def files_as_markdown(loaded: Loaded) -> str:
     """The files that this step dealt with, as a table; nothing of their content."""
     if not loaded.files:
         return "Nothing was new."
-    lines = [
-        "| date | file | became | rows | skipped | rejected | suppressed | why |",
-        "| --- | --- | --- | --: | --: | --: | --: | --- |",
-    ]
-    lines += [
-        f"| {file.export_date} | {_cell(file.name)} | {file.status} "
-        f"| {file.rows:,} | {file.skipped:,} | {file.rejected:,} | {file.suppressed:,} | {_cell(file.reason or '')} |"
+    numbers = ["rows", "skipped", "rejected", "suppressed"]
+    rows = [
+        (file.export_date, file.name, file.status, *(getattr(file, number) for number in numbers), file.reason)
         for file in loaded.files
     ]
-    return "\n".join(lines)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+    return markdown.table(["date", "file", "became", *numbers, "why"], rows, numbers)

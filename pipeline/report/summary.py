@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import duckdb
 import pandas as pd
 
+from pipeline import markdown
 from pipeline.catalog import EVENTS
 from pipeline.dates import ExportDates
 from pipeline.naming import snake_case_sql
@@ -73,9 +74,5 @@ def _frame(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequen
 
 def as_markdown(table: pd.DataFrame) -> str:
     """The table for Dagster's UI."""
-    lines = ["| " + " | ".join([*KEY, *NUMBERS]) + " |", "| --- | --- |" + " --: |" * len(NUMBERS)]
-    lines += [
-        "| " + " | ".join([str(row[0]), str(row[1]), *(f"{number:,}" for number in row[2:])]) + " |"
-        for row in table[[*KEY, *NUMBERS]].itertuples(index=False)
-    ]
-    return "\n".join(lines)
+    columns = [*KEY, *NUMBERS]
+    return markdown.table(columns, table[columns].itertuples(index=False), NUMBERS)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from pipeline import markdown
 from pipeline.catalog import EVENTS, Event
 from pipeline.dates import EVERY_DATE, ExportDates
 from pipeline.instance import LOCK_TAG
@@ -201,13 +202,8 @@ def _dead_as_markdown(warehouse: Warehouse, ledger: Ledger, event: Event, dates:
     """Some dead events, with what Segment would have got and why it will not."""
     with warehouse.reading() as connection:
         rows = shown(connection, ledger.dead_ids(event.table, dates), _SHOWN_DEAD)
-    lines = ["| id | why | message |", "| --- | --- | --- |"]
-    lines += [f"| {key} | {_cell(reason)} | `{_cell(message)}` |" for key, _, message, reason in rows]
-    return dg.MetadataValue.md("\n".join(lines))
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").replace("`", "'").split())
+    dead = [(key, reason, message) for key, _, message, reason in rows]
+    return dg.MetadataValue.md(markdown.table(["id", "why", "message"], dead))
 
 
 def _every_few_seconds(context: dg.AssetExecutionContext, event: Event) -> Callable[[int, int], None]:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from pipeline import markdown
 from pipeline.partitions import EXPORT_DATES, ONE_RUN, dates_of
 from pipeline.resources import SegmentResource, WarehouseResource
 from pipeline.segment.assets import delivery_keys
@@ -84,7 +85,7 @@ def by_event(found: Confirmation) -> str:
         for tally in found.tallies
     ]
     head = ["event", "delivered", "received by Segment", "failed on ingest", "filtered at source", "missing", "more"]
-    return _markdown(head, rows)
+    return markdown.table(head, rows)
 
 
 def by_time(found: Confirmation) -> str:
@@ -93,13 +94,8 @@ def by_time(found: Confirmation) -> str:
         (f"{moment.start:%Y-%m-%d %H:%M}", moment.event, moment.delivered, moment.received, moment.discarded)
         for moment in found.moments
     ]
-    return _markdown(["from (UTC)", "event", "delivered", "received by Segment", "discarded"], rows)
+    return markdown.table(["from (UTC)", "event", "delivered", "received by Segment", "discarded"], rows)
 
 
 def _reasons(events: Mapping[str, int]) -> str:
     return ", ".join(f"{number:,} {reason}" for reason, number in sorted(events.items())) or "0"
-
-
-def _markdown(head: list[str], rows: list[_Row]) -> str:
-    cells = [[f"{cell:,}" if isinstance(cell, int) else cell for cell in row] for row in rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *cells])

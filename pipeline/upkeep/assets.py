@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from pipeline import markdown
 from pipeline.partitions import WAREHOUSE_WRITERS
 from pipeline.resources import WarehouseResource
 from pipeline.settings import load_settings
@@ -55,10 +56,10 @@ def metadata_of(done: Upkeep, *, is_ducklake: bool) -> dict[str, int | str | dg.
 
 
 def _as_markdown(done: Upkeep) -> str:
-    lines = ["| table | files before | after | MB before | after |", "| --- | ---: | ---: | ---: | ---: |"]
+    numbers = ["files before", "files after", "MB before", "MB after"]
+    rows = []
     for name, after in done.after.tables.items():
         before = done.before.tables.get(name, Size())
-        lines.append(
-            f"| {name} | {before.files:,} | {after.files:,} | {before.bytes / _MB:,.2f} | {after.bytes / _MB:,.2f} |"
-        )
-    return "\n".join(lines)
+        sizes = (f"{size.bytes / _MB:,.2f}" for size in (before, after))
+        rows.append((name, before.files, after.files, *sizes))
+    return markdown.table(["table", *numbers], rows, numbers)
