@@ -2,7 +2,7 @@
 
     FUZZ_FILES=3400 FUZZ_SEED=7 pytest -n0 -s tests/exports/test_fuzzing.py
 
-Each of the three tests reads so many files. The seed is printed, so that what was found can be found again.
+Each of the tests reads so many files. The seed is printed, so that what was found can be found again.
 """
 
 import gzip
@@ -136,3 +136,46 @@ def test_where_nothing_is_quoted_each_line_is_a_row(read: Reader, data: st.DataO
     assert_nothing_is_lost(reading)
     if reading.file.status == "loaded":
         assert reading.file.rows == len(lines_of(content.removeprefix(b"\xef\xbb\xbf")))
+
+
+# Pieces of lines of JSON: what opens, closes, repeats, is no number, can't be seen, or is half of something.
+JSON_SPLINTERS = [
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b"\n",
+    b"\r\n",
+    b'"',
+    b"\\",
+    b"\\u0000",
+    b"\\ud800",
+    b"NaN",
+    b"-inf",
+]
+JSON_SPLINTERS += [b'"WHO"', b'"who": null', b'"WHO":"\xe2\x80\x8b"', b'"AT": "2024-06-11T09:15:10"', b"\x00", b"\xff"]
+JSON_SPLINTERS += [b'{"WHO":"C-1","AT":"1900-01-01T00:00:00"}\n', b'{"Who":"C-1","WHO":"C-2"}\n', b'{"x":' * 50]
+
+
+@seed(SEED)
+@WILDLY
+@given(
+    pieces=st.lists(st.sampled_from(JSON_SPLINTERS) | st.binary(max_size=4), max_size=20),
+    first=st.sampled_from([b"", b'{"WHO":"C-0","AT":"2024-06-11T09:15:10"}\n']),
+    packed=st.booleans(),
+)
+def test_noise_among_lines_of_json_is_counted_or_refused(
+    read: Reader, pieces: list[bytes], first: bytes, packed: bool
+) -> None:
+    content = first + b"".join(pieces)
+    reading = read(
+        gzip.compress(content) if packed else content,
+        **LINES,
+        columns={"WHO": "user_id", "AT": "timestamp"},
+    )
+    assert_nothing_is_lost(reading)
+    if first:
+        assert reading.counts[:1] == ("loaded",)
+        assert reading.accepted("user_id")[0] == "C-0"
