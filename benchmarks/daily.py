@@ -28,6 +28,7 @@ _LATE_SHARE = 100
 
 def main(exports: Path, days: int, rows: int, upkeep_every: int) -> None:
     """Run day after day."""
+    os.environ["DBT_WRITE_JSON"] = "true"
     upkeep_before = datetime.now(UTC)
     for number in range(1, days + 1):
         _write(exports, _FIRST_DAY + timedelta(days=number - 1), rows)

@@ -23,7 +23,7 @@ from pipeline.exports.intake import look
 from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.loading import load
 from pipeline.exports.locations import ExportLocation
-from pipeline.models.dbt import DBT_DIR, dbt_executable, environment, variables
+from pipeline.models.dbt import DBT_DIR, environment, variables
 from pipeline.models.span import run_span
 from pipeline.settings import DBT_TARGET_DIR, load_settings
 from pipeline.warehouse import Warehouse
@@ -74,7 +74,14 @@ def main() -> None:
     places = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR), "--target-path", str(DBT_TARGET_DIR)]
     answer = {
         "load": seconds,
-        "dbt": [dbt_executable(), "--quiet", "build", *places, "--vars", json.dumps(variables(settings))],
+        "dbt": [
+            str(Path(sys.executable).with_name("dbt")),
+            "--quiet",
+            "build",
+            *places,
+            "--vars",
+            json.dumps(variables(settings)),
+        ],
         "environment": {
             **environment(warehouse),
             **span.as_environment(),

@@ -15,6 +15,7 @@ from pipeline.errors import PipelineError, SettingsError
 from pipeline.masking import masked, printable
 from pipeline.private_files import keep_private
 from pipeline.settings import PROJECT_ROOT, hand_on_credentials, load_settings
+from pipeline.stopping import Stopped, obey_signals
 
 # Dagster and dbt report nothing about anybody.
 os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
@@ -132,12 +133,9 @@ def docs(port: int, serve: bool) -> int:
 def ui(port: int, host: str) -> None:
     """Dagster's UI on this machine, daemon included."""
     load_settings()
-    import dagster as dg
+    from pipeline.instance import fail_dead_runs, opened_instance
 
-    from pipeline.instance import dagster_home, fail_dead_runs
-
-    dagster_home()
-    with dg.DagsterInstance.get() as instance:  # where the machine went down, their slots would be taken for days
+    with opened_instance() as instance:  # where the machine went down, they would be taken for going on
         fail_dead_runs(instance)
     os.environ.setdefault("DAGSTER_UI_URL", f"http://127.0.0.1:{port}")  # where an alert's link leads
     os.chdir(PROJECT_ROOT)
@@ -169,7 +167,10 @@ def _check(option: str, day: date, today: date) -> None:
 
 
 def main() -> int:
-    """Run a command; its exit status: 0 went well, 1 failed, 2 for a wrong setting or argument."""
+    """Run a command; its exit status: 0 went well, 1 failed, 2 for a wrong setting or argument, 130 or 143 for a signal
+    that stopped it.
+    """
+    obey_signals()
     try:
         keep_private()
         return int(app(standalone_mode=False) or 0)
@@ -182,8 +183,13 @@ def main() -> int:
         return _say(str(error), 2)
     except PipelineError as error:
         return _say(str(error), 1)
-    except (click.Abort, KeyboardInterrupt):
-        return _say("Stopped.", 130)
+    except (OSError, UnicodeError) as error:
+        from pipeline.failures import words_of_error  # which imports Dagster
+
+        return _say(words_of_error(error), 1)
+    except (click.Abort, KeyboardInterrupt) as error:
+        stopped = error.__cause__ if isinstance(error, click.Abort) else error  # click makes one of the other
+        return _say("Stopped.", stopped.status if isinstance(stopped, Stopped) else 130)
 
 
 def _say(words: str, status: int) -> int:

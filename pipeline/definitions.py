@@ -9,6 +9,7 @@ from pipeline.automation import (
     warehouse_upkeep,
     warehouse_upkeep_weekly,
 )
+from pipeline.executor import in_process
 from pipeline.exports.assets import raw
 from pipeline.models.assets import dbt_resource, models
 from pipeline.models.checks import event_checks
@@ -40,5 +41,10 @@ defs = dg.Definitions(
     },
     loggers={"progress": progress_logger},
     # Every step in the run's own process: starting one costs seconds, and no step has anything to gain from it.
-    executor=dg.in_process_executor,
+    executor=in_process,
 )
+
+
+def job_of(name: str) -> dg.JobDefinition:
+    """A job by its name, for those who run it outside of the service."""
+    return defs.resolve_job_def(name)

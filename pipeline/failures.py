@@ -1,7 +1,10 @@
 """Why a step failed, in one sentence, without what must not be told."""
 
+import errno
 import os
+import re
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 import dagster as dg
@@ -22,20 +25,54 @@ _CREDENTIALS = (
     *("AWS_SECRET", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AZURE_CLIENT_SECRET"),
     *(f"AZURE_STORAGE_{name}" for name in ("ACCOUNT_KEY", "CONNECTION_STRING", "SAS_TOKEN", "CLIENT_SECRET")),
 )
+# As Python and dagster-dbt write them.
+_OF_THE_SYSTEM = re.compile(r"[\w.]+: \[Errno -?\d+\] (?P<words>[^:]+)(?:: '(?P<file>.*)')?$", re.DOTALL)
+_OF_UNICODE = re.compile(r"Unicode\w*Error: (?P<words>.*)", re.DOTALL)
+_DBT_ERRORS = "Errors parsed from dbt logs:"
 _IN_CONNECTION_STRINGS = ("AccountKey=", "SharedAccessSignature=")
 
 
 def reason_of(event: dg.DagsterEvent) -> str:
-    """The sentence of the error that a step failed with; the innermost cause says most."""
-    data = event.step_failure_data
-    if data.user_failure_data is not None and data.user_failure_data.description:
-        return str(data.user_failure_data.description)
-    error = data.error
-    while error is not None and error.cause is not None:
+    """The sentence of the error that a step, or a run as a whole, failed with; the innermost cause says most."""
+    if event.is_step_failure:
+        data = event.step_failure_data
+        if data.user_failure_data is not None and data.user_failure_data.description:
+            return str(data.user_failure_data.description)
+        error = data.error
+    else:
+        error = getattr(event.event_specific_data, "error", None)
+    causes = []
+    while error is not None:
+        causes.append(error)
         error = error.cause
-    if error is None:
+    if not causes:
         return SEE_THE_RUN
-    return str(error.message).strip().removeprefix("pipeline.errors.")
+    return _sentence(causes[-1])
+
+
+def _sentence(error: Any) -> str:
+    """Of an error as Dagster keeps it: `SomeError: what happened`, perhaps over several lines."""
+    text = str(error.message).strip()
+    if _DBT_ERRORS in text:  # before that, how dbt was called
+        text = text.partition(_DBT_ERRORS)[2]
+    elif found := _OF_THE_SYSTEM.match(text):
+        text = system_words(found["words"], found["file"])
+    elif found := _OF_UNICODE.match(text):
+        text = f"a text is not in the encoding that it should be in: {found['words']}"
+    return " ".join(text.removeprefix("pipeline.errors.").split())
+
+
+def words_of_error(error: OSError | UnicodeError) -> str:
+    """A sentence for an error of the system or of a text, outside of a run."""
+    if isinstance(error, UnicodeError):
+        return f"A text is not in the encoding that it should be in: {error}"
+    return system_words(error.strerror or str(error), str(error.filename) if error.filename is not None else None)
+
+
+def system_words(words: str, file: str | None) -> str:
+    """What the system says, with the file that it says it of."""
+    text = f"{file}: {words}" if file else words
+    return f"{text}; make room and run again" if words == os.strerror(errno.ENOSPC) else text
 
 
 def fit_to_tell(text: str, settings: Settings) -> str:

@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,9 +22,6 @@ _CONFIG = """\
 telemetry:
   enabled: false
 concurrency:
-  pools:
-    granularity: op
-    default_limit: 1  # one writer of the warehouse, one sender to Segment
   runs:
     max_concurrent_runs: 3  # history may be on its way for hours, and today must not wait for it
     tag_concurrency_limits:
@@ -36,7 +33,6 @@ run_monitoring:
   start_timeout_seconds: 300
   cancel_timeout_seconds: 300
   max_runtime_seconds: 172800  # a run that hangs is ended after two days; what it had not finished is run again
-  free_slots_after_run_end_seconds: 60
 """
 
 
@@ -46,8 +42,26 @@ def dagster_home() -> Path:
     home.mkdir(parents=True, exist_ok=True)
     config = home / "dagster.yaml"
     if not config.exists():
-        config.write_text(_CONFIG, "utf-8")
+        whole = home / f".{uuid4().hex}.yaml"  # another process may read it already
+        whole.write_text(_CONFIG, "utf-8")
+        whole.rename(config)
     return home
+
+
+@contextmanager
+def opened_instance() -> Iterator[dg.DagsterInstance]:
+    """The instance of Dagster's home, whose storages are made by one process at a time: two that make them at once
+    leave two revisions in a table of versions, and Dagster refuses such a home for good.
+    """
+    home = dagster_home()
+    with ExitStack() as stack:
+        with FileLock(home / ".opening"):
+            instance = stack.enter_context(dg.DagsterInstance.get())
+            # The storages come into being as they are first asked.
+            instance.get_runs_count()
+            instance.event_log_storage.get_maximum_record_id()
+            instance.all_instigator_state()
+        yield instance
 
 
 @contextmanager
@@ -122,7 +136,7 @@ def _locks() -> Path:
 
 
 def fail_dead_runs(instance: dg.DagsterInstance) -> None:
-    """Runs whose process is gone have failed, and hold no slot of a pool any more.
+    """Runs whose process is gone have failed.
 
     A run of the service that has not come to its first step has no lock yet: Dagster gives it five minutes for that.
     """
@@ -136,7 +150,6 @@ def fail_dead_runs(instance: dg.DagsterInstance) -> None:
         if now is None or now.is_finished:
             continue
         instance.report_run_failed(run, "The process of this run was killed. What it had not finished is run again.")
-        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         for left in (path, _lock_of(run.run_id)):
             left.unlink(missing_ok=True)
 

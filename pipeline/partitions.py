@@ -22,7 +22,8 @@ RANGE_END_TAG = "dagster/asset_partition_range_end"
 # A range of dates is one run, whether it is asked for in the UI or on the command line.
 ONE_RUN = dg.BackfillPolicy.single_run()
 
-# Pools with one slot each: two writers of a DuckLake on SQLite, or two senders of one batch, get in each other's way.
+# Pools that one step at a time is in: two writers of a DuckLake on SQLite, or two senders of one batch, get in each
+# other's way. Whose turn it is, `pipeline/step_locks.py` says, and not Dagster.
 WAREHOUSE_WRITERS = "warehouse_writers"
 SEGMENT_DELIVERY = "segment_delivery"
 

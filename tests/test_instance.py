@@ -1,7 +1,12 @@
 """Dagster's home: what is written into it on first use, and never again; and which of its runs live."""
 
 import fcntl
+import os
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import dagster as dg
@@ -108,3 +113,29 @@ def test_whoever_needs_to_be_alone_is(instance: dg.DagsterInstance) -> None:
     with alive("a-run"):
         pass
     assert list((dagster_home() / "locks").glob("*.lock")) == [dagster_home() / "locks" / "alone.lock"]
+
+
+_FIRST_START = """
+import sys
+from pipeline.instance import opened_instance
+with opened_instance() as instance:
+    print(instance.get_runs_count(), flush=True)
+"""
+
+
+def test_first_starts_at_once_make_one_home(tmp_path: Path) -> None:
+    """Two that made its storages at once left two revisions of them, and no later start was possible."""
+    for round_ in range(2):
+        home = tmp_path / f"home{round_}"
+        environment = {**os.environ, "DAGSTER_HOME": str(home)}
+        starts = [
+            subprocess.Popen([sys.executable, "-c", _FIRST_START], env=environment, stderr=subprocess.PIPE, text=True)
+            for _ in range(4)
+        ]
+        told = [start.communicate()[1] for start in starts]
+        assert [start.returncode for start in starts] == [0] * 4, told
+        storages = sorted(home.rglob("*.db"))
+        assert {path.name for path in storages} >= {"runs.db", "schedules.db", "index.db"}
+        for path in storages:
+            with closing(sqlite3.connect(path)) as connection:
+                assert connection.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,), path

@@ -5,7 +5,7 @@ import os
 import subprocess
 from collections.abc import Sequence
 
-from pipeline.models.dbt import DBT_DIR, dbt_executable, environment, variables
+from pipeline.models.dbt import DBT_DIR, dbt_command, environment, variables
 from pipeline.settings import DATA_DIR, Settings
 from pipeline.warehouse import Warehouse
 
@@ -34,4 +34,4 @@ def docs(settings: Settings, port: int, *, serve: bool = True) -> int:
 def _dbt(warehouse: Warehouse, arguments: Sequence[str]) -> int:
     places = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR), "--target-path", str(DOCS_DIR)]
     values = {**os.environ, **environment(warehouse), "DBT_LOG_PATH": str(DOCS_DIR)}
-    return subprocess.run([dbt_executable(), *arguments, *places], env=values, check=False).returncode
+    return subprocess.run([*dbt_command(), *arguments, *places], env=values, check=False).returncode

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import dagster as dg
 import duckdb
 from rich.table import Table
 
@@ -14,7 +13,7 @@ from pipeline.errors import SettingsError
 from pipeline.forgetting import files, proof, rows
 from pipeline.forgetting.needles import Needles, found_in
 from pipeline.forgetting.sought import as_bytes, make_sought
-from pipeline.instance import alone, dagster_home
+from pipeline.instance import alone, dagster_home, opened_instance
 from pipeline.segment.ledger import Ledger
 from pipeline.settings import DBT_TARGET_DIR, DRY_RUN_DIR, REPORT_DIR, SPILL_DIR, Settings
 from pipeline.suppression import SETTING, check, learn_contacts, refresh
@@ -48,8 +47,7 @@ def forget(settings: Settings) -> int:
         raise SettingsError(f"{SETTING}: the list names nobody")
     warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
     proof.refuse_what_is_missing(warehouse)
-    dagster_home()
-    with dg.DagsterInstance.get() as instance, alone(instance), warehouse.turn():
+    with opened_instance() as instance, alone(instance), warehouse.turn():
         removed = _remove(settings, warehouse, ledger)
         places = _search(settings, warehouse, ledger, removed)
     _tell(places)

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.console import err
 from pipeline.settings import load_settings
+from pipeline.stopping import stop_if_asked
 
 
 def run_job(name: str, words: str, tags: Mapping[str, str], selection: Sequence[Any] | None = None) -> Any:
@@ -15,38 +16,47 @@ def run_job(name: str, words: str, tags: Mapping[str, str], selection: Sequence[
 
     Raises:
         PipelineError: somebody needs to be alone.
+        Stopped: a signal asked for it; the run has ended, and holds nothing.
     """
     # Imported here: Dagster takes seconds to import, which a run with nothing to do should not.
-    from pipeline.instance import dagster_home, fail_dead_runs, run_lock
+    from pipeline.instance import dagster_home, fail_dead_runs, opened_instance, run_lock
 
     dagster_home()
     os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
     import dagster as dg
 
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):  # dbt's own lines go to its log
-        from pipeline.definitions import defs
+        from pipeline.executor import WITHOUT_RETRIES
         from pipeline.progress import display
 
-        job = defs.resolve_job_def(name)
+        job = dg.build_reconstructable_job("pipeline.definitions", "job_of", (name,))
+        job.get_definition()  # which takes seconds, and dbt
         err.print(words)
-        with dg.DagsterInstance.get() as instance, run_lock() as lock, display() as run_config:
+        with opened_instance() as instance, run_lock() as lock, display() as run_config:
             fail_dead_runs(instance)
-            result = job.execute_in_process(
+            result = dg.execute_job(
+                job,
                 instance=instance,
-                run_config=run_config,
+                run_config={**run_config, **WITHOUT_RETRIES},
                 asset_selection=selection,
                 tags={**lock, **tags},
-                raise_on_error=False,
             )
-    for step in result.get_failed_step_keys():
-        err.print(f"failed: {step.replace('__', '/')}: {_why(result, step)}", style="red")
+    stop_if_asked()
+    _tell_failures(result)
     return result
 
 
-def _why(result: Any, step: str) -> str:
-    """The sentence of the error that a step failed with, for a mail by cron as well; the innermost cause says most."""
+def _tell_failures(result: Any) -> None:
+    """A sentence for each step that failed, for a mail by cron as well, or for the run where none did."""
     # Imported here, as it imports Dagster.
-    from pipeline.failures import SEE_THE_RUN, fit_to_tell, reason_of
+    from pipeline.failures import fit_to_tell, reason_of
 
-    failures = result.filter_events(lambda event: event.is_step_failure and event.step_key == step)
-    return fit_to_tell(reason_of(failures[0]), load_settings()) if failures else SEE_THE_RUN
+    settings = load_settings()
+    failures = result.filter_events(lambda event: event.is_step_failure)
+    for event in failures:
+        step = str(event.step_key).replace("__", "/")
+        err.print(f"failed: {step}: {fit_to_tell(reason_of(event), settings)}", style="red", markup=False)
+    if not result.success and not failures:
+        ended = result.filter_events(lambda event: event.is_failure)
+        words = [fit_to_tell(reason_of(event), settings) for event in ended]
+        err.print(f"failed: {words[0] if words else 'the run'}", style="red", markup=False)

@@ -1,6 +1,7 @@
 """The dbt models as assets, their tests as asset checks."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,7 +16,7 @@ from packaging.version import Version
 from pipeline.loads import newest_loads
 from pipeline.models.dbt import (
     DBT_DIR,
-    dbt_executable,
+    dbt_command,
     environment,
     in_environment,
     newest_source,
@@ -31,6 +32,9 @@ from pipeline.segment.ledger import MODELLED
 from pipeline.settings import DBT_TARGET_DIR, load_settings
 from pipeline.suppression import mark
 from pipeline.warehouse import Warehouse
+
+# A run writes no manifest, since another process may be reading the one that is there; benchmarks set it to true.
+_WRITE_JSON = "DBT_WRITE_JSON"
 
 
 class QuickDbt(DbtCliResource):
@@ -48,7 +52,9 @@ class QuickDbt(DbtCliResource):
 
 dbt_project = DbtProject(project_dir=DBT_DIR, profiles_dir=DBT_DIR, target_path=DBT_TARGET_DIR)
 dbt_resource = QuickDbt(
-    project_dir=str(DBT_DIR), dbt_executable=dbt_executable(), global_config_flags=["--no-use-colors"]
+    project_dir=str(DBT_DIR),
+    dbt_executable=dbt_command()[0],
+    global_config_flags=[*dbt_command()[1:], "--no-use-colors"],
 )
 
 
@@ -124,7 +130,8 @@ def models(
     suppressed = {"DBT_WINDOW_SUPPRESSED": span.suppressed}
     window = suppressed if config.full_refresh else span.as_environment()
     outputs = []
-    with place.turn(), in_environment({**environment(place), **window}):
+    quiet = {_WRITE_JSON: os.environ.get(_WRITE_JSON, "false")}
+    with place.turn(), in_environment({**environment(place), **window, **quiet}):
         for event in dbt.cli(flags, context=context, target_path=DBT_TARGET_DIR).stream():
             # Held back until dbt has let go of the warehouse, so that they can be counted.
             if isinstance(event, dg.Output):

@@ -4,10 +4,11 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 from pipeline import __version__
 from pipeline.catalog import INTEGRATION_NAME, INTEGRATION_VERSION, LIBRARY_NAME
+from pipeline.models import dbt_process
+from pipeline.models.dbt_process import PARENT
 from pipeline.settings import PROJECT_ROOT, SPILL_DIR, Settings
 from pipeline.trimming import INVISIBLE
 from pipeline.warehouse import MEMORY_LIMIT, Warehouse
@@ -54,6 +55,7 @@ def environment(warehouse: Warehouse) -> Mapping[str, str]:
         "DBT_MEMORY_LIMIT": MEMORY_LIMIT,
         "DBT_TEMP_DIRECTORY": str(SPILL_DIR),
         "DO_NOT_TRACK": "1",
+        PARENT: str(os.getpid()),
     }
 
 
@@ -72,10 +74,9 @@ def in_environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def dbt_executable() -> str:
-    """The dbt beside this Python, whether or not its environment was activated."""
-    beside = Path(sys.executable).parent / "dbt"
-    return str(beside) if beside.exists() else "dbt"
+def dbt_command() -> list[str]:
+    """Command of the dbt of this Python, whether or not its environment was activated; it needs `environment`."""
+    return [sys.executable, "-P", dbt_process.__file__]
 
 
 def newest_source() -> float:

@@ -13,14 +13,13 @@ _LOCK = int.from_bytes(b"lakeTurn")
 # Of the transaction, and not of the session, which a pooler of connections would go on with under another client. It
 # lasts as long as the writing does, so no time limit of the server's may end it; and where a machine is gone without a
 # word, the server finds out in two minutes and not in two hours.
-_TAKE = f"""
+UNTIL_RELEASED = """
     SELECT set_config(name, wanted.value, true)
     FROM pg_settings JOIN (
         VALUES ('statement_timeout', '0'), ('lock_timeout', '0'), ('transaction_timeout', '0'),
             ('idle_in_transaction_session_timeout', '0'),
             ('tcp_keepalives_idle', '60'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '6')
-    ) AS wanted (name, value) USING (name);
-    SELECT pg_advisory_xact_lock({_LOCK})
+    ) AS wanted (name, value) USING (name)
 """
 
 
@@ -42,7 +41,8 @@ def turn_at_server(dsn: str) -> Iterator[None]:
         raise WarehouseError(NO_SERVER) from None
     with closing(connection):
         try:
-            connection.execute(_TAKE)
+            connection.execute(UNTIL_RELEASED)
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         except psycopg.Error:
             raise WarehouseError(NO_SERVER) from None
         yield

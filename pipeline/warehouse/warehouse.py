@@ -81,6 +81,11 @@ class Warehouse:
         return PostgresServer.of(place) if place != self.place else None
 
     @property
+    def dsn(self) -> str:
+        """What the driver of the server is given, with its password."""
+        return self.place.removeprefix(_ON_SERVER)
+
+    @property
     def path(self) -> str:
         """What ATTACH is given: the place without the server's password."""
         return f"{_ON_SERVER}{self.server.address}" if self.server else self.place
@@ -184,7 +189,7 @@ class Warehouse:
                 if self.is_ducklake and not self.is_in_s3:
                     Path(self.files).mkdir(parents=True, exist_ok=True)
                 if self.catalog_file is None:
-                    lock.enter_context(turn_at_server(self.place.removeprefix(_ON_SERVER)))
+                    lock.enter_context(turn_at_server(self.dsn))
                 else:
                     self.catalog_file.parent.mkdir(parents=True, exist_ok=True)
                     lock.enter_context(FileLock(f"{self.catalog_file}.lock"))

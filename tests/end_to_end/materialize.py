@@ -5,20 +5,18 @@ import sys
 
 import dagster as dg
 
-from pipeline.definitions import defs
-from pipeline.instance import dagster_home
+from pipeline.instance import opened_instance
 
 
 def main(assets: str, first: str, last: str, config: str) -> int:
-    dagster_home()
     keys = [dg.AssetKey(asset.split("/")) for asset in assets.split(",")]
-    with dg.DagsterInstance.get() as instance:
-        result = defs.resolve_job_def("selligent_to_segment").execute_in_process(
+    with opened_instance() as instance:
+        result = dg.execute_job(
+            dg.build_reconstructable_job("pipeline.definitions", "job_of", ("selligent_to_segment",)),
             instance=instance,
             asset_selection=keys,
             run_config=json.loads(config),
             tags={"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last},
-            raise_on_error=False,
         )
     return 0 if result.success else 1
 

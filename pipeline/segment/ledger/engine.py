@@ -1,15 +1,21 @@
 """The way to the database, whose errors are sentences."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from filelock import FileLock
 from sqlalchemy.engine import Engine, make_url
 
 from pipeline.errors import DeliveryError, SettingsError
 from pipeline.extras import missing
 from pipeline.segment.ledger.tables import metadata
+
+# The same on every machine: a lock of the database.
+_OPENING = int.from_bytes(b"ledgerUp")
 
 
 def open_engine(url: str) -> Engine:
@@ -24,7 +30,8 @@ def open_engine(url: str) -> Engine:
         if place.get_backend_name() == "sqlite" and place.database:
             Path(place.database).parent.mkdir(parents=True, exist_ok=True)
         engine = _engine(place)
-        metadata.create_all(engine)
+        with _alone(engine) as connection:
+            metadata.create_all(connection)
     except ImportError:
         raise SettingsError(missing("LEDGER", place.get_backend_name(), "postgres")) from None
     except (sa.exc.SQLAlchemyError, DeliveryError, OSError) as error:
@@ -32,6 +39,18 @@ def open_engine(url: str) -> Engine:
         shown = place.set(query={}).render_as_string(hide_password=True)
         raise DeliveryError(f"LEDGER: {shown} can't be opened ({type(error).__name__})") from None
     return engine
+
+
+@contextmanager
+def _alone(engine: Engine) -> Iterator[sa.Connection]:
+    """A connection for what two first starts must not do at once: each would look what is missing, and make it."""
+    with ExitStack() as stack:
+        if engine.dialect.name == "sqlite":
+            stack.enter_context(FileLock(f"{engine.url.database}.opening"))
+        connection = stack.enter_context(engine.begin())
+        if engine.dialect.name == "postgresql":
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _OPENING})
+        yield connection
 
 
 def _engine(place: sa.URL) -> Engine:
@@ -43,7 +62,7 @@ def _engine(place: sa.URL) -> Engine:
         @sa.event.listens_for(engine, "connect")
         def _wal(dbapi_connection: Any, _record: Any) -> None:
             # WAL: `status` reads while a delivery writes. FULL: a commit survives a loss of power.
-            for pragma in ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 30000"):
+            for pragma in ("busy_timeout = 30000", "journal_mode = WAL", "synchronous = FULL"):
                 dbapi_connection.execute(f"PRAGMA {pragma}")
 
     @sa.event.listens_for(engine, "handle_error")

@@ -1,0 +1,73 @@
+"""Two runs of the command line at once, again and again: both must end well, and have done everything once.
+
+    python -m benchmarks.two_runs [--times N] [--seconds N]
+
+Each pair begins on a new project with a file of its own date and one that both have new; a run that has not ended after
+so many seconds hangs, and is named with what it had said by then.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from tests.end_to_end.project import Project
+from tests.end_to_end.tiny import LAYOUTS, log
+
+
+def pair(project: Project, seconds: float, arguments: Sequence[str] = ("run",)) -> list[tuple[int | None, str]]:
+    """The exit status of each of two runs that begin together, None where it hung, with what it printed."""
+    started = time.monotonic()
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-m", "pipeline", *arguments],
+            env=project.environment,
+            cwd=project.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    ended: list[tuple[int | None, str]] = []
+    for run in runs:
+        try:
+            _, told = run.communicate(timeout=max(1.0, seconds - (time.monotonic() - started)))
+            ended.append((run.returncode, told))
+        except subprocess.TimeoutExpired:
+            run.kill()
+            _, told = run.communicate()
+            ended.append((None, told))
+    return ended
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--times", default=50, show_default=True)
+@click.option("--seconds", default=600, show_default=True, help="A run that takes longer hangs.")
+def main(times: int, seconds: int) -> None:
+    """Let two runs begin at once, compare what they left, and do it again."""
+    with TemporaryDirectory(prefix="two_runs_") as folder:
+        project = Project(Path(folder)).with_files({}, LAYOUTS)
+        waited = 0
+        for time_ in range(1, times + 1):
+            day = f"202406{(time_ - 1) % 28 + 1:02}"
+            name = f"log_{day}_{time_ // 60:02}{time_ % 60:02}.csv"
+            project.with_files({name: log([f"u{time_},m1,c1,VIEW,,2024-05-01T08:00:00Z"])}, {})
+            began = time.perf_counter()
+            ended = pair(project, seconds)
+            waited += any("waits for run" in told for _, told in ended)
+            print(f"{time_}: {[status for status, _ in ended]}, {time.perf_counter() - began:.0f} s", flush=True)
+            if any(status != 0 for status, _ in ended):
+                raise SystemExit("\n\n".join(told for _, told in ended))
+            if len(project.ids()) != time_:
+                raise SystemExit(f"{len(project.ids())} events, not {time_}")
+        print(f"{times} pairs ended well, {waited} of them with a wait ({os.cpu_count()} cores)")
+
+
+if __name__ == "__main__":
+    main()

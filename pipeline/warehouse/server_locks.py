@@ -1,0 +1,94 @@
+"""Locks at a PostgreSQL server, which processes of all machines wait for by turns."""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.errors import SettingsError, WarehouseError
+from pipeline.extras import missing
+from pipeline.locks import Held
+from pipeline.warehouse.server_turn import UNTIL_RELEASED
+
+# PostgreSQL cuts the name of an application off at 63 bytes.
+_NAME_BYTES = 63
+_HOLDER = """
+    SELECT activity.application_name
+    FROM pg_locks AS locks JOIN pg_stat_activity AS activity USING (pid)
+    WHERE locks.locktype = 'advisory' AND locks.granted AND locks.classid = %s AND locks.objid = %s
+        AND locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
+@dataclass(frozen=True)
+class ServerLocks:
+    """Locks in the database at `dsn`; `setting` is the one that names it."""
+
+    dsn: str = field(repr=False)
+    setting: str
+
+    def take(self, name: str, holder: str) -> Held | None:
+        """The lock, if it can be had at once: of a transaction that stays open as long as it is held.
+
+        Raises:
+            SettingsError: the driver is not installed.
+            WarehouseError: the server can't be asked.
+        """
+        connection = self._connect(holder)
+        taken = False
+        try:
+            taken = self._ask(connection, UNTIL_RELEASED, "SELECT pg_try_advisory_xact_lock(%s)", [_key(name)])
+        finally:
+            if not taken:
+                connection.close()
+        return _HeldConnection(connection) if taken else None
+
+    def holder(self, name: str) -> str | None:
+        """Who has the lock, as it was noted.
+
+        Raises:
+            WarehouseError: the server can't be asked.
+        """
+        key = _key(name) % 2**64
+        connection = self._connect("asks who holds a lock")
+        try:
+            found = self._ask(connection, "SELECT 1", _HOLDER, [key >> 32, key % 2**32])
+        finally:
+            connection.close()
+        return str(found) if found else None
+
+    def _connect(self, holder: str) -> Any:
+        try:
+            import psycopg  # here, as only these servers need it
+        except ImportError:
+            raise SettingsError(missing(self.setting, "postgresql", "postgres")) from None
+        name = holder.encode("ascii", "replace")[:_NAME_BYTES].decode("ascii")
+        try:
+            return psycopg.connect(self.dsn, application_name=name)
+        except psycopg.Error:  # which repeats what it was given
+            raise self._unreachable() from None
+
+    def _ask(self, connection: Any, first: str, question: str, values: list[int]) -> Any:
+        import psycopg
+
+        try:
+            connection.execute(first)
+            row = connection.execute(question, values).fetchone()
+        except psycopg.Error:
+            raise self._unreachable() from None
+        return row[0] if row else None
+
+    def _unreachable(self) -> WarehouseError:
+        return WarehouseError(f"{self.setting}: the PostgreSQL server can't be asked for its locks; is it up?")
+
+
+@dataclass(frozen=True)
+class _HeldConnection:
+    connection: Any
+
+    def release(self) -> None:
+        self.connection.close()
+
+
+def _key(name: str) -> int:
+    """The same on every machine; a lock is of one database."""
+    return int.from_bytes(hashlib.sha256(f"selligent-to-segment {name}".encode()).digest()[:8], signed=True)
