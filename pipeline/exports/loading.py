@@ -20,7 +20,8 @@ from pipeline.exports.locations import ExportLocation, LocalCopy
 from pipeline.exports.matching import Landed, Promise, Unmatched, promise_of_marker
 from pipeline.exports.parsing import first_line
 from pipeline.exports.texts import CHUNK_BYTES, Text, texts
-from pipeline.exports.unpacking import Piece, pieces
+from pipeline.exports.unpacking import Piece, left_out, pieces, refuse_name
+from pipeline.findings import some
 from pipeline.masking import file_name
 from pipeline.warehouse import transaction
 
@@ -239,6 +240,7 @@ def _take(loader: _Loader, seen: Landed, copy: LocalCopy, before: KnownFile | No
 
 def _replace(loader: _Loader, seen: Landed, copy: LocalCopy) -> LoadedFile:
     """The file's rows instead of those of its former bytes."""
+    refuse_name(copy.path, seen.file.name)
     promise = _promise(loader, seen)
     if promise.md5 is not None:
         _check_md5(copy, promise.md5)
@@ -262,11 +264,20 @@ def _replace(loader: _Loader, seen: Landed, copy: LocalCopy) -> LoadedFile:
         filled.skipped,
         filled.rejected,
         filled.suppressed,
-        filled.warning,
+        _joined_warnings(filled.warning, left_out(copy.path)),
         filled.records,
         filled.suspect_rows,
         filled.suspect_line,
     )
+
+
+def _joined_warnings(warning: str | None, members: Sequence[str]) -> str | None:
+    """What is odd about a file that is loaded."""
+    if members:
+        named = some([repr(member) for member in members])
+        beside = f"it holds {named} beside its exports, which {'is' if len(members) == 1 else 'are'} not read"
+        warning = f"{warning}; {beside}" if warning else beside
+    return warning
 
 
 def _same_bytes(loader: _Loader, seen: Landed, copy: LocalCopy) -> str | None:

@@ -1,45 +1,36 @@
-"""What a file really is: told by its first bytes, whatever its name says; unpacked as a stream, within limits."""
+"""The texts inside of a file: unpacked as a stream, within limits."""
 
 import errno
 import gzip
 import io
+import shutil
 import struct
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import IO
 
-from pipeline.errors import FileRefused
+from pipeline.errors import FileRefused, FileUnreadable
+from pipeline.exports.signatures import GZIP_MAGIC, HEAD_BYTES, ZIP_MAGICS, refuse_foreign, refuse_packed_again
+from pipeline.exports.zip_members import (
+    HARMLESS_BYTES,
+    Members,
+    ensure_small_directory,
+    members_of,
+    most_bytes,
+    too_much,
+)
 
-# Text packs to a tenth; where rows are all alike, to a hundredth. Beyond this a file was made to fill disks.
-MAX_RATIO = 250
-MAX_UNPACKED_BYTES = 256 << 30
-# So little is unpacked without asking for the ratio: a file of one row, repeated, is no bomb.
-_HARMLESS_BYTES = 64 << 20
-
-GZIP_MAGIC = b"\x1f\x8b"
-ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
-_HEAD_BYTES = 16
-
-PGP = "is encrypted or signed with PGP; decrypt it first"
-EXCEL = "is an Excel workbook; have the export written as delimited text"
-_FOREIGN = {
-    b"-----BEGIN PGP": PGP,
-    b"\xd0\xcf\x11\xe0": EXCEL,
-    b"%PDF": "is a PDF; have the export written as delimited text",
-    b"PAR1": "is a Parquet file; have the export written as delimited text",
-    b"7z\xbc\xaf\x27\x1c": "is packed with 7-Zip; zip and gzip are read",
-    b"Rar!\x1a\x07": "is packed with RAR; zip and gzip are read",
-    b"BZh": "is packed with bzip2; zip and gzip are read",
-    b"\xfd7zXZ\x00": "is packed with xz; zip and gzip are read",
-    b"\x28\xb5\x2f\xfd": "is packed with Zstandard; zip and gzip are read",
-}
+# What is left to others on the disk that is unpacked to.
+_SPARE_BYTES = 1 << 30
 # What zipfile, gzip and zlib raise where a package contradicts itself.
-_DAMAGE = (EOFError, zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, RuntimeError, ValueError)
+_DAMAGE = (EOFError, zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, ValueError)
 _CUT_OFF = "is cut off or damaged, so it can't be unpacked: {}; have it sent again"
+_BEHIND_GZIP = "has further bytes behind its packed text, which are not gzip's; have it sent again"
 
 
 @dataclass(frozen=True)
@@ -55,11 +46,12 @@ def pieces(path: Path) -> list[Piece]:
 
     Raises:
         FileRefused: it is no text and no archive of texts; also while a piece is read.
+        FileUnreadable: the disk is too full to unpack it; only while a piece is read.
     """
     with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
+        head = file.read(HEAD_BYTES)
     if head.startswith(GZIP_MAGIC):
-        return [Piece(None, lambda: _bounded(gzip.open(path, "rb"), path.stat().st_size))]
+        return [Piece(None, lambda: _gunzipped(path))]
     if head.startswith(ZIP_MAGICS):
         return _members(path)
     refuse_foreign(head)
@@ -69,7 +61,44 @@ def pieces(path: Path) -> list[Piece]:
 def is_packed(path: Path) -> bool:
     """Whether the texts have to be unpacked."""
     with path.open("rb") as file:
-        return file.read(_HEAD_BYTES).startswith((GZIP_MAGIC, *ZIP_MAGICS))
+        return file.read(HEAD_BYTES).startswith((GZIP_MAGIC, *ZIP_MAGICS))
+
+
+def left_out(path: Path) -> list[str]:
+    """The names of members that are no export, and are not read.
+
+    Raises:
+        FileRefused: as `pieces`.
+    """
+    with path.open("rb") as file:
+        if not file.read(HEAD_BYTES).startswith(ZIP_MAGICS):
+            return []
+        with opened_zip(file) as (_, members):
+            return list(members.left_out)
+
+
+def refuse_name(path: Path, name: str) -> None:
+    """Refuse a file that its name calls encrypted, and that is no text.
+
+    Raises:
+        FileRefused: with what it is.
+    """
+    with path.open("rb") as file:
+        refuse_foreign(file.read(HEAD_BYTES), name)
+
+
+@contextmanager
+def opened_zip(file: IO[bytes]) -> Iterator[tuple[zipfile.ZipFile, Members]]:
+    """A zip archive and its members, for the block.
+
+    Raises:
+        FileRefused: it is damaged, or not to be read.
+    """
+    with unpacking():
+        packed_bytes = file.seek(0, 2)
+        ensure_small_directory(file)
+        with zipfile.ZipFile(file) as archive:
+            yield archive, members_of(archive, packed_bytes)
 
 
 @contextmanager
@@ -77,6 +106,12 @@ def unpacking() -> Iterator[None]:
     """Faults of a package, while it is read, as a reason to refuse the file."""
     try:
         yield
+    except NotImplementedError as error:
+        raise FileRefused(f"is packed in a way that is not read ({error}); pack it otherwise") from None
+    except gzip.BadGzipFile as error:
+        # It began as gzip's does, or it would not be read as such.
+        is_behind = str(error).startswith("Not a gzipped file")
+        raise FileRefused(_BEHIND_GZIP if is_behind else _CUT_OFF.format(error)) from None
     except _DAMAGE as error:
         raise FileRefused(_CUT_OFF.format(error)) from None
     except OSError as error:
@@ -86,70 +121,39 @@ def unpacking() -> Iterator[None]:
         raise FileRefused(_CUT_OFF.format(error.strerror or error)) from None
 
 
-def refuse_foreign(head: bytes) -> None:
-    """Refuse what begins as a file of another kind does, such as Excel's or PGP's.
-
-    Raises:
-        FileRefused: with what it is.
-    """
-    for magic, reason in _FOREIGN.items():
-        if head.startswith(magic):
-            raise FileRefused(reason)
-    if _is_openpgp(head):
-        raise FileRefused(PGP)
-
-
-def _is_openpgp(head: bytes) -> bool:
-    """Whether a binary OpenPGP message begins here: an encrypted session key, whose version number stands after one
-    or two bytes of length (RFC 9580, sections 4.2 and 5.1).
-    """
-    if len(head) < 4:
-        return False
-    versions = {0x84: head[2] == 3, 0x85: head[3] == 3, 0x8C: head[2] == 4, 0xC1: 3 in head[2:4], 0xC3: head[2] == 4}
-    return versions.get(head[0], False)
-
-
-def texts_in(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """The members of an archive that are texts of an export, in the order of their names.
-
-    Raises:
-        FileRefused: it is a workbook, or holds what is never read.
-    """
-    infos = [info for info in archive.infolist() if not info.filename.endswith("/")]
-    if any(info.filename == "[Content_Types].xml" for info in infos):
-        raise FileRefused(EXCEL)
-    for info in infos:
-        inside, windows = PurePosixPath(info.filename), PureWindowsPath(info.filename)
-        if inside.is_absolute() or windows.drive or ".." in (*inside.parts, *windows.parts):
-            raise FileRefused(f"holds {info.filename!r}, a path outside of the archive; nothing of it is read")
-        if info.flag_bits & 0x1:
-            raise FileRefused(f"holds {info.filename!r}, which has a password; have it sent without")
-    return sorted((info for info in infos if not _is_scrap(info.filename)), key=lambda info: info.filename)
+def _gunzipped(path: Path) -> IO[bytes]:
+    stream = gzip.open(path, "rb")  # noqa: SIM115 - the reader of the piece closes it
+    try:
+        with unpacking():
+            head = stream.read(HEAD_BYTES)
+            refuse_packed_again(head)
+            refuse_foreign(head)
+            stream.seek(0)
+    except BaseException:
+        stream.close()
+        raise
+    return _bounded(stream, path.stat().st_size)
 
 
 def _members(path: Path) -> list[Piece]:
-    with unpacking(), zipfile.ZipFile(path) as archive:
-        texts = texts_in(archive)
-    return [Piece(info.filename if len(texts) > 1 else None, _opener(path, info)) for info in texts]
+    with path.open("rb") as file, opened_zip(file) as (_, members):
+        texts = members.texts
+    # One for all members, since to open it again for each would read the whole list of members each time.
+    archive = zipfile.ZipFile(path)
+    return [Piece(info.filename if len(texts) > 1 else None, _opener(archive, info, path)) for info in texts]
 
 
-def _is_scrap(name: str) -> bool:
-    """What packers leave behind beside the files that they were given."""
-    path = PurePosixPath(name)
-    return path.parts[:1] == ("__MACOSX",) or path.name.startswith(".")
-
-
-def _opener(path: Path, info: zipfile.ZipInfo) -> Callable[[], IO[bytes]]:
+def _opener(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Callable[[], IO[bytes]]:
     def opened() -> IO[bytes]:
         with unpacking():
-            with zipfile.ZipFile(path) as archive:
-                stream = archive.open(info)  # it keeps the file open after the archive is closed
-            head = stream.read(_HEAD_BYTES)
-            stream.seek(0)
-        if head.startswith((GZIP_MAGIC, *ZIP_MAGICS)):
-            raise FileRefused(f"holds {info.filename!r}, which is packed once more; pack it once")
-        refuse_foreign(head)
-        return _bounded(stream, path.stat().st_size)
+            with archive.open(info) as member:
+                head = member.read(HEAD_BYTES)
+            try:
+                refuse_packed_again(head)
+                refuse_foreign(head)
+            except FileRefused as error:
+                raise FileRefused(f"holds {info.filename!r}, which {error}") from None
+            return _bounded(archive.open(info), path.stat().st_size)
 
     return opened
 
@@ -159,12 +163,13 @@ def _bounded(stream: "IO[bytes] | gzip.GzipFile", packed_bytes: int) -> IO[bytes
 
 
 class _Bounded(io.RawIOBase):
-    """A stream that ends in a refusal when it grows out of proportion."""
+    """A stream that ends in a refusal when it grows out of proportion, or when it would fill the disk."""
 
     def __init__(self, stream: "IO[bytes] | gzip.GzipFile", packed_bytes: int) -> None:
         self._stream = stream
-        self._most = min(max(packed_bytes * MAX_RATIO, _HARMLESS_BYTES), MAX_UNPACKED_BYTES)
+        self._most = most_bytes(packed_bytes)
         self._read = 0
+        self._looked_at = 0
 
     def readable(self) -> bool:
         return True
@@ -174,7 +179,14 @@ class _Bounded(io.RawIOBase):
             chunk = self._stream.read(len(buffer))
         self._read += len(chunk)
         if self._read > self._most:
-            raise FileRefused(f"unpacks to more than {self._most / 1e6:,.0f} MB, which no export of its size does")
+            raise FileRefused(too_much(self._most))
+        if self._read - self._looked_at > HARMLESS_BYTES:
+            self._looked_at = self._read
+            if shutil.disk_usage(tempfile.gettempdir()).free < _SPARE_BYTES:
+                raise FileUnreadable(
+                    f"can't be unpacked: less than {_SPARE_BYTES >> 30} GB is left in {tempfile.gettempdir()}; the "
+                    "next run tries again"
+                )
         buffer[: len(chunk)] = chunk
         return len(chunk)
 

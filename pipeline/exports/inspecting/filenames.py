@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from pipeline.exports.file_names import without_packing
 from pipeline.masking import holds_address, masked
 
 _PACKED = re.compile(r"\.(gz|zip)$", re.IGNORECASE)
@@ -33,7 +34,7 @@ class NamePattern:
 
 def name_pattern(file_name: str, rows: int | None) -> NamePattern:
     """The pattern of a file name; `rows` is how many the file has, where that is known."""
-    base = _PACKED.sub("", file_name)
+    base = without_packing(file_name)
     if holds_address(base):
         return NamePattern(".+@.+", _NO_NAME, None, False, ("the name holds an e-mail address; write it strictly",))
     state = _Pieces(rows)

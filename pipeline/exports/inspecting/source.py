@@ -13,14 +13,13 @@ from urllib.parse import urlsplit
 
 from pipeline.errors import FileRefused, InspectionRefused, PipelineError
 from pipeline.exports.file_names import escaped
-from pipeline.exports.unpacking import GZIP_MAGIC, PGP, ZIP_MAGICS, refuse_foreign, texts_in
+from pipeline.exports.signatures import GZIP_MAGIC, ZIP_MAGICS, refuse_foreign, refuse_packed_again
+from pipeline.exports.signatures import HEAD_BYTES as MAGIC_BYTES
+from pipeline.exports.unpacking import opened_zip, unpacking
 from pipeline.filesystems import open_regular, opened, words_of
 
 # Enough for thousands of rows, and read at once from files of any size.
 HEAD_BYTES = 2 * 1024 * 1024
-
-# PGP has many beginnings, and a name that tells.
-_OTHER_NAMES = {".pgp": PGP, ".gpg": PGP, ".asc": PGP}
 
 
 @dataclass(frozen=True)
@@ -106,22 +105,20 @@ class _Raw(io.RawIOBase):
 
 
 def _unpacked(name: str, raw: io.BufferedReader, size: int) -> Head:
-    start = raw.peek(16)
-    refuse_foreign(start)
+    start = raw.peek(MAGIC_BYTES)[:MAGIC_BYTES]
+    refuse_foreign(start, name)
     if start.startswith(GZIP_MAGIC):
-        with gzip.GzipFile(fileobj=raw) as unpacked:
+        with unpacking(), gzip.GzipFile(fileobj=raw) as unpacked:
             content = unpacked.read(size + 1)
         return _head(name, content, size, packing="gzip")
     if start.startswith(ZIP_MAGICS):
         return _zipped(name, raw, size)
-    if PurePosixPath(name).suffix.lower() in _OTHER_NAMES:
-        raise InspectionRefused(f"{name}: {_OTHER_NAMES[PurePosixPath(name).suffix.lower()]}")
     return _head(name, raw.read(size + 1), size)
 
 
 def _zipped(name: str, raw: io.BufferedReader, size: int) -> Head:
-    with zipfile.ZipFile(raw) as archive:
-        filled = [member for member in texts_in(archive) if member.file_size]
+    with opened_zip(raw) as (archive, members):
+        filled = [member for member in members.texts if member.file_size]
         if not filled:
             raise InspectionRefused(f"{name}: is empty")
         with archive.open(filled[0]) as member:
@@ -133,7 +130,6 @@ def _head(
     name: str, content: bytes, size: int, packing: str | None = None, member: str | None = None, further: int = 0
 ) -> Head:
     if packing:
+        refuse_packed_again(content)
         refuse_foreign(content)
-        if content.startswith((GZIP_MAGIC, *ZIP_MAGICS)):
-            raise InspectionRefused(f"{name}: is packed twice; unpack it once")
     return Head(name, content[:size], len(content) <= size, packing, member, further)
