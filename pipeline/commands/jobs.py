@@ -48,15 +48,19 @@ def run_job(name: str, words: str, tags: Mapping[str, str], selection: Sequence[
 
 def _tell_failures(result: Any) -> None:
     """A sentence for each step that failed, for a mail by cron as well, or for the run where none did."""
-    # Imported here, as it imports Dagster.
-    from pipeline.failures import fit_to_tell, reason_of
+    failed = sorted(result.get_failed_step_keys())
+    for step in failed:
+        err.print(f"failed: {step.replace('__', '/')}: {_why(result, step)}", style="red", markup=False)
+    if not result.success and not failed:
+        err.print(f"failed: {_why(result, None)}", style="red", markup=False)
 
-    settings = load_settings()
-    failures = result.filter_events(lambda event: event.is_step_failure)
-    for event in failures:
-        step = str(event.step_key).replace("__", "/")
-        err.print(f"failed: {step}: {fit_to_tell(reason_of(event), settings)}", style="red", markup=False)
-    if not result.success and not failures:
-        ended = result.filter_events(lambda event: event.is_failure)
-        words = [fit_to_tell(reason_of(event), settings) for event in ended]
-        err.print(f"failed: {words[0] if words else 'the run'}", style="red", markup=False)
+
+def _why(result: Any, step: str | None) -> str:
+    """The sentence of the error that a step failed with, or the run as a whole; the innermost cause says most."""
+    # Imported here, as it imports Dagster.
+    from pipeline.failures import SEE_THE_RUN, fit_to_tell, reason_of
+
+    failures = result.filter_events(
+        lambda event: event.is_failure if step is None else event.is_step_failure and event.step_key == step
+    )
+    return fit_to_tell(reason_of(failures[0]), load_settings()) if failures else SEE_THE_RUN
