@@ -14,6 +14,7 @@ from rich.filesize import decimal
 
 from pipeline.dates import ExportDates
 from pipeline.errors import FileRefused, FileUnreadable, WarehouseError
+from pipeline.exports.export_files import LoadedFile, note_time, remember, remember_unmatched
 from pipeline.exports.filling import fill
 from pipeline.exports.intake import FileKey, KnownFile, Look, is_known, known_files
 from pipeline.exports.locations import ExportLocation, LocalCopy
@@ -28,26 +29,6 @@ from pipeline.warehouse import transaction
 Connection = duckdb.DuckDBPyConnection
 # More than any ready marker says.
 _MARKER_BYTES = 10_000
-
-
-@dataclass(frozen=True)
-class LoadedFile:
-    """What became of one file. `rows` = events + `skipped` + `rejected` + `suppressed` (lookups: rows + the two);
-    `records` and what is suspect as in `Filled`.
-    """
-
-    name: str
-    export_date: date
-    kind: str | None
-    status: str
-    rows: int = 0
-    skipped: int = 0
-    rejected: int = 0
-    suppressed: int = 0
-    reason: str | None = None
-    records: int = 0
-    suspect_rows: int = 0
-    suspect_line: int | None = None
 
 
 @dataclass(frozen=True)
@@ -211,7 +192,7 @@ def _note_refused(loader: _Loader, seen: Landed, before: KnownFile | None, refus
     result = LoadedFile(seen.file.name, seen.export_date, None, "refused", reason=refused.reason)
     noted = before is not None and (before.status, before.sha256, before.reason) == ("refused", None, refused.reason)
     if not noted:  # one that can't be read for weeks has one row
-        _remember(loader, seen, refused.sha256, result)
+        remember(loader.connection, seen, refused.sha256, result, loader.now)
     return result
 
 
@@ -219,12 +200,12 @@ def _take(loader: _Loader, seen: Landed, copy: LocalCopy, before: KnownFile | No
     key = _key(seen)
     if not loader.reload and before is not None and before.has_bytes(copy.sha256, seen.layout):
         loader.unchanged += 1
-        _touch(loader, seen)
+        note_time(loader.connection, seen)
         return None
     if (other := _same_bytes(loader, seen, copy)) is not None:
         _remove_rows(loader, seen)
         result = LoadedFile(seen.file.name, seen.export_date, None, "duplicate", reason=f"has the bytes of {other}")
-        _remember(loader, seen, copy.sha256, result)
+        remember(loader.connection, seen, copy.sha256, result, loader.now)
         return result
     loader.log(f"reading {file_name(seen.file.name)} ({decimal(seen.file.size)}) as {seen.layout.name}")
     try:
@@ -234,7 +215,7 @@ def _take(loader: _Loader, seen: Landed, copy: LocalCopy, before: KnownFile | No
     except duckdb.DataError as error:  # a value with which nothing can be computed is the file's own fault, too
         reason = f"can't be read as {seen.layout.format}: {first_line(error)}"
         raise _Refused(key, reason, copy.sha256) from None
-    _remember(loader, seen, copy.sha256, result)
+    remember(loader.connection, seen, copy.sha256, result, loader.now)
     return result
 
 
@@ -333,106 +314,11 @@ def _texts_of_first_part(loader: _Loader, seen: Landed, folder: Path) -> list[Te
     return texts(place, seen.layout, folder / "first_part_texts")
 
 
-def _remember(loader: _Loader, seen: Landed, sha256: str | None, result: LoadedFile) -> None:
-    """The file's row in `raw.export_files`. Rows of former bytes stay as `replaced`: they tell which span of time
-    the models have to look at again.
-    """
-    place = [seen.export_date, seen.file.name]
-    loader.connection.execute(
-        "UPDATE raw.export_files SET status = 'replaced' WHERE export_date = ? AND name = ? AND status <> 'replaced'"
-        + (" AND status <> 'loaded'" if result.status == "refused" else ""),
-        place,
-    )
-    # A file that no layout matched was noted at another date perhaps: that of its modification.
-    loader.connection.execute(
-        "UPDATE raw.export_files SET status = 'replaced' WHERE name = ? AND status = 'unmatched'", [seen.file.name]
-    )
-    loader.connection.execute(
-        """
-        INSERT INTO raw.export_files BY NAME
-        SELECT
-            ? AS export_date, ? AS name, ? AS size, ? AS sha256, ? AS modified_at, ? AS layout,
-            ? AS layout_fingerprint, ? AS kind, ? AS exported_at, ? AS status, ? AS reason, ? AS rows, ? AS skipped,
-            ? AS rejected, ? AS suppressed, ? AS records, ? AS suspect_rows, ? AS suspect_line,
-            first_event_at, last_event_at, ? AS loaded_at
-        FROM (
-            SELECT min(occurred_at) AS first_event_at, max(occurred_at) AS last_event_at
-            FROM raw.events WHERE export_date = ? AND file = ? AND event IS NOT NULL
-        )
-        """,
-        [
-            *place,
-            seen.file.size,
-            sha256,
-            seen.file.modified_at,
-            seen.layout.name,
-            seen.layout.fingerprint,
-            seen.layout.kind,
-            seen.exported_at,
-            result.status,
-            result.reason,
-            result.rows,
-            result.skipped,
-            result.rejected,
-            result.suppressed,
-            result.records,
-            result.suspect_rows,
-            result.suspect_line,
-            loader.now,
-            *place,
-        ],
-    )
-
-
-def _touch(loader: _Loader, seen: Landed) -> None:
-    """Same bytes, newer time: only the time is noted, so that the next look needs no reading."""
-    loader.connection.execute(
-        "UPDATE raw.export_files SET modified_at = ?, size = ? "
-        "WHERE export_date = ? AND name = ? AND status = 'loaded'",
-        [seen.file.modified_at, seen.file.size, seen.export_date, seen.file.name],
-    )
-
-
 def _note_unmatched(loader: _Loader, strangers: Sequence[Unmatched]) -> list[LoadedFile]:
     new = [seen for seen in strangers if not is_known(seen, loader.known)]
     loader.unchanged += len(strangers) - len(new)
     results = [LoadedFile(seen.file.name, seen.export_date, None, "unmatched", reason=seen.reason) for seen in new]
     if new:
         with transaction(loader.connection):
-            _remember_unmatched(loader, new)
+            remember_unmatched(loader.connection, new, loader.now)
     return results
-
-
-def _remember_unmatched(loader: _Loader, strangers: Sequence[Unmatched]) -> None:
-    """All at once: a folder can hold tens of thousands."""
-    loader.connection.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE unmatched AS
-        SELECT unnest($1::DATE[]) AS export_date, unnest($2::VARCHAR[]) AS name, unnest($3::BIGINT[]) AS size,
-            unnest($4::TIMESTAMPTZ[]) AS modified_at, unnest($5::VARCHAR[]) AS reason
-        """,
-        [
-            [seen.export_date for seen in strangers],
-            [seen.file.name for seen in strangers],
-            [seen.file.size for seen in strangers],
-            [seen.file.modified_at for seen in strangers],
-            [seen.reason for seen in strangers],
-        ],
-    )
-    loader.connection.execute(
-        """
-        UPDATE raw.export_files SET status = 'replaced'
-        WHERE status <> 'replaced' AND (
-            (export_date, name) IN (SELECT (export_date, name) FROM temp.unmatched)
-            OR status = 'unmatched' AND name IN (SELECT name FROM temp.unmatched)
-        )
-        """
-    )
-    loader.connection.execute(
-        """
-        INSERT INTO raw.export_files BY NAME
-        SELECT *, 'unmatched' AS status, 0 AS rows, 0 AS skipped, 0 AS rejected, 0 AS suppressed, $1 AS loaded_at
-        FROM temp.unmatched
-        """,
-        [loader.now],
-    )

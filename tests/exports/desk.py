@@ -13,9 +13,10 @@ from typing import Any
 import duckdb
 
 from pipeline.dates import ExportDates
+from pipeline.exports.export_files import LoadedFile
 from pipeline.exports.intake import Look, look
 from pipeline.exports.layouts import Layout
-from pipeline.exports.loading import Loaded, LoadedFile, load
+from pipeline.exports.loading import Loaded, load
 from pipeline.exports.locations import ExportLocation
 from pipeline.warehouse import transaction
 

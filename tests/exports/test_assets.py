@@ -7,7 +7,8 @@ import dagster as dg
 import pytest
 
 from pipeline.exports.assets import files_as_markdown, raw
-from pipeline.exports.loading import Loaded, LoadedFile
+from pipeline.exports.export_files import LoadedFile
+from pipeline.exports.loading import Loaded
 from pipeline.resources import Exports, WarehouseResource
 from tests.end_to_end.project import Project
 from tests.end_to_end.tiny import LAYOUTS, log

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.dates import ExportDates
+from pipeline.exports.export_files import LoadedFile
 from pipeline.exports.intake import Look, look
 from pipeline.exports.layouts import MEANINGS
-from pipeline.exports.loading import Loaded, LoadedFile, load
+from pipeline.exports.loading import Loaded, load
 from pipeline.warehouse import Warehouse
 from tests.exports.arrivals import DATED, HOUR, JEF, MONDAY, REFUSED, TUESDAY, WEDNESDAY, WatchedLocation, names, zoe
 from tests.exports.desk import CODED, HEADER, NOBODY, NOW, WRITTEN, ZOE, Desk, layout

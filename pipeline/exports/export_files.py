@@ -1,0 +1,126 @@
+"""The rows of `raw.export_files`: what became of each file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import duckdb
+
+from pipeline.exports.matching import Landed, Unmatched
+
+Connection = duckdb.DuckDBPyConnection
+
+
+@dataclass(frozen=True)
+class LoadedFile:
+    """What became of one file. `rows` = events + `skipped` + `rejected` + `suppressed` (lookups: rows + the two);
+    `records` and what is suspect as in `Filled`.
+    """
+
+    name: str
+    export_date: date
+    kind: str | None
+    status: str
+    rows: int = 0
+    skipped: int = 0
+    rejected: int = 0
+    suppressed: int = 0
+    reason: str | None = None
+    records: int = 0
+    suspect_rows: int = 0
+    suspect_line: int | None = None
+
+
+def remember(connection: Connection, seen: Landed, sha256: str | None, result: LoadedFile, now: datetime) -> None:
+    """The file's row in `raw.export_files`. Rows of former bytes stay as `replaced`: they tell which span of time
+    the models have to look at again.
+    """
+    place = [seen.export_date, seen.file.name]
+    connection.execute(
+        "UPDATE raw.export_files SET status = 'replaced' WHERE export_date = ? AND name = ? AND status <> 'replaced'"
+        + (" AND status <> 'loaded'" if result.status == "refused" else ""),
+        place,
+    )
+    # A file that no layout matched was noted at another date perhaps: that of its modification.
+    connection.execute(
+        "UPDATE raw.export_files SET status = 'replaced' WHERE name = ? AND status = 'unmatched'", [seen.file.name]
+    )
+    connection.execute(
+        """
+        INSERT INTO raw.export_files BY NAME
+        SELECT
+            ? AS export_date, ? AS name, ? AS size, ? AS sha256, ? AS modified_at, ? AS layout,
+            ? AS layout_fingerprint, ? AS kind, ? AS exported_at, ? AS status, ? AS reason, ? AS rows, ? AS skipped,
+            ? AS rejected, ? AS suppressed, ? AS records, ? AS suspect_rows, ? AS suspect_line,
+            first_event_at, last_event_at, ? AS loaded_at
+        FROM (
+            SELECT min(occurred_at) AS first_event_at, max(occurred_at) AS last_event_at
+            FROM raw.events WHERE export_date = ? AND file = ? AND event IS NOT NULL
+        )
+        """,
+        [
+            *place,
+            seen.file.size,
+            sha256,
+            seen.file.modified_at,
+            seen.layout.name,
+            seen.layout.fingerprint,
+            seen.layout.kind,
+            seen.exported_at,
+            result.status,
+            result.reason,
+            result.rows,
+            result.skipped,
+            result.rejected,
+            result.suppressed,
+            result.records,
+            result.suspect_rows,
+            result.suspect_line,
+            now,
+            *place,
+        ],
+    )
+
+
+def note_time(connection: Connection, seen: Landed) -> None:
+    """Same bytes, newer time: only the time is noted, so that the next look needs no reading."""
+    connection.execute(
+        "UPDATE raw.export_files SET modified_at = ?, size = ? "
+        "WHERE export_date = ? AND name = ? AND status = 'loaded'",
+        [seen.file.modified_at, seen.file.size, seen.export_date, seen.file.name],
+    )
+
+
+def remember_unmatched(connection: Connection, strangers: Sequence[Unmatched], now: datetime) -> None:
+    """Note files that are left alone, all at once: a folder can hold tens of thousands."""
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE unmatched AS
+        SELECT unnest($1::DATE[]) AS export_date, unnest($2::VARCHAR[]) AS name, unnest($3::BIGINT[]) AS size,
+            unnest($4::TIMESTAMPTZ[]) AS modified_at, unnest($5::VARCHAR[]) AS reason
+        """,
+        [
+            [seen.export_date for seen in strangers],
+            [seen.file.name for seen in strangers],
+            [seen.file.size for seen in strangers],
+            [seen.file.modified_at for seen in strangers],
+            [seen.reason for seen in strangers],
+        ],
+    )
+    connection.execute(
+        """
+        UPDATE raw.export_files SET status = 'replaced'
+        WHERE status <> 'replaced' AND (
+            (export_date, name) IN (SELECT (export_date, name) FROM temp.unmatched)
+            OR status = 'unmatched' AND name IN (SELECT name FROM temp.unmatched)
+        )
+        """
+    )
+    connection.execute(
+        """
+        INSERT INTO raw.export_files BY NAME
+        SELECT *, 'unmatched' AS status, 0 AS rows, 0 AS skipped, 0 AS rejected, 0 AS suppressed, $1 AS loaded_at
+        FROM temp.unmatched
+        """,
+        [now],
+    )
