@@ -55,6 +55,8 @@ def fill(
         duckdb.Error: the machine or the store failed.
     """
     found = texts(copy.path, seen.layout, folder)
+    if not found:
+        return Filled(warning="it is an archive with no file in it")
     layout = _of_further_part(seen.layout, found, first_part)
     parser = FileParser(connection, layout, found, folder)
     parsed = parser.parse()

@@ -16,7 +16,7 @@ import pytest
 from pipeline.errors import InspectionRefused
 from pipeline.exports.inspecting.source import read_head
 from tests.exports.arrivals import JEF, names
-from tests.exports.desk import HEADER, ZOE, Desk
+from tests.exports.desk import HEADER, ZOE, Desk, layout
 
 TEXT = (HEADER + ZOE).encode()
 MORE = (HEADER + JEF).encode()
@@ -156,9 +156,16 @@ def test_the_ending_of_a_packed_file_may_be_in_capitals(desk: Desk, name: str) -
     assert names(desk.load()) == [(name, "loaded")]
 
 
-def test_an_archive_without_members_has_no_rows(desk: Desk) -> None:
-    desk.put("opens.csv", zipped({}))
-    assert [(file.status, file.rows) for file in desk.load().files] == [("loaded", 0)]
+@pytest.mark.parametrize("members", [{}, {"folder/": b""}, {".DS_Store": b"\0"}], ids=["none", "folder", "scrap"])
+@pytest.mark.parametrize("header", [True, ["CUSTOMER", "MAIL", "SUBJECT", "OPENED_AT"]], ids=["header", "no header"])
+def test_an_archive_without_files_has_no_rows(desk: Desk, members: dict[str, bytes], header: Any) -> None:
+    desk.layouts = (layout(header=header),)
+    desk.put("opens.csv", zipped(members))
+    desk.put("opens_good.csv", ZOE if isinstance(header, list) else TEXT)
+    assert [(file.name, file.status, file.rows, file.reason) for file in desk.load().files] == [
+        ("opens.csv", "loaded", 0, "it is an archive with no file in it"),
+        ("opens_good.csv", "loaded", 1, None),
+    ]
 
 
 @pytest.mark.parametrize("beside", ["README.txt", "manifest.json", "opens.csv.md5", "docs/Liesmich.TXT", ".hidden"])
