@@ -4,7 +4,6 @@ import errno
 import os
 import re
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 import dagster as dg
@@ -37,7 +36,7 @@ def reason_of(event: dg.DagsterEvent) -> str:
     if event.is_step_failure:
         data = event.step_failure_data
         if data.user_failure_data is not None and data.user_failure_data.description:
-            return str(data.user_failure_data.description)
+            return _sentence(str(data.user_failure_data.description))
         error = data.error
     else:
         error = getattr(event.event_specific_data, "error", None)
@@ -47,12 +46,11 @@ def reason_of(event: dg.DagsterEvent) -> str:
         error = error.cause
     if not causes:
         return SEE_THE_RUN
-    return _sentence(causes[-1])
+    return _sentence(str(causes[-1].message).strip())
 
 
-def _sentence(error: Any) -> str:
+def _sentence(text: str) -> str:
     """Of an error as Dagster keeps it: `SomeError: what happened`, perhaps over several lines."""
-    text = str(error.message).strip()
     if _DBT_ERRORS in text:  # before that, how dbt was called
         text = text.partition(_DBT_ERRORS)[2]
     elif found := _OF_THE_SYSTEM.match(text):

@@ -9,21 +9,33 @@
     {{ target.database }}.{{ generate_schema_name("staging", none) }}.revisions
 {%- endmacro %}
 
-{#- Both leave no trace where there is nothing to do; staging.events of an earlier version has no numbers. -#}
+{#- They leave no trace where there is nothing to do; staging.events of an earlier version has no numbers. -#}
 {% macro prepare_revisions() -%}
-    create table if not exists {{ revisions_table() }} (table_name varchar, revision bigint)
+    {%- set table = revisions_table() -%}
+    create table if not exists {{ table }} (table_name varchar, revision bigint)
+    {%- set known = known_revisions() if execute else none -%}
+    {%- if execute and (known is none or not known[0]) -%}
+    ; comment on table {{ table }} is 'How far each event table has taken what staging.events was given.'
+    ; comment on column {{ table }}.table_name is 'The table, with its schema.'
+    ; comment on column {{ table }}.revision is 'Number of the last write: to staging.events, or of it that was taken.'
+    {%- endif -%}
     {%- if is_incremental() -%}
     ; alter table {{ this }} add column if not exists revision bigint
     {%- endif -%}
 {%- endmacro %}
 
-{#- The number that is noted for a table; none where no number is. -#}
-{% macro noted_revision(relation) -%}
+{#- The comment of the table, in a row; none where there is no table. -#}
+{% macro known_revisions() -%}
     {%- set found = run_query(
-        "select 1 from duckdb_tables() where database_name = '" ~ target.database ~ "' and schema_name = '"
+        "select comment from duckdb_tables() where database_name = '" ~ target.database ~ "' and schema_name = '"
         ~ generate_schema_name("staging", none) ~ "' and table_name = 'revisions'"
     ) -%}
-    {%- if found.rows | length == 0 -%}
+    {{- return(found.rows[0] if found.rows | length > 0 else none) -}}
+{%- endmacro %}
+
+{#- The number that is noted for a table; none where no number is. -#}
+{% macro noted_revision(relation) -%}
+    {%- if known_revisions() is none -%}
         {{- return(none) -}}
     {%- endif -%}
     {{- return(run_query(
