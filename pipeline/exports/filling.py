@@ -1,19 +1,21 @@
 """The rows of one file into the tables of `raw`: accepted, skipped, or put aside with a reason."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
 from pipeline.errors import FileRefused
+from pipeline.exports.headers import key_of, unique_names
 from pipeline.exports.layouts import Layout
 from pipeline.exports.locations import LocalCopy
 from pipeline.exports.matching import Landed
 from pipeline.exports.parsing import FileParser, Parsed, lines_of, records_of
-from pipeline.exports.reading import Source, event_rows, header_of, lookup_rows, missing_columns
+from pipeline.exports.reading import Source, event_rows, lookup_rows, missing_columns
 from pipeline.exports.suppressing import keep_out, keep_out_unread
+from pipeline.exports.surroundings import framed, header_of, trailer_in
 from pipeline.exports.swallowed_rows import swallowing_rows
 from pipeline.exports.texts import Text, texts
 from pipeline.suppression import learn_contacts
@@ -24,6 +26,7 @@ from pipeline.warehouse import literal, quoted
 class Filled:
     """What one file's rows became: `rows` = events + `skipped` + `rejected` + `suppressed`; a warning, where something
     is odd. `records` were counted another way; in `suspect_rows`, from `suspect_line` on, a value looks like rows.
+    `trailer` is the last line, if it is rather one that sums up the file than a row.
     """
 
     rows: int = 0
@@ -34,6 +37,7 @@ class Filled:
     suspect_rows: int = 0
     suspect_line: int | None = None
     warning: str | None = None
+    trailer: str | None = field(default=None, repr=False)
 
 
 def fill(
@@ -58,6 +62,11 @@ def fill(
     if not found:
         return Filled(warning="it is an archive with no file in it")
     layout = _of_further_part(seen.layout, found, first_part)
+    if layout.format == "csv":
+        found = [
+            framed(text, layout, folder / f"{number}.framed.txt", is_first=number == 0)
+            for number, text in enumerate(found)
+        ]
     parser = FileParser(connection, layout, found, folder)
     parsed = parser.parse()
     if parsed is None:
@@ -77,17 +86,18 @@ def fill(
     warning = None
     if missing := missing_columns(parsed.source, seen.layout):
         warning = f"the header has no column {', '.join(map(repr, missing))}; taken as empty"
-    return replace(filler.filled, records=parsed.records, warning=warning)
+    trailer = trailer_in(found, layout, len(parsed.source.columns)) if layout.format == "csv" else None
+    return replace(filler.filled, records=parsed.records, warning=warning, trailer=trailer)
 
 
 def _of_further_part(layout: Layout, found: Sequence[Text], first_part: Sequence[Text]) -> Layout:
     """The layout of a part that has no header of its own: it takes its names from the first."""
     if not first_part or not found:
         return layout
-    names = header_of(first_part[0], layout)
-    if names is None or header_of(found[0], layout) == names:
+    names, _ = header_of(first_part[0], layout)
+    if names is None or header_of(found[0], layout)[0] == names:
         return layout
-    return layout.model_copy(update={"header": names})
+    return layout.model_copy(update={"header": unique_names(names)})
 
 
 class _Filler:
@@ -201,7 +211,7 @@ class _Filler:
 
 def _text_of_stored(source: Source, layout: Layout) -> str:
     """SQL over `raw.events` for a row's text in the order of the file."""
-    meanings = {column.lower(): quoted(meaning) for column, meaning in layout.columns.items()}
+    meanings = {key_of(column): quoted(meaning) for column, meaning in layout.columns.items()}
     if layout.format == "ndjson":
         stored_as = layout.columns | ({layout.event_column: "event_code"} if layout.event_column else {})
         mapped = ", ".join(f"{literal(column)}, {quoted(meaning)}" for column, meaning in stored_as.items())
@@ -210,9 +220,9 @@ def _text_of_stored(source: Source, layout: Layout) -> str:
             f"ELSE CAST(json_merge_patch(coalesce(extra, '{{}}'), json_object({mapped})) AS VARCHAR) END"
         )
     if layout.event_column:
-        meanings.setdefault(layout.event_column.lower(), "event_code")
+        meanings.setdefault(key_of(layout.event_column), "event_code")
     stored = []
     for name in source.columns:
         pointer = literal("/" + name.replace("~", "~0").replace("/", "~1"))
-        stored.append(f"coalesce({meanings.get(name.lower(), f'extra ->> {pointer}')}, '')")
+        stored.append(f"coalesce({meanings.get(key_of(name), f'extra ->> {pointer}')}, '')")
     return f"concat_ws({literal(layout.delimiter)}, {', '.join(stored)})"

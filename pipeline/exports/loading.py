@@ -15,11 +15,12 @@ from rich.filesize import decimal
 from pipeline.dates import ExportDates
 from pipeline.errors import FileRefused, FileUnreadable, WarehouseError
 from pipeline.exports.export_files import LoadedFile, note_time, remember, remember_unmatched
-from pipeline.exports.filling import fill
+from pipeline.exports.filling import Filled, fill
 from pipeline.exports.intake import FileKey, KnownFile, Look, is_known, known_files
 from pipeline.exports.locations import ExportLocation, LocalCopy
 from pipeline.exports.matching import Landed, Promise, Unmatched, promise_of_marker
 from pipeline.exports.parsing import first_line
+from pipeline.exports.surroundings import sums_up
 from pipeline.exports.texts import CHUNK_BYTES, Text, texts
 from pipeline.exports.unpacking import Piece, left_out, pieces, refuse_name
 from pipeline.findings import some
@@ -231,7 +232,7 @@ def _replace(loader: _Loader, seen: Landed, copy: LocalCopy) -> LoadedFile:
         filled = fill(
             loader.connection, seen, copy, first_part, Path(folder), loader.now, suppressing=loader.suppressing
         )
-    if promise.rows is not None and filled.rows != promise.rows:
+    if promise.rows is not None and filled.rows != promise.rows and not _is_one_trailer(filled, promise.rows):
         raise FileRefused(
             f"{promise.rows:,} rows were promised by its name or its ready marker, but it has {filled.rows:,}; "
             "have it sent again"
@@ -259,6 +260,12 @@ def _joined_warnings(warning: str | None, members: Sequence[str]) -> str | None:
         beside = f"it holds {named} beside its exports, which {'is' if len(members) == 1 else 'are'} not read"
         warning = f"{warning}; {beside}" if warning else beside
     return warning
+
+
+def _is_one_trailer(filled: Filled, promised: int) -> bool:
+    """Whether the one row too many is a rejected trailer."""
+    trailer = filled.trailer
+    return trailer is not None and filled.rows == promised + 1 and filled.rejected > 0 and sums_up(trailer, promised)
 
 
 def _same_bytes(loader: _Loader, seen: Landed, copy: LocalCopy) -> str | None:

@@ -168,12 +168,14 @@ class _Mender:
         self._records = 0
         self._shift = 0
         self._piece: str | None = None
+        self._under_header = 0
 
     def take(self, texts: Sequence[Text], layout: Layout, out: IO[bytes] | None) -> None:
         header: list[str] | None = None
         for text in texts:
             self._piece = text.name
-            self._move(to=-self._records)
+            self._move(to=text.lines_above - self._records)
+            self._under_header = text.lines_under_header if self._has_header else 0
             buffer = _Buffer(text.path)
             self._searched_to = 0
             if self._has_header:
@@ -182,6 +184,7 @@ class _Mender:
                     header = first
                 elif first == header:
                     self._skip_header(buffer)
+                    self._leave_header()
             self._copy(buffer, out)
         self._notes.rows = self._records - (1 if self._has_header and self._records else 0)
         self._notes.finish()
@@ -198,7 +201,8 @@ class _Mender:
 
     def _copy(self, buffer: "_Buffer", out: IO[bytes] | None) -> None:
         while buffer.fill(MAX_ROW_BYTES + 2):
-            run = buffer.take_run(self._grammar.run)
+            # Lines under the header were left away: the header is taken alone, so that what follows is counted anew.
+            run = b"" if self._under_header else buffer.take_run(self._grammar.run)
             if run:
                 self._records += run.count(b"\n")
                 self._write(out, run.replace(b"\r\n", b"\n"))
@@ -221,6 +225,7 @@ class _Mender:
         if breaks := content.count(b"\n"):
             self._notes.breaks += breaks
             self._move(by=breaks)
+        self._leave_header()
 
     def _skip_header(self, buffer: "_Buffer") -> None:
         """A header that a further text repeats, with the blank lines before it."""
@@ -228,6 +233,12 @@ class _Mender:
             self._move(by=row.count(b"\n"))
             if row.strip(b"\r\n"):
                 return
+
+    def _leave_header(self) -> None:
+        """What stands under the header is no row; it is left away in the text already."""
+        if self._under_header:
+            self._move(by=self._under_header)
+            self._under_header = 0
 
     def _skip_unreadable(self, buffer: "_Buffer") -> None:
         """A row that is too long, with all of its lines; or the one line that is no row."""

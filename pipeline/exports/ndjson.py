@@ -8,8 +8,9 @@ from itertools import product
 import duckdb
 
 from pipeline.errors import FileRefused
+from pipeline.exports.headers import used_columns
 from pipeline.exports.layouts import Layout
-from pipeline.exports.reading import Source, exactly, reading_options, restoring, used_columns
+from pipeline.exports.reading import Source, exactly, reading_options, restoring
 from pipeline.exports.texts import Text
 from pipeline.warehouse import literal
 

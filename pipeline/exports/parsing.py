@@ -142,7 +142,9 @@ class FileParser:
 
     def locate_lines(self) -> None:
         """See that `line_marks` tells the lines of records; only needed where some row is put aside."""
-        if not self._mended and not self._located and self._texts[0].lines != self._records:
+        text = self._texts[0]
+        is_shifted = text.lines != self._records or text.lines_above or text.lines_under_header
+        if not self._mended and not self._located and is_shifted:
             self._located = True
             mend(self._texts, self._layout, self._notes, None)
 

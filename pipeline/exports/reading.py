@@ -4,8 +4,6 @@ What is built here is a relation with the columns of `raw.events` or `raw.lookup
 nothing else of the text.
 """
 
-import csv
-import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +13,10 @@ from pathlib import Path
 import duckdb
 
 from pipeline.catalog import LOOKUPS
-from pipeline.errors import FileRefused
-from pipeline.exports.aggregates import ENOUGH_COUNTS, is_count
 from pipeline.exports.datetimes import parsed, placed
+from pipeline.exports.headers import key_of, usable_names, used_columns
 from pipeline.exports.layouts import MEANINGS, Layout
-from pipeline.exports.mending import MAX_ROW_BYTES, header_reader
+from pipeline.exports.surroundings import header_of
 from pipeline.exports.texts import CARRIAGE_RETURN, UNIT_SEPARATOR, Text, delimiter_of
 from pipeline.masking import on_one_line_sql
 from pipeline.trimming import identifier_sql, is_something_sql, trimmed_sql
@@ -70,11 +67,13 @@ def csv_source(text: Text, layout: Layout, *, mended: bool) -> Source | None:
     Raises:
         FileRefused: the header lacks what the layout can't do without, or repeats a name.
     """
-    names: Sequence[str] | None = header_of(text, layout) if layout.header is True else layout.header
-    if names is None:
-        return None
-    if layout.header is True:
-        names = _checked(names, layout)
+    if isinstance(layout.header, list):
+        names = layout.header
+    else:
+        cells, line = header_of(text, layout)
+        if cells is None:
+            return None
+        names = usable_names(cells, layout, line)
     variables = [f"c{position}" for position in range(len(names))]
     types = ", ".join(f"{name}: 'VARCHAR'" for name in variables)
     # DuckDB wants at least one text for NULL; this one stands in no file.
@@ -88,8 +87,8 @@ def csv_source(text: Text, layout: Layout, *, mended: bool) -> Source | None:
     if restored := restoring(layout, mended=mended):
         scan = f"(SELECT {', '.join(f'{restored(name)} AS {name}' for name in variables)} FROM {scan})"
     columns = dict(zip(names, variables, strict=True))
-    known = {column.lower() for column in used_columns(layout)}
-    rest = {name: variable for name, variable in columns.items() if name.lower() not in known}
+    known = {key_of(column) for column in used_columns(layout)}
+    rest = {name: variable for name, variable in columns.items() if key_of(name) not in known}
     pairs = ", ".join(f"{literal(name)}, {variable}" for name, variable in rest.items())
     return Source(
         scan=scan,
@@ -134,47 +133,6 @@ def exactly(path: Path) -> str:
     return literal(re.sub(r"([*?\[])", r"[\1]", str(path)))
 
 
-def used_columns(layout: Layout) -> list[str]:
-    """The names of the columns that the layout reads."""
-    return [*layout.columns, *([layout.event_column] if layout.event_column else [])]
-
-
-def header_of(text: Text, layout: Layout) -> list[str] | None:
-    """The names in the first row of a text; None where it has no row.
-
-    Raises:
-        FileRefused: it can't be read.
-    """
-    with text.path.open("r", encoding="utf-8-sig", errors="replace", newline="") as file:
-        lines = io.StringIO(file.read(MAX_ROW_BYTES), newline="")
-    try:
-        return next(header_reader(lines, layout), None)
-    except csv.Error as error:
-        raise FileRefused(f"line 1: the header can't be read: {error}") from None
-
-
-def _checked(names: Sequence[str], layout: Layout) -> Sequence[str]:
-    """The names of a header with which the layout can be read."""
-    lowered = [name.lower() for name in names]
-    for name in names:
-        if lowered.count(name.lower()) > 1:
-            raise FileRefused(f"line 1: the column {name!r} stands in the header twice")
-    required = [column for column, meaning in layout.columns.items() if meaning == "timestamp"]
-    required += [layout.event_column] if layout.event_column else []
-    if layout.kind != "events":
-        keys = LOOKUPS[layout.kind].key
-        required = [column for column, meaning in layout.columns.items() if meaning in keys]
-    for column in required:
-        if column.lower() not in lowered:
-            counts = [name for name in names if is_count(name)]
-            aggregate = f"; {', '.join(counts)} are counts, so it may be an aggregate and no export of events"
-            raise FileRefused(
-                f"line 1: the header has no column {column!r}; it has {', '.join(names)}"
-                + (aggregate if len(counts) >= ENOUGH_COUNTS else "")
-            )
-    return names
-
-
 def _joined(variables: Sequence[str], layout: Layout) -> str:
     """SQL for the row's text, for people to find it by: the values, quoted as in the file."""
     values = [f"coalesce({variable}, '')" for variable in variables]
@@ -186,17 +144,17 @@ def _joined(variables: Sequence[str], layout: Layout) -> str:
 
 def meanings_of(source: Source, layout: Layout) -> dict[str, str]:
     """SQL for each meaning; a column that the file doesn't have is NULL."""
-    by_lower = {name.lower(): expression for name, expression in source.columns.items()}
+    by_lower = {key_of(name): expression for name, expression in source.columns.items()}
     expressions = dict.fromkeys(MEANINGS, "CAST(NULL AS VARCHAR)")
     for column, meaning in layout.columns.items():
-        expressions[meaning] = by_lower.get(column.lower(), expressions[meaning])
+        expressions[meaning] = by_lower.get(key_of(column), expressions[meaning])
     return expressions
 
 
 def missing_columns(source: Source, layout: Layout) -> list[str]:
     """Columns that the layout names and the file doesn't have; their meaning is NULL in every row."""
-    names = {name.lower() for name in source.columns}
-    return [column for column in used_columns(layout) if column.lower() not in names]
+    names = {key_of(name) for name in source.columns}
+    return [column for column in used_columns(layout) if key_of(column) not in names]
 
 
 def event_rows(rows: str, source: Source, layout: Layout, export_date: date) -> str:
@@ -204,8 +162,8 @@ def event_rows(rows: str, source: Source, layout: Layout, export_date: date) -> 
     file it is.
     """
     meanings = meanings_of(source, layout)
-    by_lower = {name.lower(): expression for name, expression in source.columns.items()}
-    code = by_lower[layout.event_column.lower()] if layout.event_column else "CAST(NULL AS VARCHAR)"
+    by_lower = {key_of(name): expression for name, expression in source.columns.items()}
+    code = by_lower[key_of(layout.event_column)] if layout.event_column else "CAST(NULL AS VARCHAR)"
     times = parsed(layout, "moment")
     instants = placed(layout, "naive_time", "absolute_time", near=export_date - timedelta(days=1))
     named = ", ".join(f"{expression} AS {quoted(meaning)}" for meaning, expression in meanings.items())

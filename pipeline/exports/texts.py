@@ -5,7 +5,7 @@ A file that is so already is read where it lies; of any other a copy is made, ch
 
 import codecs
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import IO
@@ -56,11 +56,16 @@ codecs.register_error("invalid_utf8", _mark)
 
 @dataclass(frozen=True)
 class Text:
-    """A text in UTF-8; `name` is that of its piece, where a file has several; `quote`, where its values are quoted."""
+    """A text in UTF-8; `name` is that of its piece, where a file has several; `quote`, where its values are quoted.
+    `lines_above` and `lines_under_header` are lines of the file that are left away in it: before its first line, and
+    after its header.
+    """
 
     path: Path
     name: str | None = None
     quote: str | None = None
+    lines_above: int = 0
+    lines_under_header: int = 0
 
     @property
     def newline(self) -> str | None:
@@ -112,7 +117,7 @@ def _with_line_feeds(text: Text, path: Path) -> Text:
         return text
     with text.path.open("rb") as source, path.open("wb") as target:
         target.writelines(chunk.replace(b"\r", b"\n") for chunk in _chunks(source))
-    return Text(path, text.name, text.quote)
+    return replace(text, path=path)
 
 
 def _copied(piece: Piece, layout: Layout, path: Path) -> Text:
@@ -130,7 +135,11 @@ def _copied(piece: Piece, layout: Layout, path: Path) -> Text:
 
 
 def _encoding(piece: Piece, layout: Layout) -> str:
-    """What the text is in: a byte order mark says more than the layout, which was written for other files as well."""
+    """What the text is in: a byte order mark says more than the layout, which was written for other files as well.
+
+    Raises:
+        FileRefused: it looks like another encoding, whose mark is missing.
+    """
     with piece.open() as stream:
         head = stream.read(_ZEROS_BYTES)
     for mark, encoding in BOMS.items():

@@ -100,7 +100,7 @@ def test_the_newest_that_was_said_of_a_file_is_what_is_known(desk: Desk) -> None
     desk.load(at=NOW + timedelta(hours=1))
     known = known_files(desk.connection)[key]
     assert (known.status, known.size, known.modified_at) == ("refused", len("NOTHING\n"), later)
-    assert known.reason == "line 1: the header has no column 'OPENED_AT'; it has NOTHING"
+    assert known.reason == "line 1: the header has no column 'OPENED_AT'; it has 'NOTHING'"
 
 
 def test_what_was_replaced_is_not_known_any_more(desk: Desk) -> None:

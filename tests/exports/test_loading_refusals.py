@@ -13,7 +13,7 @@ def test_a_refused_file_is_told_and_the_others_of_its_date_are_loaded(desk: Desk
     desk.put("opens_a.csv", HEADER + ZOE)
     desk.put("opens_b.csv", REFUSED)
     desk.put("opens_c.csv", HEADER + JEF)
-    reason = "line 1: the header has no column 'OPENED_AT'; it has NOTHING, HERE"
+    reason = "line 1: the header has no column 'OPENED_AT'; it has 'NOTHING', 'HERE'"
     assert desk.load() == Loaded(
         [
             LoadedFile("opens_a.csv", TUESDAY, "events", "loaded", 1, records=1),

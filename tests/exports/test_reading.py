@@ -86,22 +86,23 @@ def test_a_column_that_the_header_lacks_is_taken_as_empty_and_told(read: Reader)
         (
             "CUSTOMER,MAIL,SUBJECT,DT\n",
             {},
-            "line 1: the header has no column 'OPENED_AT'; it has CUSTOMER, MAIL, SUBJECT, DT",
+            "line 1: the header has no column 'OPENED_AT'; it has 'CUSTOMER', 'MAIL', 'SUBJECT', 'DT'",
         ),
         (
             "CUSTOMER,OPENED_AT\n",
             CODED | {"columns": CODED_COLUMNS},
-            "line 1: the header has no column 'WHAT'; it has CUSTOMER, OPENED_AT",
+            "line 1: the header has no column 'WHAT'; it has 'CUSTOMER', 'OPENED_AT'",
         ),
         (
             "CUSTOMER,customer,OPENED_AT\n",
             {},
-            "line 1: the column 'CUSTOMER' stands in the header twice",
+            "line 1: the column 'CUSTOMER' stands in the header more than once, so it is not clear which one is meant; "
+            "list the names under header:",
         ),
         (
             "LIST,NAME\n",
             {"kind": "lists", "event": None, "columns": {"LIST_ID": "list_id", "NAME": "list_name"}},
-            "line 1: the header has no column 'LIST_ID'; it has LIST, NAME",
+            "line 1: the header has no column 'LIST_ID'; it has 'LIST', 'NAME'",
         ),
     ],
 )

@@ -10,6 +10,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.exports.headers import key_of
+from pipeline.trimming import trimmed
 from tests.exports.desk import CODED, Reader
 
 # A load takes far longer in a DuckLake than in a plain file; what differs between them does so in few examples.
@@ -85,7 +87,8 @@ def export_files(draw: st.DrawFn) -> ExportFile:
     further_names = draw(
         st.lists(TEXT, max_size=3, unique_by=str.lower).filter(lambda ns: not USED & {*map(str.lower, ns)})
     )
-    further_names = list({writable(name).lower(): writable(name) for name in further_names}.values())
+    # What is invisible around a name in a header is no part of it.
+    further_names = list({key_of(writable(name)): trimmed(writable(name)) for name in further_names}.values())
     names = draw(st.permutations(["WHO", "WHAT", "ABOUT", "AT", *[n for n in further_names if n.lower() not in USED]]))
     further_names = [name for name in names if name not in {"WHO", "WHAT", "ABOUT", "AT"}]
     rows, lines = [], []

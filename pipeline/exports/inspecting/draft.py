@@ -199,7 +199,7 @@ def _header(inspected: Inspected) -> list[str]:
     names = ", ".join(scalar(column.name) for column in inspected.columns)
     why = "The first row holds values, so the columns are called this here; give them names of your own:"
     if table.names:
-        why = "The header repeats a name or lacks one, so the names stand here, and its own row will be rejected:"
+        why = "The header repeats a name or lacks one, so the names stand here:"
     return [*_note(why), f"header: [{names}]"]
 
 

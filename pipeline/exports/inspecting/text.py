@@ -11,6 +11,8 @@ from pipeline.exports.inspecting.source import Head
 from pipeline.exports.texts import BOMS, wide_encoding
 
 _USUAL = "cp1252"
+# A zero byte that is a whole value, and not a part of something that is no text.
+_NULS_ALONE = re.compile(r"(?:^|[,;|\t\"])\0+(?:[,;|\t\"\r\n]|\Z)", re.MULTILINE)
 # What an export task in Europe may be set to; a wider choice only finds more exotic names for the same bytes.
 _PLAUSIBLE = [_USUAL, "iso8859_15", "cp1250", "iso8859_2", "cp1251", "cp1253", "cp1254", "cp1257", "cp850", "mac_roman"]
 _NAMES = {"iso8859_15": "iso-8859-15", "iso8859_2": "iso-8859-2", "mac_roman": "mac-roman"}
@@ -38,7 +40,12 @@ def decode(head: Head) -> Decoded:
     """
     decoded = _by_mark(head) or _by_zeros(head) or _as_utf8(head) or _as_broken_utf8(head) or _detected(head)
     if "\0" in decoded.text:
-        raise InspectionRefused(f"{head.name}: is no text (it holds zero bytes)")
+        if not _NULS_ALONE.search(decoded.text):
+            raise InspectionRefused(f"{head.name}: is no text (it holds zero bytes)")
+        why = (
+            f"{decoded.why}; CHECK: zero bytes stand in place of values, as bcp writes empty strings; they are nothing"
+        )
+        decoded = Decoded(decoded.text.replace("\0", ""), decoded.encoding, why)
     if not decoded.text.strip():
         raise InspectionRefused(f"{head.name}: is empty")
     return decoded

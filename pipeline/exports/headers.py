@@ -1,0 +1,124 @@
+"""The names in the header of a delimited text, for the loader and for `inspect`: which are usable, and what of them may
+be shown.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from pipeline.catalog import LOOKUPS
+from pipeline.errors import FileRefused
+from pipeline.exports.aggregates import ENOUGH_COUNTS, is_count
+from pipeline.exports.layouts import Layout
+from pipeline.masking import holds_address, on_one_line
+from pipeline.trimming import trimmed
+
+# More columns than this end in an error of memory at the latest when their rows are read, 20,480 at a time.
+MOST_COLUMNS = 2_000
+_SHOWN_NAMES = 20
+_SHOWN_LENGTH = 40
+# What stands in rows and is no name of a column: numbers and ids, dates, and texts that end in several digits.
+_VALUE = re.compile(r"[-+]?\d[\d.,:/ TZ+-]*|[0-9a-f]{8}-[0-9a-f-]{27}|[A-Za-z]{1,4}-?\d{3,}", re.IGNORECASE)
+
+
+def clean_names(cells: Sequence[str]) -> list[str]:
+    """The names of a header, without the invisible characters around them."""
+    return [trimmed(cell) for cell in cells]
+
+
+def key_of(name: str) -> str:
+    """A name as names are compared: in lower case, without invisible characters around it."""
+    return trimmed(name).lower()
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """A name a column, each of them once: one that repeats another is called by its place, too."""
+    unique: list[str] = []
+    taken: set[str] = set()
+    for place, name in enumerate(names, 1):
+        candidate = name
+        while candidate.lower() in taken:
+            candidate = f"{candidate or 'column'}_{place}"
+        unique.append(candidate)
+        taken.add(candidate.lower())
+    return unique
+
+
+def unusable(names: Sequence[str]) -> set[str]:
+    """Names, in lower case, that stand in a header more than once, so that no layout can mean one of them."""
+    counted = Counter(name.lower() for name in names)
+    return {name for name, times in counted.items() if name and times > 1}
+
+
+def looks_like_a_row(names: Sequence[str]) -> bool:
+    """Whether a header is rather the first row of a file without one: it holds an address, an id or a date."""
+    return any(holds_address(name) or _VALUE.fullmatch(name) for name in names)
+
+
+def shown(names: Sequence[str]) -> str:
+    """Names as they may stand in a message: quoted, masked, on one line, and not too many."""
+    listed = [f"'{on_one_line(name, _SHOWN_LENGTH)}'" for name in names[:_SHOWN_NAMES]]
+    rest = len(names) - len(listed)
+    return ", ".join(listed) + (f" and {rest:,} more" if rest else "")
+
+
+def used_columns(layout: Layout) -> list[str]:
+    """The names of the columns that the layout reads."""
+    return [*layout.columns, *([layout.event_column] if layout.event_column else [])]
+
+
+def usable_names(cells: Sequence[str], layout: Layout, line: int) -> list[str]:
+    """The names of a header with which the layout can be read; each of them once.
+
+    Raises:
+        FileRefused: it has too many columns, lacks one that the layout can't do without, or repeats one that the
+            layout reads.
+    """
+    names = clean_names(cells)
+    if len(names) > MOST_COLUMNS:
+        raise FileRefused(f"line {line}: it has {len(names):,} columns, and at most {MOST_COLUMNS:,} are read")
+    lowered = [name.lower() for name in names]
+    for column in _required(layout):
+        if key_of(column) not in lowered:
+            raise FileRefused(f"line {line}: {_lacking(column, names)}")
+    repeated = unusable(names)
+    for column in used_columns(layout):
+        if key_of(column) in repeated:
+            raise FileRefused(
+                f"line {line}: the column {column!r} stands in the header more than once, so it is not clear which one "
+                "is meant; list the names under header:"
+            )
+    return unique_names(names)
+
+
+def _required(layout: Layout) -> list[str]:
+    if layout.kind != "events":
+        keys = LOOKUPS[layout.kind].key
+        return [column for column, meaning in layout.columns.items() if meaning in keys]
+    required = [column for column, meaning in layout.columns.items() if meaning == "timestamp"]
+    return required + ([layout.event_column] if layout.event_column else [])
+
+
+def _lacking(column: str, names: Sequence[str]) -> str:
+    if looks_like_a_row(names):
+        return (
+            f"the header has no column {column!r}; the line looks like a row, not a header: where a file has none, "
+            "list the names under header:"
+        )
+    counts = [name for name in names if is_count(name)]
+    aggregate = f"; {shown(counts)} are counts, so it may be an aggregate and no export of events"
+    return f"the header has no column {column!r}; it has {shown(names)}" + (
+        aggregate if len(counts) >= ENOUGH_COUNTS else ""
+    )
+
+
+def is_header_of(cells: Sequence[str], names: Sequence[str], layout: Layout) -> bool:
+    """Whether a row is the header of a file whose names the layout lists: each column that the layout reads is called
+    there what the list calls it.
+    """
+    listed = {key_of(name): place for place, name in enumerate(names)}
+    places = [(listed[key_of(column)], column) for column in used_columns(layout) if key_of(column) in listed]
+    found = clean_names(cells)
+    return len(places) > 1 and all(
+        place < len(found) and found[place].lower() == key_of(column) for place, column in places
+    )
