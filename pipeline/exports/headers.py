@@ -18,7 +18,10 @@ MOST_COLUMNS = 2_000
 _SHOWN_NAMES = 20
 _SHOWN_LENGTH = 40
 # What stands in rows and is no name of a column: numbers and ids, dates, and texts that end in several digits.
-_VALUE = re.compile(r"[-+]?\d[\d.,:/ TZ+-]*|[0-9a-f]{8}-[0-9a-f-]{27}|[A-Za-z]{1,4}-?\d{3,}", re.IGNORECASE)
+_VALUE = re.compile(
+    r"[-+]?\d[\d.,:/ TZ+-]*|[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{16,}|[A-Za-z]{1,4}-?\d{3,}|[A-Za-z]{1,12}[_-]?\d{5,}",
+    re.IGNORECASE,
+)
 
 
 def clean_names(cells: Sequence[str]) -> list[str]:

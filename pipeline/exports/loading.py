@@ -20,7 +20,7 @@ from pipeline.exports.intake import FileKey, KnownFile, Look, is_known, known_fi
 from pipeline.exports.locations import ExportLocation, LocalCopy
 from pipeline.exports.matching import Landed, Promise, Unmatched, promise_of_marker
 from pipeline.exports.parsing import first_line
-from pipeline.exports.surroundings import sums_up
+from pipeline.exports.surroundings import names_an_end, sums_up
 from pipeline.exports.texts import CHUNK_BYTES, Text, texts
 from pipeline.exports.unpacking import Piece, left_out, pieces, refuse_name
 from pipeline.findings import some
@@ -232,7 +232,7 @@ def _replace(loader: _Loader, seen: Landed, copy: LocalCopy) -> LoadedFile:
         filled = fill(
             loader.connection, seen, copy, first_part, Path(folder), loader.now, suppressing=loader.suppressing
         )
-    if promise.rows is not None and filled.rows != promise.rows and not _is_one_trailer(filled, promise.rows):
+    if promise.rows is not None and not _is_kept(promise.rows, filled):
         raise FileRefused(
             f"{promise.rows:,} rows were promised by its name or its ready marker, but it has {filled.rows:,}; "
             "have it sent again"
@@ -262,10 +262,13 @@ def _joined_warnings(warning: str | None, members: Sequence[str]) -> str | None:
     return warning
 
 
-def _is_one_trailer(filled: Filled, promised: int) -> bool:
-    """Whether the one row too many is a rejected trailer."""
-    trailer = filled.trailer
-    return trailer is not None and filled.rows == promised + 1 and filled.rejected > 0 and sums_up(trailer, promised)
+def _is_kept(promised: int, filled: Filled) -> bool:
+    """Whether a file has the promised number of rows; a trailer that was rejected is none of them."""
+    if filled.trailer is None or not filled.rejected:
+        return filled.rows == promised
+    if names_an_end(filled.trailer):
+        return filled.rows == promised + 1
+    return filled.rows == promised or (filled.rows == promised + 1 and sums_up(filled.trailer, promised))
 
 
 def _same_bytes(loader: _Loader, seen: Landed, copy: LocalCopy) -> str | None:

@@ -22,12 +22,15 @@ from pipeline.trimming import trimmed
 _SEP = re.compile(rb'"?sep=[^\r\n]{1,5}"?', re.IGNORECASE)
 _NOTHING = b" \t\r\n\v\f\x00"
 _TAIL_BYTES = 4096
-_WORDS_OF_AN_END = {"trailer", "trl", "tlr", "footer", "eof", "total", "end"}
+_WORD_OF_AN_END = re.compile(r"\W*(?:trailer|trl|tlr|footer|eof|total|end)(?![a-z])", re.IGNORECASE)
+# A number that stands for itself: no part of an id, a date or a time.
+_NUMBER = re.compile(r"(?<![\d.@-])(?<!\d:)\d+(?![\d:@-])")
+_GROUPED = re.compile(r"(?<!\d)\d{1,3}(?:[.,' ]\d{3})+(?!\d)")
 # DOS and mainframes end a text with Ctrl-Z, and some systems fill it up with NULs.
-_ENDS = b"\x1a\x00"
+_CTRL_Z = re.compile(rb"\x1a[\x1a\x00\r\n]*\Z")
 _FOOTER = re.compile(
     rb"\(\d[\d.,]* [^()|;,\t]{1,40}(\([a-z]{1,2}\)[^()|;,\t]{0,40})?\)"
-    rb"|\d[\d.,]* (?:rows?|records?|lines?) (?:selected|affected|returned|fetched|exported|copied)\.?",
+    rb"|\d[\d.,]* (?:row|record|line)(?:s|\(s\))? (?:selected|affected|returned|fetched|exported|copied)\.?",
     re.IGNORECASE,
 )
 
@@ -105,7 +108,7 @@ def _above(head: bytes, layout: Layout, *, is_first: bool) -> tuple[int, int]:
     at, lines = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0, 0
     while (end := head.find(b"\n", at)) >= 0:
         line = head[at:end]
-        if not (_is_blank(line, layout, is_first) or (lines == 0 and is_first and _SEP.fullmatch(line.strip()))):
+        if not (_is_blank(line, layout, is_first) or (lines == 0 and is_first and _SEP.fullmatch(line.rstrip(b"\r")))):
             break
         at, lines = end + 1, lines + 1
     return at, lines
@@ -113,8 +116,11 @@ def _above(head: bytes, layout: Layout, *, is_first: bool) -> tuple[int, int]:
 
 def _is_blank(line: bytes, layout: Layout, is_first: bool) -> bool:
     content = line.replace(codecs.BOM_UTF8, b"")
+    delimiter = delimiter_of(layout).encode()
     if layout.header is True and is_first:  # a row of empty cells is no header
-        content = content.replace(delimiter_of(layout).encode(), b"")
+        content = content.replace(delimiter, b"")
+    elif delimiter in content:  # a row, even if it is nothing but tabs
+        return False
     return not content.strip(_NOTHING)
 
 
@@ -143,8 +149,13 @@ def _dashes(content: bytes, layout: Layout, columns: int) -> int:
     delimiter = delimiter_of(layout)
     if "-" in delimiter:
         return 0
-    cells = _first_line(content).decode("utf-8", "replace").rstrip("\r\n").split(delimiter)
-    return int(len(cells) == columns and all(re.fullmatch(r" *-{2,} *", cell) for cell in cells))
+    line = _first_line(content).decode("utf-8", "replace").rstrip("\r\n")
+    # psql puts a plus between the columns' dashes. Columns of one character have one dash, but not all of them.
+    ways = (line.split(delimiter), line.split("+"))
+    return int(
+        "---" in line
+        and any(len(cells) == columns and all(re.fullmatch(r" *-+ *", cell) for cell in cells) for cells in ways)
+    )
 
 
 def _lines_length(content: bytes, lines: int) -> int:
@@ -158,10 +169,8 @@ def _end(text: Text, layout: Layout, rows_start: int) -> int | None:
         file.seek(max(rows_start, size - _TAIL_BYTES))
         base = file.tell()
         tail = file.read()
-    rest = tail
-    if rest.rstrip(_NOTHING + _ENDS) != rest.rstrip(_NOTHING):  # Ctrl-Z, or NULs behind one
-        rest = rest.rstrip(_NOTHING + _ENDS)
-        rest = tail[: len(rest) + len(_line_break_after(tail, len(rest)))]
+    ended = _CTRL_Z.search(tail)
+    rest = tail[: ended.start()] if ended else tail
     delimiter = delimiter_of(layout).encode()
     while True:
         line = rest.rstrip(_NOTHING).rpartition(b"\n")[2].strip()
@@ -169,11 +178,6 @@ def _end(text: Text, layout: Layout, rows_start: int) -> int | None:
             break
         rest = rest[: rest.rstrip(_NOTHING).rfind(b"\n") + 1]
     return base + len(rest) if len(rest) != len(tail) else None
-
-
-def _line_break_after(content: bytes, at: int) -> bytes:
-    found = re.match(rb"\r*\n", content[at:])
-    return found.group() if found else b""
 
 
 def _copy(text: Text, frame: _Frame, path: Path, *, doubled: bool) -> None:
@@ -205,7 +209,12 @@ def trailer_in(texts: Sequence[Text], layout: Layout, columns: int) -> str | Non
     return line if len(cells) < columns or not any(trimmed(cell) for cell in cells[2:]) else None
 
 
+def names_an_end(trailer: str) -> bool:
+    """Whether a line begins with a word for an end, so that it is no row, whatever the number of rows."""
+    return _WORD_OF_AN_END.match(trailer) is not None
+
+
 def sums_up(trailer: str, promised: int) -> bool:
-    """Whether a line has the promised number of rows in it, or a word for an end."""
-    words = {word.lower() for word in re.findall(r"\w+", trailer)}
-    return bool(words & {str(promised), f"{promised:,}", *_WORDS_OF_AN_END})
+    """Whether a line has the promised number of rows in it, filled up with zeros or with thousands apart, too."""
+    found = [*_NUMBER.findall(trailer), *(re.sub(r"\D", "", number) for number in _GROUPED.findall(trailer))]
+    return any(int(number) == promised for number in found)

@@ -150,7 +150,8 @@ def test_a_row_too_many_is_not_taken_for_a_trailer(desk: Desk, end: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("line", "is_one"), [("TRAILER|3", True), ("3", True), ("C-3", True), ("C-13", False), ("Totals", False)]
+    ("line", "is_one"),
+    [("TRAILER|3", True), ("3", True), ("C-3", False), ("T0003", True), ("C-13", False), ("Totals", False)],
 )
 def test_what_sums_up_a_file(line: str, is_one: bool) -> None:
     assert sums_up(line, 3) is is_one
