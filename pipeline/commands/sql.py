@@ -1,11 +1,14 @@
 """`python -m pipeline sql`: DuckDB's own prompt on the warehouse, read-only."""
 
+import os
 import shutil
 import subprocess
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from pipeline.commands.answers import pass_on
 from pipeline.errors import WarehouseError
 from pipeline.settings import Settings
 from pipeline.warehouse import ALIAS, Warehouse, quoted
@@ -33,4 +36,17 @@ def sql(settings: Settings, query: str | None, output: str | None = None) -> int
         # Not by -init, which says on stderr what it reads, and keeps the user's own settings of the prompt out.
         arguments = [prompt, "-cmd", f".read '{start}'", *([f"-{output}"] if output else [])]
         arguments += ["-bail", "-no-init", "-c", query] if query else []
-        return subprocess.run(arguments, check=False).returncode
+        if query is None or (output is None and sys.stdout.isatty()):  # fitted to the width of the terminal
+            return subprocess.run(arguments, check=False).returncode
+        answer = subprocess.Popen(arguments, stdout=subprocess.PIPE)
+        assert answer.stdout is not None
+        with answer, TextIOWrapper(answer.stdout, "utf-8", errors="replace", newline="") as lines:
+            try:
+                pass_on(lines, output, sys.stdout)
+                sys.stdout.flush()
+            except BrokenPipeError:  # its reader has what it wanted
+                answer.terminate()
+                # Else Python would find so again at its end.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                return 0
+        return answer.returncode
