@@ -150,12 +150,25 @@ def _dashes(content: bytes, layout: Layout, columns: int) -> int:
     if "-" in delimiter:
         return 0
     line = _first_line(content).decode("utf-8", "replace").rstrip("\r\n")
-    # psql puts a plus between the columns' dashes. Columns of one character have one dash, but not all of them.
-    ways = (line.split(delimiter), line.split("+"))
-    return int(
-        "---" in line
-        and any(len(cells) == columns and all(re.fullmatch(r" *-+ *", cell) for cell in cells) for cells in ways)
-    )
+    ways = (line.split(delimiter), line.split("+"))  # psql puts a plus between the columns' dashes
+    return int(any(len(cells) == columns and are_dashes(cells) for cells in ways))
+
+
+def are_dashes(cells: Sequence[str]) -> bool:
+    """Whether a row is the line under a header: columns of one character have one dash, but not all of them."""
+    return any("---" in cell for cell in cells) and all(re.fullmatch(r" *-+ *", cell) for cell in cells)
+
+
+def without_surroundings(lines: Sequence[str]) -> list[str]:
+    """The lines of a text without what stands above its header and below its last row, for `inspect`, which knows no
+    layout yet.
+    """
+    inner = [line.replace("\r\r\n", "\r\n") for line in lines]
+    while inner and (not trimmed(inner[0]) or _SEP.fullmatch(inner[0].strip().encode())):
+        del inner[0]
+    while inner and (not trimmed(inner[-1]) or _FOOTER.fullmatch(inner[-1].strip().encode())):
+        del inner[-1]
+    return [*inner[:-1], inner[-1].rstrip("\x1a")] if inner else []
 
 
 def _lines_length(content: bytes, lines: int) -> int:

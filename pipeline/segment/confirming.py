@@ -43,7 +43,7 @@ def confirmation(
         check_name=_CHECK,
         passed=found.holds,
         severity=dg.AssetCheckSeverity.WARN,
-        description=found.sentence,
+        description=markdown.escaped(found.sentence),
     )
     return dg.MaterializeResult(metadata=_metadata(found), check_results=[check])
 

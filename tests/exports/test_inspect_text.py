@@ -258,6 +258,27 @@ def test_a_header_that_comes_again_with_each_page_is_a_header_all_the_same(draft
     assert "CHECK: the same row stands there again, and is rejected, 2 times" in text
 
 
+OPENS = [f"C-{n} ; p{n}@example.com ; 2024-06-11T09:15:1{n}" for n in range(5)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        lines("", "sep=;", "", "CUSTOMER_ID; MAIL ;OPEN_DT", *OPENS),
+        lines("CUSTOMER_ID ; MAIL ; OPEN_DT", "------------;------;-----", *OPENS, "", "(5 rows affected)"),
+        lines("CUSTOMER_ID;MAIL;OPEN_DT", *OPENS).replace("\n", "\r\r\n"),
+        lines("CUSTOMER_ID;MAIL;OPEN_DT", *OPENS) + "\x1a",
+    ],
+    ids=["above", "below", "doubled", "ctrl-z"],
+)
+def test_what_stands_around_the_rows_is_no_row_as_it_is_none_for_a_run(draft: Drafter, content: str) -> None:
+    text = draft(content)
+    drafted = yaml.safe_load(text)
+    assert "made from all of its 5 rows" in text and "will be rejected" not in text
+    assert drafted["header"] is True
+    assert drafted["columns"] == {"CUSTOMER_ID": "user_id", "MAIL": "email", "OPEN_DT": "timestamp"}
+
+
 SWALLOWED = [f"E-{n}|{n}|Mail {n}|2024-06-10T09:00:{n:02}" for n in range(60)]
 SWALLOWED[20] = 'E-20|20|"Mail 20|2024-06-10T09:00:20'
 SWALLOWED[40] = 'E-40|40|Mail 40"|2024-06-10T09:00:40'

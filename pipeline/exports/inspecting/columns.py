@@ -8,6 +8,7 @@ from functools import cached_property
 
 from pipeline.exports.inspecting.moments import Moments, moments_of
 from pipeline.exports.inspecting.shape import Table
+from pipeline.trimming import trimmed
 
 # Words for "nothing", in lower case. The first two are written by databases and nothing else is called so.
 _SURE_NULLS = {"null", "\\n"}
@@ -107,7 +108,7 @@ def columns_of(table: Table, nulls: Sequence[str]) -> list[Column]:
         Column(
             name,
             position,
-            tuple(cell for cell in table.cells(position) if cell not in nothing),
+            tuple(value for cell in table.cells(position) if (value := trimmed(cell)) not in nothing),
             is_nested=position in table.nested,
         )
         for position, name in enumerate(names)

@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from pipeline.errors import InspectionRefused
+from pipeline.exports.headers import clean_names
 from pipeline.exports.inspecting.moments import moments_of
 from pipeline.exports.inspecting.source import HEAD_BYTES
 from pipeline.exports.ndjson import NOT_NDJSON, OPENS_DOCUMENT
+from pipeline.exports.surroundings import are_dashes, without_surroundings
 from pipeline.masking import holds_address
 
 ROWS = 2000
@@ -87,7 +89,7 @@ def cut(name: str, text: str, is_whole: bool) -> Table:
     if first.startswith("<") and first.endswith(">"):
         raise InspectionRefused(f"{name}: is XML; exports are delimited text or NDJSON")
     with _fields_of_any_length():
-        return _delimited(name, lines, is_whole)
+        return _delimited(name, without_surroundings(lines) or lines, is_whole)
 
 
 # One JSON object a line
@@ -309,9 +311,10 @@ def _is_quoted(plain: _Cut, quoted: _Cut, quote: str) -> bool:
 def _table(cut: _Cut) -> Table:
     width = cut.width
     has_names = _are_names(cut.records, width)
-    first = tuple(name.strip() for name in cut.records[0])
+    first = tuple(clean_names(cut.records[0]))
     names = _given_names(first, width) if has_names else ()
-    records, lines = (cut.records[1:], cut.lines[1:]) if has_names else (cut.records, cut.lines)
+    above = 1 + are_dashes(cut.records[1] if len(cut.records) > 1 else ()) if has_names else 0
+    records, lines = cut.records[above:], cut.lines[above:]
     fitting = [record for record in records if len(record) == width]
     rows = tuple(record for record in fitting if not has_names or record != cut.records[0])
     table = Table(
@@ -352,7 +355,7 @@ def _loose_quotes(lines: Sequence[str], cut: _Cut) -> int:
 
 def _are_names(records: Sequence[Sequence[str]], width: int) -> bool:
     """Whether the first row holds names: they look like none of the values, and no value below is the same."""
-    first = [cell.strip() for cell in records[0]]
+    first = clean_names(records[0])
     named = [cell for cell in first if cell]
     # Each line may end with a delimiter, or each but the header's; and some columns may have no name.
     if len(first) not in (width, width - 1) or len(named) * 2 < width or any(map(_is_value, named)):
