@@ -141,7 +141,9 @@ def _first_record(content: bytes, layout: Layout) -> tuple[list[str] | None, int
 
     cells = next(header_reader(noted(), layout), None)
     length = sum(len(line.encode("utf-8", "surrogateescape")) for line in taken)
-    return (clean_names(cells) if cells is not None else None), length
+    if cells is None:
+        return None, length
+    return clean_names([cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for cell in cells]), length
 
 
 def _dashes(content: bytes, layout: Layout, columns: int) -> int:

@@ -211,3 +211,12 @@ def test_lines_hold_in_a_file_that_is_read_in_several_parts_at_once(read: Reader
     assert reading.lines == [2, 3, 1_750, 1_751, 1_752, 3_500, 3_501]
     assert reading.accepted("row_number") == [*range(2, 1_748), *range(1_750, 3_497)]
     assert reading.accepted("user_id") == [f"C-{number}" for number in (*range(3, 1_749), *range(1_752, 3_499))]
+
+
+@pytest.mark.parametrize("name", [b"\xc2", b"M\xe9l", b'"\xff"'])
+def test_a_header_may_hold_bytes_that_are_no_text(read: Reader, name: bytes) -> None:
+    """Their column is kept under a name that says so; DuckDB was given the bytes, and the run ended."""
+    reading = read(HEADER.strip().encode() + b"," + name + b"\n" + ZOE.strip().encode() + b",red\n")
+    assert reading.counts == ("loaded", 1, 0, 0)
+    (extra,) = reading.all("extra")
+    assert "\ufffd" in extra and '"red"' in extra
