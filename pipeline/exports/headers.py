@@ -13,8 +13,8 @@ from pipeline.exports.layouts import Layout
 from pipeline.masking import holds_address, on_one_line
 from pipeline.trimming import trimmed
 
-# More columns than this end in an error of memory at the latest when their rows are read, 20,480 at a time.
-MOST_COLUMNS = 2_000
+# What the memory limit of the warehouse bears, with each row's unnamed columns as JSON; 800 end in an error of memory.
+MOST_COLUMNS = 600
 _SHOWN_NAMES = 20
 _SHOWN_LENGTH = 40
 # What stands in rows and is no name of a column: numbers and ids, dates, and texts that end in several digits.
@@ -78,8 +78,7 @@ def usable_names(cells: Sequence[str], layout: Layout, line: int) -> list[str]:
             layout reads.
     """
     names = clean_names(cells)
-    if len(names) > MOST_COLUMNS:
-        raise FileRefused(f"line {line}: it has {len(names):,} columns, and at most {MOST_COLUMNS:,} are read")
+    refuse_too_many(names, line)
     lowered = [name.lower() for name in names]
     for column in _required(layout):
         if key_of(column) not in lowered:
@@ -92,6 +91,16 @@ def usable_names(cells: Sequence[str], layout: Layout, line: int) -> list[str]:
                 "is meant; list the names under header:"
             )
     return unique_names(names)
+
+
+def refuse_too_many(names: Sequence[str], line: int = 1) -> None:
+    """Stop at a file with more columns than can be read.
+
+    Raises:
+        FileRefused: it has more.
+    """
+    if len(names) > MOST_COLUMNS:
+        raise FileRefused(f"line {line}: it has {len(names):,} columns, and at most {MOST_COLUMNS:,} are read")
 
 
 def _required(layout: Layout) -> list[str]:

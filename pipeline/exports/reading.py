@@ -14,7 +14,7 @@ import duckdb
 
 from pipeline.catalog import LOOKUPS
 from pipeline.exports.datetimes import parsed, placed
-from pipeline.exports.headers import key_of, usable_names, used_columns
+from pipeline.exports.headers import key_of, refuse_too_many, usable_names, used_columns
 from pipeline.exports.layouts import MEANINGS, Layout
 from pipeline.exports.surroundings import header_of
 from pipeline.exports.texts import CARRIAGE_RETURN, UNIT_SEPARATOR, Text, delimiter_of
@@ -26,6 +26,9 @@ from pipeline.warehouse import literal, quoted
 OUTSIDE_OF_YEARS = "is outside of the years 1 to 9998"
 REJECTS_TABLE = "csv_rejects"
 REJECTS_SCANS = "csv_reject_scans"
+# DuckDB's Parquet writer takes 1 MB a column for its dictionary pages, and keeps whole row groups.
+_WIDE_COLUMNS = 100
+_WIDE = ", row_group_size 10240, string_dictionary_page_size_limit 16384"
 # So much of a value is repeated in the reason why its row is rejected; the row itself stands beside it.
 _SHOWN_LENGTH = 60
 
@@ -54,7 +57,8 @@ def parse(connection: duckdb.DuckDBPyConnection, source: Source, path: Path) -> 
     A Parquet file knows the numbers of its rows. `row_number() OVER ()` on the way from the text to the table would
     keep everything behind it on one core, which takes half as long again on two, and the longer the more there are.
     """
-    connection.execute(f"COPY (FROM {source.scan}) TO {literal(str(path))} (FORMAT parquet)")
+    options = "FORMAT parquet" + (_WIDE if len(source.columns) > _WIDE_COLUMNS else "")
+    connection.execute(f"COPY (FROM {source.scan}) TO {literal(str(path))} ({options})")
     return (
         f"(SELECT file_row_number + 1 AS row_number, * EXCLUDE (file_row_number){source.derived} "
         f"FROM read_parquet({exactly(path)}, file_row_number = true))"
@@ -69,6 +73,7 @@ def csv_source(text: Text, layout: Layout, *, mended: bool) -> Source | None:
     """
     if isinstance(layout.header, list):
         names = layout.header
+        refuse_too_many(names)
     else:
         cells, line = header_of(text, layout)
         if cells is None:

@@ -178,7 +178,7 @@ def test_names_are_quoted_so_that_what_no_one_sees_shows(desk: Desk) -> None:
 def test_too_many_columns_are_refused_in_words(desk: Desk) -> None:
     names = [*NAMES, *(f"COLUMN_{n}" for n in range(5_000))]
     assert loaded(desk, text(",".join(names), ",".join("x" for _ in names)))[0] == "refused"
-    assert desk.files("reason") == ["line 1: it has 5,004 columns, and at most 2,000 are read"]
+    assert desk.files("reason") == ["line 1: it has 5,004 columns, and at most 600 are read"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
