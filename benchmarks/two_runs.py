@@ -3,7 +3,7 @@
     python -m benchmarks.two_runs [--times N] [--seconds N]
 
 Each pair begins on a new project with a file of its own date and one that both have new; a run that has not ended after
-so many seconds hangs, and is named with what it had said by then.
+so many seconds hangs, and is named with its output so far.
 """
 
 import os
@@ -37,12 +37,12 @@ def pair(project: Project, seconds: float, arguments: Sequence[str] = ("run",)) 
     ended: list[tuple[int | None, str]] = []
     for run in runs:
         try:
-            _, told = run.communicate(timeout=max(1.0, seconds - (time.monotonic() - started)))
-            ended.append((run.returncode, told))
+            _, output = run.communicate(timeout=max(1.0, seconds - (time.monotonic() - started)))
+            ended.append((run.returncode, output))
         except subprocess.TimeoutExpired:
             run.kill()
-            _, told = run.communicate()
-            ended.append((None, told))
+            _, output = run.communicate()
+            ended.append((None, output))
     return ended
 
 
@@ -60,10 +60,10 @@ def main(times: int, seconds: int) -> None:
             project.with_files({name: log([f"u{time_},m1,c1,VIEW,,2024-05-01T08:00:00Z"])}, {})
             began = time.perf_counter()
             ended = pair(project, seconds)
-            waited += any("waits for run" in told for _, told in ended)
+            waited += any("waits for run" in output for _, output in ended)
             print(f"{time_}: {[status for status, _ in ended]}, {time.perf_counter() - began:.0f} s", flush=True)
             if any(status != 0 for status, _ in ended):
-                raise SystemExit("\n\n".join(told for _, told in ended))
+                raise SystemExit("\n\n".join(output for _, output in ended))
             if len(project.ids()) != time_:
                 raise SystemExit(f"{len(project.ids())} events, not {time_}")
         print(f"{times} pairs ended well, {waited} of them with a wait ({os.cpu_count()} cores)")
