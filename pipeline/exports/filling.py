@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 
 from pipeline.errors import FileRefused
-from pipeline.exports.headers import key_of, unique_names
-from pipeline.exports.layouts import Layout
+from pipeline.exports.headers import unique_names
+from pipeline.exports.layouts import Layout, key_of
 from pipeline.exports.locations import LocalCopy
 from pipeline.exports.matching import Landed
 from pipeline.exports.parsing import FileParser, Parsed, lines_of, records_of

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pipeline.catalog import LOOKUPS
 from pipeline.errors import FileRefused
 from pipeline.exports.aggregates import ENOUGH_COUNTS, is_count
-from pipeline.exports.layouts import Layout
+from pipeline.exports.layouts import Layout, key_of
 from pipeline.masking import holds_address, on_one_line
 from pipeline.trimming import trimmed
 
@@ -27,11 +27,6 @@ _VALUE = re.compile(
 def clean_names(cells: Sequence[str]) -> list[str]:
     """The names of a header, without the invisible characters around them."""
     return [trimmed(cell) for cell in cells]
-
-
-def key_of(name: str) -> str:
-    """A name as names are compared: in lower case, without invisible characters around it."""
-    return trimmed(name).lower()
 
 
 def unique_names(names: Sequence[str]) -> list[str]:

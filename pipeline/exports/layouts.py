@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from pydantic_core import PydanticCustomError
 
 from pipeline.catalog import EVENTS_BY_NAME, LOOKUPS, Lookup
+from pipeline.trimming import trimmed
 
 MEANINGS = (
     "user_id",
@@ -129,7 +130,7 @@ class Layout(BaseModel):
         if value is not True and not (isinstance(value, list) and value):
             raise _wrong("is neither true nor the list of column names of a file without a header")
         if isinstance(value, list):
-            _no_repeats("column name", [str(name).lower() for name in value])
+            _no_repeats("column name", [key_of(str(name)) for name in value])
         return value
 
     @field_validator("ready_marker")
@@ -181,7 +182,7 @@ class Layout(BaseModel):
             if meaning not in MEANINGS:
                 raise _wrong(f"{column!r}: {meaning!r} is no meaning; {choice(meaning, MEANINGS)}")
         _no_repeats("meaning", list(value.values()))
-        _no_repeats("column", [column.lower() for column in value])
+        _no_repeats("column", [key_of(column) for column in value])
         return value
 
     @model_validator(mode="after")
@@ -230,9 +231,9 @@ class Layout(BaseModel):
             raise _wrong(f"event: a lookup of {self.kind} has none; remove it")
 
     def _headerless(self, header: Sequence[str]) -> None:
-        names = {name.lower() for name in header}
+        names = {key_of(name) for name in header}
         for column in (*self.columns, *([self.event_column] if self.event_column else [])):
-            if column.lower() not in names:
+            if key_of(column) not in names:
                 raise _wrong(f"header: {column!r} is used, but the list of column names has no such name")
 
     @cached_property
@@ -254,6 +255,11 @@ class Layout(BaseModel):
 def _check_event(name: str, before: str = "") -> None:
     if name not in EVENTS_BY_NAME:
         raise _wrong(f"{before}{name!r} is no event; {choice(name, EVENTS_BY_NAME)}")
+
+
+def key_of(column: str) -> str:
+    """A column's name as names are compared: in lower case, without invisible characters around it."""
+    return trimmed(column).lower()
 
 
 def choice(given: str, known: Iterable[str]) -> str:

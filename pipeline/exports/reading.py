@@ -14,8 +14,8 @@ import duckdb
 
 from pipeline.catalog import LOOKUPS
 from pipeline.exports.datetimes import parsed, placed
-from pipeline.exports.headers import key_of, refuse_too_many, usable_names, used_columns
-from pipeline.exports.layouts import MEANINGS, Layout
+from pipeline.exports.headers import refuse_too_many, usable_names, used_columns
+from pipeline.exports.layouts import MEANINGS, Layout, key_of
 from pipeline.exports.surroundings import header_of
 from pipeline.exports.texts import CARRIAGE_RETURN, UNIT_SEPARATOR, Text, delimiter_of
 from pipeline.masking import on_one_line_sql

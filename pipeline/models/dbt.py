@@ -9,7 +9,7 @@ from pipeline import __version__
 from pipeline.catalog import INTEGRATION_NAME, INTEGRATION_VERSION, LIBRARY_NAME
 from pipeline.models import dbt_process
 from pipeline.models.dbt_process import PARENT
-from pipeline.settings import PROJECT_ROOT, SPILL_DIR, Settings
+from pipeline.settings import DBT_TARGET_DIR, PROJECT_ROOT, SPILL_DIR, Settings
 from pipeline.trimming import INVISIBLE
 from pipeline.warehouse import MEMORY_LIMIT, Warehouse
 from pipeline.warehouse.s3 import S3Server
@@ -54,6 +54,8 @@ def environment(warehouse: Warehouse) -> Mapping[str, str]:
         "DBT_S3_URL_STYLE": server.url_style,
         "DBT_MEMORY_LIMIT": MEMORY_LIMIT,
         "DBT_TEMP_DIRECTORY": str(SPILL_DIR),
+        # Or dagster-dbt copies what dbt parsed in the project's own folder, with the modes that it has there.
+        "DBT_TARGET_PATH": str(DBT_TARGET_DIR),
         "DO_NOT_TRACK": "1",
         PARENT: str(os.getpid()),
     }

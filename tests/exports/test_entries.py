@@ -173,13 +173,15 @@ class AsAnotherUser(ExportLocation):
 
 
 @pytest.fixture
-def closed(desk: Desk, tmp_path: Path) -> Desk:
-    """A desk whose files are read as by a user who is not root."""
-    for folder in (tmp_path, *tmp_path.parents):
+def closed(desk: Desk, tmp_path: Path) -> Iterator[Desk]:
+    """A desk whose files are read as by a user who is not root, and are open to that user."""
+    for folder in (desk.folder, tmp_path, *tmp_path.parents):
         if folder.stat().st_uid == os.getuid() and folder != Path("/") and folder != Path("/tmp"):
             folder.chmod(0o755)
     desk.location = AsAnotherUser(str(desk.folder))
-    return desk
+    before = os.umask(0o022)
+    yield desk
+    os.umask(before)
 
 
 def test_a_file_that_can_not_be_read_is_tried_again_and_the_others_are_loaded(closed: Desk) -> None:

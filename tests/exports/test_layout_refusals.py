@@ -138,6 +138,11 @@ def refusal(path: Path, text: str) -> str:
             "CLICK_DT: timestamp\n  click_dt: email",
             "columns: the column 'click_dt' stands there twice",
         ),
+        (
+            "CLICK_DT: timestamp",
+            "CLICK_DT: timestamp\n  '\u200bclick_dt ': email",
+            "columns: the column 'click_dt' stands there twice",
+        ),
     ],
 )
 def test_each_fault_is_told_in_one_sentence(clicks: Path, old: str, new: str, sentence: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.exports.headers import key_of
+from pipeline.exports.layouts import key_of
 from pipeline.trimming import trimmed
 from tests.exports.desk import CODED, Reader
 
@@ -203,7 +203,7 @@ class JsonFile:
 
 @st.composite
 def json_files(draw: st.DrawFn) -> JsonFile:
-    who, when, about = draw(st.lists(NAME, min_size=3, max_size=3, unique_by=str.lower))
+    who, when, about = draw(st.lists(NAME, min_size=3, max_size=3, unique_by=key_of))
     taken = {who.lower(), when.lower(), about.lower()}
     further_keys = st.dictionaries(KEY.filter(lambda key: key.lower() not in taken), VALUE, max_size=5)
     lines: list[str] = []
