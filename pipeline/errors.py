@@ -33,5 +33,12 @@ class WarehouseError(PipelineError):
     """The warehouse can't be opened, or does not take what it is given."""
 
 
+class NoWarehouse(WarehouseError):
+    """There is no warehouse yet: nothing was ever committed to its place."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no warehouse yet; `make run` makes it.")
+
+
 class DeliveryError(PipelineError):
     """Delivery stopped; what was not sent is still waiting in the ledger."""

@@ -12,10 +12,8 @@ from pipeline.warehouse import Warehouse
 
 def dates_with_new_files(warehouse: Warehouse, look: Look) -> Mapping[date, list[str]]:
     """Export dates with files that are new, changed, or under a changed layout; what tells those files apart."""
-    known = {}
-    if warehouse.exists():
-        with warehouse.reading() as connection:
-            known = known_files(connection)
+    with warehouse.reading_if_any() as connection:
+        known = known_files(connection) if connection is not None else {}
     new: dict[date, list[str]] = defaultdict(list)
     for seen in look.landed:
         if not is_known(seen, known):
@@ -26,9 +24,9 @@ def dates_with_new_files(warehouse: Warehouse, look: Look) -> Mapping[date, list
 
 def gone_files(warehouse: Warehouse, look: Look) -> list[str]:
     """Files that were loaded and are gone from the location, oldest date first; their rows stay."""
-    if not warehouse.exists():
-        return []
-    with warehouse.reading() as connection:
+    with warehouse.reading_if_any() as connection:
+        if connection is None:
+            return []
         loaded = connection.execute(
             "SELECT DISTINCT export_date, name FROM raw.export_files WHERE status = 'loaded' ORDER BY ALL"
         ).fetchall()
@@ -38,9 +36,9 @@ def gone_files(warehouse: Warehouse, look: Look) -> list[str]:
 
 def unfinished_dates(warehouse: Warehouse, ledger: Ledger) -> set[date]:
     """Export dates whose newest file did not go all the way, of a warehouse that may not be there yet."""
-    if not warehouse.exists():
-        return set()
-    with warehouse.reading() as connection:
+    with warehouse.reading_if_any() as connection:
+        if connection is None:
+            return set()
         return set(unfinished(connection, ledger))
 
 

@@ -54,8 +54,8 @@ def run(settings: Settings, dates: ExportDates | None, *, withhold: bool = False
     for file in seen.waiting:
         err.print(on_one_line(f"{file.file.name} waits: {file.reason}", _LONGEST), style="yellow")
     unwanted = False
-    if warehouse.exists():
-        with warehouse.reading() as connection:  # one that can't be used is told before Dagster starts
+    with warehouse.reading_if_any() as connection:  # one that can't be used is reported before Dagster starts
+        if connection is not None:
             check_origin(connection, settings)
             unwanted = is_work(connection, settings.selligent_suppressed)
     days = set[date]()
@@ -116,10 +116,10 @@ def _sending() -> list[Any]:
 
 
 def _tell(settings: Settings, warehouse: Warehouse, ledger: Ledger, started: datetime) -> None:
-    if not warehouse.exists():
-        out.print(f"There is nothing in {without_login(settings.selligent_exports)}.")
-        return
-    with warehouse.reading() as connection:
+    with warehouse.reading_if_any() as connection:
+        if connection is None:
+            out.print(f"There is nothing in {without_login(settings.selligent_exports)}.")
+            return
         table = summary(connection, ledger, None)
         odd = connection.execute(_ODD_FILES, [started]).fetchall()
         waiting = connection.execute("SELECT 1 FROM delivery.outbox LIMIT 1").fetchone() is not None

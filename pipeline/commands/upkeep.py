@@ -7,10 +7,10 @@ from rich.filesize import decimal
 
 from pipeline.commands.jobs import run_job
 from pipeline.console import out
-from pipeline.errors import WarehouseError
+from pipeline.errors import NoWarehouse
 from pipeline.job_names import UPKEEP_JOB
 from pipeline.settings import Settings
-from pipeline.warehouse import NO_WAREHOUSE, Warehouse
+from pipeline.warehouse import Warehouse
 
 _NUMBERS: Sequence[tuple[str, str, Callable[[Any], str]]] = (
     ("files of tables", "files", str),
@@ -24,11 +24,11 @@ def upkeep(settings: Settings) -> int:
     """Run the job, and print what there was before and after; the exit status.
 
     Raises:
-        WarehouseError: there is no warehouse yet.
+        NoWarehouse: there is no warehouse yet.
     """
     warehouse = Warehouse.of(settings)
     if not warehouse.exists():
-        raise WarehouseError(NO_WAREHOUSE)
+        raise NoWarehouse
     result = run_job(UPKEEP_JOB, f"Upkeep of {warehouse.shown}", {})
     for event in result.get_asset_materialization_events():
         did = {name: entry.value for name, entry in event.materialization.metadata.items()}

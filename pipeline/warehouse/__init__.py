@@ -3,14 +3,13 @@
 from pipeline.warehouse.sql import ALIAS, CATALOG, literal, quoted, transaction
 from pipeline.warehouse.strays import find_strays, remove_files
 from pipeline.warehouse.tables import RAW_TABLES, has_table
-from pipeline.warehouse.warehouse import BUSY_TIMEOUT_MS, MEMORY_LIMIT, NO_WAREHOUSE, Warehouse
+from pipeline.warehouse.warehouse import BUSY_TIMEOUT_MS, MEMORY_LIMIT, Warehouse
 
 __all__ = [
     "ALIAS",
     "BUSY_TIMEOUT_MS",
     "CATALOG",
     "MEMORY_LIMIT",
-    "NO_WAREHOUSE",
     "RAW_TABLES",
     "Warehouse",
     "find_strays",

@@ -6,7 +6,7 @@ attached under the name `lake`, so that every statement reads the same for all o
 
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,11 +14,12 @@ import duckdb
 from duckdb_extensions import import_extension
 from filelock import FileLock
 
-from pipeline.errors import SettingsError, WarehouseError
+from pipeline.errors import NoWarehouse, SettingsError, WarehouseError
 from pipeline.extras import missing
 from pipeline.file_sync import provide_sync
 from pipeline.settings import DATA_DIR, PROJECT_ROOT, SPILL_DIR, Settings
 from pipeline.warehouse import s3
+from pipeline.warehouse.catalog_file import check_catalog, is_empty, is_incomplete, put_incomplete_away
 from pipeline.warehouse.claims import claim, claims
 from pipeline.warehouse.postgres import LOGIN, PostgresServer
 from pipeline.warehouse.server_turn import NO_SERVER, turn_at_server
@@ -37,7 +38,8 @@ _ONE_MOMENT = "SET GLOBAL sqlite_disable_multithreaded_scans = true"
 _CHECKED: set[str] = set()
 
 _ON_SERVER = "ducklake:postgres:"
-NO_WAREHOUSE = "There is no warehouse yet; `make run` makes it."
+# Made together with all other tables that no model makes.
+_FIRST_TABLE = "raw.export_files"
 
 _LOCKED = re.compile(r"could not set lock|conflicting lock|database is locked", re.IGNORECASE)
 _NO_CREDENTIALS = re.compile(r"secret validation failure", re.IGNORECASE)
@@ -114,8 +116,8 @@ class Warehouse:
         """Options of ATTACH. WAL lets readers and the writer work at once on a SQLite catalog; the data path is
         given anew each time, so that a project's folder can be moved.
         """
-        if not self.is_ducklake:
-            return {}
+        if not self.is_ducklake:  # by itself, ATTACH takes a database of SQLite as well
+            return {"type": "duckdb"}
         options: dict[str, str | int | bool] = {"data_path": self.files, "override_data_path": True}
         if self.catalog_file is not None:
             options |= {"meta_journal_mode": "WAL", "meta_busy_timeout": BUSY_TIMEOUT_MS}
@@ -124,27 +126,44 @@ class Warehouse:
         return options
 
     def exists(self) -> bool:
-        """Whether something was ever written; a server that does not answer is believed to have it."""
-        if self.catalog_file is not None:
-            return self.catalog_file.exists()
-        with duckdb.connect(":memory:") as connection:
-            try:
-                for statement in self.attach_statements(read_only=True):
-                    connection.execute(statement)
-            except duckdb.Error as error:
-                return _NOT_MADE.search(str(error)) is None
-        return True
+        """Whether something was ever committed. What is locked, or does not answer, is believed to have it."""
+        try:
+            with self.reading():
+                return True
+        except NoWarehouse:
+            return False
+        except WarehouseError:
+            return True
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection that can't change anything, and that blocks no writer of a DuckLake.
 
         Raises:
-            WarehouseError: there is nothing to read, or it can't be opened.
+            NoWarehouse: there is nothing to read yet.
+            WarehouseError: it can't be opened.
         """
-        if self.catalog_file is not None and not self.exists():  # a server says so itself
-            raise WarehouseError(NO_WAREHOUSE)
+        if self.catalog_file is not None and is_empty(self.catalog_file):
+            raise NoWarehouse
         with self._connected(read_only=True) as connection:
+            try:
+                connection.execute(f"SELECT 1 FROM {_FIRST_TABLE} LIMIT 0")
+            except duckdb.CatalogException:  # its writer ended before it had made the tables
+                raise NoWarehouse from None
+            yield connection
+
+    @contextmanager
+    def reading_if_any(self) -> Iterator[duckdb.DuckDBPyConnection | None]:
+        """The same; None where there is nothing to read yet.
+
+        Raises:
+            WarehouseError: it can't be opened.
+        """
+        with ExitStack() as stack:
+            try:
+                connection = stack.enter_context(self.reading())
+            except NoWarehouse:
+                connection = None
             yield connection
 
     @contextmanager
@@ -217,10 +236,21 @@ class Warehouse:
             connection.close()
 
     def _attach(self, connection: duckdb.DuckDBPyConnection, read_only: bool) -> None:
+        *before, attach, use = self.attach_statements(read_only=read_only)
+        file = self.catalog_file
         try:
-            for statement in self.attach_statements(read_only=read_only):
+            for statement in before:
                 connection.execute(statement)
+            if file is not None and not read_only:
+                put_incomplete_away(file, is_ducklake=self.is_ducklake)
+            if file is not None and self.is_ducklake and not is_empty(file):
+                with nullcontext() if read_only else suppress(NoWarehouse):
+                    check_catalog(connection, file)
+            connection.execute(attach)
+            connection.execute(use)
         except duckdb.Error as error:
+            if _NOT_MADE.search(str(error)) or (file is not None and is_incomplete(file)):
+                raise NoWarehouse from None
             raise WarehouseError(_attach_failure(self, str(error))) from None
 
     def import_extensions(self) -> None:
@@ -275,8 +305,6 @@ class Warehouse:
 
 def _attach_failure(warehouse: Warehouse, message: str) -> str:
     """The sentence for a person; the driver's own words can hold a password, so they are not repeated."""
-    if _NOT_MADE.search(message):
-        return NO_WAREHOUSE
     if _NO_CREDENTIALS.search(message):
         return "WAREHOUSE_FILES: there are no credentials for S3; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
     name = str(warehouse.catalog_file or "the PostgreSQL catalog")

@@ -93,6 +93,18 @@ def test_a_catalog_of_a_newer_format_is_left_alone(project: Project, tmp_path: P
     )
 
 
+def test_empty_files_are_no_warehouse_and_no_ledger_yet(project: Project) -> None:
+    """As a first run leaves them on a disk that is full."""
+    project.with_files(ROWS, LAYOUTS)
+    for name in ("warehouse.sqlite", "warehouse.sqlite-wal", "ledger.sqlite"):
+        (project.folder / name).touch()
+    for command in (["status"], ["sql", "SELECT 1"], ["upkeep"]):
+        done = project.command(*command)
+        assert (done.returncode, done.stderr) == (1, "There is no warehouse yet; `make run` makes it.\n"), command
+    project.run()
+    assert len(project.ids()) == 1
+
+
 def test_a_write_key_that_is_refused_stops_the_run_and_is_shown_nowhere(project: Project) -> None:
     project.with_files(ROWS, LAYOUTS)
     with SegmentServer(strict_auth=True) as server:

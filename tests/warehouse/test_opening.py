@@ -4,7 +4,6 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from pipeline.errors import WarehouseError
@@ -50,16 +49,6 @@ def test_the_next_writer_leaves_the_tables_as_they_are(ducklake: Warehouse) -> N
     with ducklake.writing() as connection:
         assert one(connection, FILES) == 1
         assert one(connection, "SELECT count(*) FROM ducklake_snapshots('lake')") == snapshots
-
-
-def test_a_writer_that_was_killed_before_it_made_the_tables_is_made_up_for(tmp_path: Path) -> None:
-    warehouse = ducklake_in(tmp_path)
-    with duckdb.connect() as connection:
-        for statement in warehouse.attach_statements(read_only=False):
-            connection.execute(statement)
-    assert warehouse.exists()
-    with warehouse.writing() as connection:
-        assert one(connection, FILES) == 0
 
 
 def test_there_is_nothing_to_read_before_something_was_written(tmp_path: Path) -> None:

@@ -1,0 +1,72 @@
+"""What a local file is that a warehouse is to be in: one, none yet, or the file of another program.
+
+A load that could not even make the warehouse, since the disk was full, leaves a file in which nothing was committed.
+That is no warehouse yet, and the next writer makes it; a file with something else in it is never written to.
+"""
+
+from pathlib import Path
+
+import duckdb
+
+from pipeline.errors import NoWarehouse, WarehouseError
+from pipeline.findings import some
+from pipeline.masking import file_name
+from pipeline.warehouse.sql import literal, quoted
+
+_NAME = "catalog_before_it_is_attached"
+_DUCKLAKE_TABLE = "ducklake_metadata"
+# DuckDB, "Storage Versions and Format": three headers of 4,096 bytes come before any data, and the first has these
+# bytes behind a checksum of eight.
+_DUCKDB_HEADERS = 3 * 4096
+_MAGIC_AT, _MAGIC = 8, b"DUCK"
+
+
+def is_empty(file: Path) -> bool:
+    """Whether there is no file, or not a byte in it."""
+    try:
+        return file.stat().st_size == 0
+    except FileNotFoundError:
+        return True
+
+
+def is_incomplete(file: Path) -> bool:
+    """Whether a file ends before anything can have been committed to it: it holds only zeros, or ends in DuckDB's
+    headers.
+
+    It is opened where it is that small, which no file is that is in use: SQLite's locks go when another part of the
+    process closes its file.
+    """
+    if not file.is_file() or file.stat().st_size >= _DUCKDB_HEADERS:
+        return False
+    content = file.read_bytes()
+    return not any(content) or content[_MAGIC_AT:].startswith(_MAGIC)
+
+
+def put_incomplete_away(file: Path, *, is_ducklake: bool) -> None:
+    """Remove an incomplete file, in which there is nothing; SQLite makes a database of an empty one by itself."""
+    if is_incomplete(file) and not (is_ducklake and is_empty(file)):
+        file.unlink()
+
+
+def check_catalog(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
+    """See that a SQLite file holds a DuckLake: ATTACH would add its tables to whatever database there is.
+
+    Raises:
+        NoWarehouse: there is no table in it.
+        WarehouseError: there are only other tables in it.
+        duckdb.Error: it is no SQLite file, or can't be read.
+    """
+    # By the SQLite that DuckLake uses: two of them in one process would take each other's locks of the file.
+    connection.execute(f"ATTACH {literal(str(file))} AS {quoted(_NAME)} (TYPE sqlite, READ_ONLY)")
+    found = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = ? ORDER BY table_name", [_NAME]
+    ).fetchall()
+    connection.execute(f"DETACH {quoted(_NAME)}")
+    tables = [str(name) for (name,) in found]
+    if not tables:
+        raise NoWarehouse
+    if _DUCKLAKE_TABLE not in tables:
+        raise WarehouseError(
+            f"WAREHOUSE: {file} is the SQLite database of another program, with "
+            f"{some([file_name(name) for name in tables])} in it, and is left as it is; name another file"
+        )
