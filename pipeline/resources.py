@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from threading import Event
 
 import dagster as dg
 from pydantic import PrivateAttr
@@ -22,6 +23,7 @@ from pipeline.segment.ledger import Ledger
 from pipeline.segment.pacing import Pace
 from pipeline.segment.public_api import PublicApiClient
 from pipeline.settings import Settings, load_settings
+from pipeline.stopping import sleeping_until
 from pipeline.warehouse import Warehouse
 
 
@@ -69,6 +71,7 @@ class SegmentResource(dg.ConfigurableResource):
     _pace: Pace | None = PrivateAttr(default=None)
     _history_pace: Pace | None = PrivateAttr(default=None)
     _breaker: Breaker = PrivateAttr(default_factory=Breaker)
+    _stop: Event = PrivateAttr(default_factory=Event)
 
     def settings(self) -> Settings:
         """The settings as they stand now."""
@@ -78,6 +81,11 @@ class SegmentResource(dg.ConfigurableResource):
         """The ledger that LEDGER names."""
         return Ledger(load_settings().ledger)
 
+    @property
+    def stop(self) -> Event:
+        """Set, it ends all waits of the client."""
+        return self._stop
+
     @contextmanager
     def client(self) -> Iterator[SegmentClient | None]:
         """A client for the endpoint of the settings; None without a write key, which means a dry run."""
@@ -86,12 +94,13 @@ class SegmentResource(dg.ConfigurableResource):
             yield None
             return
         if self._pace is None:
-            self._pace = Pace(settings.segment_events_per_second)
+            self._pace = Pace(settings.segment_events_per_second, sleep=sleeping_until(self._stop))
         client = SegmentClient(
             settings.segment_endpoint,
             settings.segment_write_key.get_secret_value(),
             settings.segment_connections,
             self._pace,
+            sleep=sleeping_until(self._stop),
             breaker=self._breaker,
         )
         try:
@@ -102,7 +111,9 @@ class SegmentResource(dg.ConfigurableResource):
     def history(self, client: SegmentClient, today: date) -> History:
         """How old dates go out: under a lower ceiling inside the common one, which holds over a run as well."""
         if self._history_pace is None:
-            self._history_pace = Pace(load_settings().backfill_events_per_second, inside=self._pace)
+            self._history_pace = Pace(
+                load_settings().backfill_events_per_second, sleep=sleeping_until(self._stop), inside=self._pace
+            )
         return History(today - timedelta(days=CURRENT_DAYS), partial(client.send, pace=self._history_pace))
 
     @contextmanager

@@ -2,6 +2,9 @@
 
 import os
 import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 _FAILED_BY_SIGNAL = 128
@@ -54,6 +57,54 @@ def stop_if_asked() -> None:
     """
     if _signals is not None and (number := _signals.first()) is not None:
         raise Stopped(number)
+
+
+class SleepStopped(Exception):
+    """A sleep ended early, since the work that it was part of is to end."""
+
+
+def sleeping_until(stop: threading.Event) -> Callable[[float], None]:
+    """A sleep (in seconds) that raises `SleepStopped` as soon as `stop` is set, in whatever thread."""
+
+    def sleep(seconds: float) -> None:
+        if stop.wait(seconds):
+            raise SleepStopped
+
+    return sleep
+
+
+@contextmanager
+def signals_set(stop: threading.Event) -> Iterator[None]:
+    """For the block, the first SIGINT or SIGTERM sets `stop` instead of raising, so that the block can write down what
+    it has done; behind the block it does what it would have done. A second one does so at once.
+
+    In a thread other than the main one, where no signal arrives, it does nothing.
+    """
+    stop.clear()
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    came: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+        stop.set()
+        restore()
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, note)
+    try:
+        yield
+    finally:
+        restore()
+    if came:
+        signal.raise_signal(came[0])
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:

@@ -24,6 +24,7 @@ from pipeline.segment.outbox import handed_over
 from pipeline.segment.registering import register
 from pipeline.segment.replaying import revive, shown
 from pipeline.settings import DRY_RUN_DIR
+from pipeline.stopping import signals_set
 from pipeline.suppression import is_anybody_new, mark, refresh
 from pipeline.warehouse import Warehouse
 
@@ -150,17 +151,19 @@ def _deliver(
                     "seconds": round(time.monotonic() - started, 1),
                 }
             )
-        sent = deliver(
-            connection,
-            ledger,
-            client.send,
-            event.table,
-            dates,
-            segment.settings().segment_connections,
-            progress=_every_few_seconds(context, event),
-            history=segment.history(client, datetime.now(UTC).date()),
-            has_delivered=lambda: client.has_delivered,
-        )
+        with signals_set(segment.stop):
+            sent = deliver(
+                connection,
+                ledger,
+                client.send,
+                event.table,
+                dates,
+                segment.settings().segment_connections,
+                progress=_every_few_seconds(context, event),
+                history=segment.history(client, datetime.now(UTC).date()),
+                has_delivered=lambda: client.has_delivered,
+                stop=segment.stop,
+            )
     drop_written(DRY_RUN_DIR, event.table, dates)  # of the time before there was a key
     mirror(place, ledger, dates)
     after = ledger.standing_of(event.table, dates)

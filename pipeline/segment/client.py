@@ -16,6 +16,7 @@ from pipeline.http_errors import NoReply
 from pipeline.segment.breaker import Breaker
 from pipeline.segment.pacing import Pace
 from pipeline.segment.verdicts import Delivered, Refused, RetryLater, Verdict, verdict_of
+from pipeline.stopping import SleepStopped
 
 MAX_ATTEMPTS = 8
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 60
@@ -78,17 +79,19 @@ class SegmentClient:
     def send(self, messages: str, events: int, pace: Pace | None = None) -> Answer:
         """Send messages (JSON objects joined by commas) until there is a verdict or the tries are used up.
 
-        At the client's pace, or at a slower one inside it.
+        At the client's pace, or at a slower one inside it. A wait that is stopped (`SleepStopped`) ends the tries.
         """
         if (reason := self._breaker.open_because()) is not None:
             return Answer(RetryLater(reason), 0)
         attempts = 0
+        verdict: Verdict = RetryLater("the sending was stopped")
 
         def attempt() -> Verdict:
-            nonlocal attempts
-            attempts += 1
+            nonlocal attempts, verdict
             (pace or self._pace).wait_for(events)
-            return self._post(messages)
+            attempts += 1
+            verdict = self._post(messages)
+            return verdict
 
         retrying = Retrying(
             sleep=self._sleep,
@@ -97,7 +100,10 @@ class SegmentClient:
             retry=retry_if_result(lambda verdict: isinstance(verdict, RetryLater)),
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
-        verdict = retrying(attempt)
+        try:
+            retrying(attempt)
+        except SleepStopped:
+            return Answer(verdict, attempts)
         match verdict:
             case RetryLater(reason):
                 self._breaker.trip(reason)

@@ -5,6 +5,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from itertools import groupby
 from threading import Event
 
@@ -12,9 +13,11 @@ import duckdb
 
 from pipeline.dates import ExportDates
 from pipeline.errors import PipelineError
+from pipeline.segment.client import Answer
 from pipeline.segment.ledger import Batch, DeadEvent, Ledger, Settled
 from pipeline.segment.outbox import bodies
 from pipeline.segment.settling import Outcome, Send, settle
+from pipeline.segment.verdicts import RetryLater
 
 # Batches read from the outbox at a time: some 8 MB of text, in less time than Segment takes for an answer.
 READ_AHEAD = 16
@@ -22,6 +25,7 @@ READ_AHEAD = 16
 _QUEUE = 2
 # Of old dates few at a time, since before each group it is asked whether something newer has come.
 HISTORY_READ_AHEAD = 4
+_STOPPED = RetryLater("the sending was stopped")
 # Export dates that are older than so many days are history.
 CURRENT_DAYS = 7
 
@@ -69,6 +73,7 @@ def deliver(
     progress: Callable[[int, int], None] = lambda _done, _of: None,
     history: History | None = None,
     has_delivered: Callable[[], bool] = lambda: False,
+    stop: Event | None = None,
 ) -> Sent:
     """Send every waiting batch of one event name and these export dates, `connections` at a time.
 
@@ -81,9 +86,13 @@ def deliver(
     A batch of one event that is rejected is settled when Segment has taken another: here, or anywhere in the run
     (`has_delivered`). Where it takes none, the event is not dead, and the sending is refused.
 
+    Once `stop` is set, nothing more goes out; what is on its way is waited for and written down. It is set here, too,
+    where the sending ends with an error, so that what waits for its next try ends as well.
+
     Raises:
         DeliveryError: the ledger can't be read or written.
     """
+    stop = stop or Event()
     supply = _Supply(connection, ledger, send, event, dates, clock, history)
     items = iter(supply)
     tally = _Tally()
@@ -93,11 +102,14 @@ def deliver(
     unproven: list[tuple[Batch, Outcome]] = []
     halted = Event()
 
+    def unless_stopped(send: Send, messages: str, events: int) -> Answer:
+        return Answer(_STOPPED, 0) if stop.is_set() else send(messages, events)
+
     def go(item: _Item) -> Outcome | None:
         # Asked here, since what is queued would begin before the answer that stops it was looked at.
-        if halted.is_set():
+        if halted.is_set() or stop.is_set():
             return None
-        outcome = settle(item.send, item.messages)
+        outcome = settle(partial(unless_stopped, item.send), item.messages)
         if outcome.postponed or outcome.refused:
             halted.set()
         return outcome
@@ -108,9 +120,9 @@ def deliver(
             tally.add(outcome)
 
     with ThreadPoolExecutor(connections, thread_name_prefix="segment") as pool, ExitStack() as at_the_end:
-        at_the_end.callback(halted.set)  # where the ledger can't be written, nothing more goes out
+        at_the_end.callback(stop.set)  # where the ledger can't be written, nothing more goes out
         while True:
-            while tally.stopped_by is None and failure is None and len(in_flight) < _QUEUE * connections:
+            while not (stop.is_set() or tally.stopped_by or failure) and len(in_flight) < _QUEUE * connections:
                 try:
                     item = held_back or next(items, None)
                 except (duckdb.Error, PipelineError) as error:
@@ -131,7 +143,7 @@ def deliver(
                 batch = in_flight.pop(future).batch
                 if (fault := future.exception()) is not None:
                     # What its neighbours were answered is written down first.
-                    halted.set()
+                    stop.set()
                     failure = failure or fault
                 elif (outcome := future.result()) is not None:
                     (unproven if outcome.unproven else outcomes).append((batch, outcome))

@@ -13,6 +13,8 @@ from benchmarks.two_runs import pair
 from pipeline.locks import FileLocks, Turn
 from tests.end_to_end.project import Project
 from tests.end_to_end.tiny import LAYOUTS, log
+from tests.segment_faults import Answer
+from tests.segment_server import SegmentServer
 
 
 def _begun(project: Project, until: str) -> "subprocess.Popen[str]":
@@ -49,6 +51,22 @@ def test_a_run_that_waits_obeys_signals_and_the_next_goes_on(
     turn.leave()
     project.run()
     assert len(project.ids()) == 1
+
+
+def test_a_delivery_that_waits_for_its_next_try_ends_at_once(delivering: Project, segment: SegmentServer) -> None:
+    """Segment asks for five minutes, which is the wait of every connection."""
+    delivering.with_files({"log_20240611.csv": log(["ann,m1,c1,VIEW,,2024-06-10T08:00:00Z"])}, LAYOUTS)
+    segment.misbehave_when(lambda *_: True, Answer(429, {"Retry-After": "300"}))
+    run = _begun(delivering, "delivery/email_opened")
+    segment.wait_for_requests(1)
+    run.send_signal(signal.SIGTERM)
+    _, rest = run.communicate(timeout=60)
+    assert (run.returncode, len(segment.requests)) == (143, 1)
+    assert rest.endswith("Stopped.\n")
+    segment.behave()
+    delivering.run()
+    assert segment.received_ids == delivering.ids()
+    assert not segment.duplicates
 
 
 def test_two_runs_at_once_both_end_well(project: Project) -> None:

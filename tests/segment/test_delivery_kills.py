@@ -5,15 +5,20 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from pipeline.segment.client import Answer
+from pipeline.segment.client import Answer, SegmentClient
+from pipeline.segment.pacing import Pace
 from pipeline.segment.settling import Send
+from pipeline.stopping import sleeping_until
+from tests import segment_faults as faults
 from tests.segment.batches import A_BATCH, assert_all_arrived, five_batches, put_out
 from tests.segment.lake import DATES, TABLES, one_of_each, said
-from tests.segment.sending import Sender
+from tests.segment.sending import KEY, Sender
 
 pytestmark = pytest.mark.usefixtures("small_batches")
 
@@ -90,6 +95,82 @@ def test_what_is_on_its_way_is_noted_before_it_is_sent(sender: Sender, tmp_path:
 def first_attempts(folder: Path) -> list[object]:
     with sqlite3.connect(folder / "ledger.sqlite") as connection:
         return [moment for (moment,) in connection.execute("SELECT first_attempt_at FROM batches")]
+
+
+# Stopped
+
+
+def impatient(sender: Sender, stop: threading.Event, connections: int) -> SegmentClient:
+    """A client that really sleeps, until it is stopped."""
+    sleep = sleeping_until(stop)
+    pace = Pace(0, time.monotonic, sleep)
+    return SegmentClient(sender.server.url, KEY, connections, pace, sender.time.now, sleep=sleep)
+
+
+@pytest.mark.parametrize(
+    "busy",
+    [faults.Answer(503, body="down"), faults.Answer(429, {"Retry-After": "300"}), faults.CloseBeforeReading()],
+    ids=repr,
+)
+def test_once_it_is_stopped_no_wait_goes_on_and_what_was_on_its_way_is_written_down(
+    sender: Sender, busy: faults.Fault
+) -> None:
+    """The second of five batches fails for minutes; the first is answered after the stop, and no other goes out."""
+    put_out(sender, *five_batches())
+    stop, both_out = threading.Event(), threading.Barrier(2)
+    sender.server.misbehave_when(lambda number, _: number != 1, busy)
+    client = impatient(sender, stop, connections=2)
+    first = itertools.count(1)
+
+    def send(messages: str, events: int) -> Answer:
+        number = next(first)
+        both_out.wait(30)
+        if number == 1:
+            answer = client.send(messages, events)
+            assert stop.wait(30)
+            return answer
+        # Answered once by now, and asleep until the stop or for as long as its tries go on.
+        threading.Thread(target=lambda: (sender.server.wait_for_requests(2), stop.set())).start()
+        return client.send(messages, events)
+
+    began = time.monotonic()
+    sender.deliver(send=send, connections=2, stop=stop)
+    assert time.monotonic() - began < 25, "eight tries take a minute, and what 429 asks for takes five"
+    assert sender.standing()[0] == len(sender.server.received_ids)
+    assert len(sender.server.requests) <= 4
+
+    sender.server.behave()
+    sender.deliver(connections=2)
+    assert_all_arrived(sender)
+    assert not sender.server.duplicates
+
+
+def test_once_it_is_stopped_a_batch_is_not_taken_apart_any_further(sender: Sender) -> None:
+    put_out(sender, *five_batches()[:A_BATCH])
+    stop, real_send = threading.Event(), sender.client().send
+    sender.server.misbehave_when(lambda *_: True, faults.Answer(413, body='{"success": false, "message": "too large"}'))
+
+    def send(messages: str, events: int) -> Answer:
+        stop.set()
+        return real_send(messages, events)
+
+    sent = sender.deliver(send=send, stop=stop)
+    assert (sent.stopped_by, len(sender.server.requests)) == ("the sending was stopped", 1)
+    assert sender.standing() == (0, A_BATCH, 0)
+
+
+def test_a_pause_that_the_ceiling_asks_for_ends_as_well(sender: Sender) -> None:
+    put_out(sender, *five_batches())
+    stop = threading.Event()
+    sleep = sleeping_until(stop)
+    slow = SegmentClient(sender.server.url, KEY, 1, Pace(0.001, time.monotonic, sleep), sender.time.now, sleep=sleep)
+
+    def send(messages: str, events: int) -> Answer:
+        threading.Thread(target=lambda: (sender.server.wait_for_requests(1), stop.set())).start()
+        return slow.send(messages, events)
+
+    sender.deliver(send=send, stop=stop)
+    assert sender.standing() == (15, 60, 0)
 
 
 KILLED_BY_THE_SYSTEM = """
