@@ -1,16 +1,40 @@
-"""When files were loaded, which is how far an export date can come at most."""
+"""Which load a file came with, which is how far an export date can come at most."""
 
+from dataclasses import dataclass
 from datetime import date, datetime
 
 import duckdb
 
 from pipeline.dates import EVERY_DATE, ExportDates
 
+# SQL for `raw.export_files` with the numbers of loads, which a warehouse of a former version gets as it is written to.
+EXPORT_FILES = """(
+    SELECT * FROM raw.export_files UNION ALL BY NAME SELECT CAST(NULL AS BIGINT) AS load_number WHERE false
+)"""
 
-def newest_loads(connection: duckdb.DuckDBPyConnection, dates: ExportDates = EVERY_DATE) -> dict[date, datetime]:
-    """When the newest file of each export date was loaded."""
-    query = """
-        SELECT export_date, max(loaded_at) FROM raw.export_files
+
+@dataclass(frozen=True)
+class Load:
+    """A load of files. The warehouse numbers its loads, from 1 on, while it has the writer's turn: no clock decides
+    which of two is the later one. `at` is when it was, for people, and is compared for equality only: it tells apart
+    the loads of a former version, whose number is 0, and those of a warehouse that was restored from a copy and
+    gives a number again that it had given before.
+    """
+
+    number: int
+    at: datetime
+
+
+def newest_loads(connection: duckdb.DuckDBPyConnection, dates: ExportDates = EVERY_DATE) -> dict[date, Load]:
+    """The load that the newest file of each export date came with."""
+    query = f"""
+        SELECT export_date, max({{'number': coalesce(load_number, 0), 'at': loaded_at}}) FROM {EXPORT_FILES}
         WHERE status = 'loaded' AND export_date BETWEEN ? AND ? GROUP BY ALL
     """
-    return dict(connection.execute(query, [dates.first, dates.last]).fetchall())
+    found = connection.execute(query, [dates.first, dates.last]).fetchall()
+    return {day: Load(newest["number"], newest["at"]) for day, newest in found}
+
+
+def last_load_number(connection: duckdb.DuckDBPyConnection) -> int:
+    """The number of the last load that noted anything; 0 before the first."""
+    return int(connection.execute(f"SELECT coalesce(max(load_number), 0) FROM {EXPORT_FILES}").fetchall()[0][0])

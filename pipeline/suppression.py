@@ -9,12 +9,13 @@ import csv
 import io
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import uuid4
 
 import duckdb
 
@@ -132,11 +133,21 @@ def is_anybody_new(connection: Connection, mark: str) -> bool:
     return connection.execute(query).fetchone() is not None
 
 
-def mark(connection: Connection, mark: str, listed_by: datetime) -> None:
-    """Everybody who was listed by then was dealt with."""
+def listings(connection: Connection, mark: str) -> list[str]:
+    """The listings with people who were not yet dealt with: noted before that is done, they are what `mark` is given,
+    so that whoever is listed meanwhile is not taken for dealt with, whatever the clocks say.
+    """
+    query = f"SELECT DISTINCT coalesce(listing, '') FROM raw.suppressed WHERE {COUNTS} AND {mark} IS NULL"
+    return [listing for (listing,) in connection.execute(query).fetchall()]
+
+
+def mark(connection: Connection, mark: str, listings: Sequence[str]) -> None:
+    """Note that everybody of these listings was dealt with; rows of a former version are of one without a name."""
     with transaction(connection):
         connection.execute(
-            f"UPDATE raw.suppressed SET {mark} = now() WHERE {mark} IS NULL AND listed_at <= ?", [listed_by]
+            f"UPDATE raw.suppressed SET {mark} = now() "
+            f"WHERE {mark} IS NULL AND coalesce(listing, '') IN (SELECT unnest(?::VARCHAR[]))",
+            [list(listings)],
         )
 
 
@@ -175,6 +186,7 @@ def refresh(connection: Connection, location: str | None, now: datetime) -> Supp
     )
     if not new and not gone:
         return people
+    listing = uuid4().hex
     with transaction(connection):
         connection.execute(f"CREATE OR REPLACE TEMP TABLE gone_entries AS {_GONE_ENTRIES}")
         connection.execute("DELETE FROM raw.suppressed WHERE digest IN (SELECT digest FROM temp.gone_entries)")
@@ -182,19 +194,20 @@ def refresh(connection: Connection, location: str | None, now: datetime) -> Supp
             f"UPDATE raw.suppressed SET kind = '{FORMER}' WHERE through IN (SELECT digest FROM temp.gone_entries)"
         )
         connection.execute(
-            f"INSERT INTO raw.suppressed BY NAME SELECT *, CAST(? AS TIMESTAMPTZ) AS listed_at FROM ({_NEW_ENTRIES})",
-            [now],
+            f"INSERT INTO raw.suppressed BY NAME SELECT *, {_LISTED} FROM ({_NEW_ENTRIES})", [now, listing]
         )
         if new:
             connection.execute(
-                f"UPDATE raw.suppressed SET kind = '{CONTACT}', listed_at = ?, modelled_at = NULL, withdrawn_at = NULL "
+                f"UPDATE raw.suppressed SET kind = '{CONTACT}', listed_at = ?, listing = ?, "
+                "modelled_at = NULL, withdrawn_at = NULL "
                 f"WHERE kind = '{FORMER}' AND through IN (SELECT digest FROM {LISTED})",
-                [now],
+                [now, listing],
             )
             learn_contacts(connection, "SELECT * FROM raw.lookups WHERE kind = 'contacts'", now)
     return people
 
 
+_LISTED = "CAST(? AS TIMESTAMPTZ) AS listed_at, CAST(? AS VARCHAR) AS listing"
 _NEW_ENTRIES = f"SELECT kind, digest FROM {LISTED} WHERE digest NOT IN (SELECT digest FROM raw.suppressed)"
 _GONE_ENTRIES = (
     f"SELECT digest FROM raw.suppressed WHERE kind IN ('{USER_ID}', '{EMAIL}') "
@@ -218,8 +231,7 @@ def learn_contacts(connection: Connection, contacts: str, now: datetime) -> None
     )
     if connection.execute("SELECT 1 FROM temp.new_contacts LIMIT 1").fetchone() is not None:
         connection.execute(
-            "INSERT INTO raw.suppressed BY NAME SELECT *, CAST(? AS TIMESTAMPTZ) AS listed_at FROM temp.new_contacts",
-            [now],
+            f"INSERT INTO raw.suppressed BY NAME SELECT *, {_LISTED} FROM temp.new_contacts", [now, uuid4().hex]
         )
 
 

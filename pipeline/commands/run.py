@@ -12,6 +12,7 @@ from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.locations import ExportLocation
 from pipeline.filesystems import without_login
 from pipeline.job_names import MAIN_JOB
+from pipeline.loads import EXPORT_FILES, last_load_number
 from pipeline.masking import on_one_line
 from pipeline.origin import check_origin
 from pipeline.report.page import PAGE
@@ -24,13 +25,14 @@ from pipeline.warehouse import Warehouse
 from pipeline.work import dates_with_new_files, newest_date, unfinished_dates
 
 # What a person should look at although the run went well; on stderr, which cron sends by mail.
-_ODD_FILES = """
+_ODD_FILES = f"""
     SELECT name, concat_ws('; ',
         CASE WHEN status = 'loaded' THEN reason ELSE status || ': ' || reason END,
-        CASE WHEN rejected > 0 THEN format('{:d} of {:d} rows rejected; raw.rejected_rows says why', rejected, rows) END
+        CASE WHEN rejected > 0
+            THEN format('{{:d}} of {{:d}} rows rejected; raw.rejected_rows says why', rejected, rows) END
     )
-    FROM raw.export_files
-    WHERE loaded_at >= ?
+    FROM {EXPORT_FILES}
+    WHERE load_number > ?
         AND (status IN ('refused', 'unmatched') OR (status = 'loaded' AND (rejected > 0 OR reason IS NOT NULL)))
     ORDER BY name
 """
@@ -46,18 +48,18 @@ def run(settings: Settings, dates: ExportDates | None, *, withhold: bool = False
         PipelineError: a setting, a layout, the location, the warehouse or the ledger is not usable; nothing was done.
     """
     check(settings.selligent_suppressed)
-    started = datetime.now(UTC)
     warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
     layouts = read_layouts(settings.selligent_layouts)
     with ExportLocation(settings.selligent_exports, follow_links=settings.selligent_follow_links) as location:
         seen = look(location, layouts, datetime.now(UTC).date())
     for file in seen.waiting:
         err.print(on_one_line(f"{file.file.name} waits: {file.reason}", _LONGEST), style="yellow")
-    unwanted = False
+    unwanted, last_load = False, 0
     with warehouse.reading_if_any() as connection:  # one that can't be used is reported before Dagster starts
         if connection is not None:
             check_origin(connection, settings)
             unwanted = is_work(connection, settings.selligent_suppressed)
+            last_load = last_load_number(connection)
     days = set[date]()
     if dates is None:
         days = set(dates_with_new_files(warehouse, seen)) | unfinished_dates(warehouse, ledger)
@@ -73,7 +75,7 @@ def run(settings: Settings, dates: ExportDates | None, *, withhold: bool = False
     if withhold:
         # Also dates of which nothing is here now: their files may come later, or be gone since a dry run loaded them.
         held = set(dates or days | ledger.waiting_dates() | {file.export_date for file in seen.waiting})
-        ledger.withhold(held, started)
+        ledger.withhold(held, datetime.now(UTC))
         if held and warehouse.exists():  # no run may come to these dates for long, and the report tells which they are
             mirror(warehouse, ledger, ExportDates(min(held), max(held)))
     if not work and not sending:
@@ -86,7 +88,7 @@ def run(settings: Settings, dates: ExportDates | None, *, withhold: bool = False
                 *(_run_job(span, everything=False) for span in sending),
             ]
         )
-    _tell(settings, warehouse, ledger, started)
+    _tell(settings, warehouse, ledger, last_load)
     return int(failed)
 
 
@@ -115,13 +117,13 @@ def _sending() -> list[Any]:
     ]
 
 
-def _tell(settings: Settings, warehouse: Warehouse, ledger: Ledger, started: datetime) -> None:
+def _tell(settings: Settings, warehouse: Warehouse, ledger: Ledger, last_load: int) -> None:
     with warehouse.reading_if_any() as connection:
         if connection is None:
             out.print(f"There is nothing in {without_login(settings.selligent_exports)}.")
             return
         table = summary(connection, ledger, None)
-        odd = connection.execute(_ODD_FILES, [started]).fetchall()
+        odd = connection.execute(_ODD_FILES, [last_load]).fetchall()
         waiting = connection.execute("SELECT 1 FROM delivery.outbox LIMIT 1").fetchone() is not None
     if table.empty:
         out.print(f"There is nothing in {without_login(settings.selligent_exports)} to load.")

@@ -22,6 +22,7 @@ from pipeline.exports.oddities import (
     unread_files,
     unusual_volumes,
 )
+from pipeline.loads import last_load_number
 from pipeline.masking import file_name
 from pipeline.origin import ensure_origin
 from pipeline.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
@@ -131,6 +132,7 @@ def raw(
         for file in look.waiting:
             context.log.info(f"{file_name(file.file.name)} waits: {file.reason}")
         people = refresh(connection, exports.suppressed(), now)
+        before = last_load_number(connection)
         loaded = load(
             connection,
             location,
@@ -141,7 +143,7 @@ def raw(
             log=context.log.info,
         )
         accounts = rows_accounted_for(connection, dates)
-        files = unread_files(connection, dates, now, look.names)
+        files = unread_files(connection, dates, before, look.names)
         oddities = {check: found(connection, dates) for check, found in ODDITIES.items()}
         counts = _rows_in_tables(connection, dates)
         rows = preview(

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
 import duckdb
 
 from pipeline.exports.matching import Landed, Unmatched
+from pipeline.loads import Load
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -31,7 +32,7 @@ class LoadedFile:
     suspect_line: int | None = None
 
 
-def remember(connection: Connection, seen: Landed, sha256: str | None, result: LoadedFile, now: datetime) -> None:
+def remember(connection: Connection, seen: Landed, sha256: str | None, result: LoadedFile, load: Load) -> None:
     """The file's row in `raw.export_files`. Rows of former bytes stay as `replaced`: they tell which span of time
     the models have to look at again.
     """
@@ -52,7 +53,7 @@ def remember(connection: Connection, seen: Landed, sha256: str | None, result: L
             ? AS export_date, ? AS name, ? AS size, ? AS sha256, ? AS modified_at, ? AS layout,
             ? AS layout_fingerprint, ? AS kind, ? AS exported_at, ? AS status, ? AS reason, ? AS rows, ? AS skipped,
             ? AS rejected, ? AS suppressed, ? AS records, ? AS suspect_rows, ? AS suspect_line,
-            first_event_at, last_event_at, ? AS loaded_at
+            first_event_at, last_event_at, ? AS loaded_at, ? AS load_number
         FROM (
             SELECT min(occurred_at) AS first_event_at, max(occurred_at) AS last_event_at
             FROM raw.events WHERE export_date = ? AND file = ? AND event IS NOT NULL
@@ -76,7 +77,8 @@ def remember(connection: Connection, seen: Landed, sha256: str | None, result: L
             result.records,
             result.suspect_rows,
             result.suspect_line,
-            now,
+            load.at,
+            load.number,
             *place,
         ],
     )
@@ -91,7 +93,7 @@ def note_time(connection: Connection, seen: Landed) -> None:
     )
 
 
-def remember_unmatched(connection: Connection, strangers: Sequence[Unmatched], now: datetime) -> None:
+def remember_unmatched(connection: Connection, strangers: Sequence[Unmatched], load: Load) -> None:
     """Note files that are left alone, all at once: a folder can hold tens of thousands."""
     connection.execute(
         """
@@ -119,8 +121,9 @@ def remember_unmatched(connection: Connection, strangers: Sequence[Unmatched], n
     connection.execute(
         """
         INSERT INTO raw.export_files BY NAME
-        SELECT *, 'unmatched' AS status, 0 AS rows, 0 AS skipped, 0 AS rejected, 0 AS suppressed, $1 AS loaded_at
+        SELECT *, 'unmatched' AS status, 0 AS rows, 0 AS skipped, 0 AS rejected, 0 AS suppressed, $1 AS loaded_at,
+            $2 AS load_number
         FROM temp.unmatched
         """,
-        [now],
+        [load.at, load.number],
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -18,6 +17,7 @@ from pipeline.exports.suppressing import keep_out, keep_out_unread
 from pipeline.exports.surroundings import framed, header_of, trailer_in
 from pipeline.exports.swallowed_rows import swallowing_rows
 from pipeline.exports.texts import Text, texts
+from pipeline.loads import Load
 from pipeline.suppression import learn_contacts
 from pipeline.warehouse import literal, quoted
 
@@ -46,7 +46,7 @@ def fill(
     copy: LocalCopy,
     first_part: Sequence[Text],
     folder: Path,
-    now: datetime,
+    load: Load,
     *,
     suppressing: bool,
 ) -> Filled:
@@ -71,7 +71,7 @@ def fill(
     parsed = parser.parse()
     if parsed is None:
         return Filled()
-    filler = _Filler(connection, seen, layout, parser, parsed, now, suppressing)
+    filler = _Filler(connection, seen, layout, parser, parsed, load, suppressing)
     if seen.layout.kind == "events":
         filler.fill_events()
     else:
@@ -108,20 +108,20 @@ class _Filler:
         layout: Layout,
         parser: FileParser,
         parsed: Parsed,
-        now: datetime,
+        load: Load,
         suppressing: bool,
     ) -> None:
         self._connection = connection
         self._layout = layout
         self._parser = parser
         self._parsed = parsed
-        self._now = now
+        self._load = load
         self._suppressing = suppressing
         self.filled = Filled()
         self._file = f"DATE '{seen.export_date}' AS export_date, {literal(seen.file.name)} AS file"
         self._export = f"{literal(seen.export)} AS export"
         self._exported_at = f"TIMESTAMPTZ '{seen.exported_at.isoformat()}' AS exported_at"
-        self._loaded_at = f"TIMESTAMPTZ '{now.isoformat()}' AS loaded_at"
+        self._loaded_at = f"TIMESTAMPTZ '{load.at.isoformat()}' AS loaded_at"
         self._export_date = seen.export_date
         self._is_file = f"export_date = DATE '{seen.export_date}' AND file = {literal(seen.file.name)}"
 
@@ -147,11 +147,12 @@ class _Filler:
         rows, suppressed = lookup_rows(self._parsed.rows, self._parsed.source, self._layout), 0
         if self._suppressing:
             if self._layout.kind == "contacts":
-                learn_contacts(self._connection, rows, self._now)
+                learn_contacts(self._connection, rows, self._load.at)
             rows, suppressed = keep_out(self._connection, rows)
         self._connection.execute(
             f"CREATE OR REPLACE TEMP TABLE lookup_rows AS SELECT {self._file}, {self._exported_at}, "
-            f"{self._loaded_at}, {literal(self._layout.kind)} AS kind, * FROM ({rows})"
+            f"{self._loaded_at}, {self._load.number} AS load_number, {literal(self._layout.kind)} AS kind, * "
+            f"FROM ({rows})"
         )
         self._connection.execute(
             "INSERT INTO raw.lookups BY NAME "

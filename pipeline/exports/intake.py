@@ -164,11 +164,12 @@ def _marker(seen: Landed, files: Mapping[str, ExportFile]) -> ExportFile | None:
 
 def known_files(connection: duckdb.DuckDBPyConnection) -> dict[FileKey, KnownFile]:
     """The current row of every file in `raw.export_files`; a duplicate only as long as the other file stands there, and
-    never of a lookup, which former versions took for one.
+    never of a lookup, which former versions took for one. Of a file whose newer bytes were refused the refusal is what
+    is current; its row stands beside the one of the bytes that were loaded.
     """
     rows = connection.execute(
         "SELECT export_date, name, size, modified_at, sha256, layout_fingerprint, status, reason "
         "FROM raw.export_files WHERE status <> 'replaced' AND (status <> 'duplicate' OR kind = 'events' AND sha256 IN "
-        "(SELECT sha256 FROM raw.export_files WHERE status = 'loaded')) ORDER BY loaded_at"
+        "(SELECT sha256 FROM raw.export_files WHERE status = 'loaded')) ORDER BY status = 'refused'"
     ).fetchall()
     return {(row[0], row[1]): KnownFile(*row[2:]) for row in rows}

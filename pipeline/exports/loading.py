@@ -24,6 +24,7 @@ from pipeline.exports.surroundings import names_an_end, sums_up
 from pipeline.exports.texts import CHUNK_BYTES, Text, texts
 from pipeline.exports.unpacking import Piece, left_out, pieces, refuse_name
 from pipeline.findings import some
+from pipeline.loads import Load, last_load_number
 from pipeline.masking import file_name
 from pipeline.warehouse import transaction
 
@@ -52,7 +53,7 @@ class Loaded:
 class _Loader:
     connection: Connection
     location: ExportLocation
-    now: datetime
+    this: Load
     known: Mapping[FileKey, KnownFile]
     reload: bool
     log: Callable[[str], None]
@@ -87,7 +88,8 @@ def load(
     Raises:
         WarehouseError: the machine or the store failed; the files of the date are as if they had not been looked at.
     """
-    loader = _Loader(connection, location, clock(), known_files(connection), reload, log, suppressing)
+    this = Load(last_load_number(connection) + 1, clock())
+    loader = _Loader(connection, location, this, known_files(connection), reload, log, suppressing)
     by_date: dict[date, list[Landed]] = defaultdict(list)
     for seen in look.landed:
         if seen.export_date in dates:
@@ -193,7 +195,7 @@ def _note_refused(loader: _Loader, seen: Landed, before: KnownFile | None, refus
     result = LoadedFile(seen.file.name, seen.export_date, None, "refused", reason=refused.reason)
     noted = before is not None and (before.status, before.sha256, before.reason) == ("refused", None, refused.reason)
     if not noted:  # one that can't be read for weeks has one row
-        remember(loader.connection, seen, refused.sha256, result, loader.now)
+        remember(loader.connection, seen, refused.sha256, result, loader.this)
     return result
 
 
@@ -206,7 +208,7 @@ def _take(loader: _Loader, seen: Landed, copy: LocalCopy, before: KnownFile | No
     if (other := _same_bytes(loader, seen, copy)) is not None:
         _remove_rows(loader, seen)
         result = LoadedFile(seen.file.name, seen.export_date, None, "duplicate", reason=f"has the bytes of {other}")
-        remember(loader.connection, seen, copy.sha256, result, loader.now)
+        remember(loader.connection, seen, copy.sha256, result, loader.this)
         return result
     loader.log(f"reading {file_name(seen.file.name)} ({decimal(seen.file.size)}) as {seen.layout.name}")
     try:
@@ -216,7 +218,7 @@ def _take(loader: _Loader, seen: Landed, copy: LocalCopy, before: KnownFile | No
     except duckdb.DataError as error:  # a value with which nothing can be computed is the file's own fault, too
         reason = f"can't be read as {seen.layout.format}: {first_line(error)}"
         raise _Refused(key, reason, copy.sha256) from None
-    remember(loader.connection, seen, copy.sha256, result, loader.now)
+    remember(loader.connection, seen, copy.sha256, result, loader.this)
     return result
 
 
@@ -230,7 +232,7 @@ def _replace(loader: _Loader, seen: Landed, copy: LocalCopy) -> LoadedFile:
     with TemporaryDirectory() as folder:
         first_part = _texts_of_first_part(loader, seen, Path(folder))
         filled = fill(
-            loader.connection, seen, copy, first_part, Path(folder), loader.now, suppressing=loader.suppressing
+            loader.connection, seen, copy, first_part, Path(folder), loader.this, suppressing=loader.suppressing
         )
     if promise.rows is not None and not _is_kept(promise.rows, filled):
         raise FileRefused(
@@ -330,5 +332,5 @@ def _note_unmatched(loader: _Loader, strangers: Sequence[Unmatched]) -> list[Loa
     results = [LoadedFile(seen.file.name, seen.export_date, None, "unmatched", reason=seen.reason) for seen in new]
     if new:
         with transaction(loader.connection):
-            remember_unmatched(loader.connection, new, loader.now)
+            remember_unmatched(loader.connection, new, loader.this)
     return results

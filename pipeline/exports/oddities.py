@@ -1,7 +1,7 @@
 """What is odd about the exports of some dates although every row is accounted for: counted in `raw`."""
 
 from collections.abc import Collection
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 import duckdb
 
@@ -29,16 +29,16 @@ _EXAMPLES = 3
 # A file that no layout matches is told when it is first seen: it may be none of ours, and stay there for ever.
 _UNREAD = """
     SELECT name, status, reason FROM raw.export_files
-    WHERE (status = 'refused' AND export_date BETWEEN $1 AND $2) OR (status = 'unmatched' AND loaded_at >= $3)
+    WHERE (status = 'refused' AND export_date BETWEEN $1 AND $2) OR (status = 'unmatched' AND load_number > $3)
     ORDER BY status, name
 """
 
 
 def unread_files(
-    connection: duckdb.DuckDBPyConnection, dates: ExportDates, since: datetime, there: Collection[str]
+    connection: duckdb.DuckDBPyConnection, dates: ExportDates, since: int, there: Collection[str]
 ) -> Finding:
-    """Files of these dates that were refused, and those of any date that were found to match no layout `since` then;
-    of those that are still `there`.
+    """Files of these dates that were refused, and those of any date that a load with a number above `since` found to
+    match no layout; of those that are still `there`.
     """
     unread = connection.execute(_UNREAD, [dates.first, dates.last, since]).fetchall()
     found = [row for row in unread if row[0] in there]

@@ -26,7 +26,8 @@ CREATE TABLE IF NOT EXISTS raw.export_files (
     loaded_at TIMESTAMPTZ,
     records BIGINT,
     suspect_rows BIGINT,
-    suspect_line BIGINT
+    suspect_line BIGINT,
+    load_number BIGINT
 );
 
 CREATE TABLE IF NOT EXISTS raw.events (
@@ -88,7 +89,8 @@ CREATE TABLE IF NOT EXISTS raw.lookups (
     list_name VARCHAR,
     selligent_user_id VARCHAR,
     user_id VARCHAR,
-    email VARCHAR
+    email VARCHAR,
+    load_number BIGINT
 );
 
 CREATE TABLE IF NOT EXISTS raw.suppressed (
@@ -97,5 +99,6 @@ CREATE TABLE IF NOT EXISTS raw.suppressed (
     through VARCHAR,
     listed_at TIMESTAMPTZ,
     modelled_at TIMESTAMPTZ,
-    withdrawn_at TIMESTAMPTZ
+    withdrawn_at TIMESTAMPTZ,
+    listing VARCHAR
 );

@@ -30,7 +30,7 @@ from pipeline.private_files import keep_private
 from pipeline.resources import SegmentResource, WarehouseResource
 from pipeline.segment.ledger import MODELLED
 from pipeline.settings import DBT_TARGET_DIR, load_settings
-from pipeline.suppression import mark
+from pipeline.suppression import listings, mark
 from pipeline.warehouse import Warehouse
 
 # A run writes no manifest, since another process may be reading the one that is there; benchmarks set it to true.
@@ -120,7 +120,7 @@ def models(
     with place.writing() as connection:
         check_origin(connection, load_settings())
         span = run_span(connection, dates)
-        loaded = newest_loads(connection, dates)
+        loaded, new_listings = newest_loads(connection, dates), listings(connection, "modelled_at")
     flags = [
         "build",
         "--vars",
@@ -142,7 +142,7 @@ def models(
         segment.ledger().reach(MODELLED, loaded)
         if span.suppressed == "new":
             with place.writing() as connection:
-                mark(connection, "modelled_at", started)
+                mark(connection, "modelled_at", new_listings)
     shown = tables_of(place, load_settings().schema_name, dates, span)
     seconds = (datetime.now(UTC) - started).total_seconds()
     for output in outputs:

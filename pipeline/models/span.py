@@ -88,10 +88,13 @@ def _renamed_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -
 
 
 def _newest(kind: str) -> str:
-    """SQL for what comes after FROM, so that of some rows of `raw.lookups` the newest of each key stays."""
+    """SQL for what comes after FROM, so that of some rows of `raw.lookups` the newest of each key stays; the macro
+    `newest_lookup` says the same to dbt.
+    """
     return (
         f"QUALIFY row_number() OVER (PARTITION BY {', '.join(LOOKUPS[kind].key)} "
-        "ORDER BY exported_at DESC, loaded_at DESC, file DESC, row_number DESC) = 1"
+        "ORDER BY export_date DESC, exported_at DESC, load_number DESC NULLS LAST, loaded_at DESC, file DESC, "
+        "row_number DESC) = 1"
     )
 
 
@@ -103,7 +106,7 @@ def _snapshots(kind: str) -> str:
         for column in (*LOOKUPS[kind].key, *LOOKUPS[kind].values)
     )
     return (
-        f"SELECT {cleaned}, export_date, exported_at, loaded_at, file, row_number "
+        f"SELECT {cleaned}, export_date, exported_at, load_number, loaded_at, file, row_number "
         f"FROM raw.lookups WHERE kind = '{kind}'"
     )
 

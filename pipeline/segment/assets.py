@@ -25,7 +25,7 @@ from pipeline.segment.registering import register
 from pipeline.segment.replaying import revive, shown
 from pipeline.settings import DRY_RUN_DIR
 from pipeline.stopping import signals_set
-from pipeline.suppression import is_anybody_new, mark, refresh
+from pipeline.suppression import listings, mark, refresh
 from pipeline.warehouse import Warehouse
 
 _PROGRESS_SECONDS = 5
@@ -69,9 +69,9 @@ def outbox(
         due = cut_due(connection, ledger, segment.settings(), dates, now)
         # With another date's run, since that cuts what is of that date.
         ledger.set_back(handed_over(connection, dates) - set(ledger.withheld()))
-        if is_anybody_new(connection, "withdrawn_at"):
+        if new_listings := listings(connection, "withdrawn_at"):
             mirror_into(connection, ledger, EVERY_DATE)
-            mark(connection, "withdrawn_at", now)
+            mark(connection, "withdrawn_at", new_listings)
     ledger.reach(CUT, modelled)
     if due.cut.dead:
         context.log.warning(

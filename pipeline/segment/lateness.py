@@ -6,7 +6,7 @@ import duckdb
 
 from pipeline.dates import EVERY_DATE
 from pipeline.findings import Finding, counted, some
-from pipeline.loads import newest_loads
+from pipeline.loads import Load, newest_loads
 from pipeline.segment.ledger import REPORTED, Ledger
 from pipeline.segment.replaying import asked_dates
 
@@ -34,9 +34,7 @@ def late_events(connection: duckdb.DuckDBPyConnection, ledger: Ledger, now: date
     late = [row for row in connection.execute(_WAITING, [waiting, since]).fetchall() if row[0] not in withheld]
     told = withheld | {row[0] for row in late}
     # Loaded long ago and never gone all the way: a run failed, and no other has come.
-    stuck = sorted(
-        day for day, loaded_at in unfinished(connection, ledger).items() if loaded_at < since and day not in told
-    )
+    stuck = sorted(day for day, load in unfinished(connection, ledger).items() if load.at < since and day not in told)
     numbers = {"late": sum(row[1] for row in late), "dates_not_finished": len(stuck)}
     words = []
     if late:
@@ -57,9 +55,9 @@ def late_events(connection: duckdb.DuckDBPyConnection, ledger: Ledger, now: date
     )
 
 
-def unfinished(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> dict[date, datetime]:
-    """Export dates whose newest file did not go all the way, and when that was loaded: a run failed, was killed, or
-    was of some assets only; and those of which a replay was killed.
+def unfinished(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> dict[date, Load]:
+    """Export dates whose newest file did not go all the way, and the load that it came with: a run failed, was killed,
+    or was of some assets only; and those of which a replay was killed.
     """
     reported, asked = ledger.reached(REPORTED), asked_dates(connection, ledger)
-    return {day: at for day, at in newest_loads(connection).items() if reported.get(day) != at or day in asked}
+    return {day: load for day, load in newest_loads(connection).items() if reported.get(day) != load or day in asked}

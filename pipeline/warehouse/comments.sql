@@ -22,6 +22,7 @@ COMMENT ON COLUMN raw.export_files.loaded_at IS 'When it was loaded (UTC).';
 COMMENT ON COLUMN raw.export_files.records IS 'Data rows in the file, counted from its bytes, without the parse that rows come from.';
 COMMENT ON COLUMN raw.export_files.suspect_rows IS 'Rows with a quoted value that looks like several rows: its quotes may be stray.';
 COMMENT ON COLUMN raw.export_files.suspect_line IS 'The line on which the first of them begins.';
+COMMENT ON COLUMN raw.export_files.load_number IS 'Number of the load that it came with: a later load has a higher one, whatever the clocks say.';
 
 COMMENT ON TABLE raw.events IS 'Every data row of every events file, as text, with what the layout makes of it.';
 COMMENT ON COLUMN raw.events.export_date IS 'Date of the export.';
@@ -79,6 +80,7 @@ COMMENT ON COLUMN raw.lookups.list_name IS 'As in the file; none where the kind 
 COMMENT ON COLUMN raw.lookups.selligent_user_id IS 'As in the file; none where the kind has none.';
 COMMENT ON COLUMN raw.lookups.user_id IS 'As in the file; none where the kind has none.';
 COMMENT ON COLUMN raw.lookups.email IS 'As in the file; none where the kind has none.';
+COMMENT ON COLUMN raw.lookups.load_number IS 'Number of the load that it came with, as in raw.export_files.';
 
 COMMENT ON TABLE raw.suppressed IS 'Who must not be loaded, modelled or delivered, as hashes.';
 COMMENT ON COLUMN raw.suppressed.kind IS 'user_id, email, or contact: a list id and Selligent user id that lookups told; former contact: of nobody on the list now.';
@@ -87,6 +89,7 @@ COMMENT ON COLUMN raw.suppressed.through IS 'Of a contact: the digest of the per
 COMMENT ON COLUMN raw.suppressed.listed_at IS 'When it was first found on the list, or learnt from a lookup (UTC).';
 COMMENT ON COLUMN raw.suppressed.modelled_at IS 'When the event tables were rid of the person (UTC); none: not yet.';
 COMMENT ON COLUMN raw.suppressed.withdrawn_at IS 'When the person''s waiting events were withdrawn (UTC); none: not yet.';
+COMMENT ON COLUMN raw.suppressed.listing IS 'Which reading of the list, or of a lookup, the row came from.';
 
 COMMENT ON TABLE raw.origin IS 'Settings that this warehouse was begun with, and can''t be used without.';
 COMMENT ON COLUMN raw.origin.name IS 'The setting.';

@@ -19,6 +19,9 @@ _LATER_COLUMNS = (
     "ALTER TABLE raw.export_files ADD COLUMN IF NOT EXISTS records BIGINT",
     "ALTER TABLE raw.export_files ADD COLUMN IF NOT EXISTS suspect_rows BIGINT",
     "ALTER TABLE raw.export_files ADD COLUMN IF NOT EXISTS suspect_line BIGINT",
+    "ALTER TABLE raw.export_files ADD COLUMN IF NOT EXISTS load_number BIGINT",
+    "ALTER TABLE raw.lookups ADD COLUMN IF NOT EXISTS load_number BIGINT",
+    "ALTER TABLE raw.suppressed ADD COLUMN IF NOT EXISTS listing VARCHAR",
     "ALTER TABLE delivery.batches ADD COLUMN IF NOT EXISTS first_attempt_at TIMESTAMPTZ",
     "ALTER TABLE delivery.dead_events ADD COLUMN IF NOT EXISTS batch_id VARCHAR",
 )
@@ -29,7 +32,7 @@ _OUTBOX_ROW_GROUPS = (
 )
 # One table of each script that came last: where they are there, all are.
 _LAST_TABLES = {"suppressed", "withheld_dates"}
-_LAST_COLUMN = ("raw", "export_files", "suspect_line")
+_LAST_COLUMN = ("raw", "suppressed", "listing")
 
 
 def make_tables(connection: Connection, *, is_ducklake: bool) -> bool:

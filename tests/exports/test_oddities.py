@@ -15,6 +15,7 @@ from pipeline.exports.oddities import (
     unread_files,
     unusual_volumes,
 )
+from pipeline.loads import last_load_number
 from tests.exports.desk import CODED, EVERY_DATE, HEADER, NOW, ZOE, Desk, layout
 
 TUESDAY = date(2024, 6, 11)
@@ -49,7 +50,7 @@ def days(first: date, number: int, every: int = 1) -> list[date]:
 def test_a_file_that_was_read_is_not_told(desk: Desk) -> None:
     desk.put("opens.csv", HEADER + ZOE)
     desk.load()
-    assert unread_files(desk.connection, EVERY_DATE, NOW, {"opens.csv"}).holds
+    assert unread_files(desk.connection, EVERY_DATE, 0, {"opens.csv"}).holds
 
 
 def test_files_that_nothing_was_made_of_are_told(desk: Desk) -> None:
@@ -57,7 +58,7 @@ def test_files_that_nothing_was_made_of_are_told(desk: Desk) -> None:
     desk.put("notes.txt", "Tuesday's opens are late.")
     desk.load()
     there = {"opens.csv", "notes.txt"}
-    found = unread_files(desk.connection, EVERY_DATE, NOW, there)
+    found = unread_files(desk.connection, EVERY_DATE, 0, there)
     assert not found.holds
     assert not found.grave
     assert found.numbers == {"refused": 1, "unmatched": 1}
@@ -65,15 +66,20 @@ def test_files_that_nothing_was_made_of_are_told(desk: Desk) -> None:
     assert "Have the file sent again, or put its layout right" in found.sentence
     assert "1 file left alone: notes.txt (" in found.sentence
 
-    tomorrow, another = NOW + timedelta(days=1), ExportDates(date(2020, 1, 1), date(2020, 1, 1))
-    later = unread_files(desk.connection, EVERY_DATE, tomorrow, there)
+    first, another = last_load_number(desk.connection), ExportDates(date(2020, 1, 1), date(2020, 1, 1))
+    later = unread_files(desk.connection, EVERY_DATE, first, there)
     assert later.numbers == {"refused": 1, "unmatched": 0}, "what is none of ours is told once"
-    assert unread_files(desk.connection, another, tomorrow, there).holds
-    assert unread_files(desk.connection, EVERY_DATE, tomorrow, {"notes.txt"}).holds, "it was taken away"
+    assert unread_files(desk.connection, another, first, there).holds
+    assert unread_files(desk.connection, EVERY_DATE, first, {"notes.txt"}).holds, "it was taken away"
 
     desk.put("opens.csv", HEADER + ZOE)
     desk.load()
-    assert unread_files(desk.connection, EVERY_DATE, tomorrow, there).holds
+    assert unread_files(desk.connection, EVERY_DATE, first, there).holds
+
+    desk.put("notes_2.txt", "Wednesday's are late, too.")
+    desk.load(at=NOW - timedelta(hours=2))  # the clock was set back
+    new = unread_files(desk.connection, EVERY_DATE, first, {*there, "notes_2.txt"})
+    assert new.numbers == {"refused": 0, "unmatched": 1}
 
 
 def test_listed_codes_are_known(coded: Desk) -> None:

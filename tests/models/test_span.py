@@ -1,6 +1,6 @@
 """Which events a run models again since lookups of its dates give them another name or person."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
@@ -19,11 +19,11 @@ def look_up(lake: Lake, kind: str, at: datetime = NOW, **columns: str) -> None:
     )  # fmt: skip
 
 
-def replace(lake: Lake, kind: str) -> None:
+def replace(lake: Lake, kind: str, of: date = DAY) -> None:
     """A lookup file of the run was replaced; what it said before is not there any more."""
     lake.query(
         "INSERT INTO raw.export_files (export_date, name, kind, status) VALUES (?, 'lookup.csv', ?, 'replaced')",
-        DAY,
+        of,
         kind,
     )
 
@@ -93,6 +93,43 @@ def test_what_an_export_says_itself_is_not_renamed_by_a_correction(plain: Lake) 
         look_up(plain, "campaigns", at, campaign_id="c1", campaign_name="Spring")
     replace(plain, "campaigns")
     assert renamed(plain) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        # The files' own time is by the clock of whatever wrote them, where their names have none.
+        ({"export_date": BEFORE, "exported_at": NOW}, {"export_date": DAY, "exported_at": NOW - timedelta(hours=2)}),
+        # Of one moment: the clock was set back between the loads, or they are of two machines.
+        ({"loaded_at": NOW, "load_number": 4}, {"loaded_at": NOW - timedelta(hours=2), "load_number": 5}),
+        # Before the one load, there were no numbers.
+        ({"loaded_at": NOW, "load_number": None}, {"loaded_at": NOW - timedelta(hours=2), "load_number": 1}),
+        ({"loaded_at": NOW - timedelta(hours=2), "load_number": None}, {"loaded_at": NOW, "load_number": None}),
+    ],
+    ids=["the date of its name", "the later load", "the first load with a number", "neither has a number"],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_newest_lookup_is_the_same_whatever_the_clocks_say(
+    plain: Lake, before: dict[str, object], after: dict[str, object], turned: bool
+) -> None:
+    plain.stage(said(1, campaign_id="c1"), said(2, campaign_id="c2"))
+    rows = [{"campaign_name": "Old"} | before, {"campaign_name": "New"} | after]
+    for row in reversed(rows) if turned else rows:
+        columns = {"kind": "campaigns", "campaign_id": "c1", "export_date": DAY, "exported_at": NOW} | row
+        plain.query(
+            f"INSERT INTO raw.lookups ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
+            *columns.values(),
+        )
+    gave(plain, campaign_name="New")
+    replace(plain, "campaigns", day(3).first)
+    assert not misnamed(plain)
+    gave(plain, campaign_name="Old")
+    assert misnamed(plain)
+
+
+def misnamed(lake: Lake) -> bool:
+    """Whether an event has another name than the newest lookup gives."""
+    return run_span(lake.connection, day(3)).all_names
 
 
 def test_a_correction_of_another_date_is_of_no_concern(plain: Lake) -> None:

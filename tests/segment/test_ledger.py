@@ -2,8 +2,9 @@
 
 import sqlite3
 import traceback
+from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, date, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from pipeline.dates import ExportDates
 from pipeline.errors import DeliveryError, SettingsError
+from pipeline.loads import Load
 from pipeline.segment.ledger import CUT, MODELLED, REPORTED, Batch, DeadEvent, Ledger, Remaining, Settled, Standing
 from tests.segment.lake import DATES, DAY, NOW, day
 from tests.servers.postgres import Postgres
@@ -127,32 +129,49 @@ def test_settling_is_one_transaction(ledger: Ledger) -> None:
     assert ledger.standing_of("email_opened", DATES).delivered == 0
 
 
-def test_a_moment_comes_back_as_the_moment_it_was(ledger: Ledger) -> None:
+def test_a_load_comes_back_as_it_was(ledger: Ledger) -> None:
     in_tokyo = LATER.astimezone(timezone(timedelta(hours=9)))
-    ledger.reach(CUT, {DAY: in_tokyo})
-    assert ledger.reached(CUT) == {DAY: LATER}
-    assert ledger.reached(CUT)[DAY].tzinfo is UTC
+    ledger.reach(CUT, {DAY: Load(7, in_tokyo)})
+    assert ledger.reached(CUT) == {DAY: Load(7, LATER)}
+    assert ledger.reached(CUT)[DAY].at.tzinfo is UTC
 
 
 def test_each_stage_has_come_as_far_as_was_said_last(ledger: Ledger) -> None:
-    ledger.reach(CUT, {DAY: LATER})
-    ledger.reach(REPORTED, {DAY: LATER})
-    ledger.reach(CUT, {DAY: NOW, day(1).first: LATER})
-    assert ledger.reached(CUT) == {DAY: NOW, day(1).first: LATER}
-    assert ledger.reached(CUT, day(1)) == {day(1).first: LATER}
-    assert ledger.reached(REPORTED) == {DAY: LATER}
+    """The clock was set back before the third load."""
+    first, second, third = Load(1, NOW), Load(2, LATER), Load(3, NOW)
+    ledger.reach(CUT, {DAY: second})
+    ledger.reach(REPORTED, {DAY: second})
+    ledger.reach(CUT, {DAY: third, day(1).first: first})
+    assert ledger.reached(CUT) == {DAY: third, day(1).first: first}
+    assert ledger.reached(CUT, day(1)) == {day(1).first: first}
+    assert ledger.reached(REPORTED) == {DAY: second}
     assert ledger.reached(MODELLED) == {}
 
 
 def test_a_date_that_is_released_has_yet_to_be_cut_and_reported(ledger: Ledger) -> None:
     """Both went on without its events, while it was withheld."""
     tomorrow, later = day(1).first, day(2).first
+    loaded = Load(1, NOW)
     ledger.withhold([DAY, later], NOW)
     for stage in (MODELLED, CUT, REPORTED):
-        ledger.reach(stage, dict.fromkeys((DAY, tomorrow, later), NOW))
+        ledger.reach(stage, dict.fromkeys((DAY, tomorrow, later), loaded))
     assert ledger.release(ExportDates(DAY, tomorrow)) == [DAY]
-    assert ledger.reached(CUT) == ledger.reached(REPORTED) == {tomorrow: NOW, later: NOW}
+    assert ledger.reached(CUT) == ledger.reached(REPORTED) == {tomorrow: loaded, later: loaded}
     assert set(ledger.reached(MODELLED)) == {DAY, tomorrow, later}
+
+
+def test_what_a_ledger_of_a_former_version_had_reached_is_not_done_again(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.sqlite"
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as former, former:
+        former.execute(
+            "CREATE TABLE progress (export_date DATE NOT NULL, stage VARCHAR(16) NOT NULL, "
+            "loaded_at DATETIME NOT NULL, PRIMARY KEY (export_date, stage))"
+        )
+        former.execute("INSERT INTO progress VALUES ('2026-03-02', 'reported', '2026-03-02 08:00:00.000000')")
+    loaded = Load(0, datetime(2026, 3, 2, 8, tzinfo=UTC))
+    assert Ledger(url).reached(REPORTED) == {DAY: loaded}
+    Ledger(url).reach(REPORTED, {DAY: replace(loaded, number=1)})
+    assert Ledger(url).reached(REPORTED) == {DAY: replace(loaded, number=1)}
 
 
 # Standings

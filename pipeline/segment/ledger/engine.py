@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine, make_url
 
 from pipeline.errors import DeliveryError, SettingsError
 from pipeline.extras import missing
-from pipeline.segment.ledger.tables import metadata
+from pipeline.segment.ledger.tables import metadata, progress
 
 # The same on every machine: a lock of the database.
 _OPENING = int.from_bytes(b"ledgerUp")
@@ -32,6 +32,7 @@ def open_engine(url: str) -> Engine:
         engine = _engine(place)
         with _alone(engine) as connection:
             metadata.create_all(connection)
+            _add_load_number(connection)
     except ImportError:
         raise SettingsError(missing("LEDGER", place.get_backend_name(), "postgres")) from None
     except (sa.exc.SQLAlchemyError, DeliveryError, OSError) as error:
@@ -39,6 +40,13 @@ def open_engine(url: str) -> Engine:
         shown = place.set(query={}).render_as_string(hide_password=True)
         raise DeliveryError(f"LEDGER: {shown} can't be opened ({type(error).__name__})") from None
     return engine
+
+
+def _add_load_number(connection: sa.Connection) -> None:
+    """What the table of a former version lacks: its loads have no number."""
+    columns = {column["name"] for column in sa.inspect(connection).get_columns(progress.name)}
+    if "load_number" not in columns:
+        connection.execute(sa.text("ALTER TABLE progress ADD COLUMN load_number BIGINT NOT NULL DEFAULT 0"))
 
 
 @contextmanager

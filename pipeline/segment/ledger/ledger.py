@@ -8,6 +8,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from pipeline.dates import EVERY_DATE, ExportDates
+from pipeline.loads import Load
 from pipeline.segment.ledger import forgetting, mirrored, outcomes, replays, standings
 from pipeline.segment.ledger.engine import open_engine
 from pipeline.segment.ledger.statements import insert, insert_dead, unknown, within
@@ -250,9 +251,12 @@ class Ledger:
 
     # How far dates have come
 
-    def reach(self, stage: str, loaded: Mapping[date, datetime]) -> None:
+    def reach(self, stage: str, loaded: Mapping[date, Load]) -> None:
         """Note that a stage was made of these export dates, with all that had been loaded of each by then."""
-        rows = [{"export_date": day, "stage": stage, "loaded_at": at} for day, at in loaded.items()]
+        rows: list[dict[str, object]] = [
+            {"export_date": day, "stage": stage, "loaded_at": load.at, "load_number": load.number}
+            for day, load in loaded.items()
+        ]
         with self._engine.begin() as connection:
             connection.execute(
                 sa.delete(progress).where(progress.c.stage == stage, progress.c.export_date.in_(list(loaded)))
@@ -264,11 +268,11 @@ class Ledger:
         with self._engine.begin() as connection:
             _set_back(connection, days)
 
-    def reached(self, stage: str, dates: ExportDates = EVERY_DATE) -> dict[date, datetime]:
-        """The export dates that a stage was made of, and when the newest file in it was loaded."""
+    def reached(self, stage: str, dates: ExportDates = EVERY_DATE) -> dict[date, Load]:
+        """The export dates that a stage was made of, and the load that the newest file in it came with."""
         query = sa.select(progress).where(progress.c.stage == stage, within(progress, dates))
         with self._engine.connect() as connection:
-            return {row.export_date: row.loaded_at for row in connection.execute(query)}
+            return {row.export_date: Load(row.load_number, row.loaded_at) for row in connection.execute(query)}
 
 
 def _set_back(connection: sa.Connection, days: Collection[date]) -> None:

@@ -59,6 +59,7 @@ progress = sa.Table(
     sa.Column("export_date", sa.Date, primary_key=True),
     sa.Column("stage", sa.String(16), primary_key=True),
     sa.Column("loaded_at", Instant, nullable=False),
+    sa.Column("load_number", sa.BigInteger, nullable=False, server_default="0"),
 )
 
 # Export dates whose events are not due until they are released.
