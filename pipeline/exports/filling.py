@@ -64,7 +64,7 @@ def fill(
     layout = _of_further_part(seen.layout, found, first_part)
     if layout.format == "csv":
         found = [
-            framed(text, layout, folder / f"{number}.framed.txt", is_first=number == 0)
+            framed(text, layout, folder / f"{number}.framed.txt", found[0] if number else None)
             for number, text in enumerate(found)
         ]
     parser = FileParser(connection, layout, found, folder)

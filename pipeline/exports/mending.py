@@ -20,6 +20,7 @@ import duckdb
 import pandas as pd
 
 from pipeline.errors import FileRefused
+from pipeline.exports.headers import clean_names
 from pipeline.exports.layouts import Layout
 from pipeline.exports.long_rows import LongRows
 from pipeline.exports.texts import CARRIAGE_RETURN, CHUNK_BYTES, UNIT_SEPARATOR, Text, delimiter_of
@@ -182,7 +183,7 @@ class _Mender:
                 first = _first_row(buffer.head(), layout)
                 if header is None:
                     header = first
-                elif first == header:
+                elif first is not None and clean_names(first) == clean_names(header):
                     self._skip_header(buffer)
                     self._leave_header()
             self._copy(buffer, out)

@@ -49,13 +49,13 @@ class _Frame:
     under: int = 0
 
 
-def framed(text: Text, layout: Layout, path: Path, *, is_first: bool) -> Text:
-    """The text without what surrounds its rows; a copy at `path`, where there is any of it. `is_first`: it is the one
-    that begins its file.
+def framed(text: Text, layout: Layout, path: Path, first: Text | None = None) -> Text:
+    """The text without what surrounds its rows; a copy at `path`, where there is any of it. `first` is the text that
+    begins its file, if that is another one: a further text has a header where it repeats the first one's.
     """
     with text.path.open("rb") as file:
         head = file.read(MAX_ROW_BYTES)
-    frame = _frame(text, head, layout, is_first=is_first)
+    frame = _frame(text, head, layout, header_of(first, layout)[0] if first else None, is_first=first is None)
     doubled = _first_line(head[frame.start :]).endswith(b"\r\r\n")
     is_bare = frame.above == frame.under == 0 and frame.end is None and frame.rows_start == frame.header_end
     if is_bare and not doubled:
@@ -81,7 +81,7 @@ def header_of(text: Text, layout: Layout) -> tuple[list[str] | None, int]:
     return cells, line
 
 
-def _frame(text: Text, head: bytes, layout: Layout, *, is_first: bool) -> _Frame:
+def _frame(text: Text, head: bytes, layout: Layout, names: list[str] | None, *, is_first: bool) -> _Frame:
     start, above = _above(head, layout, is_first=is_first)
     header_end = rows_start = start
     under = 0
@@ -96,7 +96,7 @@ def _frame(text: Text, head: bytes, layout: Layout, *, is_first: bool) -> _Frame
         above += under
         start = header_end = rows_start = start + _lines_length(head[start:], under)
         under = 0
-    elif cells is not None and layout.header is True:
+    elif cells is not None and layout.header is True and (is_first or cells == names):
         header_end = start + length
         under = _dashes(head[header_end:], layout, len(cells))
         rows_start = header_end + _lines_length(head[header_end:], under)
@@ -108,7 +108,7 @@ def _above(head: bytes, layout: Layout, *, is_first: bool) -> tuple[int, int]:
     at, lines = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0, 0
     while (end := head.find(b"\n", at)) >= 0:
         line = head[at:end]
-        if not (_is_blank(line, layout, is_first) or (lines == 0 and is_first and _SEP.fullmatch(line.rstrip(b"\r")))):
+        if not (_is_blank(line, layout, is_first) or (lines == 0 and _SEP.fullmatch(line.rstrip(b"\r")))):
             break
         at, lines = end + 1, lines + 1
     return at, lines

@@ -176,15 +176,7 @@ class Reader:
         self._numbers = count()
 
     def __call__(self, content: str | bytes, name: str = "opens.csv", **changes: Any) -> Reading:
-        number = next(self._numbers)
-        self._connection.execute("DELETE FROM raw.export_files")  # the same bytes in two tests are no duplicate
-        if number % _DATES == 0:  # dates have come round: what was loaded at them goes
-            for table in ("events", "rejected_rows", "lookups"):
-                self._connection.execute(f"DELETE FROM raw.{table}")
-        written = datetime(2010, 1, 1, 12, tzinfo=UTC) + timedelta(days=number % _DATES)
-        folder = self._folder / str(number)
-        folder.mkdir()
-        desk = Desk(self._connection, folder, layout(**changes))
+        desk, written = self.desk(**changes)
         desk.put(name, content, written)
         day = written.date()
         loaded = desk.load(ExportDates(day, day))
@@ -194,6 +186,20 @@ class Reader:
             rejected = self._of_day("SELECT * FROM raw.rejected_rows WHERE export_date = ? ORDER BY line", day)
             lookups = self._of_day("SELECT * FROM raw.lookups WHERE export_date = ? ORDER BY row_number", day)
         return Reading(loaded.files[0], rows, [(row["line"], row["reason"], row["text"]) for row in rejected], lookups)
+
+    def desk(self, **changes: Any) -> tuple[Desk, datetime]:
+        """An empty folder for files that are loaded together, and when they have to be written, so that their export
+        date is one of their own.
+        """
+        number = next(self._numbers)
+        self._connection.execute("DELETE FROM raw.export_files")  # the same bytes in two tests are no duplicate
+        if number % _DATES == 0:  # dates have come round: what was loaded at them goes
+            for table in ("events", "rejected_rows", "lookups"):
+                self._connection.execute(f"DELETE FROM raw.{table}")
+        written = datetime(2010, 1, 1, 12, tzinfo=UTC) + timedelta(days=number % _DATES)
+        folder = self._folder / str(number)
+        folder.mkdir()
+        return Desk(self._connection, folder, layout(**changes)), written
 
     def _of_day(self, query: str, day: date) -> list[Row]:
         return rows_of(self._connection, query, [day])

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.exports.desk import CODED, Reader, Reading
 from tests.exports.test_round_trips import ExportFile, export_files
 
-FILES = int(os.environ.get("FUZZ_FILES", "150"))
+FILES = int(os.environ.get("FUZZ_FILES", "60"))
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
 WILDLY = settings(
     deadline=None,

@@ -91,6 +91,29 @@ def test_each_member_of_an_archive_may_have_its_own_surroundings(desk: Desk) -> 
     assert desk.rejected("line", "reason") == [(4, "in b.csv: the row has fewer columns than the header")]
 
 
+def zipped(*members: str) -> bytes:
+    with io.BytesIO() as target:
+        with zipfile.ZipFile(target, "w") as archive:
+            for number, member in enumerate(members):
+                archive.writestr(f"{number}.csv", member)
+        return target.getvalue()
+
+
+def test_dashes_in_a_member_without_a_header_are_under_none(desk: Desk) -> None:
+    """They were left out together with the header that its first row was taken for."""
+    packed = zipped(text(HEAD, ROWS[0]), text(ROWS[1], "---,---,---,---", ROWS[2]))
+    assert loaded(desk, packed, "opens.zip") == ("loaded", 4, 1)
+    assert [reason.partition(":")[0] for reason in desk.rejected("reason")] == ["in 1.csv"]
+
+
+@pytest.mark.parametrize(
+    "header", [f"sep=,\n{HEAD}", "CUSTOMER\u200b, MAIL,SUBJECT,OPENED_AT", f"{HEAD}\n---,---,---,---"]
+)
+def test_a_member_may_repeat_the_header_as_the_first_one_may_have_it(desk: Desk, header: str) -> None:
+    packed = zipped(text(HEAD, ROWS[0]), text(header, ROWS[1]))
+    assert loaded(desk, packed, "opens.zip") == ("loaded", 2, 0)
+
+
 # Names that stand there twice, or are blank
 
 
