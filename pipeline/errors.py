@@ -29,6 +29,10 @@ class FileUnreadable(PipelineError):
     """One export file can't be read at this moment; the others go on, and the next run tries it again."""
 
 
+class FileChanged(PipelineError):
+    """One export file changed while it was read; the others go on, and the next run reads it."""
+
+
 class WarehouseError(PipelineError):
     """The warehouse can't be opened, or does not take what it is given."""
 

@@ -12,7 +12,7 @@ from threading import Event
 import dagster as dg
 from pydantic import PrivateAttr
 
-from pipeline.exports.intake import Look, look_twice
+from pipeline.exports.intake import Look, known_in, look_twice, watch_over
 from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.locations import ExportLocation
 from pipeline.instance import alive
@@ -41,9 +41,17 @@ class Exports(dg.ConfigurableResource):
 
     def look(self) -> Look:
         """What is there now, and complete."""
-        layouts = read_layouts(load_settings().selligent_layouts)
+        settings = load_settings()
+        layouts, watch = read_layouts(settings.selligent_layouts), watch_over(settings.selligent_exports)
         with self.location() as location:
-            return look_twice(location, layouts, lambda: datetime.now(UTC), time.sleep)
+            return look_twice(
+                location,
+                layouts,
+                lambda: known_in(Warehouse.of(settings)),
+                watch,
+                lambda: datetime.now(UTC).date(),
+                time.sleep,
+            )
 
     def suppressed(self) -> str | None:
         """SELLIGENT_SUPPRESSED."""

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date
 
-from pipeline.exports.intake import Look, is_known, known_files
+from pipeline.exports.intake import Look, is_known, known_in
 from pipeline.segment.lateness import unfinished
 from pipeline.segment.ledger import Ledger
 from pipeline.warehouse import Warehouse
@@ -12,8 +12,7 @@ from pipeline.warehouse import Warehouse
 
 def dates_with_new_files(warehouse: Warehouse, look: Look) -> Mapping[date, list[str]]:
     """Export dates with files that are new, changed, or under a changed layout; what tells those files apart."""
-    with warehouse.reading_if_any() as connection:
-        known = known_files(connection) if connection is not None else {}
+    known = known_in(warehouse)
     new: dict[date, list[str]] = defaultdict(list)
     for seen in look.landed:
         if not is_known(seen, known):

@@ -7,7 +7,7 @@ from pipeline.commands.jobs import run_job
 from pipeline.commands.tables import show
 from pipeline.console import err, out
 from pipeline.dates import EVERY_DATE, ExportDates, ranges
-from pipeline.exports.intake import look
+from pipeline.exports.intake import look, watch_over
 from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.locations import ExportLocation
 from pipeline.filesystems import without_login
@@ -52,6 +52,7 @@ def run(settings: Settings, dates: ExportDates | None, *, withhold: bool = False
     layouts = read_layouts(settings.selligent_layouts)
     with ExportLocation(settings.selligent_exports, follow_links=settings.selligent_follow_links) as location:
         seen = look(location, layouts, datetime.now(UTC).date())
+    watch_over(settings.selligent_exports).note(file.file for file in seen.landed)
     for file in seen.waiting:
         err.print(on_one_line(f"{file.file.name} waits: {file.reason}", _LONGEST), style="yellow")
     unwanted, last_load = False, 0

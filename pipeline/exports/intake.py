@@ -1,9 +1,11 @@
 """What is new in the location, compared with what `raw.export_files` remembers."""
 
+import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import cache
 from posixpath import splitext
 
 import duckdb
@@ -12,9 +14,10 @@ from pipeline.exports.layouts import Layout
 from pipeline.exports.listing import ExportFile
 from pipeline.exports.locations import ExportLocation
 from pipeline.exports.matching import Landed, Patience, Unmatched, match
+from pipeline.warehouse import Warehouse
 
 FileKey = tuple[date, str]
-# A file that was not written to for so long is complete.
+# A file that stayed as it was for so long is complete.
 SETTLING = timedelta(seconds=5)
 
 
@@ -92,27 +95,63 @@ def look(location: ExportLocation, layouts: Sequence[Layout], today: date, patie
     return Look(landed, [m for m in matches if isinstance(m, Unmatched)], waiting)
 
 
+class Watch:
+    """Since when files have looked as they do now, by a clock that only goes forward (in seconds).
+
+    Whether a file is still being written shows in nothing but its change: its time is by the clock of whatever writes
+    it, which may be hours behind or ahead of this machine's, as may this machine's be after it was set.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._since: dict[ExportFile, float] = {}
+
+    def note(self, files: Iterable[ExportFile]) -> None:
+        """Take down what a look has found; what it has not found is forgotten."""
+        now = self._clock()
+        self._since = {file: self._since.get(file, now) for file in files}
+
+    def seconds_left(self, file: ExportFile) -> float:
+        """How long a file that was noted still has to stay as it is, to be taken for complete."""
+        return self._since[file] + SETTLING.total_seconds() - self._clock()
+
+
+@cache
+def watch_over(_url: str) -> Watch:
+    """What this process has seen of a location: the look of the command that starts a run counts for its steps, too."""
+    return Watch()
+
+
 def look_twice(
     location: ExportLocation,
     layouts: Sequence[Layout],
-    clock: Callable[[], datetime],
+    known: Callable[[], Mapping[FileKey, KnownFile]],
+    watch: Watch,
+    today: Callable[[], date],
     sleep: Callable[[float], None],
 ) -> Look:
-    """The same, but a file that was written a moment ago is looked at again: if it has changed, or if another has
-    begun, somebody is still writing, and it waits for the next run. A file with a ready marker says so itself.
+    """The same, but a file that is new or changed is looked at again some seconds after it was first seen so: if it has
+    changed once more, or if another has begun, it is still being written, and waits for the next run. A file with a
+    ready marker is complete, and so is one that is known; `known` is only asked where that matters.
 
     Raises:
         LocationError: the location can't be read.
+        WarehouseError: what is known can't be read.
     """
     patience = Patience()
-    first = look(location, layouts, clock().date(), patience)
-    settled_at = max((seen.file.modified_at + SETTLING for seen in first.landed if _may_grow(seen)), default=clock())
-    if settled_at <= clock():
+    first = look(location, layouts, today(), patience)
+    watch.note(seen.file for seen in first.landed)
+    open_files = [seen for seen in first.landed if _may_grow(seen) and watch.seconds_left(seen.file) > 0]
+    if open_files:
+        before = known()
+        open_files = [seen for seen in open_files if not is_known(seen, before)]
+    if not open_files:
         return first
-    sleep(min(settled_at - clock(), SETTLING).total_seconds())
-    second = look(location, layouts, clock().date(), patience)
-    before = {seen.file for seen in first.landed}
-    growing = [seen for seen in second.landed if _may_grow(seen) and seen.file not in before]
+    sleep(max(0.0, *(watch.seconds_left(seen.file) for seen in open_files)))
+    second = look(location, layouts, today(), patience)
+    watch.note(seen.file for seen in second.landed)
+    unchanged = {seen.file for seen in first.landed}
+    growing = [seen for seen in second.landed if _may_grow(seen) and seen.file not in unchanged]
     names = {seen.file.name for seen in growing}
     return Look(
         [seen for seen in second.landed if seen.file.name not in names],
@@ -173,3 +212,13 @@ def known_files(connection: duckdb.DuckDBPyConnection) -> dict[FileKey, KnownFil
         "(SELECT sha256 FROM raw.export_files WHERE status = 'loaded')) ORDER BY status = 'refused'"
     ).fetchall()
     return {(row[0], row[1]): KnownFile(*row[2:]) for row in rows}
+
+
+def known_in(warehouse: Warehouse) -> dict[FileKey, KnownFile]:
+    """The same of a warehouse that may not be there yet.
+
+    Raises:
+        WarehouseError: it can't be opened.
+    """
+    with warehouse.reading_if_any() as connection:
+        return known_files(connection) if connection is not None else {}

@@ -13,7 +13,7 @@ import duckdb
 from rich.filesize import decimal
 
 from pipeline.dates import ExportDates
-from pipeline.errors import FileRefused, FileUnreadable, WarehouseError
+from pipeline.errors import FileChanged, FileRefused, FileUnreadable, WarehouseError
 from pipeline.exports.export_files import LoadedFile, note_time, remember, remember_unmatched
 from pipeline.exports.filling import Filled, fill
 from pipeline.exports.intake import FileKey, KnownFile, Look, is_known, known_files
@@ -175,7 +175,10 @@ def _load_file(loader: _Loader, seen: Landed) -> LoadedFile | None:
     key = _key(seen)
     before = loader.known.get(key)
     if key in loader.gone:
-        loader.log(f"{file_name(seen.file.name)}, or the first part of its export, went away before it was read")
+        loader.log(
+            f"{file_name(seen.file.name)}, its ready marker or the first part of its export went away or changed "
+            "while it was read; the next run looks at it again"
+        )
         return None
     if (refused := loader.refused.get(key)) is not None:
         return _note_refused(loader, seen, before, refused)
@@ -185,7 +188,7 @@ def _load_file(loader: _Loader, seen: Landed) -> LoadedFile | None:
     try:
         with loader.location.local(seen.file) as copy:
             return _take(loader, seen, copy, before)
-    except FileNotFoundError:
+    except (FileNotFoundError, FileChanged):
         raise _GoneAway(key) from None
     except FileUnreadable as error:
         raise _Refused(key, str(error), None) from None

@@ -13,9 +13,9 @@ from typing import Self
 
 from fsspec.implementations.local import LocalFileSystem
 
-from pipeline.errors import FileUnreadable, LocationError, SettingsError
+from pipeline.errors import FileChanged, FileUnreadable, LocationError, SettingsError
 from pipeline.exports.file_names import escaped, unescaped
-from pipeline.exports.listing import OUTSIDE, ExportFile, RemoteWalk, is_inside, local_files
+from pipeline.exports.listing import OUTSIDE, ExportFile, RemoteWalk, described, is_inside, local_files
 from pipeline.filesystems import (
     close,
     has_folders,
@@ -31,6 +31,7 @@ CHUNK_BYTES = 1 << 20
 _SETTING = "SELLIGENT_EXPORTS"
 # Of the machine, whichever file is read.
 _OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+_CHANGED = "changed while it was read; the next run reads it"
 _CLOSED = "can't be read ({}); the next run tries again"
 
 
@@ -100,11 +101,16 @@ class ExportLocation:
         Raises:
             FileNotFoundError: it was taken away since it was listed.
             FileUnreadable: it can't be read, while others can.
+            FileChanged: it is not as it was listed; raised when the block has ended, too.
             LocationError: nothing can be read there any more.
         """
         path = f"{self._root.rstrip('/')}/{unescaped(file.name)}"
         with TemporaryDirectory() as folder:
-            yield self._here(path, Path(folder)) if self._is_local else self._copied(path, file, Path(folder))
+            if self._is_local:
+                yield self._here(path, Path(folder))
+                _ensure_unchanged(path, file)
+            else:
+                yield self._copied(path, file, Path(folder))
 
     def _here(self, path: str, folder: Path) -> LocalCopy:
         """The file where it lies; by way of a link with a plain name, where DuckDB takes no such path."""
@@ -137,6 +143,8 @@ class ExportLocation:
                 raise
             self._ensure_that_it_answers(file, error)
             raise FileUnreadable(_CLOSED.format(words_of(error))) from None
+        if copy.stat().st_size != file.size:
+            raise FileChanged(_CHANGED)
         with copy.open("rb") as source:
             return LocalCopy(copy, hashlib.file_digest(source, "sha256").hexdigest())
 
@@ -150,3 +158,13 @@ class ExportLocation:
     def _failure(self, done: str, error: Exception) -> LocationError:
         place = f"{self._scheme}://" if self._scheme else self.shown
         return LocationError(f"{_SETTING}: {place} can't be {done} ({words_of(error)})")
+
+
+def _ensure_unchanged(path: str, file: ExportFile) -> None:
+    try:
+        found = Path(path).stat()
+    except FileNotFoundError:
+        return  # taken away after it was read
+    now = described(file.name, {"size": found.st_size, "mtime": found.st_mtime})
+    if (now.size, now.modified_at) != (file.size, file.modified_at):
+        raise FileChanged(_CHANGED)

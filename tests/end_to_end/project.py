@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,8 +80,6 @@ class Project:
             folder.mkdir(exist_ok=True)
             for name, text in files.items():
                 (folder / name).write_text(text, "utf-8")
-                # A file that was written a moment ago would be looked at twice, some seconds apart.
-                os.utime(folder / name, (time.time() - 60, time.time() - 60))
         return self
 
     def command(self, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":

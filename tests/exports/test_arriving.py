@@ -4,13 +4,12 @@ import gzip
 import hashlib
 import io
 import zipfile
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
 
 from pipeline.dates import EVERY_DATE
-from pipeline.exports.intake import SETTLING, Look, look, look_twice
+from pipeline.exports.intake import look
 from pipeline.exports.loading import load
 from tests.exports.arrivals import HOUR, JEF
 from tests.exports.desk import HEADER, NOW, WRITTEN, ZOE, Desk, layout
@@ -259,62 +258,3 @@ def test_a_lookup_that_says_again_what_it_once_said_is_the_newest(desk: Desk, no
         desk.connection.execute("DELETE FROM raw.lookups WHERE file = 'lists_20240612.csv'")
         desk.load(at=NOW + timedelta(hours=1))
     assert desk.lookups("file", "list_name")[-1] == ("lists_20240612.csv", "Nieuwsbrief")
-
-
-# Still being written
-
-
-class Clock:
-    """A clock that goes on when somebody sleeps."""
-
-    def __init__(self, desk: Desk, written: str | None = None) -> None:
-        self.now = NOW
-        self.slept: list[float] = []
-        self._desk = desk
-        self._written = written
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += timedelta(seconds=seconds)
-        if self._written is not None:
-            self._desk.put("opens.csv", self._written, self.now)
-
-    def look(self) -> Look:
-        return look_twice(self._desk.location, self._desk.layouts, lambda: self.now, self.sleep)
-
-
-def put_just_now(desk: Desk, written: datetime = NOW) -> None:
-    desk.put("opens.csv", HEADER + ZOE, written)
-
-
-def test_a_file_that_grows_while_it_is_looked_at_waits(desk: Desk) -> None:
-    put_just_now(desk)
-    clock = Clock(desk, HEADER + ZOE + JEF)
-    seen = clock.look()
-    assert [file.reason for file in seen.waiting] == ["is still being written"]
-    assert seen.landed == []
-    assert clock.slept == [SETTLING.total_seconds()]
-
-
-@pytest.mark.parametrize("ahead", [timedelta(0), timedelta(hours=3)], ids=["same clock", "a clock that is ahead"])
-def test_a_file_that_rests_is_taken_after_a_second_look(desk: Desk, ahead: timedelta) -> None:
-    put_just_now(desk, NOW + ahead)
-    clock = Clock(desk)
-    assert [seen.file.name for seen in clock.look().landed] == ["opens.csv"]
-    assert clock.slept == [SETTLING.total_seconds()]
-
-
-def test_an_older_file_needs_no_second_look(desk: Desk) -> None:
-    put_just_now(desk, NOW - SETTLING)
-    clock = Clock(desk)
-    assert [seen.file.name for seen in clock.look().landed] == ["opens.csv"]
-    assert clock.slept == []
-
-
-def test_a_file_with_its_ready_marker_needs_no_second_look(desk: Desk, tmp_path: Path) -> None:
-    desk.layouts = (layout(ready_marker=".trg"),)
-    put_just_now(desk)
-    desk.put("opens.trg", "")
-    clock = Clock(desk)
-    assert [seen.file.name for seen in clock.look().landed] == ["opens.csv"]
-    assert clock.slept == []
