@@ -9,7 +9,7 @@ import pytest
 from pipeline.exports.intake import SETTLING, FileKey, KnownFile, Look, Watch, known_files, look, look_twice
 from pipeline.exports.locations import ExportLocation
 from tests.exports.arrivals import HOUR, JEF
-from tests.exports.desk import HEADER, NOW, ZOE, Desk, layout
+from tests.exports.desk import HEADER, NOW, WRITTEN, ZOE, Desk, layout
 
 HALF, WHOLE = HEADER + ZOE, HEADER + ZOE + JEF
 SECONDS = SETTLING.total_seconds()
@@ -132,12 +132,12 @@ class GrowingLocation(ExportLocation):
 def test_a_file_that_grows_while_it_is_read_keeps_its_former_rows_and_is_read_later(desk: Desk) -> None:
     desk.put("opens.csv", HEADER + ZOE)
     desk.load()
-    desk.put("opens.csv", HEADER + JEF, NOW + HOUR)
+    desk.put("opens.csv", HEADER + JEF, WRITTEN + HOUR)
     desk.location = GrowingLocation(desk.folder)
     assert desk.load().files == []
     assert desk.events("user_id") == ["C-1"]
     desk.location = ExportLocation(str(desk.folder))
-    desk.put("opens.csv", HEADER + JEF + JEF, NOW + 2 * HOUR)
+    desk.put("opens.csv", HEADER + JEF + JEF, WRITTEN + 2 * HOUR)
     desk.load()
     assert desk.events("user_id") == ["C-2", "C-2"]
 
