@@ -14,7 +14,7 @@ from pipeline.dates import FIRST_EXPORT_DATE, ExportDates
 from pipeline.errors import PipelineError, SettingsError
 from pipeline.masking import masked, printable
 from pipeline.private_files import keep_private
-from pipeline.settings import PROJECT_ROOT, hand_on_credentials, load_settings
+from pipeline.settings import PROJECT_ROOT, Settings, hand_on_credentials, load_settings
 from pipeline.stopping import Stopped, obey_signals
 
 # Dagster and dbt report nothing about anybody.
@@ -182,14 +182,25 @@ def main() -> int:
     except SettingsError as error:
         return _say(str(error), 2)
     except PipelineError as error:
-        return _say(str(error), 1)
-    except (OSError, UnicodeError) as error:
-        from pipeline.failures import words_of_error  # which imports Dagster
+        from pipeline.system_errors import completed
 
-        return _say(words_of_error(error), 1)
+        return _say(completed(str(error), _settings()), 1)
     except (click.Abort, KeyboardInterrupt) as error:
         stopped = error.__cause__ if isinstance(error, click.Abort) else error  # click makes one of the other
         return _say("Stopped.", stopped.status if isinstance(stopped, Stopped) else 130)
+    except Exception as error:
+        from pipeline.system_errors import words_of_error
+
+        if (words := words_of_error(error, _settings())) is None:
+            raise
+        return _say(words, 1)
+
+
+def _settings() -> Settings | None:
+    try:
+        return load_settings()
+    except SettingsError:  # of a command that needs none
+        return None
 
 
 def _say(words: str, status: int) -> int:

@@ -1,6 +1,5 @@
 """Why a step failed, in one sentence, without what must not be told."""
 
-import errno
 import os
 import re
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pydantic import SecretStr
 
 from pipeline.masking import masked
 from pipeline.settings import SECRETS, Settings
+from pipeline.system_errors import completed, sentence
 from pipeline.warehouse.postgres import parameters_of
 
 SEE_THE_RUN = "see the run in Dagster's UI"
@@ -27,16 +27,17 @@ _CREDENTIALS = (
 # As Python and dagster-dbt write them.
 _OF_THE_SYSTEM = re.compile(r"[\w.]+: \[Errno -?\d+\] (?P<words>[^:]+)(?:: '(?P<file>.*)')?$", re.DOTALL)
 _OF_UNICODE = re.compile(r"Unicode\w*Error: (?P<words>.*)", re.DOTALL)
+_OURS = "pipeline.errors."
 _DBT_ERRORS = "Errors parsed from dbt logs:"
 _IN_CONNECTION_STRINGS = ("AccountKey=", "SharedAccessSignature=")
 
 
-def reason_of(event: dg.DagsterEvent) -> str:
+def reason_of(event: dg.DagsterEvent, settings: Settings) -> str:
     """The sentence of the error that a step, or a run as a whole, failed with; the innermost cause says most."""
     if event.is_step_failure:
         data = event.step_failure_data
         if data.user_failure_data is not None and data.user_failure_data.description:
-            return _sentence(str(data.user_failure_data.description))
+            return _sentence(str(data.user_failure_data.description), settings)
         error = data.error
     else:
         error = getattr(event.event_specific_data, "error", None)
@@ -46,31 +47,22 @@ def reason_of(event: dg.DagsterEvent) -> str:
         error = error.cause
     if not causes:
         return SEE_THE_RUN
-    return _sentence(str(causes[-1].message).strip())
+    return _sentence(str(causes[-1].message).strip(), settings)
 
 
-def _sentence(text: str) -> str:
+def _sentence(text: str, settings: Settings) -> str:
     """Of an error as Dagster keeps it: `SomeError: what happened`, perhaps over several lines."""
+    if text.startswith(_OURS):
+        return " ".join(completed(text.removeprefix(_OURS), settings).split())
+    if (words := sentence(text, settings)) is not None:
+        return words
     if _DBT_ERRORS in text:  # before that, how dbt was called
         text = text.partition(_DBT_ERRORS)[2]
     elif found := _OF_THE_SYSTEM.match(text):
-        text = system_words(found["words"], found["file"])
+        text = f"{found['file']}: {found['words']}" if found["file"] else found["words"]
     elif found := _OF_UNICODE.match(text):
         text = f"a text is not in the encoding that it should be in: {found['words']}"
-    return " ".join(text.removeprefix("pipeline.errors.").split())
-
-
-def words_of_error(error: OSError | UnicodeError) -> str:
-    """A sentence for an error of the system or of a text, outside of a run."""
-    if isinstance(error, UnicodeError):
-        return f"A text is not in the encoding that it should be in: {error}"
-    return system_words(error.strerror or str(error), str(error.filename) if error.filename is not None else None)
-
-
-def system_words(words: str, file: str | None) -> str:
-    """What the system says, with the file that it says it of."""
-    text = f"{file}: {words}" if file else words
-    return f"{text}; make room and run again" if words == os.strerror(errno.ENOSPC) else text
+    return " ".join(text.split())
 
 
 def fit_to_tell(text: str, settings: Settings) -> str:

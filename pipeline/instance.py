@@ -2,16 +2,19 @@
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 import dagster as dg
+import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
 from pipeline.errors import PipelineError
 from pipeline.settings import DATA_DIR
+from pipeline.system_errors import naming, sentence
 
 LOCK_TAG = "pipeline/lock"
 _ALONE = "alone.lock"
@@ -43,8 +46,9 @@ def dagster_home() -> Path:
     config = home / "dagster.yaml"
     if not config.exists():
         whole = home / f".{uuid4().hex}.yaml"  # another process may read it already
-        whole.write_text(_CONFIG, "utf-8")
-        whole.rename(config)
+        with naming(config):
+            whole.write_text(_CONFIG, "utf-8")
+            whole.rename(config)
     return home
 
 
@@ -54,6 +58,8 @@ def opened_instance() -> Iterator[dg.DagsterInstance]:
     leave two revisions in a table of versions, and Dagster refuses such a home for good.
     """
     home = dagster_home()
+    if not sa.event.contains(sa.Engine, "handle_error", _of_a_disk):
+        sa.event.listen(sa.Engine, "handle_error", _of_a_disk)
     with ExitStack() as stack:
         with FileLock(home / ".opening"):
             instance = stack.enter_context(dg.DagsterInstance.get())
@@ -62,6 +68,15 @@ def opened_instance() -> Iterator[dg.DagsterInstance]:
             instance.event_log_storage.get_maximum_record_id()
             instance.all_instigator_state()
         yield instance
+
+
+def _of_a_disk(context: sa.engine.ExceptionContext) -> None:
+    """Name the database of Dagster's that can't be written; the engines are made deep inside of it."""
+    error = context.original_exception
+    database = context.engine.url.database if context.engine is not None else None
+    is_dagsters = isinstance(error, sqlite3.Error) and database and Path(database).is_relative_to(dagster_home())
+    if is_dagsters and (words := sentence(f"'{database}': {error}", None)) is not None:
+        raise PipelineError(words) from None
 
 
 @contextmanager

@@ -24,7 +24,8 @@ def failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
 
     def alert(run: dg.DagsterRun, settings: Settings) -> Alert:
         failures = context.get_step_failure_events()
-        error = "; ".join(dict.fromkeys(map(reason_of, failures))) or context.failure_event.message or ""
+        reasons = (reason_of(failure, settings) for failure in failures)
+        error = "; ".join(dict.fromkeys(reasons)) or context.failure_event.message or ""
         steps = [str(failure.step_key).replace("__", "/") for failure in failures]
         return Alert(_JOBS[run.job_name], run.run_id, _dates_of(run), "failed", steps, fit_to_tell(error, settings))
 

@@ -63,4 +63,5 @@ def _why(result: Any, step: str | None) -> str:
     failures = result.filter_events(
         lambda event: event.is_failure if step is None else event.is_step_failure and event.step_key == step
     )
-    return fit_to_tell(reason_of(failures[0]), load_settings()) if failures else SEE_THE_RUN
+    settings = load_settings()
+    return fit_to_tell(reason_of(failures[0], settings), settings) if failures else SEE_THE_RUN

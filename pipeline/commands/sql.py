@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from pipeline.commands.answers import pass_on
 from pipeline.errors import WarehouseError
 from pipeline.settings import Settings
+from pipeline.system_errors import naming
 from pipeline.warehouse import ALIAS, Warehouse, quoted
 
 
@@ -32,7 +33,8 @@ def sql(settings: Settings, query: str | None, output: str | None = None) -> int
         start.touch(mode=0o600)
         statements = [*warehouse.attach_statements(read_only=True), "SET TimeZone = 'UTC'"]
         statements.append(f"USE {ALIAS}.{quoted(settings.schema_name)}")
-        start.write_text(";\n".join(statements) + ";\n", "utf-8")
+        with naming(start):
+            start.write_text(";\n".join(statements) + ";\n", "utf-8")
         # Not by -init, which says on stderr what it reads, and keeps the user's own settings of the prompt out.
         arguments = [prompt, "-cmd", f".read '{start}'", *([f"-{output}"] if output else [])]
         arguments += ["-bail", "-no-init", "-c", query] if query else []

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
 import duckdb
 from rich.filesize import decimal
@@ -26,6 +26,7 @@ from pipeline.exports.unpacking import Piece, left_out, pieces, refuse_name
 from pipeline.findings import some
 from pipeline.loads import Load, last_load_number
 from pipeline.masking import file_name
+from pipeline.system_errors import naming
 from pipeline.warehouse import transaction
 
 Connection = duckdb.DuckDBPyConnection
@@ -88,6 +89,7 @@ def load(
     Raises:
         WarehouseError: the machine or the store failed; the files of the date are as if they had not been looked at.
     """
+    _ensure_a_temporary_folder()
     this = Load(last_load_number(connection) + 1, clock())
     loader = _Loader(connection, location, this, known_files(connection), reload, log, suppressing)
     by_date: dict[date, list[Landed]] = defaultdict(list)
@@ -100,6 +102,14 @@ def load(
     # Of whatever date they are: nobody asks for a run of a file that nothing can be made of.
     files += _note_unmatched(loader, look.unmatched)
     return Loaded(files, loader.unchanged)
+
+
+def _ensure_a_temporary_folder() -> None:
+    """See that there is one: where no disk takes a file, `tempfile` says that it is not found, as of an export."""
+    try:
+        gettempdir()
+    except FileNotFoundError as error:
+        raise WarehouseError(f"The files can't be loaded: {error.strerror}") from None
 
 
 def _load_date(loader: _Loader, landed: Sequence[Landed]) -> list[LoadedFile]:
@@ -232,7 +242,7 @@ def _replace(loader: _Loader, seen: Landed, copy: LocalCopy) -> LoadedFile:
     if promise.md5 is not None:
         _check_md5(copy, promise.md5)
     _remove_rows(loader, seen)
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, naming(Path(folder)):
         first_part = _texts_of_first_part(loader, seen, Path(folder))
         filled = fill(
             loader.connection, seen, copy, first_part, Path(folder), loader.this, suppressing=loader.suppressing

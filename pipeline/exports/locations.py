@@ -26,11 +26,15 @@ from pipeline.filesystems import (
     without_login,
     words_of,
 )
+from pipeline.system_errors import naming
 
 CHUNK_BYTES = 1 << 20
 _SETTING = "SELLIGENT_EXPORTS"
 # Of the machine, whichever file is read.
-_OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+_OF_THE_MACHINE = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+}
 _CHANGED = "changed while it was read; the next run reads it"
 _CLOSED = "can't be read ({}); the next run tries again"
 
@@ -134,7 +138,7 @@ class ExportLocation:
     def _copied(self, path: str, file: ExportFile, folder: Path) -> LocalCopy:
         copy = folder / "export"
         try:
-            with self._filesystem.open(path, "rb") as source, copy.open("wb") as target:
+            with naming(copy), self._filesystem.open(path, "rb") as source, copy.open("wb") as target:
                 shutil.copyfileobj(source, target, CHUNK_BYTES)
         except FileNotFoundError:
             raise  # taken away since it was listed

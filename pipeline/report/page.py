@@ -14,6 +14,7 @@ from pipeline.report.numbers import Numbers
 from pipeline.report.queries import TITLES
 from pipeline.report.verdicts import lines
 from pipeline.settings import REPORT_DIR
+from pipeline.system_errors import naming
 
 PAGE = REPORT_DIR / "index.html"
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -58,6 +59,7 @@ def write(page: str, path: Path = PAGE) -> Path:
     """Put the page where it belongs in one go: whoever has it open never reads half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(f".{os.getpid()}")
-    unfinished.write_text(page, "utf-8")
-    unfinished.replace(path)
+    with naming(path):
+        unfinished.write_text(page, "utf-8")
+        unfinished.replace(path)
     return path

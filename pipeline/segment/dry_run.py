@@ -11,6 +11,7 @@ from pipeline.segment.client import body_of
 from pipeline.segment.delivery import groups
 from pipeline.segment.ledger import Ledger
 from pipeline.segment.outbox import bodies
+from pipeline.system_errors import naming
 
 
 def write_out(
@@ -46,8 +47,9 @@ def write_out(
                 continue
             written += not path.exists()
             unfinished = path.with_suffix(".part")
-            unfinished.write_bytes(body_of(messages, clock()))
-            unfinished.replace(path)
+            with naming(path):
+                unfinished.write_bytes(body_of(messages, clock()))
+                unfinished.replace(path)
     return written
 
 

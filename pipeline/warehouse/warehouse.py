@@ -249,7 +249,7 @@ class Warehouse:
             connection.execute(attach)
             connection.execute(use)
         except duckdb.Error as error:
-            if _NOT_MADE.search(str(error)) or (file is not None and is_incomplete(file)):
+            if read_only and (_NOT_MADE.search(str(error)) or (file is not None and is_incomplete(file))):
                 raise NoWarehouse from None
             raise WarehouseError(_attach_failure(self, str(error))) from None
 
