@@ -168,6 +168,62 @@ def test_time_travel_reaches_as_far_back_as_is_set_and_no_farther(lake: Warehous
         rows(lake, f"SELECT count(*) {at}")
 
 
+@pytest.mark.parametrize(
+    ("times", "expired"),
+    [
+        # Days ago, snapshot by snapshot; 2 are kept, and the one that was the newest then.
+        ([9, 8, 7, 6, 1, 0], [0, 1, 2]),
+        ([1, 1, 1, 60, 0, 0], []),  # written by a clock that was two months behind
+        ([9, 8, 1, 60, 59, 0], [0]),
+        ([9, 8, 60, 7, 1, 0], [0, 1, 2]),
+        ([9, 8, -400, 7, 1, 0], [0, 1, 2]),  # by one that was a year ahead
+        ([9, 1, -400, 60, 1, 0], []),
+        ([-400, -399, -398, -397, -396, -395], []),  # this machine's clock was set back
+    ],
+)
+def test_no_snapshot_ends_since_another_was_written_by_a_wrong_clock(
+    lake: Warehouse, times: list[int], expired: list[int]
+) -> None:
+    with lake.writing() as connection:
+        for _ in range(2):
+            connection.execute("DELETE FROM raw.clean WHERE id = (SELECT min(id) FROM raw.clean)")
+    last = versions(lake)[-len(times) :]
+    with lake.writing() as connection:
+        connection.execute("DELETE FROM __ducklake_metadata_lake.ducklake_snapshot WHERE snapshot_id < ?", [last[0]])
+        for version, days in zip(last, times, strict=True):
+            connection.execute(
+                "UPDATE __ducklake_metadata_lake.ducklake_snapshot SET snapshot_time = ? WHERE snapshot_id = ?",
+                [in_days(-days).isoformat(), version],
+            )
+    assert tidy(lake, 2, in_days(0)).expired == len(expired)
+    left = [version for place, version in enumerate(last) if place not in expired]
+    assert versions(lake)[: len(left)] == left
+
+
+def test_to_forget_somebody_ends_snapshots_of_the_future_too(lake: Warehouse, tmp_path: Path) -> None:
+    """They, and a file that a killed process left, were written by a clock that was a year ahead."""
+    people = tmp_path / "people.csv"
+    people.write_text("user_id\nperson-of-the-test\n", "utf-8")
+    later = in_days(400)
+    stray = Path(lake.files) / "raw" / "clean" / DUCKLAKE_FILE
+    with lake.writing() as connection:
+        connection.execute(
+            f"COPY (SELECT 'person-of-the-test' AS user_id FROM range(10)) TO '{stray}' (FORMAT parquet)"
+        )
+        os.utime(stray, (later.timestamp(), later.timestamp()))
+        connection.execute("DELETE FROM raw.clean")
+        connection.execute(
+            "UPDATE __ducklake_metadata_lake.ducklake_snapshot SET snapshot_time = ?", [later.isoformat()]
+        )
+        refresh(connection, str(people), in_days(0))
+        make_sought(connection)
+        forget_old_snapshots(connection, lake.files)
+        kept = connection.execute("SELECT count(*) FROM ducklake_snapshots('lake')").fetchone()
+    assert kept == (1,)
+    assert not stray.exists()
+    assert not [path for path in files_of(lake) if path.parent.name == "clean"]
+
+
 def test_strays_are_removed_when_no_writer_can_be_at_them(lake: Warehouse) -> None:
     old, new = (Path(lake.files) / "raw" / "clean" / f"ducklake-{age}.parquet" for age in ("old", "new"))
     for stray in (old, new):

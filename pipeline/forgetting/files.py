@@ -17,6 +17,8 @@ from pipeline.segment.ledger import Ledger
 from pipeline.warehouse import ALIAS, BUSY_TIMEOUT_MS, Warehouse, find_strays, literal, remove_files, transaction
 
 Connection = duckdb.DuckDBPyConnection
+# Later than any snapshot and any file says of itself, by whatever clock it was written.
+_WHENEVER = "TIMESTAMPTZ '9999-12-31'"
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -59,7 +61,7 @@ def forget_old_snapshots(connection: Connection, files: str) -> int:
     All old snapshots go, since they are what keeps deleted rows. Of files below `files` that the catalog does not know,
     only those of this warehouse's own tables are touched.
     """
-    expire = f"CALL ducklake_expire_snapshots('{ALIAS}', older_than => now() + INTERVAL 1 DAY)"
+    expire = f"CALL ducklake_expire_snapshots('{ALIAS}', older_than => {_WHENEVER})"
     connection.execute(expire)
     # Few rows at a time lie in the catalog itself, deleted ones too.
     with transaction(connection):
@@ -69,7 +71,7 @@ def forget_old_snapshots(connection: Connection, files: str) -> int:
     connection.execute(expire)
     old = connection.execute(f"CALL ducklake_cleanup_old_files('{ALIAS}', cleanup_all => true)").fetchall()
     # What a process that was killed had not yet told the catalog of.
-    strays = find_strays(connection, files, older_than="now() + INTERVAL 1 DAY")
+    strays = find_strays(connection, files, older_than=_WHENEVER)
     theirs = [path for path in strays.ours if count_in_parquet(connection, [path])]
     remove_files(theirs)
     return len(old) + len(theirs)

@@ -17,9 +17,9 @@ from pipeline.loads import newest_loads
 from pipeline.models.dbt import (
     DBT_DIR,
     dbt_command,
+    digest_of_sources,
     environment,
     in_environment,
-    newest_source,
     variables,
 )
 from pipeline.models.span import run_span
@@ -61,17 +61,19 @@ dbt_resource = QuickDbt(
 def prepared_manifest() -> Path:
     """The path of an up-to-date manifest; dbt is asked to make one only when the project has changed."""
     keep_private()  # a process of the service comes here, and writes nothing before
-    path = DBT_TARGET_DIR / "manifest.json"
+    path, made_from = DBT_TARGET_DIR / "manifest.json", DBT_TARGET_DIR / "manifest.sources"
     DBT_TARGET_DIR.mkdir(parents=True, exist_ok=True)
     # One process at a time, be it the service's or a command's: another would read what this one has half written.
     with FileLock(DBT_TARGET_DIR / ".parsing"):
-        if not path.exists() or path.stat().st_mtime < newest_source():
+        sources = digest_of_sources()
+        if not path.exists() or not made_from.exists() or made_from.read_text("utf-8") != sources:
             # In the environment of a run: dbt parses everything anew where a variable or the profile is another.
             settings = load_settings()
             with in_environment(environment(Warehouse.of(settings))):
                 dbt_resource.cli(
                     ["parse", "--vars", json.dumps(variables(settings))], target_path=DBT_TARGET_DIR
                 ).wait()
+            made_from.write_text(sources, "utf-8")
     return path
 
 

@@ -1,5 +1,6 @@
 """dbt as this project runs it: which warehouse, which names, which span of time."""
 
+import hashlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -81,7 +82,13 @@ def dbt_command() -> list[str]:
     return [sys.executable, "-P", dbt_process.__file__]
 
 
-def newest_source() -> float:
-    """When a file of the dbt project was last changed, in seconds since 1970."""
+def digest_of_sources() -> str:
+    """What tells one state of the dbt project's files from another. Their times do not: a copy can be older than what
+    it replaces, and what was made of it can have the time of a clock that was ahead.
+    """
     files = [path for pattern in ("*.yml", "*/**/*.sql", "*/**/*.yml", "*/**/*.md") for path in DBT_DIR.glob(pattern)]
-    return max(path.stat().st_mtime for path in files)
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(DBT_DIR)} {len(content)}\n".encode() + content)
+    return digest.hexdigest()

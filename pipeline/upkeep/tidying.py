@@ -16,20 +16,31 @@ from pipeline.warehouse import ALIAS, CATALOG, Warehouse, find_strays, remove_fi
 
 Connection = duckdb.DuckDBPyConnection
 
-# A file that a snapshot of today lost may still be read by a query that began before, and one that no snapshot has may
-# be of a writer on another machine that has not committed yet.
+# A file that a snapshot of today lost may still be read by a query that began before. A day is told by clocks, and may
+# be none where one was set: that is all right, since such a file was no longer needed at an earlier upkeep, and a
+# query that misses it fails with a sentence and can be asked again. A file that no snapshot has is of a process that
+# was killed: the writers of this project have ended, since upkeep has the writer's turn; the day is for writers by
+# hand.
 LEFT_ALONE = timedelta(days=1)
 # A file of which so much is deleted is written anew: files with deletions are never merged, and slow every query.
 _DELETED_SHARE = 0.05
 # Longer than that is for ever, and more than dates can be reckoned with.
 _A_CENTURY = 36_500
 
-# Time travel goes to a moment, so the snapshot that was the newest one at the limit is needed as well.
+# Time travel goes to a moment, so the snapshot that was the newest one at the limit is needed as well. Snapshots have
+# the time of the clock that wrote them, their numbers rise: one that is earlier than one before it was written by a
+# clock that was behind, and says nothing of the age of those before; neither does one of the future. How long ago the
+# others were written, only clocks can tell.
 _EXPIRED = f"""
-    SELECT snapshot_id FROM {CATALOG}.ducklake_snapshot
-    WHERE snapshot_id < (
-        SELECT max(snapshot_id) FROM {CATALOG}.ducklake_snapshot WHERE CAST(snapshot_time AS TIMESTAMPTZ) <= ?
+    WITH snapshots AS (
+        SELECT snapshot_id, CAST(snapshot_time AS TIMESTAMPTZ) AS moment FROM {CATALOG}.ducklake_snapshot
+    ),
+    trusted AS (
+        SELECT snapshot_id, moment, max(moment) OVER (ORDER BY snapshot_id ROWS UNBOUNDED PRECEDING) AS latest
+        FROM snapshots WHERE moment <= $now
     )
+    SELECT snapshot_id FROM snapshots
+    WHERE snapshot_id < (SELECT max(snapshot_id) FROM trusted WHERE moment = latest AND moment <= $limit)
     ORDER BY 1
 """
 
@@ -59,7 +70,7 @@ def tidy(warehouse: Warehouse, keep_days: int, now: datetime) -> Upkeep:
         if not warehouse.is_ducklake:
             connection.execute(f"CHECKPOINT {ALIAS}")
             return Upkeep(before, sizes(connection, warehouse))
-        expired = _expire(connection, now - timedelta(days=min(keep_days, _A_CENTURY)))
+        expired = _expire(connection, now, now - timedelta(days=min(keep_days, _A_CENTURY)))
         merged = _merge(connection)
         limit = f"TIMESTAMPTZ '{(now - LEFT_ALONE).isoformat()}'"
         removed = connection.execute(f"CALL ducklake_cleanup_old_files('{ALIAS}', older_than => {limit})").fetchall()
@@ -79,9 +90,9 @@ def tidy(warehouse: Warehouse, keep_days: int, now: datetime) -> Upkeep:
         )
 
 
-def _expire(connection: Connection, limit: datetime) -> int:
+def _expire(connection: Connection, now: datetime, limit: datetime) -> int:
     """End the snapshots that were no more the newest one at the limit."""
-    expired = [version for (version,) in connection.execute(_EXPIRED, [limit]).fetchall()]
+    expired = [version for (version,) in connection.execute(_EXPIRED, {"now": now, "limit": limit}).fetchall()]
     if expired:
         connection.execute(f"CALL ducklake_expire_snapshots('{ALIAS}', versions => {expired})")
     return len(expired)
