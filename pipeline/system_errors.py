@@ -92,7 +92,8 @@ def _remedy(kind: str) -> str:
 def _place(text: str, kind: str, settings: Settings | None) -> str:
     if _SPILLING in text:
         return str(SPILL_DIR)
-    if (found := _PATH.search(text)) and _NO_TEMPORARY_FOLDER not in text:
+    line = next(line for line in text.splitlines() if _FAULT.search(line))  # elsewhere, a traceback names its code
+    if (found := _PATH.search(line)) and _NO_TEMPORARY_FOLDER not in text:
         return found["path"]
     if settings is not None:
         catalog = Warehouse.of(settings).catalog_file

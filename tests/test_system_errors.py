@@ -60,6 +60,10 @@ def settings(tmp_path: Path) -> Settings:
             "{folder}/warehouse.sqlite can't be written: it is read-only; make it writable",
         ),
         (
+            "Traceback:\n  File \"/dbt/parser.py\", line 8, in write\nOSError: [Errno 27] File too large: '/d/x'",
+            "/d/x can't be written: the limit for the size of a file is reached",
+        ),
+        (
             "Out of Memory Error: failed to offload data block of size 256.0 KiB (0 bytes/0 bytes used).\n"
             "This limit was set by the 'max_temp_directory_size' setting.",
             f"{SPILL_DIR} can't be written: {FULL}",
@@ -68,6 +72,11 @@ def settings(tmp_path: Path) -> Settings:
 )
 def test_the_words_of_each_writer_name_the_place(settings: Settings, tmp_path: Path, text: str, expected: str) -> None:
     assert str(sentence(text, settings)).startswith(expected.format(folder=tmp_path))
+
+
+def test_a_path_on_another_line_is_not_what_could_not_be_written(settings: Settings) -> None:
+    text = 'File "/venv/dbt/parser.py", line 845, in write\nOSError: [Errno 27] File too large'
+    assert "parser.py" not in str(sentence(text, settings))
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,14 @@
-"""The answer to a query on its way to a terminal or a spreadsheet, which would obey some of its values."""
+"""The answer to a query on its way to a terminal or a spreadsheet, which would obey some of its values.
+
+As a program it is the pager of DuckDB's prompt: `python -m pipeline.commands.answers [csv|json]`.
+"""
 
 import csv
+import io
 import re
 import sys
-from collections.abc import Iterable
-from typing import TextIO
+from collections.abc import Iterable, Iterator
+from typing import IO, TextIO
 
 from pipeline.masking import printable
 
@@ -13,13 +17,19 @@ _FORMULA = re.compile(r"[=+\-@\t\r]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
+def lines_of(stream: IO[bytes]) -> TextIO:
+    """What DuckDB writes, as text whose line ends stay as they are."""
+    return io.TextIOWrapper(stream, "utf-8", errors="replace", newline="")
+
+
 def pass_on(lines: TextIO, output: str | None, to: TextIO = sys.stdout) -> None:
     """Copy an answer line by line. JSON has escapes of its own for all that a terminal would obey."""
     if output == "csv":
         csv.field_size_limit(sys.maxsize)
         csv.writer(to, lineterminator="\n").writerows(map(_safe_row, csv.reader(lines)))
     else:
-        to.writelines(lines if output == "json" else _safe_lines(lines))
+        to.writelines(lines if output == "json" else safe_lines(lines))
+    to.flush()
 
 
 def _safe_row(row: list[str]) -> list[str]:
@@ -30,5 +40,10 @@ def _is_harmless(cell: str) -> bool:
     return _FORMULA.match(cell) is None or _NUMBER.fullmatch(cell) is not None
 
 
-def _safe_lines(lines: Iterable[str]) -> Iterable[str]:
+def safe_lines(lines: Iterable[str]) -> Iterator[str]:
+    """Lines in which what a terminal would obey is shown as an escape."""
     return (printable(line, kept="\n") for line in lines)
+
+
+if __name__ == "__main__":
+    pass_on(lines_of(sys.stdin.buffer), sys.argv[1] if len(sys.argv) > 1 else None)

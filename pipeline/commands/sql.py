@@ -1,18 +1,26 @@
 """`python -m pipeline sql`: DuckDB's own prompt on the warehouse, read-only."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
-from io import TextIOWrapper
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
+from typing import TextIO
 
-from pipeline.commands.answers import pass_on
+from pipeline.commands import answers
+from pipeline.commands.answers import lines_of, pass_on, safe_lines
 from pipeline.errors import WarehouseError
 from pipeline.settings import Settings
 from pipeline.system_errors import naming
 from pipeline.warehouse import ALIAS, Warehouse, quoted
+
+# The prompt's own colours are such escapes as are taken out of values.
+_CLEAR_LINE = "\r\x1b[K"
+_WITHOUT_COLOURS = (".highlight_results off", ".highlight_errors off")
 
 
 def sql(settings: Settings, query: str | None, output: str | None = None) -> int:
@@ -27,28 +35,61 @@ def sql(settings: Settings, query: str | None, output: str | None = None) -> int
     prompt = shutil.which("duckdb", path=str(Path(sys.executable).parent)) or shutil.which("duckdb")
     if prompt is None:
         raise WarehouseError("There is no `duckdb` command; `make run` installs it.")
+    is_dialogue = query is None and sys.stdin.isatty() and sys.stdout.isatty()
     with TemporaryDirectory() as folder:
         # A file, since a password in an argument could be read by every user of the machine.
         start = Path(folder) / "start.sql"
         start.touch(mode=0o600)
         statements = [*warehouse.attach_statements(read_only=True), "SET TimeZone = 'UTC'"]
         statements.append(f"USE {ALIAS}.{quoted(settings.schema_name)}")
+        lines = [*_display(is_dialogue), *(f"{statement};" for statement in statements)]
         with naming(start):
-            start.write_text(";\n".join(statements) + ";\n", "utf-8")
+            start.write_text("\n".join(lines) + "\n", "utf-8")
         # Not by -init, which says on stderr what it reads, and keeps the user's own settings of the prompt out.
         arguments = [prompt, "-cmd", f".read '{start}'", *([f"-{output}"] if output else [])]
-        arguments += ["-bail", "-no-init", "-c", query] if query else []
-        if query is None or (output is None and sys.stdout.isatty()):  # fitted to the width of the terminal
-            return subprocess.run(arguments, check=False).returncode
-        answer = subprocess.Popen(arguments, stdout=subprocess.PIPE)
-        assert answer.stdout is not None
-        with answer, TextIOWrapper(answer.stdout, "utf-8", errors="replace", newline="") as lines:
+        arguments += ["-bail", "-no-init", "-c", query] if query is not None else []
+        return _run(arguments, output, is_dialogue=is_dialogue)
+
+
+def _display(is_dialogue: bool) -> Sequence[str]:
+    if is_dialogue:
+        return (*_WITHOUT_COLOURS, ".pager on")
+    if sys.stdout.isatty():  # which the prompt does not see, since its answer goes by way of this program
+        return (*_WITHOUT_COLOURS, f".maxwidth {shutil.get_terminal_size().columns}")
+    return _WITHOUT_COLOURS
+
+
+def _run(arguments: Sequence[str], output: str | None, *, is_dialogue: bool) -> int:
+    """DuckDB's prompt, whose answers and errors come to the terminal without what that would obey.
+
+    In a dialogue the prompt writes to the terminal itself, as it is typed into, and each answer goes through its pager.
+    """
+    pager = shlex.join([sys.executable, "-m", answers.__name__, *([output] if output else [])])
+    running = subprocess.Popen(
+        arguments,
+        stdout=None if is_dialogue else subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "DUCKDB_PAGER": pager},
+    )
+    assert running.stderr is not None
+    errors = Thread(target=_pass_errors_on, args=(lines_of(running.stderr), is_dialogue), daemon=True)
+    errors.start()
+    with running:
+        if running.stdout is not None:
             try:
-                pass_on(lines, output, sys.stdout)
-                sys.stdout.flush()
+                pass_on(lines_of(running.stdout), output, sys.stdout)
             except BrokenPipeError:  # its reader has what it wanted
-                answer.terminate()
+                running.terminate()
                 # Else Python would find so again at its end.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 return 0
-        return answer.returncode
+        running.wait()
+        errors.join()
+    return running.returncode
+
+
+def _pass_errors_on(lines: TextIO, is_dialogue: bool) -> None:
+    """Copy errors, which repeat values, line by line. In a dialogue, the next prompt may stand there already."""
+    for line in safe_lines(lines):
+        sys.stderr.write(_CLEAR_LINE + line if is_dialogue else line)
+        sys.stderr.flush()
