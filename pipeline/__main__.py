@@ -1,4 +1,5 @@
-"""The commands: `python -m pipeline run`, `replay`, `inspect`, `status`, `sql`, `upkeep`, `forget`, `docs`, `ui`.
+"""The commands: `python -m pipeline run`, `replay`, `inspect`, `status`, `sql`, `upkeep`, `forget`,
+`reconcile`, `docs`, `ui`.
 
 What a command needs is imported when it is asked for: Dagster takes seconds to import, and most commands do without.
 """
@@ -114,6 +115,15 @@ def forget() -> int:
     from pipeline.commands.forget import forget as forget_people
 
     return forget_people(settings)
+
+
+@app.command()
+def reconcile() -> int:
+    """Let a warehouse and a ledger go on together of which one was lost, or restored from an older copy."""
+    settings = load_settings()
+    from pipeline.commands.reconcile import reconcile as make_pair
+
+    return make_pair(settings)
 
 
 @app.command()

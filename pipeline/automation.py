@@ -62,6 +62,7 @@ def selligent_to_segment_daily(
     left: set[date] = set()
     try:
         place, ledger = warehouse.open(), segment.ledger()
+        place.bring_up_to_date()
         left = unfinished_dates(place, ledger)
         if segment.settings().delivers:
             left |= ledger.waiting_dates()
@@ -108,6 +109,7 @@ def new_exports(
     fail_dead_runs(context.instance)  # else their dates would be taken for being run
     place = warehouse.open()
     try:
+        place.bring_up_to_date()
         look = exports.look()
         new = dates_with_new_files(place, look)
         gone = gone_files(place, look)

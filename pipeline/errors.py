@@ -44,5 +44,14 @@ class NoWarehouse(WarehouseError):
         super().__init__("There is no warehouse yet; `make run` makes it.")
 
 
+class EarlierWarehouse(WarehouseError):
+    """An earlier version of the program made the warehouse, and nothing was written to it since."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "WAREHOUSE: an earlier version of this program made it; `python -m pipeline run` brings it up to date."
+        )
+
+
 class DeliveryError(PipelineError):
     """Delivery stopped; what was not sent is still waiting in the ledger."""

@@ -7,11 +7,6 @@ import duckdb
 
 from pipeline.dates import EVERY_DATE, ExportDates
 
-# SQL for `raw.export_files` with the numbers of loads, which a warehouse of a former version gets as it is written to.
-EXPORT_FILES = """(
-    SELECT * FROM raw.export_files UNION ALL BY NAME SELECT CAST(NULL AS BIGINT) AS load_number WHERE false
-)"""
-
 
 @dataclass(frozen=True)
 class Load:
@@ -27,8 +22,8 @@ class Load:
 
 def newest_loads(connection: duckdb.DuckDBPyConnection, dates: ExportDates = EVERY_DATE) -> dict[date, Load]:
     """The load that the newest file of each export date came with."""
-    query = f"""
-        SELECT export_date, max({{'number': coalesce(load_number, 0), 'at': loaded_at}}) FROM {EXPORT_FILES}
+    query = """
+        SELECT export_date, max({'number': coalesce(load_number, 0), 'at': loaded_at}) FROM raw.export_files
         WHERE status = 'loaded' AND export_date BETWEEN ? AND ? GROUP BY ALL
     """
     found = connection.execute(query, [dates.first, dates.last]).fetchall()
@@ -37,4 +32,4 @@ def newest_loads(connection: duckdb.DuckDBPyConnection, dates: ExportDates = EVE
 
 def last_load_number(connection: duckdb.DuckDBPyConnection) -> int:
     """The number of the last load that noted anything; 0 before the first."""
-    return int(connection.execute(f"SELECT coalesce(max(load_number), 0) FROM {EXPORT_FILES}").fetchall()[0][0])
+    return int(connection.execute("SELECT coalesce(max(load_number), 0) FROM raw.export_files").fetchall()[0][0])

@@ -41,7 +41,7 @@ def check_origin(connection: duckdb.DuckDBPyConnection, settings: Settings) -> N
 def ensure_origin(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """The same, and a new warehouse remembers how it was begun."""
     check_origin(connection, settings)
-    if not connection.execute("SELECT 1 FROM raw.origin LIMIT 1").fetchone():
+    if not connection.execute("SELECT 1 FROM raw.origin WHERE name = 'message_id_namespace'").fetchone():
         connection.execute(
             "INSERT INTO raw.origin VALUES ('message_id_namespace', ?), ('exports', ?), ('schema', ?)",
             [settings.message_id_namespace, _exports(settings), settings.schema_name],

@@ -26,7 +26,7 @@ def test_a_warehouse_remembers_how_it_was_begun(connection: duckdb.DuckDBPyConne
     ensure_origin(connection, settings())
     ensure_origin(connection, settings())
     check_origin(connection, settings(exports="/srv/elsewhere"))
-    assert connection.execute("SELECT count(*) FROM raw.origin").fetchone() == (3,)
+    assert connection.execute("SELECT count(DISTINCT name), count(*) FROM raw.origin").fetchone() == (4, 4)
 
 
 def test_another_namespace_is_refused(connection: duckdb.DuckDBPyConnection) -> None:

@@ -15,6 +15,7 @@ from pipeline.forgetting.needles import Needles, found_in
 from pipeline.forgetting.sought import as_bytes, make_sought
 from pipeline.instance import alone, dagster_home, opened_instance
 from pipeline.segment.ledger import Ledger
+from pipeline.segment.pairing import pair_up
 from pipeline.settings import DBT_TARGET_DIR, DRY_RUN_DIR, REPORT_DIR, SPILL_DIR, Settings
 from pipeline.suppression import SETTING, check, learn_contacts, refresh
 from pipeline.warehouse import Warehouse
@@ -48,6 +49,8 @@ def forget(settings: Settings) -> int:
     warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
     proof.refuse_what_is_missing(warehouse)
     with opened_instance() as instance, alone(instance), warehouse.turn():
+        with warehouse.writing_in_turn() as connection:
+            pair_up(connection, ledger)
         removed = _remove(settings, warehouse, ledger)
         places = _search(settings, warehouse, ledger, removed)
     _tell(places)

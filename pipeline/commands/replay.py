@@ -12,6 +12,7 @@ from pipeline.origin import check_origin
 from pipeline.segment.cutting import cut_due
 from pipeline.segment.ledger import Ledger
 from pipeline.segment.mirror import mirror_into
+from pipeline.segment.pairing import check_pair, pair_up
 from pipeline.segment.replaying import dates_of, shown
 from pipeline.settings import Settings
 from pipeline.suppression import check, refresh
@@ -32,10 +33,13 @@ def replay(settings: Settings, event: str | None, reason: str | None, day: date 
     table = _table_of(event)
     check(settings.selligent_suppressed)
     warehouse, ledger, now = Warehouse.of(settings), Ledger(settings.ledger), datetime.now(UTC)
+    warehouse.bring_up_to_date()
     with warehouse.reading() as connection:
         check_origin(connection, settings)
+        check_pair(connection, ledger)
     asked = ledger.ask_for_replay(table, reason, ExportDates(day, day) if day else EVERY_DATE)
     with warehouse.writing() as connection:
+        pair_up(connection, ledger)
         refresh(connection, settings.selligent_suppressed, now)
         replays = ledger.replays()
         ids = [replay.id for replay in replays]

@@ -12,26 +12,27 @@ from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.locations import ExportLocation
 from pipeline.filesystems import without_login
 from pipeline.job_names import MAIN_JOB
-from pipeline.loads import EXPORT_FILES, last_load_number
+from pipeline.loads import last_load_number
 from pipeline.masking import on_one_line
 from pipeline.origin import check_origin
 from pipeline.report.page import PAGE
 from pipeline.report.summary import summary
 from pipeline.segment.ledger import Ledger
 from pipeline.segment.mirror import mirror
+from pipeline.segment.pairing import check_pair
 from pipeline.settings import DRY_RUN_DIR, Settings
 from pipeline.suppression import check, is_work
 from pipeline.warehouse import Warehouse
 from pipeline.work import dates_with_new_files, newest_date, unfinished_dates
 
 # What a person should look at although the run went well; on stderr, which cron sends by mail.
-_ODD_FILES = f"""
+_ODD_FILES = """
     SELECT name, concat_ws('; ',
         CASE WHEN status = 'loaded' THEN reason ELSE status || ': ' || reason END,
         CASE WHEN rejected > 0
-            THEN format('{{:d}} of {{:d}} rows rejected; raw.rejected_rows says why', rejected, rows) END
+            THEN format('{:d} of {:d} rows rejected; raw.rejected_rows says why', rejected, rows) END
     )
-    FROM {EXPORT_FILES}
+    FROM raw.export_files
     WHERE load_number > ?
         AND (status IN ('refused', 'unmatched') OR (status = 'loaded' AND (rejected > 0 OR reason IS NOT NULL)))
     ORDER BY name
@@ -56,9 +57,12 @@ def run(settings: Settings, dates: ExportDates | None, *, withhold: bool = False
     for file in seen.waiting:
         err.print(on_one_line(f"{file.file.name} waits: {file.reason}", _LONGEST), style="yellow")
     unwanted, last_load = False, 0
+    warehouse.bring_up_to_date()
     with warehouse.reading_if_any() as connection:  # one that can't be used is reported before Dagster starts
         if connection is not None:
             check_origin(connection, settings)
+        check_pair(connection, ledger)
+        if connection is not None:
             unwanted = is_work(connection, settings.selligent_suppressed)
             last_load = last_load_number(connection)
     days = set[date]()

@@ -13,6 +13,7 @@ from pipeline.forgetting.sought import naming, tables_of, text_columns, texts_wi
 from pipeline.segment import outbox
 from pipeline.segment.ledger import Ledger, Remaining
 from pipeline.segment.mirror import mirror_into
+from pipeline.segment.pairing import advance, pairing_of
 from pipeline.segment.registering import register
 from pipeline.suppression import SEPARATOR, is_suppressed, words
 from pipeline.trimming import trimmed_sql
@@ -113,9 +114,11 @@ def forget_rows(connection: Connection, ledger: Ledger, schema: str) -> dict[str
                 gone[table] = connection.execute(
                     f"DELETE FROM {table} AS {table.split('.')[1]} WHERE {condition}"
                 ).fetchall()[0][0]
+        advance(connection)
         _count_again(connection)
         for table in known:
             _blank(connection, table)
+    ledger.see(pairing_of(connection).generation)
     before = _count(connection, "delivery.dead_events")
     mirror_into(connection, ledger, EVERY_DATE)
     gone['"delivery"."dead_events"'] = before - _count(connection, "delivery.dead_events")

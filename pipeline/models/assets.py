@@ -29,6 +29,7 @@ from pipeline.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_
 from pipeline.private_files import keep_private
 from pipeline.resources import SegmentResource, WarehouseResource
 from pipeline.segment.ledger import MODELLED
+from pipeline.segment.pairing import pair_up
 from pipeline.settings import DBT_TARGET_DIR, load_settings
 from pipeline.suppression import listings, mark
 from pipeline.warehouse import Warehouse
@@ -121,6 +122,7 @@ def models(
     place, started = warehouse.open(), datetime.now(UTC)
     with place.writing() as connection:
         check_origin(connection, load_settings())
+        pair_up(connection, segment.ledger())
         span = run_span(connection, dates)
         loaded, new_listings = newest_loads(connection, dates), listings(connection, "modelled_at")
     flags = [

@@ -9,6 +9,7 @@ import dagster as dg
 from pipeline import markdown
 from pipeline.catalog import EVENTS, Event
 from pipeline.dates import EVERY_DATE, ExportDates
+from pipeline.errors import SettingsError
 from pipeline.instance import LOCK_TAG
 from pipeline.origin import check_origin
 from pipeline.partitions import EXPORT_DATES, ONE_RUN, SEGMENT_DELIVERY, WAREHOUSE_WRITERS, dates_of
@@ -21,6 +22,7 @@ from pipeline.segment.dry_run import drop_written, write_out
 from pipeline.segment.ledger import CUT, MODELLED, Ledger
 from pipeline.segment.mirror import mirror, mirror_into
 from pipeline.segment.outbox import handed_over
+from pipeline.segment.pairing import check_pair, pair_up
 from pipeline.segment.registering import register
 from pipeline.segment.replaying import revive, shown
 from pipeline.settings import DRY_RUN_DIR
@@ -63,6 +65,7 @@ def outbox(
     modelled = ledger.reached(MODELLED, dates)
     with warehouse.open().writing() as connection:
         check_origin(connection, segment.settings())
+        pair_up(connection, ledger)
         refresh(connection, segment.settings().selligent_suppressed, now)
         balance = staged_is_modelled(connection, segment.settings().schema_name, dates)
         revive(connection, ledger, dates)
@@ -137,7 +140,11 @@ def _deliver(
             refresh(connection, listed, datetime.now(UTC))
     before = ledger.standing_of(event.table, dates)
     with place.reading() as connection, segment.client() as client:
-        check_origin(connection, segment.settings())
+        try:
+            check_origin(connection, segment.settings())
+            check_pair(connection, ledger)
+        except SettingsError as error:
+            raise dg.Failure(str(error), allow_retries=False) from error  # waiting does not put it right
         register(connection, ledger, dates, datetime.now(UTC))
         if client is None:
             written = write_out(connection, ledger, DRY_RUN_DIR, event.table, dates)

@@ -10,6 +10,7 @@ from pipeline.segment.delivery import CURRENT_DAYS
 from pipeline.segment.ledger import Ledger
 from pipeline.segment.outbox import Cut, Limits, cut
 from pipeline.segment.pacing import events_at_once
+from pipeline.segment.pairing import see
 from pipeline.segment.registering import Registered, register
 from pipeline.settings import Settings
 
@@ -32,7 +33,10 @@ def cut_due(
     *,
     replays_only: bool = False,
 ) -> Due:
-    """Cut what is due for these export dates, with the events whose replay was asked for, or those alone."""
+    """Cut what is due for these export dates, with the events whose replay was asked for, or those alone.
+
+    The warehouse and the ledger are a pair (see `pair_up`).
+    """
     withheld = [day for day in ledger.withheld() if day in dates]
     done = cut(
         connection,
@@ -45,7 +49,9 @@ def cut_due(
         again=[replay.id for replay in ledger.replays()],
         nothing_else=replays_only,
     )
-    return Due(done, register(connection, ledger, dates, now, done.again), withheld)
+    registered = register(connection, ledger, dates, now, done.again)
+    see(connection, ledger)
+    return Due(done, registered, withheld)
 
 
 def _limits(settings: Settings, today: date) -> Limits:

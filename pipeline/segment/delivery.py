@@ -218,9 +218,11 @@ class _Supply:
 
     def _items(self, waiting: Sequence[Batch], send: Send, *, is_history: bool = False) -> Iterator[_Item]:
         """A group at a time; it is entered as attempted before it is out."""
-        for group in groups(waiting):
-            self._ledger.attempting(group, self._clock())
-            self._handed_out.update(batch.batch_id for batch in group)
+        for waited in groups(waiting):
+            group = self._ledger.attempting(waited, self._clock())
+            self._handed_out.update(batch.batch_id for batch in waited)
+            if not group:
+                continue
             day = group[0].export_date
             dead = self._ledger.dead_ids(group[0].event, ExportDates(day, day))
             for batch, messages in bodies(self._connection, group, dead):

@@ -5,6 +5,7 @@ import pandas as pd
 
 from pipeline.dates import ExportDates
 from pipeline.segment.ledger import Ledger
+from pipeline.segment.pairing import see
 from pipeline.warehouse import Warehouse, transaction
 
 
@@ -18,6 +19,7 @@ def mirror_into(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: Ex
     """The same over a connection."""
     frames = ledger.frames(dates)
     with transaction(connection):
+        see(connection, ledger)
         for table, frame in frames.items():
             _sync(connection, table, frame, dates)
 

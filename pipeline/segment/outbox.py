@@ -8,7 +8,9 @@ import duckdb
 
 from pipeline.catalog import EVENTS, Event
 from pipeline.dates import ExportDates
+from pipeline.errors import DeliveryError
 from pipeline.segment.ledger import SUPPRESSED, WITHDRAWN, Batch, DeadEvent, Replay
+from pipeline.segment.pairing import advance
 from pipeline.segment.payloads import (
     ENVELOPE_BYTES,
     MAX_BATCH_BYTES,
@@ -112,6 +114,8 @@ def cut(
             "WHERE cut_at = ? AND export_date BETWEEN ? AND ?",
             [now, dates.first, dates.last],
         ).fetchone()
+        if moved or any(events.values()):
+            advance(connection)
         connection.execute(
             "DROP TABLE temp.new_messages; DROP TABLE temp.new_places; DROP TABLE IF EXISTS temp.asked_again"
         )
@@ -180,7 +184,8 @@ def _places(event: Event, dates: ExportDates, limits: Limits) -> str:
     """The table of where each message goes: which batch, and which number of its date the batch has.
 
     Without the messages themselves, whose bytes would be moved with every sorting; and bytes are summed up over one
-    stretch of messages at a time, so that no day is too large for the memory.
+    stretch of messages at a time, so that no day is too large for the memory. A batch's id is a hash of all the ids in
+    it: they are hashed one by one and combined bit by bit, since a text of them all would need memory for each event.
     """
     size = f"strlen(payload) + {len(SEPARATOR)}"
     return f"""
@@ -201,7 +206,7 @@ def _places(event: Event, dates: ExportDates, limits: Limits) -> str:
         batches AS (
             SELECT
                 export_date, stretch, by_bytes, by_events,
-                arg_min(id, message) AS first_id, arg_max(id, message) AS last_id, count(*) AS events,
+                bit_xor(md5_number(id)) AS ids, count(*) AS events,
                 row_number() OVER (PARTITION BY export_date ORDER BY min(message)) + coalesce(
                     (
                         SELECT max(sequence) FROM delivery.outbox
@@ -212,7 +217,7 @@ def _places(event: Event, dates: ExportDates, limits: Limits) -> str:
             FROM laid_out
             GROUP BY export_date, stretch, by_bytes, by_events
         )
-        SELECT message, sequence, md5(concat_ws(',', first_id, last_id, events, sequence)) AS batch_id
+        SELECT message, sequence, md5(concat_ws(',', ids, events, sequence)) AS batch_id
         FROM laid_out JOIN batches USING (export_date, stretch, by_bytes, by_events)
     """
 
@@ -264,21 +269,34 @@ def in_new_batches(connection: Connection, dates: ExportDates, asked: Sequence[R
 
 
 def bodies(connection: Connection, group: Sequence[Batch], dead: Sequence[str]) -> Iterator[tuple[Batch, str]]:
-    """The messages of some batches of one event and export date, joined, one text a batch; without dead events."""
+    """The messages of some batches of one event and export date, joined, one text a batch; without dead events, and
+    empty where all of them are dead.
+
+    Raises:
+        DeliveryError: the outbox does not have just as many events of a batch as the batch says.
+    """
     first, last = group[0], group[-1]
     rows = connection.execute(
         f"""
-        SELECT batch_id, string_agg(payload, {literal(SEPARATOR)} ORDER BY timestamp, id)
+        SELECT
+            batch_id, count(*),
+            string_agg(payload, {literal(SEPARATOR)} ORDER BY timestamp, id)
+                FILTER (id NOT IN (SELECT unnest(?::VARCHAR[])))
         FROM delivery.outbox
-        WHERE event = ? AND export_date = ? AND sequence BETWEEN ? AND ? AND id NOT IN (SELECT unnest(?::VARCHAR[]))
+        WHERE event = ? AND export_date = ? AND sequence BETWEEN ? AND ?
         GROUP BY batch_id
         """,
-        [first.event, first.export_date, first.sequence, last.sequence, list(dead)],
-    )
-    by_id = {batch.batch_id: batch for batch in group}
-    found = dict(rows.fetchall())
-    for batch_id, batch in by_id.items():
-        yield batch, found.get(batch_id, "")
+        [list(dead), first.event, first.export_date, first.sequence, last.sequence],
+    ).fetchall()
+    found = {batch_id: (events, messages or "") for batch_id, events, messages in rows}
+    for batch in group:
+        events, messages = found.get(batch.batch_id, (0, ""))
+        if events != batch.events:
+            raise DeliveryError(
+                f"A batch of {batch.event} of {batch.export_date} ({batch.batch_id}) has {batch.events:,} events in "
+                f"the ledger and {events:,} in the warehouse, so it is not sent"
+            )
+        yield batch, messages
 
 
 def suppressed(connection: Connection, batch_ids: Sequence[str]) -> list[DeadEvent]:

@@ -9,6 +9,7 @@ import duckdb
 from pipeline.dates import EVERY_DATE, ExportDates
 from pipeline.segment import outbox
 from pipeline.segment.ledger import Ledger
+from pipeline.segment.pairing import pairing_of
 from pipeline.suppression import is_anybody_new
 
 
@@ -37,7 +38,13 @@ def register(
     what is missing.
     """
     replayed = outbox.in_new_batches(connection, dates, ledger.replays()) | set(again)
-    ledger.register(outbox.cut_batches(connection, dates), outbox.stillborn(connection, dates), now, replayed)
+    ledger.register(
+        outbox.cut_batches(connection, dates),
+        outbox.stillborn(connection, dates),
+        now,
+        replayed,
+        pairing_of(connection).generation,
+    )
     # Whoever was listed since the last time may have events waiting of any date.
     everywhere = is_anybody_new(connection, "withdrawn_at")
     unwanted = outbox.suppressed(connection, ledger.waiting_ids(EVERY_DATE if everywhere else dates))

@@ -91,9 +91,9 @@ COMMENT ON COLUMN raw.suppressed.modelled_at IS 'When the event tables were rid 
 COMMENT ON COLUMN raw.suppressed.withdrawn_at IS 'When the person''s waiting events were withdrawn (UTC); none: not yet.';
 COMMENT ON COLUMN raw.suppressed.listing IS 'Which reading of the list, or of a lookup, the row came from.';
 
-COMMENT ON TABLE raw.origin IS 'Settings that this warehouse was begun with, and can''t be used without.';
-COMMENT ON COLUMN raw.origin.name IS 'The setting.';
-COMMENT ON COLUMN raw.origin.value IS 'What it was.';
+COMMENT ON TABLE raw.origin IS 'What this warehouse was begun with and can''t be used without: settings, the number of its tables, and the ledger that it goes with.';
+COMMENT ON COLUMN raw.origin.name IS 'A setting, schema_version, or pair, generation and ledger_generation, which tell the ledger.';
+COMMENT ON COLUMN raw.origin.value IS 'What it was, or is.';
 
 COMMENT ON TABLE delivery.outbox IS 'One row an event that was ever due, with its message; a batch never changes after it was cut.';
 COMMENT ON COLUMN delivery.outbox.id IS 'The event''s id, which is its messageId.';
@@ -107,7 +107,7 @@ COMMENT ON COLUMN delivery.outbox.dead_because IS 'Why Segment would drop it wit
 COMMENT ON COLUMN delivery.outbox.cut_at IS 'When it was cut (UTC).';
 
 COMMENT ON TABLE delivery.batches IS 'One row a batch: a copy of the delivery ledger.';
-COMMENT ON COLUMN delivery.batches.batch_id IS 'Made of the first and last id in it, and how many they are.';
+COMMENT ON COLUMN delivery.batches.batch_id IS 'A hash of all ids in it, and of its sequence.';
 COMMENT ON COLUMN delivery.batches.event IS 'Table of its events.';
 COMMENT ON COLUMN delivery.batches.export_date IS 'Date of the export that says its events.';
 COMMENT ON COLUMN delivery.batches.events IS 'How many events it was cut with, less those that were replayed.';

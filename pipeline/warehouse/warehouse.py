@@ -14,13 +14,14 @@ import duckdb
 from duckdb_extensions import import_extension
 from filelock import FileLock
 
-from pipeline.errors import NoWarehouse, SettingsError, WarehouseError
+from pipeline.errors import EarlierWarehouse, NoWarehouse, SettingsError, WarehouseError
 from pipeline.extras import missing
 from pipeline.file_sync import provide_sync
 from pipeline.settings import DATA_DIR, PROJECT_ROOT, SPILL_DIR, Settings
 from pipeline.warehouse import s3
 from pipeline.warehouse.catalog_file import check_catalog, is_empty, is_incomplete, put_incomplete_away
 from pipeline.warehouse.claims import claim, claims
+from pipeline.warehouse.migrations import NEWEST, version_of
 from pipeline.warehouse.postgres import LOGIN, PostgresServer
 from pipeline.warehouse.server_turn import NO_SERVER, turn_at_server
 from pipeline.warehouse.sql import ALIAS, literal
@@ -38,8 +39,6 @@ _ONE_MOMENT = "SET GLOBAL sqlite_disable_multithreaded_scans = true"
 _CHECKED: set[str] = set()
 
 _ON_SERVER = "ducklake:postgres:"
-# Made together with all other tables that no model makes.
-_FIRST_TABLE = "raw.export_files"
 
 _LOCKED = re.compile(r"could not set lock|conflicting lock|database is locked", re.IGNORECASE)
 _NO_CREDENTIALS = re.compile(r"secret validation failure", re.IGNORECASE)
@@ -141,15 +140,18 @@ class Warehouse:
 
         Raises:
             NoWarehouse: there is nothing to read yet.
+            EarlierWarehouse: an earlier version of the program made it.
             WarehouseError: it can't be opened.
+            SettingsError: a newer version of the program wrote it.
         """
         if self.catalog_file is not None and is_empty(self.catalog_file):
             raise NoWarehouse
         with self._connected(read_only=True) as connection:
-            try:
-                connection.execute(f"SELECT 1 FROM {_FIRST_TABLE} LIMIT 0")
-            except duckdb.CatalogException:  # its writer ended before it had made the tables
-                raise NoWarehouse from None
+            version = version_of(connection)
+            if version is None:  # its writer ended before it had made the tables
+                raise NoWarehouse
+            if version < NEWEST:
+                raise EarlierWarehouse
             yield connection
 
     @contextmanager
@@ -157,7 +159,8 @@ class Warehouse:
         """The same; None where there is nothing to read yet.
 
         Raises:
-            WarehouseError: it can't be opened.
+            WarehouseError: it can't be opened, or an earlier version of the program made it.
+            SettingsError: a newer version of the program wrote it.
         """
         with ExitStack() as stack:
             try:
@@ -166,13 +169,29 @@ class Warehouse:
                 connection = None
             yield connection
 
+    def bring_up_to_date(self) -> None:
+        """Give tables that an earlier version of the program made what they lack; nothing where there is no warehouse.
+
+        Raises:
+            SettingsError: a newer version of the program wrote it.
+            WarehouseError: it can't be opened.
+        """
+        try:
+            with self.reading():
+                return
+        except NoWarehouse:
+            return
+        except EarlierWarehouse:
+            with self.writing():
+                pass  # whoever opens it for writing makes what is missing
+
     @contextmanager
     def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection for one writer; others wait for their turn: those of this machine, and where the catalog is on
         a server, those of all machines.
 
         Raises:
-            SettingsError: a package that it needs is not installed.
+            SettingsError: a package that it needs is not installed, or a newer version of the program wrote it.
             WarehouseError: it can't be opened.
         """
         with self.turn(), self.writing_in_turn() as connection:
@@ -183,6 +202,7 @@ class Warehouse:
         """The same for whoever has the turn already, and keeps it for more than one connection.
 
         Raises:
+            SettingsError: a newer version of the program wrote it.
             WarehouseError: it can't be opened.
         """
         with self._connected(read_only=False) as connection:

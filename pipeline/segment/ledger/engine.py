@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine, make_url
 
 from pipeline.errors import DeliveryError, SettingsError
 from pipeline.extras import missing
-from pipeline.segment.ledger.tables import metadata, progress
+from pipeline.segment.ledger.migrations import make_tables
 
 # The same on every machine: a lock of the database.
 _OPENING = int.from_bytes(b"ledgerUp")
@@ -22,7 +22,7 @@ def open_engine(url: str) -> Engine:
     """The database at a SQLAlchemy URL, with its tables.
 
     Raises:
-        SettingsError: the driver that it needs is not installed.
+        SettingsError: the driver that it needs is not installed, or a newer version of the program wrote it.
         DeliveryError: it can't be opened; the message has no password in it.
     """
     place = make_url(url)
@@ -31,8 +31,7 @@ def open_engine(url: str) -> Engine:
             Path(place.database).parent.mkdir(parents=True, exist_ok=True)
         engine = _engine(place)
         with _alone(engine) as connection:
-            metadata.create_all(connection)
-            _add_load_number(connection)
+            make_tables(connection)
     except ImportError:
         raise SettingsError(missing("LEDGER", place.get_backend_name(), "postgres")) from None
     except (sa.exc.SQLAlchemyError, DeliveryError, OSError) as error:
@@ -40,13 +39,6 @@ def open_engine(url: str) -> Engine:
         shown = place.set(query={}).render_as_string(hide_password=True)
         raise DeliveryError(f"LEDGER: {shown} can't be opened ({type(error).__name__})") from None
     return engine
-
-
-def _add_load_number(connection: sa.Connection) -> None:
-    """What the table of a former version lacks: its loads have no number."""
-    columns = {column["name"] for column in sa.inspect(connection).get_columns(progress.name)}
-    if "load_number" not in columns:
-        connection.execute(sa.text("ALTER TABLE progress ADD COLUMN load_number BIGINT NOT NULL DEFAULT 0"))
 
 
 @contextmanager

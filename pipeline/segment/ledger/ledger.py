@@ -9,16 +9,19 @@ import sqlalchemy as sa
 
 from pipeline.dates import EVERY_DATE, ExportDates
 from pipeline.loads import Load
-from pipeline.segment.ledger import forgetting, mirrored, outcomes, replays, standings
+from pipeline.segment.ledger import forgetting, mirrored, outcomes, pairing, reconciling, replays, standings
 from pipeline.segment.ledger.engine import open_engine
 from pipeline.segment.ledger.statements import insert, insert_dead, unknown, within
-from pipeline.segment.ledger.tables import batches, dead_events, metadata, progress, withheld_dates
+from pipeline.segment.ledger.tables import batches, dead_events, forgotten, metadata, progress, withheld_dates
 from pipeline.segment.ledger.values import (
     CUT,
     REPORTED,
     WAITING,
     Batch,
+    Copied,
     DeadEvent,
+    Pairing,
+    Reconciled,
     Remaining,
     Replay,
     SentBatch,
@@ -27,6 +30,13 @@ from pipeline.segment.ledger.values import (
 )
 
 _SENDABLE = sa.and_(batches.c.status == WAITING, batches.c.export_date.not_in(sa.select(withheld_dates.c.export_date)))
+# Of a batch the events that the outbox has, dead ones included: forgotten ones are there no more.
+_KEPT = (
+    batches.c.events
+    - sa.select(sa.func.coalesce(sa.func.sum(forgotten.c.events), 0))
+    .where(forgotten.c.batch_id == batches.c.batch_id)
+    .scalar_subquery()
+).label("events")
 
 
 class Ledger:
@@ -36,7 +46,7 @@ class Ledger:
     locked for too long.
 
     Raises:
-        SettingsError: the driver that it needs is not installed.
+        SettingsError: the driver that it needs is not installed, or a newer version of the program wrote it.
         DeliveryError: it can't be opened; the message has no password in it.
     """
 
@@ -46,18 +56,31 @@ class Ledger:
     # Entering
 
     def register(
-        self, cut: Iterable[Batch], dead: Iterable[DeadEvent], now: datetime, replayed: Collection[str] = ()
+        self,
+        cut: Iterable[Batch],
+        dead: Iterable[DeadEvent],
+        now: datetime,
+        replayed: Collection[str] = (),
+        generation: int | None = None,
     ) -> int:
         """Enter what the outbox has and the ledger has not; how many batches were new.
 
         `replayed` are events that were asked for by a replay and are in new batches: they are dead no more.
+        `generation` is the warehouse's, which is seen from now on.
         """
         cut = list(cut)
         with self._engine.begin() as connection:
             replays.complete(connection, replayed)
             new = unknown(connection, batches.c.batch_id, [batch.batch_id for batch in cut])
-            insert(connection, batches, [vars(batch) for batch in cut if batch.batch_id in new])
+            recognised = reconciling.recognise(connection, new)
+            insert(connection, batches, recognised)
+            yet_to_come = new - {str(row["batch_id"]) for row in recognised}
+            insert(connection, batches, [vars(batch) for batch in cut if batch.batch_id in yet_to_come])
             insert_dead(connection, list(dead), now)
+            if generation is not None:
+                pairing.see(connection, generation)
+            if new or replayed:
+                pairing.advance(connection)
         return len(new)
 
     def withdraw(self, gone: Sequence[DeadEvent], now: datetime) -> tuple[int, int]:
@@ -109,7 +132,7 @@ class Ledger:
 
     def _sendable(self, *conditions: sa.ColumnElement[bool]) -> list[Batch]:
         query = (
-            sa.select(*(batches.c[name] for name in Batch.__dataclass_fields__))
+            sa.select(*(batches.c[name] for name in Batch.__dataclass_fields__ if name != "events"), _KEPT)
             .where(_SENDABLE, *conditions)
             .order_by(batches.c.event, batches.c.export_date, batches.c.sequence)
         )
@@ -141,15 +164,74 @@ class Ledger:
             keys: Sequence[str | None] = connection.execute(query.distinct()).scalars().all()
         return {key for key in keys if key}
 
-    def attempting(self, group: Sequence[Batch], now: datetime) -> None:
-        """Note, before they are sent, that these batches may have been received from now on."""
+    def attempting(self, group: Sequence[Batch], now: datetime) -> list[Batch]:
+        """Note, before they are sent, that these batches may have been received from now on; the batches as they are
+        now, since a replay may have taken events out of them, and those that do not wait any more left out.
+        """
         with self._engine.begin() as connection:
             outcomes.attempting(connection, group, now)
+            pairing.advance(connection)
+        return self._sendable(batches.c.batch_id.in_([batch.batch_id for batch in group]))
 
     def settle(self, results: Sequence[Settled], now: datetime) -> None:
         """Write down what became of some batches, all at once."""
         with self._engine.begin() as connection:
             outcomes.settle(connection, results, now)
+            pairing.advance(connection)
+
+    # The warehouse that it goes with
+
+    def pairing(self) -> Pairing:
+        """What is known of the warehouse."""
+        with self._engine.connect() as connection:
+            return pairing.pairing(connection)
+
+    def pair(self, new: Pairing) -> None:
+        """Go with another warehouse from now on."""
+        with self._engine.begin() as connection:
+            pairing.pair(connection, new)
+
+    def see(self, generation: int) -> None:
+        """Keep which generation the warehouse has."""
+        with self._engine.begin() as connection:
+            pairing.see(connection, generation)
+
+    def has_sent(self) -> bool:
+        """Whether something was ever sent, or tried."""
+        with self._engine.connect() as connection:
+            return pairing.has_sent(connection)
+
+    def delivered_events(self) -> int:
+        """Events in batches that were delivered."""
+        with self._engine.connect() as connection:
+            return pairing.delivered_events(connection)
+
+    def batch_ids(self) -> set[str]:
+        """Every batch, whatever became of it."""
+        with self._engine.connect() as connection:
+            return set(connection.execute(sa.select(batches.c.batch_id)).scalars())
+
+    def dead_batches(self) -> dict[str, str | None]:
+        """Every dead event with the batch that it died in; None of one that never was in any."""
+        with self._engine.connect() as connection:
+            return dict(connection.execute(sa.select(dead_events.c.id, dead_events.c.batch_id)).tuples().all())
+
+    def start_over(self, new: Pairing) -> None:
+        """Drop all batches, none of which was ever sent, and go with another warehouse; withheld dates stay so."""
+        with self._engine.begin() as connection:
+            pairing.start_over(connection)
+            pairing.pair(connection, new)
+
+    def reconcile(self, known: Collection[str], dead: Collection[str], copied: Copied, new: Pairing) -> Reconciled:
+        """Go with another warehouse, all at once: `known` are the batches that it has, `dead` the events that are in
+        the batches they died in, `copied` what it has copied of a ledger.
+        """
+        with self._engine.begin() as connection:
+            missing, recognisable = reconciling.set_aside(connection, known)
+            reconciling.drop_dead(connection, dead)
+            taken = reconciling.take(connection, copied)
+            pairing.pair(connection, new)
+        return Reconciled(missing, recognisable, taken)
 
     # Trying again
 
@@ -181,7 +263,9 @@ class Ledger:
     def forget(self, remaining: Sequence[Remaining], ids: Sequence[str]) -> int:
         """Keep of these events no more than their number; how many of them were dead. It can be done again."""
         with self._engine.begin() as connection:
-            return forgetting.forget(connection, remaining, ids)
+            dead = forgetting.forget(connection, remaining, ids)
+            pairing.advance(connection)
+            return dead
 
     def texts(self) -> pd.DataFrame:
         """Every text that came from elsewhere, with the row that has it: the answers of Segment, and of proxies."""

@@ -1,4 +1,4 @@
-"""The tables of the ledger: one row a batch and one a dead event."""
+"""The tables of the ledger: one row a batch and one a dead event. A change of them is a migration, too."""
 
 from datetime import UTC, datetime
 
@@ -88,4 +88,27 @@ forgotten = sa.Table(
     sa.Column("export_date", sa.Date, nullable=False),
     sa.Column("events", sa.Integer, nullable=False),
     sa.Index("forgotten_by_date", "export_date", "event"),
+)
+
+# What the ledger knows of itself, by name: the number of its tables, and which warehouse it goes with.
+origin = sa.Table(
+    "origin",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
+# Delivered batches that the warehouse does not have since it was lost: one that is cut again just so was delivered.
+former_batches = sa.Table(
+    "former_batches",
+    metadata,
+    sa.Column("batch_id", sa.String(64), primary_key=True),
+    sa.Column("event", sa.String(64), nullable=False),
+    sa.Column("export_date", sa.Date, nullable=False),
+    sa.Column("sequence", sa.Integer, nullable=False),
+    sa.Column("events", sa.Integer, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("first_attempt_at", Instant),
+    sa.Column("delivered_at", Instant),
 )

@@ -23,6 +23,38 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Pairing:
+    """What a warehouse and a ledger each keep of the other: the id of the two together, how often this one was written
+    in a way that matters to the other (its generation), and the other's generation when it was last seen.
+    """
+
+    pair: str | None = None
+    generation: int = 0
+    seen: int = 0
+
+
+@dataclass(frozen=True)
+class Copied:
+    """Rows of a ledger as the warehouse has copied them, by table; the keys are the ledger's columns."""
+
+    batches: Sequence[dict[str, object]] = ()
+    dead: Sequence[dict[str, object]] = ()
+    forgotten: Sequence[dict[str, object]] = ()
+    withheld: Sequence[dict[str, object]] = ()
+
+
+@dataclass(frozen=True)
+class Reconciled:
+    """What became of a ledger: delivered events that the warehouse does not have, how many of them are recognised when
+    they are cut into the same batches again, and batches that were taken from the warehouse's copy.
+    """
+
+    missing: int
+    recognisable: int
+    taken: int
+
+
+@dataclass(frozen=True)
 class DeadEvent:
     """An event that can't be delivered, and why."""
 

@@ -1,0 +1,67 @@
+"""What changes in a warehouse that an earlier version of the program made: numbered, forward only.
+
+A new warehouse is made as the scripts say and has the newest number from the start. `raw.origin` keeps the number; a
+warehouse that has none was made before there were numbers.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import duckdb
+
+from pipeline.errors import SettingsError
+from pipeline.warehouse.sql import ALIAS
+
+Connection = duckdb.DuckDBPyConnection
+
+# Statements by the number that the warehouse has when they are done. One that was released is never changed.
+MIGRATIONS: Mapping[int, Sequence[str]] = {
+    # Of what warehouses without a number may lack, any part can be there.
+    1: (
+        "ALTER TABLE raw.export_files ADD COLUMN IF NOT EXISTS suppressed BIGINT DEFAULT 0",
+        "ALTER TABLE raw.export_files ADD COLUMN IF NOT EXISTS records BIGINT",
+        "ALTER TABLE raw.export_files ADD COLUMN IF NOT EXISTS suspect_rows BIGINT",
+        "ALTER TABLE raw.export_files ADD COLUMN IF NOT EXISTS suspect_line BIGINT",
+        "ALTER TABLE raw.export_files ADD COLUMN IF NOT EXISTS load_number BIGINT",
+        "ALTER TABLE raw.lookups ADD COLUMN IF NOT EXISTS load_number BIGINT",
+        "ALTER TABLE raw.suppressed ADD COLUMN IF NOT EXISTS listing VARCHAR",
+        "ALTER TABLE delivery.batches ADD COLUMN IF NOT EXISTS first_attempt_at TIMESTAMPTZ",
+        "ALTER TABLE delivery.dead_events ADD COLUMN IF NOT EXISTS batch_id VARCHAR",
+    ),
+}
+NEWEST = max(MIGRATIONS)
+
+_NAME = "schema_version"
+
+
+def version_of(connection: Connection) -> int | None:
+    """The number of the attached warehouse: 0 where it has none, None where there are no tables yet.
+
+    Raises:
+        SettingsError: a newer version of the program wrote it.
+    """
+    tables = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'raw'", [ALIAS]
+    ).fetchall()
+    if ("origin",) not in tables:
+        return 0 if tables else None
+    found = connection.execute("SELECT max(CAST(value AS INTEGER)) FROM raw.origin WHERE name = ?", [_NAME]).fetchone()
+    version = found[0] or 0 if found else 0
+    if version > NEWEST:
+        raise SettingsError(
+            f"WAREHOUSE: a newer version of this program wrote it (its tables have number {version}, and this version "
+            f"knows those up to {NEWEST}); update the program, or name another warehouse"
+        )
+    return int(version)
+
+
+def migrate(connection: Connection, version: int) -> None:
+    """Bring the tables from one number to the newest, within the caller's transaction."""
+    for number in range(version + 1, NEWEST + 1):
+        for statement in MIGRATIONS[number]:
+            connection.execute(statement)
+
+
+def note_version(connection: Connection) -> None:
+    """Keep that the tables are those of the newest number, within the caller's transaction."""
+    connection.execute("DELETE FROM raw.origin WHERE name = ?", [_NAME])
+    connection.execute("INSERT INTO raw.origin VALUES (?, ?)", [_NAME, str(NEWEST)])

@@ -1,0 +1,66 @@
+"""A warehouse of an earlier version is brought up to date by a writer; one of a later version is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import SettingsError, WarehouseError
+from pipeline.warehouse import Warehouse
+from pipeline.warehouse.migrations import NEWEST
+from tests.lakes import ducklake_in, plain_file_in
+
+VERSION = "SELECT value FROM raw.origin WHERE name = 'schema_version'"
+COLUMNS = "SELECT schema_name, table_name, column_name FROM duckdb_columns() WHERE database_name = 'lake' ORDER BY ALL"
+
+
+@pytest.fixture(params=[ducklake_in, plain_file_in], ids=["ducklake", "file"])
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
+    make: Callable[[Path], Warehouse] = request.param
+    return make(tmp_path)
+
+
+def columns(warehouse: Warehouse) -> list[tuple[str, str, str]]:
+    with warehouse.reading() as connection:
+        return connection.execute(COLUMNS).fetchall()
+
+
+def test_a_new_warehouse_has_the_newest_number(warehouse: Warehouse) -> None:
+    for _ in range(2):
+        with warehouse.writing() as connection:
+            assert connection.execute(VERSION).fetchall() == [(str(NEWEST),)]
+
+
+def test_a_warehouse_without_a_number_is_brought_up_to_date(warehouse: Warehouse) -> None:
+    with warehouse.writing() as connection:
+        newest = connection.execute(COLUMNS).fetchall()
+        connection.execute("DELETE FROM raw.origin WHERE name = 'schema_version'")
+        connection.execute("INSERT INTO raw.export_files (name, rows) VALUES ('opens.csv', 3)")
+        for column in ("records", "suspect_rows", "suspect_line"):
+            connection.execute(f"ALTER TABLE raw.export_files DROP COLUMN {column}")
+        connection.execute("DROP TABLE delivery.withheld_dates")
+    with pytest.raises(WarehouseError, match="an earlier version of this program made it"), warehouse.reading():
+        pass
+    warehouse.bring_up_to_date()
+    assert columns(warehouse) == newest
+    with warehouse.reading() as connection:
+        assert connection.execute(VERSION).fetchall() == [(str(NEWEST),)]
+        assert connection.execute("SELECT name, rows, records FROM raw.export_files").fetchall() == [
+            ("opens.csv", 3, None)
+        ]
+
+
+def test_there_is_nothing_to_bring_up_to_date_where_there_is_no_warehouse(warehouse: Warehouse) -> None:
+    warehouse.bring_up_to_date()
+    assert not warehouse.exists()
+
+
+def test_a_warehouse_of_a_later_version_is_refused(warehouse: Warehouse) -> None:
+    with warehouse.writing() as connection:
+        connection.execute("UPDATE raw.origin SET value = '99' WHERE name = 'schema_version'")
+    words = rf"WAREHOUSE: a newer version .* number 99, .* up to {NEWEST}\); update the program"
+    for opened in (warehouse.reading, warehouse.writing):
+        with pytest.raises(SettingsError, match=words), opened():
+            pass
+    with pytest.raises(SettingsError, match=words):
+        warehouse.bring_up_to_date()
