@@ -39,19 +39,22 @@ def version_of(connection: Connection) -> int | None:
     Raises:
         SettingsError: a newer version of the program wrote it.
     """
-    tables = connection.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'raw'", [ALIAS]
-    ).fetchall()
-    if ("origin",) not in tables:
-        return 0 if tables else None
-    found = connection.execute("SELECT max(CAST(value AS INTEGER)) FROM raw.origin WHERE name = ?", [_NAME]).fetchone()
-    version = found[0] or 0 if found else 0
+    try:
+        found = connection.execute("SELECT value FROM raw.origin WHERE name = ?", [_NAME]).fetchone()
+    except duckdb.CatalogException:
+        return 0 if _has_tables(connection) else None
+    version = int(found[0]) if found else 0
     if version > NEWEST:
         raise SettingsError(
             f"WAREHOUSE: a newer version of this program wrote it (its tables have number {version}, and this version "
             f"knows those up to {NEWEST}); update the program, or name another warehouse"
         )
-    return int(version)
+    return version
+
+
+def _has_tables(connection: Connection) -> bool:
+    query = "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'raw' LIMIT 1"
+    return connection.execute(query, [ALIAS]).fetchone() is not None
 
 
 def migrate(connection: Connection, version: int) -> None:
