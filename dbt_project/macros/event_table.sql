@@ -17,7 +17,7 @@ with events as (
 
     union all
 
-    {#- What is not here although it was taken, for whatever reason: a run of its date puts it back. #}
+    {#- What is not here once although it was taken, for whatever reason: a run of its date puts that right. #}
     select staged.*
     from {{ ref("stg_events") }} as staged
     where {{ in_run_span("staged.timestamp") }}
@@ -27,9 +27,14 @@ with events as (
         and coalesce(staged.revision, 0) <= {{ taken }}
         and not exists (
             select 1
-            from {{ this }} as known
-            where {{ in_run_span("known.timestamp") }}
-                and known.id = cast(staged.id as varchar)
+            from (
+                select id, min(uuid_ts) as uuid_ts
+                from {{ this }}
+                where {{ in_run_span("timestamp") }}
+                group by id
+                having count(*) = 1
+            ) as known
+            where known.id = cast(staged.id as varchar)
                 and known.uuid_ts = staged.written_at
         )
         {%- endif %}

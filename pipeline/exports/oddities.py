@@ -263,15 +263,16 @@ def future_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> 
         return Finding(
             False,
             f"Events of the future in {listed}. Put timezone or datetime_formats of the layout right (day and month "
-            "may be swapped) and run again. Nothing goes on before that: an event's id is made of its moment, so that "
-            "all of them would be delivered a second time later.",
+            "may be swapped) and run again; or, if this machine's clock was behind when it loaded them, put the clock "
+            "right and materialise raw/events of these dates again with reload. Nothing goes on before that: an "
+            "event's id is made of its moment, so that all of them would be delivered a second time later.",
             numbers,
             grave=True,
         )
     return Finding(
         False,
         f"{counted(ahead, 'event')} of the future in {listed}. They are kept; have a look at their date-times in "
-        "raw.events, and at the clock of what wrote them.",
+        "raw.events, and at the clocks of what wrote them and of this machine.",
         numbers,
     )
 

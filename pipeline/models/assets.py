@@ -2,8 +2,8 @@
 
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -119,7 +119,7 @@ def models(
 ) -> Iterator[Any]:
     """Type, identify and split the events of these dates; every table takes each id once."""
     dates = dates_of(context)
-    place, started = warehouse.open(), datetime.now(UTC)
+    place, started = warehouse.open(), time.monotonic()
     with place.writing() as connection:
         check_origin(connection, load_settings())
         pair_up(connection, segment.ledger())
@@ -148,7 +148,7 @@ def models(
             with place.writing() as connection:
                 mark(connection, "modelled_at", new_listings)
     shown = tables_of(place, load_settings().schema_name, dates, span)
-    seconds = (datetime.now(UTC) - started).total_seconds()
+    seconds = time.monotonic() - started
     for output in outputs:
         key = context.asset_key_for_output(output.output_name)
         yield output.with_metadata({**output.metadata, **shown.metadata_of(key, seconds)})

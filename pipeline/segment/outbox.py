@@ -91,6 +91,7 @@ def cut(
         return Cut({event.table: 0 for event in EVENTS}, 0, 0)
     events: dict[str, int] = {}
     moved: list[str] = []
+    counted: list[tuple[int, int]] = []
     between = f"BETWEEN TIMESTAMPTZ '{span[0].isoformat()}' AND TIMESTAMPTZ '{span[1].isoformat()}'"
     suppressing = is_anybody(connection)
     with transaction(connection):
@@ -109,20 +110,19 @@ def cut(
                 connection.execute(f"DELETE FROM delivery.outbox WHERE id IN ({_MOVED})")
             inserted = connection.execute(_FILL_OUTBOX, [event.table, now]).fetchone()
             events[event.table] = int(inserted[0]) if inserted else 0
-        counted = connection.execute(
-            "SELECT count(DISTINCT batch_id), count(dead_because) FROM delivery.outbox "
-            "WHERE cut_at = ? AND export_date BETWEEN ? AND ?",
-            [now, dates.first, dates.last],
-        ).fetchone()
+            counted.append(connection.execute(_COUNTED).fetchall()[0])
         if moved or any(events.values()):
             advance(connection)
         connection.execute(
             "DROP TABLE temp.new_messages; DROP TABLE temp.new_places; DROP TABLE IF EXISTS temp.asked_again"
         )
-    batches, dead = counted or (0, 0)
+    batches, dead = (sum(numbers) for numbers in zip(*counted, strict=True))
     return Cut(events, dead, batches, moved)
 
 
+_COUNTED = (
+    "SELECT (SELECT count(DISTINCT batch_id) FROM temp.new_places), (SELECT count(dead_because) FROM temp.new_messages)"
+)
 _MOVED = "SELECT id FROM temp.new_messages WHERE id IN (SELECT id FROM temp.asked_again)"
 
 

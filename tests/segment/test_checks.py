@@ -1,11 +1,13 @@
 """Nothing is lost on the way: two ways of counting agree, or somebody is told what to do."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from pipeline.dates import ExportDates
 from pipeline.segment.checks import Balance, due_is_settled, staged_is_modelled
+from pipeline.segment.ledger import Ledger
 from pipeline.segment.outbox import cut
 from tests import segment_faults as faults
 from tests.segment.lake import DATES, DAY, NOW, SCHEMA, Lake, day, id_of, one_of_each, said
@@ -80,6 +82,23 @@ def test_what_was_cut_and_not_entered_is_told(sender: Sender) -> None:
     assert balance.sentence == (
         "2 events were due, but 0 delivered + 1 waiting + 0 dead. Materialise delivery/outbox of these dates again."
     )
+
+
+def test_what_the_ledger_lacks_it_gets_as_the_sentence_advises(sender: Sender, tmp_path: Path) -> None:
+    """One batch was cut and not entered; then the whole ledger is lost."""
+    sender.lake.stage(said(1), said(2, user_id=None))
+    sender.lake.put_out(sender.ledger)
+    sender.lake.stage(said(3))
+    sender.lake.cut(sender.ledger)
+    for number, ledger in enumerate((sender.ledger, Ledger(f"sqlite:///{tmp_path}/another.sqlite"))):
+        assert not due_is_settled(sender.lake.connection, ledger, DATES).holds, number
+        sender.lake.put_out(ledger)
+        assert due_is_settled(sender.lake.connection, ledger, DATES).numbers == {
+            "due": 3,
+            "delivered": 0,
+            "waiting": 2,
+            "dead": 1,
+        }
 
 
 def test_each_date_is_counted_by_itself(sender: Sender) -> None:

@@ -1,0 +1,150 @@
+"""Whoever does what the sentence of a check advises, has the check hold afterwards."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+
+import pytest
+
+from pipeline.dates import ExportDates
+from pipeline.exports.checks import rows_accounted_for
+from pipeline.exports.layouts import Layout
+from pipeline.exports.oddities import (
+    future_events,
+    missing_dates,
+    shared_event_ids,
+    suspect_quotes,
+    unknown_codes,
+    unread_files,
+    unusual_volumes,
+)
+from pipeline.findings import Finding
+from tests.exports.desk import CODED, CODED_COLUMNS, EVERY_DATE, HEADER, NOW, WRITTEN, ZOE, Desk, layout
+
+LATER = WRITTEN + timedelta(hours=1)
+CODES = "CUSTOMER,WHAT,MAIL,OPENED_AT\nC-1,OPEN,,2024-06-11T09:15:10\nC-2,FWD,,2024-06-11T09:15:10\n"
+BY_ROW = {"ROWID": "event_id", "CUSTOMER": "user_id", "OPENED_AT": "timestamp"}
+# The eleventh of June, with the day first.
+DAY_FIRST = "CUSTOMER,OPENED_AT\n" + "".join(f"C-{number},11/06/2024 09:15\n" for number in range(20))
+DAY_FIRST_COLUMNS = {"CUSTOMER": "user_id", "OPENED_AT": "timestamp"}
+SWALLOWED = HEADER + ZOE.replace("Soldes", '"Soldes') + ZOE.replace("Soldes", "Zomer") + ZOE.replace("Soldes", 'Zon"')
+
+
+@pytest.mark.parametrize(
+    ("content", "check", "advice", "before", "after"),
+    [
+        (
+            CODES,
+            unknown_codes,
+            "Put them into event_codes of the layout, with null where they mean none of the six",
+            layout(**CODED, columns=CODED_COLUMNS),
+            layout(**CODED | {"event_codes": CODED["event_codes"] | {"FWD": None}}, columns=CODED_COLUMNS),
+        ),
+        (SWALLOWED, suspect_quotes, "put quote: null into the layout", layout(), layout(quote=None)),
+        (
+            DAY_FIRST,
+            future_events,
+            "Put timezone or datetime_formats of the layout right (day and month may be swapped) and run again",
+            layout(columns=DAY_FIRST_COLUMNS, datetime_formats=["%m/%d/%Y %H:%M"]),
+            layout(columns=DAY_FIRST_COLUMNS, datetime_formats=["%d/%m/%Y %H:%M"]),
+        ),
+        (
+            "ROWID,CUSTOMER,OPENED_AT\n1E+15,C-1,2024-06-11T09:15:10\n1E+15,C-2,2024-06-11T09:15:10\n",
+            shared_event_ids,
+            "",
+            layout(columns=BY_ROW),
+            layout(columns={name: meaning for name, meaning in BY_ROW.items() if name != "ROWID"}),
+        ),
+    ],
+    ids=["unknown codes", "stray quotes", "events of the future", "shared ids"],
+)
+def test_a_layout_that_is_put_right_mends_it_at_the_next_run(
+    desk: Desk, content: str, check: Callable[..., Finding], advice: str, before: Layout, after: Layout
+) -> None:
+    desk.layouts = (before,)
+    desk.put("opens.csv", content)
+    desk.load()
+    found = check(desk.connection, EVERY_DATE)
+    assert not found.holds
+    assert advice in found.sentence
+    desk.layouts = (after,)
+    desk.load()
+    assert check(desk.connection, EVERY_DATE).holds
+
+
+def test_events_that_a_clock_which_was_behind_took_for_those_of_the_future(desk: Desk) -> None:
+    """They are no longer of the future when they are loaded by the right clock; to run again alone changes nothing."""
+    recent = f"{NOW + timedelta(hours=1):%Y-%m-%dT%H:%M:%S}"  # in Brussels, an hour ago
+    desk.put("opens.csv", HEADER + "".join(f"C-{number},,,{recent}\n" for number in range(20)))
+    desk.load(at=NOW - timedelta(hours=2))
+    found = future_events(desk.connection, EVERY_DATE)
+    assert found.grave
+    assert (
+        "if this machine's clock was behind when it loaded them, put the clock right and materialise raw/events of "
+        "these dates again with reload"
+    ) in found.sentence
+    desk.load()
+    assert not future_events(desk.connection, EVERY_DATE).holds
+    desk.load(reload=True)
+    assert future_events(desk.connection, EVERY_DATE).holds
+
+
+@pytest.mark.parametrize("broken", ["DELETE FROM raw.lookups", "INSERT INTO raw.lookups FROM raw.lookups"])
+def test_rows_that_are_not_accounted_for_are_read_again_with_reload(desk: Desk, broken: str) -> None:
+    desk.layouts = (
+        layout(name="lists", kind="lists", event=None, columns={"LIST_ID": "list_id", "LIST_NAME": "list_name"}),
+    )
+    desk.put("opens.csv", "LIST_ID,LIST_NAME\n12,Newsletter\n")
+    desk.load()
+    desk.connection.execute(broken)
+    found = rows_accounted_for(desk.connection, EVERY_DATE)
+    assert found.sentence.endswith("Materialise raw/events again with reload.")
+    desk.load(reload=True, at=NOW - timedelta(hours=2))
+    assert rows_accounted_for(desk.connection, EVERY_DATE).holds
+
+
+@pytest.mark.parametrize("remedy", ["sent again", "layout put right"])
+def test_a_file_that_was_refused_is_read_when_it_is_sent_again_or_its_layout_is_right(desk: Desk, remedy: str) -> None:
+    desk.put("opens.csv", "NOTHING,HERE\nC-1,2024-06-11T09:15:10\n")
+    desk.load()
+    found = unread_files(desk.connection, EVERY_DATE, 0, {"opens.csv"})
+    assert "Have the file sent again, or put its layout right; the next run looks at it again." in found.sentence
+    if remedy == "sent again":
+        desk.put("opens.csv", HEADER + ZOE, LATER)
+    else:
+        desk.layouts = (layout(columns={"NOTHING": "user_id", "HERE": "timestamp"}),)
+    desk.load(at=NOW - timedelta(hours=2))
+    assert unread_files(desk.connection, EVERY_DATE, 0, {"opens.csv"}).holds
+
+
+def test_an_export_that_is_made_again_under_its_name_has_its_usual_volume(desk: Desk) -> None:
+    desk.layouts = (layout(files=r"opens_(?P<date>\d{8})\.csv"),)
+    newest = date(2024, 6, 11)
+    of_newest = ExportDates(newest, newest)
+
+    def put(rows: int, week: int) -> None:
+        day = newest - timedelta(weeks=week)
+        lines = "".join(f"C-{week}-{number},,,2024-05-01T09:15:10\n" for number in range(rows))
+        desk.put(f"opens_{day:%Y%m%d}.csv", HEADER + lines, WRITTEN if week or rows < 5 else LATER)
+
+    for week in range(1, 5):
+        put(10, week)
+    put(2, 0)
+    desk.load()
+    found = unusual_volumes(desk.connection, of_newest)
+    assert found.sentence.endswith("have the export made again under its name.")
+    put(9, 0)
+    desk.load()
+    assert unusual_volumes(desk.connection, of_newest).holds
+
+
+def test_an_export_that_comes_late_is_not_missing_any_more(desk: Desk) -> None:
+    desk.layouts = (layout(files=r"opens_(?P<date>\d{8})\.csv"),)
+    for day in (10, 12):
+        desk.put(f"opens_202406{day}.csv", HEADER + ZOE.replace("C-1", f"C-{day}"))
+    desk.load()
+    assert missing_dates(desk.connection, EVERY_DATE).sentence.endswith(
+        "a file that comes late is loaded by the next run."
+    )
+    desk.put("opens_20240611.csv", HEADER + ZOE)
+    desk.load()
+    assert missing_dates(desk.connection, EVERY_DATE).holds
