@@ -21,10 +21,14 @@ class Load:
 
 
 def newest_loads(connection: duckdb.DuckDBPyConnection, dates: ExportDates = EVERY_DATE) -> dict[date, Load]:
-    """The load that the newest file of each export date came with."""
+    """The load that the newest file of each export date came with; one whose new bytes another file has counts, too,
+    since the rows of its former bytes are gone.
+    """
     query = """
         SELECT export_date, max({'number': coalesce(load_number, 0), 'at': loaded_at}) FROM raw.export_files
-        WHERE status = 'loaded' AND export_date BETWEEN ? AND ? GROUP BY ALL
+        WHERE (status = 'loaded' OR status = 'duplicate' AND load_number IS NOT NULL)
+            AND export_date BETWEEN ? AND ?
+        GROUP BY ALL
     """
     found = connection.execute(query, [dates.first, dates.last]).fetchall()
     return {day: Load(newest["number"], newest["at"]) for day, newest in found}

@@ -65,14 +65,27 @@ def test_bytes_that_were_refused_are_not_read_at_each_load_though_the_clock_was_
     assert desk.load(at=BACK).unchanged == 1
 
 
+def test_a_file_that_has_become_a_copy_of_another_is_a_load_of_its_date(desk: Desk) -> None:
+    """Its former rows are gone, which the models have to be told of, be it after a kill."""
+    desk.layouts = (layout(files=DATED),)
+    desk.put("opens_20240610.csv", HEADER + ZOE)
+    desk.put("opens_20240611.csv", HEADER + zoe("Tuesday"))
+    desk.load()
+    desk.put("opens_20240610.csv", HEADER + zoe("Tuesday"), WRITTEN + HOUR)
+    desk.load(at=BACK)
+    assert desk.files("name", "status") == [
+        ("opens_20240610.csv", "duplicate"),
+        ("opens_20240610.csv", "replaced"),
+        ("opens_20240611.csv", "loaded"),
+    ]
+    assert newest_loads(desk.connection) == {MONDAY: Load(2, BACK), TUESDAY: Load(1, NOW)}
+
+
 def test_a_warehouse_of_a_former_version_goes_on_with_the_first_number(desk: Desk) -> None:
     desk.put("opens.csv", HEADER + ZOE)
     desk.load()
-    for table in ("export_files", "lookups"):
-        desk.connection.execute(f"ALTER TABLE raw.{table} DROP COLUMN load_number")
+    desk.connection.execute("UPDATE raw.export_files SET load_number = NULL")
     assert (newest_loads(desk.connection), last_load_number(desk.connection)) == ({TUESDAY: Load(0, NOW)}, 0)
-    for table in ("export_files", "lookups"):
-        desk.connection.execute(f"ALTER TABLE raw.{table} ADD COLUMN load_number BIGINT")
     desk.put("opens_2.csv", HEADER + zoe("more"))
     desk.load(at=BACK)
     assert newest_loads(desk.connection) == {TUESDAY: Load(1, BACK)}
