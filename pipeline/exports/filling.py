@@ -40,27 +40,29 @@ class Filled:
     trailer: str | None = field(default=None, repr=False)
 
 
-def fill(
-    connection: duckdb.DuckDBPyConnection,
-    seen: Landed,
-    copy: LocalCopy,
-    first_part: Sequence[Text],
-    folder: Path,
-    load: Load,
-    *,
-    suppressing: bool,
-) -> Filled:
-    """Put a file's rows into `raw`; `first_part` has its header, where it is a further part of an export; `folder`
-    is for what is needed meanwhile. `suppressing`: rows of people on the list are counted and not kept.
+@dataclass(frozen=True)
+class FileRows:
+    """A file that is parsed: the layout that its rows have, and its texts; `parsed` is None where there are none."""
+
+    layout: Layout
+    texts: Sequence[Text]
+    parser: FileParser | None = None
+    parsed: Parsed | None = None
+
+
+def rows_of(
+    connection: duckdb.DuckDBPyConnection, seen: Landed, copy: LocalCopy, first_part: Sequence[Text], folder: Path
+) -> FileRows:
+    """Parse a file; no table of `raw` is changed. `first_part` has its header, where it is a further part of an export;
+    `folder` is for what is needed meanwhile.
 
     Raises:
         FileRefused: nothing can be made of it.
-        duckdb.DataError: nothing can be computed with one of its values.
         duckdb.Error: the machine or the store failed.
     """
     found = texts(copy.path, seen.layout, folder)
     if not found:
-        return Filled(warning="it is an archive with no file in it")
+        return FileRows(seen.layout, found)
     layout = _of_further_part(seen.layout, found, first_part)
     if layout.format == "csv":
         found = [
@@ -68,10 +70,25 @@ def fill(
             for number, text in enumerate(found)
         ]
     parser = FileParser(connection, layout, found, folder)
-    parsed = parser.parse()
-    if parsed is None:
+    return FileRows(layout, found, parser, parser.parse())
+
+
+def fill(
+    connection: duckdb.DuckDBPyConnection, seen: Landed, rows: FileRows, load: Load, *, suppressing: bool
+) -> Filled:
+    """Put a file's rows into `raw`. `suppressing`: rows of people on the list are counted and not kept.
+
+    Raises:
+        FileRefused: some of its rows are missing.
+        duckdb.DataError: nothing can be computed with one of its values.
+        duckdb.Error: the machine or the store failed.
+    """
+    if not rows.texts:
+        return Filled(warning="it is an archive with no file in it")
+    if rows.parsed is None or rows.parser is None:
         return Filled()
-    filler = _Filler(connection, seen, layout, parser, parsed, load, suppressing)
+    layout, parsed = rows.layout, rows.parsed
+    filler = _Filler(connection, seen, layout, rows.parser, parsed, load, suppressing)
     if seen.layout.kind == "events":
         filler.fill_events()
     else:
@@ -86,7 +103,7 @@ def fill(
     warning = None
     if missing := missing_columns(parsed.source, seen.layout):
         warning = f"the header has no column {', '.join(map(repr, missing))}; taken as empty"
-    trailer = trailer_in(found, layout, len(parsed.source.columns)) if layout.format == "csv" else None
+    trailer = trailer_in(rows.texts, layout, len(parsed.source.columns)) if layout.format == "csv" else None
     return replace(filler.filled, records=parsed.records, warning=warning, trailer=trailer)
 
 

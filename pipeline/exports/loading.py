@@ -15,7 +15,7 @@ from rich.filesize import decimal
 from pipeline.dates import ExportDates
 from pipeline.errors import FileChanged, FileRefused, FileUnreadable, WarehouseError
 from pipeline.exports.export_files import LoadedFile, note_time, remember, remember_unmatched
-from pipeline.exports.filling import Filled, fill
+from pipeline.exports.filling import Filled, fill, rows_of
 from pipeline.exports.intake import FileKey, KnownFile, Look, is_known, known_files
 from pipeline.exports.locations import ExportLocation, LocalCopy
 from pipeline.exports.matching import Landed, Promise, Unmatched, promise_of_marker
@@ -62,6 +62,8 @@ class _Loader:
     unchanged: int = 0
     refused: dict[FileKey, "_Refused"] = field(default_factory=dict)
     gone: set[FileKey] = field(default_factory=set)
+    # Whether the file at hand has changed a table.
+    written: bool = False
 
     def put_aside(self, failed: "_Failed") -> None:
         """Note what can't be loaded, so that its date is loaded without it."""
@@ -113,9 +115,10 @@ def _ensure_a_temporary_folder() -> None:
 
 
 def _load_date(loader: _Loader, landed: Sequence[Landed]) -> list[LoadedFile]:
-    """All files of a date in one transaction. Where one turns out to be of no use, some of its former rows may be
-    removed by then, so the date is begun again without it; the files behind it are tried first, each in a transaction
-    that is rolled back, so that no further one has the date begun again: each file is read twice at most.
+    """All files of a date in one transaction. Most files that turn out to be of no use do so before they change a
+    table. Where one has removed its former rows by then, the date is begun again without it; the files behind it are
+    tried first, each in a transaction that is rolled back, so that no further one has the date begun again: each file
+    is read twice at most.
     """
     while True:
         unchanged = loader.unchanged
@@ -182,6 +185,17 @@ def _key(seen: Landed) -> FileKey:
 
 
 def _load_file(loader: _Loader, seen: Landed) -> LoadedFile | None:
+    loader.written = False
+    try:
+        return _load_or_fail(loader, seen)
+    except _Failed as failed:
+        if loader.written:
+            raise
+        loader.put_aside(failed)
+        return _load_or_fail(loader, seen)
+
+
+def _load_or_fail(loader: _Loader, seen: Landed) -> LoadedFile | None:
     key = _key(seen)
     before = loader.known.get(key)
     if key in loader.gone:
@@ -241,12 +255,11 @@ def _replace(loader: _Loader, seen: Landed, copy: LocalCopy) -> LoadedFile:
     promise = _promise(loader, seen)
     if promise.md5 is not None:
         _check_md5(copy, promise.md5)
-    _remove_rows(loader, seen)
     with TemporaryDirectory() as folder, naming(Path(folder)):
         first_part = _texts_of_first_part(loader, seen, Path(folder))
-        filled = fill(
-            loader.connection, seen, copy, first_part, Path(folder), loader.this, suppressing=loader.suppressing
-        )
+        rows = rows_of(loader.connection, seen, copy, first_part, Path(folder))
+        _remove_rows(loader, seen)
+        filled = fill(loader.connection, seen, rows, loader.this, suppressing=loader.suppressing)
     if promise.rows is not None and not _is_kept(promise.rows, filled):
         raise FileRefused(
             f"{promise.rows:,} rows were promised by its name or its ready marker, but it has {filled.rows:,}; "
@@ -301,6 +314,7 @@ def _same_bytes(loader: _Loader, seen: Landed, copy: LocalCopy) -> str | None:
 
 
 def _remove_rows(loader: _Loader, seen: Landed) -> None:
+    loader.written = True
     for table in ("raw.events", "raw.rejected_rows", "raw.lookups"):
         loader.connection.execute(
             f"DELETE FROM {table} WHERE export_date = ? AND file = ?", [seen.export_date, seen.file.name]

@@ -27,13 +27,19 @@ NOT_NDJSON = (
     "one JSON object a line is needed, without commas or brackets around them: jq -c '.[]' makes that of an array, "
     "jq -c . of objects over several lines"
 )
-# DuckDB reads these words as numbers, in any case. To look for each of them is quicker than a pattern.
+# DuckDB reads these words as numbers, in any case. To look for each of them is quicker than a pattern, and a pattern
+# for what is before a number is quicker than to leave strings out: most words that are found stand in strings.
 _WORDS = ["".join(letters) for word in ("nan", "inf") for letters in product(*zip(word, word.upper(), strict=True))]
 # A line that begins an array of objects, an object of which nothing follows, or one that holds such an array.
 OPENS_DOCUMENT = re.compile(r"\[\s*(\{.*)?|\{(.*[\[{])?", re.DOTALL)
+# What is valid JSON and begins so is an object; to ask for its type costs a second parse.
+_NO_OBJECT = (
+    "document IS NULL OR NOT (starts_with(line, '{') OR starts_with(ltrim(line, ' ' || chr(9) || chr(13)), '{'))"
+)
 _STRINGS = r'"(?:[^"\\]|\\.)*"'
 _HAS_WORD = (
     f"({' OR '.join(f'contains(line, {literal(word)})' for word in _WORDS)}) "
+    f"AND regexp_matches(line, '(?i)[^a-z\"](?:nan|inf)') "
     f"AND regexp_matches(regexp_replace(line, {literal(_STRINGS)}, '', 'g'), '(?i)nan|inf')"
 )
 
@@ -89,7 +95,7 @@ def with_keys(connection: duckdb.DuckDBPyConnection, rows: str, source: Source, 
         compared = f"list_transform({keys}, lambda k: CASE WHEN lower(k) IN ({lowered}) THEN lower(k) ELSE k END)"
         return f"len({keys}) <> len(list_distinct({compared}))"
 
-    faults = {NO_OBJECT: "coalesce(json_type(document), '') <> 'OBJECT'", NOT_A_NUMBER: _HAS_WORD}
+    faults = {NO_OBJECT: _NO_OBJECT, NOT_A_NUMBER: _HAS_WORD}
     if connection.execute(f"SELECT 1 FROM temp.json_shapes WHERE {repeats('keys')} LIMIT 1").fetchone() is not None:
         faults[REPEATED_KEY] = repeats("json_keys(document)")
     fault = " ".join(f"WHEN {found} THEN {literal(reason)}" for reason, found in faults.items())

@@ -283,7 +283,7 @@ _SAID = f"""
         {identifier_sql("selligent_user_id")}, occurred_at)
 """
 _SHARED_IDS = f"""
-    SELECT file, layout, id, count(*) AS rows
+    SELECT file, layout, id AS text, count(*) AS rows
     FROM (
         SELECT export_date, file, layout, event, {identifier_sql("event_id")} AS id, {_SAID} AS said FROM raw.events
         WHERE export_date BETWEEN $1 AND $2 AND event_id IS NOT NULL AND event IS NOT NULL
@@ -305,17 +305,10 @@ def shared_event_ids(connection: duckdb.DuckDBPyConnection, dates: ExportDates) 
     numbers = {"event_ids": ids, "rows": int(rows)}
     if not ids:
         return Finding(True, "Rows that share an event_id have the same person and moment.", numbers)
-    found = connection.execute(
-        f"{_SHARED_IDS} ORDER BY rows DESC, file, id LIMIT {_EXAMPLES}", [dates.first, dates.last]
-    ).fetchall()
-    examples = "; ".join(
-        f"'{on_one_line(event_id, _LONGEST_CODE)}' in {file} ({counted(number, 'row')}, layout {layout})"
-        for file, layout, event_id, number in found
-    )
-    rest = f"; and {ids - len(found):,} more" if ids > len(found) else ""
+    examples = _most_frequent(connection, _SHARED_IDS, dates, ids)
     return Finding(
         False,
-        f"{counted(ids, 'event_id')} shared by rows that differ in person or moment: {examples}{rest}. "
+        f"{counted(ids, 'event_id')} shared by rows that differ in person or moment: {examples}. "
         f"These {rows:,} rows are no more than {counted(ids, 'event')}. Have the export made again where a spreadsheet "
         "shortened the ids, or take event_id out of the layout: then an event is its person, moment and other ids.",
         numbers,
@@ -346,18 +339,24 @@ def placeholder_dates(connection: duckdb.DuckDBPyConnection, dates: ExportDates)
     numbers = {"rows": int(rows)}
     if not rows:
         return Finding(True, "No date-time stands for a missing one.", numbers)
-    found = connection.execute(
-        f"{_PLACEHOLDERS} ORDER BY rows DESC, file, text LIMIT {_EXAMPLES}", [dates.first, dates.last]
-    ).fetchall()
-    examples = "; ".join(
-        f"'{on_one_line(text, _LONGEST_CODE)}' in {file} ({counted(number, 'row')}, layout {layout})"
-        for file, layout, text, number in found
-    )
-    rest = f"; and {texts - len(found):,} more" if texts > len(found) else ""
+    examples = _most_frequent(connection, _PLACEHOLDERS, dates, texts)
     return Finding(
         False,
-        f"{counted(int(rows), 'row')} with a date-time that stands for none: {examples}{rest}. They are events of that "
+        f"{counted(int(rows), 'row')} with a date-time that stands for none: {examples}. They are events of that "
         "moment unless they are rejected. Put the text into null_values of the layout to reject them all, or "
         "datetime_formats right where it is misread; the next run reads the files again.",
         numbers,
     )
+
+
+def _most_frequent(connection: duckdb.DuckDBPyConnection, query: str, dates: ExportDates, in_all: int) -> str:
+    """The most frequent of so many texts; the query has columns `file`, `layout`, `text` and `rows`."""
+    found = connection.execute(
+        f"{query} ORDER BY rows DESC, file, text LIMIT {_EXAMPLES}", [dates.first, dates.last]
+    ).fetchall()
+    examples = [
+        f"'{on_one_line(text, _LONGEST_CODE)}' in {file} ({counted(number, 'row')}, layout {layout})"
+        for file, layout, text, number in found
+    ]
+    rest = [f"and {in_all - len(found):,} more"] if in_all > len(found) else []
+    return "; ".join([*examples, *rest])

@@ -295,7 +295,7 @@ def test_a_pipe_is_not_waited_for_by_inspect(tmp_path: Path) -> None:
 # Many of a kind
 
 
-def test_many_bad_files_of_a_date_are_read_once_each_and_the_good_ones_twice(
+def test_many_bad_files_of_a_date_are_read_once_each_and_so_are_the_good_ones(
     desk: Desk, watched: WatchedLocation
 ) -> None:
     """Fifteen bad ones were read eleven times, since each began the date anew."""
@@ -306,7 +306,21 @@ def test_many_bad_files_of_a_date_are_read_once_each_and_the_good_ones_twice(
     assert (loaded.count("loaded"), loaded.count("refused"), loaded.unchanged) == (15, 15, 0)
     assert len(desk.events("user_id")) == 15
     assert {watched.fetched.count(f"opens_{number:02}_bad.csv") for number in range(15)} == {1}
-    assert {watched.fetched.count(f"opens_{number:02}_good.csv") for number in range(15)} == {2}
+    assert {watched.fetched.count(f"opens_{number:02}_good.csv") for number in range(15)} == {1}
+
+
+def test_files_that_are_refused_for_their_number_of_rows_have_good_ones_read_twice_at_most(
+    desk: Desk, watched: WatchedLocation
+) -> None:
+    """Their rows are in the tables by then, so the date is begun again."""
+    desk.layouts = (layout(files=r"opens_\d+(_good)?(_(?P<rows>\d)rows)?\.csv"),)
+    for number in range(6):
+        desk.put(f"opens_{number}_3rows.csv", HEADER + ZOE.replace("Soldes", f"Bad {number}"))
+        desk.put(f"opens_{number}_good.csv", HEADER + ZOE.replace("Soldes", f"Sale {number}"))
+    loaded = desk.load()
+    assert (loaded.count("loaded"), loaded.count("refused"), loaded.unchanged) == (6, 6, 0)
+    assert sorted(desk.events("email_subject")) == [f"Sale {number}" for number in range(6)]
+    assert max(watched.fetched.count(name) for name in watched.fetched) == 2
 
 
 @pytest.mark.timeout(60)

@@ -316,3 +316,9 @@ def test_a_header_alone_is_drafted_by_its_names(draft: Drafter) -> None:
     assert "its header alone: it has no rows" in text
     assert drafted["columns"] | {"USER_ID": "selligent_user_id"} == labelled().draft["columns"]
     assert drafted["event_codes"] == {"CODE": "FILL_IN"}
+
+
+@pytest.mark.parametrize("line", ['{"WHO":"A","WHO":"B"}', '{"WHO":"A","Who":"B"}', '{"WHO":"A","SCORE":NaN}'])
+def test_lines_that_are_ambiguous_are_not_called_no_objects(draft: Drafter, line: str) -> None:
+    with pytest.raises(InspectionRefused, match=r"each of its first lines repeats a key .* or has NaN or Infinity"):
+        draft(f"{line}\n{line}\n", "ACME_clicks_20240611.ndjson")

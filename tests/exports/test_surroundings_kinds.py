@@ -132,3 +132,11 @@ def test_the_reason_shows_no_more_than_some_names_each_shortened(read: Reader) -
 
 def test_no_break_and_zero_width_blanks_around_names_are_none(read: Reader) -> None:
     assert read("\u200bCUSTOMER\u00a0,\tMAIL,SUBJECT\u200b,OPENED_AT\0\n" + ZOE).counts == ("loaded", 1, 0, 0)
+
+
+def test_a_header_that_each_page_repeats_is_a_rejected_row(read: Reader) -> None:
+    zoe, jef = ZOE, ZOE.replace("C-1", "C-2")
+    reading = read(HEADER + zoe + HEADER + jef + HEADER + ZOE.replace("C-1", "C-3"))
+    assert reading.counts == ("loaded", 5, 0, 2)
+    assert reading.accepted("user_id") == ["C-1", "C-2", "C-3"]
+    assert reading.lines == [3, 5]

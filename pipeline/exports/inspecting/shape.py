@@ -95,12 +95,21 @@ def cut(name: str, text: str, is_whole: bool) -> Table:
 # One JSON object a line
 
 
+_AMBIGUOUS = (
+    "each of its first lines repeats a key (perhaps in another case) or has NaN or Infinity; such lines are rejected, "
+    "so have it written otherwise"
+)
+
+
 def _json_lines(name: str, lines: Sequence[str], is_whole: bool) -> Table:
     filled = [line.rstrip("\r\n") for line in lines if line.strip()]
     documents = [_document(line) for line in filled[:ROWS]]
     objects = [document for document in documents if document is not None]
     if not objects:
-        raise InspectionRefused(f"{name}: none of its first lines is a JSON object; {NOT_NDJSON}")
+        ambiguous = any(_is_lenient_object(line) for line in filled[:ROWS])
+        raise InspectionRefused(
+            f"{name}: {_AMBIGUOUS if ambiguous else f'none of its first lines is a JSON object; {NOT_NDJSON}'}"
+        )
     # Keys match without regard to case, as a header's names do.
     spellings: dict[str, str] = {}
     for document in objects:
@@ -135,6 +144,14 @@ def _document(line: str) -> dict[str, object] | None:
     if not isinstance(document, _Pairs) or len({key.lower() for key, _ in document}) < len(document):
         return None
     return {key: _plain(value) for key, value in document}
+
+
+def _is_lenient_object(line: str) -> bool:
+    """Whether a line is an object but for keys that it repeats, NaN or Infinity."""
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 class _Pairs(list[tuple[str, object]]):
