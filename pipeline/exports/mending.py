@@ -22,7 +22,7 @@ import pandas as pd
 from pipeline.errors import FileRefused
 from pipeline.exports.headers import clean_names
 from pipeline.exports.layouts import Layout
-from pipeline.exports.long_rows import LongRows
+from pipeline.exports.row_grammar import Grammar
 from pipeline.exports.texts import CARRIAGE_RETURN, CHUNK_BYTES, UNIT_SEPARATOR, Text, delimiter_of
 
 # As much as DuckDB takes for one row, and so does this.
@@ -94,51 +94,12 @@ class Notes:
             self.connection.unregister("noted")
 
 
-@dataclass(frozen=True)
-class Grammar:
-    """What a row looks like in bytes: `run` is many rows that end in a line break and hold none, `row` is any.
-    `long_rows` finds the end of those with quotes that are too long.
-    """
-
-    run: re.Pattern[bytes]
-    row: re.Pattern[bytes]
-    long_rows: LongRows | None = None
-
-    @classmethod
-    def of(cls, layout: Layout, columns: int) -> "Grammar":
-        """The rows of a layout, which have so many columns."""
-        if layout.format == "ndjson" or layout.quote is None:
-            return cls(re.compile(rb"(?:[^\r\n]++\r?\n)++"), re.compile(rb"(?:[^\r\n]|\r(?!\n))*+"))
-        quote, delimiter = re.escape(layout.quote.encode()), re.escape(delimiter_of(layout).encode())
-        # As DuckDB reads it, blanks around quotes are no part of the value, unless blanks separate columns.
-        blanks = b"" if delimiter_of(layout) == " " else b" *+"
-        text = (
-            rb"[^" + delimiter + rb"\r\n]"
-            if len(delimiter_of(layout).encode()) == 1
-            else (rb"(?:(?!" + delimiter + rb")[^\r\n])")
-        )
-
-        def values(inside_quotes: bytes, outside: bytes) -> bytes:
-            quoted = blanks + quote + b"(?:" + inside_quotes + b"++|" + quote + quote + b")*+" + quote + blanks
-            return b"(?:" + quoted + b"|(?!" + blanks + quote + b")" + outside + b"*+)"
-
-        def rows(value: bytes) -> bytes:
-            return value + b"(?:" + delimiter + value + b")*+"
-
-        plain = rows(values(rb"[^" + quote + rb"\r\n]", text))
-        value = values(rb"[^" + quote + rb"]", b"(?:" + text + rb"|\r(?!\n))")
-        line = rb"\n" + text + b"*+(?:" + delimiter + text + b"*+){%d}" % (columns - 1) + rb"(?=\r?\n)"
-        return cls(
-            run=re.compile(rb"(?:(?!\r?\n)" + plain + rb"\r?\n)++"),
-            row=re.compile(rows(value)),
-            long_rows=LongRows(
-                re.compile(value), delimiter_of(layout).encode(), re.compile(line) if columns > 1 else None
-            ),
-        )
-
-
-def mend(texts: Sequence[Text], layout: Layout, notes: Notes, target: Path | None) -> Text | None:
-    """Write the well-formed rows of some texts into one, and note the rest; without a target, only note.
+def mend(
+    texts: Sequence[Text], layout: Layout, notes: Notes, target: Path | None, *, checked: bool = False
+) -> Text | None:
+    """Write the well-formed rows of some texts into one, and note the rest; without a target, only note. `checked`:
+    rows of another number of columns, or that are no text, are among the rest; DuckDB finds them, too, at the price of
+    1 kB of memory a missing value.
 
     The first record is the header, where the layout has one; further texts may repeat it.
 
@@ -147,7 +108,7 @@ def mend(texts: Sequence[Text], layout: Layout, notes: Notes, target: Path | Non
     """
     has_header = layout.format == "csv" and layout.header is True
     names = layout.header if layout.header is not True else _first_row(_Buffer(texts[0].path).head(), layout)
-    grammar = Grammar.of(layout, len(names or [""]))
+    grammar = Grammar.of(layout, len(names or [""]), checked=checked)
     mender = _Mender(grammar, notes, has_header=has_header, counts_blanks=target is None)
     if target is None:
         mender.take(texts, layout, None)
@@ -205,8 +166,7 @@ class _Mender:
             # Lines under the header were left away: the header is taken alone, so that what follows is counted anew.
             run = b"" if self._under_header else buffer.take_run(self._grammar.run)
             if run:
-                self._records += run.count(b"\n")
-                self._write(out, run.replace(b"\r\n", b"\n"))
+                self._take_run(run.replace(b"\r\n", b"\n"), out)
             elif (row := buffer.take_row(self._grammar.row)) is not None:
                 self._take_row(row, out)
             elif self._has_header and self._records == 0:
@@ -214,12 +174,27 @@ class _Mender:
             else:
                 self._skip_unreadable(buffer)
 
+    def _take_run(self, run: bytes, out: IO[bytes] | None) -> None:
+        """Many rows, each of them a line."""
+        check = self._grammar.checked
+        if check is None or check.is_text(run):
+            self._records += run.count(b"\n")
+            self._write(out, run)
+            return
+        for row in run.split(b"\n")[:-1]:
+            self._take_row(row + b"\n", out)
+
     def _take_row(self, row: bytes, out: IO[bytes] | None) -> None:
         """A row with a line break or a carriage return inside, or without an end; or a blank line."""
         content = row.removesuffix(b"\n").removesuffix(b"\r")
         if not content.strip(b"\r"):
             self._blanks += self._counts_blanks
             self._move(by=1)
+            return
+        is_header = self._has_header and self._records == 0
+        if self._grammar.checked and not is_header and (fault := self._grammar.checked.fault(content)):
+            self._notes.reject(self._line, fault, content, self._piece)
+            self._move(by=1 + content.count(b"\n"))
             return
         self._write(out, content.replace(b"\r", CARRIAGE_RETURN.encode()) + b"\n")
         self._records += 1

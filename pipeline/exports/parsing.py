@@ -11,18 +11,23 @@ from pipeline.exports.layouts import Layout
 from pipeline.exports.mending import MAX_ROW_BYTES, OPEN_QUOTE, TOO_LONG, Notes, mend
 from pipeline.exports.ndjson import ndjson_scan, note_keys, with_keys
 from pipeline.exports.reading import REJECTS_SCANS, REJECTS_TABLE, Source, csv_source, parse
+from pipeline.exports.row_grammar import FEWER, MORE, UNDECODABLE
+from pipeline.exports.surroundings import header_of
 from pipeline.exports.texts import Text
 from pipeline.masking import on_one_line
 from pipeline.warehouse import literal
 
 # DuckDB's words for a row that it can't parse, in a marketer's words.
 _PARSE_FAULTS = {
-    "MISSING COLUMNS": "the row has fewer columns than the header",
-    "TOO MANY COLUMNS": "the row has more columns than the header",
+    "MISSING COLUMNS": FEWER,
+    "TOO MANY COLUMNS": MORE,
     "UNQUOTED VALUE": OPEN_QUOTE,
-    "INVALID ENCODING": "the row is not valid {encoding}",
+    "INVALID ENCODING": UNDECODABLE,
     "LINE SIZE OVER MAXIMUM": TOO_LONG,
 }
+# DuckDB holds about 1 kB for each value that a row lacks until the file is read: with 500 columns, 5,000 rows that
+# break off would fill the memory. From so many on, they are found before.
+_MOST_FAULTS = 100_000
 # What DuckDB raises where it can't make rows of a text; when a disk or the memory is full, it raises others.
 _SHOWN_LENGTH = 300
 _OF_THE_TEXT = (duckdb.DataError, duckdb.ProgrammingError, duckdb.NotSupportedError)
@@ -51,7 +56,7 @@ class FileParser:
         self._texts = texts
         self._folder = folder
         self._notes = Notes(connection)
-        self._mended = False
+        self._mended = self._checked = False
         self._records = 0
         self._located = False
 
@@ -79,7 +84,8 @@ class FileParser:
         lines in memory.
         """
         text = self._texts[0] if len(self._texts) == 1 else None
-        self._mended = text is None or text.newline is None or text.scan.longest > MAX_ROW_BYTES
+        self._checked = self._is_faulty()
+        self._mended = self._checked or text is None or text.newline is None or text.scan.longest > MAX_ROW_BYTES
         if self._mended:
             return self._parse(self._mend())
         try:
@@ -94,9 +100,18 @@ class FileParser:
         self._mended = True
         return self._parse(self._mend())
 
+    def _is_faulty(self) -> bool:
+        """Whether so many rows may be none that DuckDB is not to find them."""
+        columns = 1
+        if self._layout.format == "csv":
+            names = self._layout.header if self._layout.header is not True else None
+            columns = len(names or header_of(self._texts[0], self._layout)[0] or [""])
+        return any(text.scan.is_faulty(columns, _MOST_FAULTS) for text in self._texts)
+
     def _mend(self) -> Text:
         self._notes = Notes(self._connection)
-        mended = mend(self._texts, self._layout, self._notes, self._folder / "mended.txt")
+        target = self._folder / "mended.txt"
+        mended = mend(self._texts, self._layout, self._notes, target, checked=self._checked)
         assert mended is not None  # there is a target
         return mended
 

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 _CHUNK_BYTES = 1 << 20
 _LINE_FEED, _CARRIAGE_RETURN = 0x0A, 0x0D
+_LOOK_BYTES = 4096
+_UNKNOWN = "\ufffd"
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -32,11 +34,23 @@ class RecordScan:
     records: int
     longest: int
     unended: bool
+    quotes: int
+    delimiters: int
+    undecodable: int
+
+    def is_faulty(self, columns: int, most: int) -> bool:
+        """Whether more than so many values may be missing from rows of so many columns, or be too many, or so many
+        rows be no text. What is inside quotes misleads it: it decides how a text is read, and not what is read.
+        """
+        missing = self.records * (columns - 1) - self.delimiters
+        return missing > most or -missing > max(most, 2 * self.quotes) or self.undecodable > most
 
 
-def scan_records(path: Path, quote: str | None) -> RecordScan:
-    """Count the records of a text in UTF-8; `quote` is one ASCII character, or None where nothing is quoted."""
-    scanner = _Scanner(ord(quote) if quote is not None else None)
+def scan_records(path: Path, quote: str | None, delimiter: str | None) -> RecordScan:
+    """Count the records of a text in UTF-8; `quote` is one ASCII character, or None where nothing is quoted, and
+    `delimiter` is what separates columns, if there are any.
+    """
+    scanner = _Scanner(ord(quote) if quote is not None else None, delimiter.encode() if delimiter else None)
     with path.open("rb") as file:
         if file.read(len(_BOM)) != _BOM:
             file.seek(0)
@@ -46,8 +60,10 @@ def scan_records(path: Path, quote: str | None) -> RecordScan:
 
 
 class _Scanner:
-    def __init__(self, quote: int | None) -> None:
+    def __init__(self, quote: int | None, delimiter: bytes | None) -> None:
         self._quote = quote
+        self._delimiter = delimiter
+        self._quotes = self._delimiters = self._undecodable = 0
         self._read = 0
         self._last = -1
         self._open = 0
@@ -66,6 +82,12 @@ class _Scanner:
         if pairs is not None:
             self._returns += chunk.count(b"\r")
             self._pairs += int(np.count_nonzero(pairs))
+        if self._delimiter is not None:
+            is_byte = len(self._delimiter) == 1
+            self._delimiters += (
+                int(np.count_nonzero(data == self._delimiter[0])) if is_byte else chunk.count(self._delimiter)
+            )
+        self._undecodable += _undecodable(chunk)
         self._lines.take(feeds + self._read, pairs)
         if self._quote is not None:
             outside = self._outside_quotes(data, feeds)
@@ -76,6 +98,7 @@ class _Scanner:
     def _outside_quotes(self, data: NDArray[np.uint8], feeds: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Which of these line feeds come after an even number of quotes: one parity a line, then their running one."""
         is_quote = (data == self._quote).view(np.uint8)
+        self._quotes += int(np.count_nonzero(is_quote))
         by_line = np.bitwise_xor.reduceat(is_quote, np.concatenate(([0], feeds)))
         by_line[0] ^= self._open
         ahead: NDArray[np.uint8] = np.bitwise_xor.accumulate(by_line)
@@ -86,8 +109,26 @@ class _Scanner:
         lines = self._lines.finished(self._read, self._last)
         records = self._records.finished(self._read, self._last) if self._quote is not None else lines
         return RecordScan(
-            self._returns, self._feeds, self._pairs, lines.count, records.count, records.longest, lines.unended
+            self._returns,
+            self._feeds,
+            self._pairs,
+            lines.count,
+            records.count,
+            records.longest,
+            lines.unended,
+            self._quotes,
+            self._delimiters,
+            self._undecodable,
         )
+
+
+def _undecodable(chunk: bytes) -> int:
+    """About how many lines of a chunk are not UTF-8: as its first ones are."""
+    lines = chunk[:_LOOK_BYTES].split(b"\n")[1:-1]
+    looked_at = b"\n".join(lines)
+    if not looked_at or looked_at.isascii():
+        return 0
+    return sum(_UNKNOWN in line.decode("utf-8", "replace") for line in lines) * len(chunk) // len(looked_at)
 
 
 class _Ends:

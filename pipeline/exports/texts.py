@@ -56,7 +56,8 @@ codecs.register_error("invalid_utf8", _mark)
 
 @dataclass(frozen=True)
 class Text:
-    """A text in UTF-8; `name` is that of its piece, where a file has several; `quote`, where its values are quoted.
+    """A text in UTF-8; `name` is that of its piece, where a file has several; `quote`, where its values are quoted, and
+    `delimiter`, where it has columns.
     `lines_above` and `lines_under_header` are lines of the file that are left away in it: before its first line, and
     after its header.
     """
@@ -64,6 +65,7 @@ class Text:
     path: Path
     name: str | None = None
     quote: str | None = None
+    delimiter: str | None = None
     lines_above: int = 0
     lines_under_header: int = 0
 
@@ -85,7 +87,7 @@ class Text:
     @cached_property
     def scan(self) -> RecordScan:
         """What its bytes say of its records."""
-        return scan_records(self.path, self.quote)
+        return scan_records(self.path, self.quote, self.delimiter)
 
 
 def delimiter_of(layout: Layout) -> str:
@@ -93,8 +95,9 @@ def delimiter_of(layout: Layout) -> str:
     return layout.delimiter if len(layout.delimiter) == 1 else UNIT_SEPARATOR
 
 
-def _quote_of(layout: Layout) -> str | None:
-    return layout.quote if layout.format == "csv" else None
+def _marks_of(layout: Layout) -> tuple[str | None, str | None]:
+    """What quotes and what separates the values of a layout's texts."""
+    return (layout.quote, delimiter_of(layout)) if layout.format == "csv" else (None, None)
 
 
 def texts(path: Path, layout: Layout, folder: Path) -> list[Text]:
@@ -105,7 +108,7 @@ def texts(path: Path, layout: Layout, folder: Path) -> list[Text]:
     """
     found = pieces(path)
     if not is_packed(path) and _encoding(found[0], layout) == "utf-8" and len(layout.delimiter) == 1:
-        read = [Text(path, quote=_quote_of(layout))]
+        read = [Text(path, None, *_marks_of(layout))]
     else:
         read = [_copied(piece, layout, folder / f"{number}.txt") for number, piece in enumerate(found)]
     return [_with_line_feeds(text, folder / f"{number}.lf.txt") for number, text in enumerate(read)]
@@ -131,7 +134,7 @@ def _copied(piece: Piece, layout: Layout, path: Path) -> Text:
         first = next(chunks, b"")
         target.write(first.removeprefix(codecs.BOM_UTF8))
         target.writelines(chunks)
-    return Text(path, piece.name, _quote_of(layout))
+    return Text(path, piece.name, *_marks_of(layout))
 
 
 def _encoding(piece: Piece, layout: Layout) -> str:
