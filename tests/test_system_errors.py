@@ -180,6 +180,14 @@ def test_the_ledger_is_named_and_is_as_it_was(settings: Settings, tmp_path: Path
     assert ledger.withheld() == days
 
 
+def test_a_first_ledger_that_can_not_be_made_is_named(settings: Settings, tmp_path: Path) -> None:
+    with small_files(5_000), pytest.raises(PipelineError) as caught:
+        Ledger(settings.ledger)
+    assert completed(str(caught.value), settings).startswith(f"LEDGER: sqlite:///{tmp_path}/ledger.sqlite can't be op")
+    assert completed(str(caught.value), settings).endswith("make room and run again")
+    assert Ledger(settings.ledger).withheld() == []
+
+
 def test_dagsters_own_files_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     with opened_instance() as instance:

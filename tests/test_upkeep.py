@@ -224,6 +224,24 @@ def test_to_forget_somebody_ends_snapshots_of_the_future_too(lake: Warehouse, tm
     assert not [path for path in files_of(lake) if path.parent.name == "clean"]
 
 
+@pytest.mark.parametrize("content", [b"", b"PAR1 and what was written until the disk was full"])
+def test_to_forget_somebody_removes_files_whose_writing_was_cut_off(
+    lake: Warehouse, tmp_path: Path, content: bytes
+) -> None:
+    """What they hold can't be read, and no catalog knows them: a full disk leaves them, and so does a kill."""
+    people = tmp_path / "people.csv"
+    people.write_text("user_id\nperson-of-the-test\n", "utf-8")
+    stray = Path(lake.files) / "raw" / "clean" / DUCKLAKE_FILE
+    stray.write_bytes(content)
+    with lake.writing() as connection:
+        before = connection.execute(CONTENT).fetchone()
+        refresh(connection, str(people), in_days(0))
+        make_sought(connection)
+        forget_old_snapshots(connection, lake.files)
+        assert connection.execute(CONTENT).fetchone() == before
+    assert not stray.exists()
+
+
 def test_strays_are_removed_when_no_writer_can_be_at_them(lake: Warehouse) -> None:
     old, new = (Path(lake.files) / "raw" / "clean" / f"ducklake-{age}.parquet" for age in ("old", "new"))
     for stray in (old, new):

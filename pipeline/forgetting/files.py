@@ -72,9 +72,20 @@ def forget_old_snapshots(connection: Connection, files: str) -> int:
     old = connection.execute(f"CALL ducklake_cleanup_old_files('{ALIAS}', cleanup_all => true)").fetchall()
     # What a process that was killed had not yet told the catalog of.
     strays = find_strays(connection, files, older_than=_WHENEVER)
-    theirs = [path for path in strays.ours if count_in_parquet(connection, [path])]
+    theirs = [path for path in strays.ours if _is_cut_off(connection, path) or count_in_parquet(connection, [path])]
     remove_files(theirs)
     return len(old) + len(theirs)
+
+
+def _is_cut_off(connection: Connection, path: str) -> bool:
+    """Whether a Parquet file has no end, since its writer was killed or the disk was full: what it holds can't be read,
+    and may be of these people.
+    """
+    try:
+        connection.execute("SELECT 1 FROM parquet_file_metadata(?)", [path])
+    except duckdb.InvalidInputException:
+        return True
+    return False
 
 
 def copy_anew(warehouse: Warehouse) -> None:

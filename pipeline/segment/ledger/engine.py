@@ -37,7 +37,7 @@ def open_engine(url: str) -> Engine:
     except (sa.exc.SQLAlchemyError, DeliveryError, OSError) as error:
         # A password can also stand among the parameters of a URL, and drivers repeat what they were given.
         shown = place.set(query={}).render_as_string(hide_password=True)
-        raise DeliveryError(f"LEDGER: {shown} can't be opened ({type(error).__name__})") from None
+        raise DeliveryError(f"LEDGER: {shown} can't be opened ({_cause(error.__cause__ or error)})") from None
     return engine
 
 
@@ -68,12 +68,13 @@ def _engine(place: sa.URL) -> Engine:
     @sa.event.listens_for(engine, "handle_error")
     def _in_a_sentence(context: sa.engine.ExceptionContext) -> None:
         if isinstance(context.sqlalchemy_exception, sa.exc.OperationalError):
-            raise DeliveryError(f"LEDGER: {_cause(context.original_exception)}") from None
+            cause = _cause(context.original_exception)
+            words = f"it can't be read or written ({cause}); what was not sent is still waiting"
+            raise DeliveryError(f"LEDGER: {words}") from None
 
     return engine
 
 
 def _cause(error: BaseException) -> str:
-    """What the database said; of a server only the kind, since drivers repeat what they were given."""
-    said = str(error) if isinstance(error, sqlite3.Error) else type(error).__name__
-    return f"it can't be read or written ({said}); what was not sent is still waiting"
+    """What the database said, or the system; of a server only the kind, since drivers repeat what they were given."""
+    return str(error) if isinstance(error, (sqlite3.Error, OSError)) else type(error).__name__
