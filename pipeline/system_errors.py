@@ -115,6 +115,7 @@ def _disks(settings: Settings | None) -> Iterator[Path]:
         places += [Path(ledger.database).parent] if ledger.get_backend_name() == "sqlite" and ledger.database else []
     with suppress(FileNotFoundError):  # no disk takes temporary files
         places.append(Path(gettempdir()))
+    places += [folder for folder in sorted(DATA_DIR.glob("*")) if folder.is_dir()]  # each may be a volume of its own
     seen = set[int]()
     for place in places:
         while not place.exists():
