@@ -7,7 +7,7 @@ from pipeline.commands.jobs import run_job
 from pipeline.commands.tables import show
 from pipeline.console import err, out
 from pipeline.dates import EVERY_DATE, ExportDates, ranges
-from pipeline.exports.intake import look, watch_over
+from pipeline.exports.intake import Look, is_known, known_files, look, watch_over
 from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.locations import ExportLocation
 from pipeline.filesystems import without_login
@@ -85,6 +85,7 @@ def run(settings: Settings, dates: ExportDates | None, *, withhold: bool = False
             mirror(warehouse, ledger, ExportDates(min(held), max(held)))
     if not work and not sending:
         out.print("Nothing is new.")
+        _name_unmatched(warehouse, seen)
     failed = False
     if work or sending:
         failed = not all(
@@ -95,6 +96,14 @@ def run(settings: Settings, dates: ExportDates | None, *, withhold: bool = False
         )
     _tell(settings, warehouse, ledger, last_load)
     return int(failed)
+
+
+def _name_unmatched(warehouse: Warehouse, seen: Look) -> None:
+    """Files without a layout that no run has noted yet: they alone are no reason for one."""
+    with warehouse.reading_if_any() as connection:
+        known = known_files(connection) if connection is not None else {}
+    for file in [file for file in seen.unmatched if not is_known(file, known)][:_SHOWN_FILES]:
+        err.print(on_one_line(f"{file.file.name}: left alone: {file.reason}", _LONGEST), style="yellow")
 
 
 def _run_job(dates: ExportDates, *, everything: bool) -> bool:
@@ -125,7 +134,7 @@ def _sending() -> list[Any]:
 def _tell(settings: Settings, warehouse: Warehouse, ledger: Ledger, last_load: int) -> None:
     with warehouse.reading_if_any() as connection:
         if connection is None:
-            out.print(f"There is nothing in {without_login(settings.selligent_exports)}.")
+            out.print(f"There is nothing in {without_login(settings.selligent_exports)} to load.")
             return
         table = summary(connection, ledger, None)
         odd = connection.execute(_ODD_FILES, [last_load]).fetchall()

@@ -68,6 +68,17 @@ def test_an_empty_folder_is_fine(project: Project) -> None:
     assert "There is nothing in" in project.run()
 
 
+def test_a_file_that_alone_is_no_reason_for_a_run_is_named_all_the_same(project: Project) -> None:
+    """The run said that there was nothing in the folder."""
+    project.with_files({"stranger[b].csv": "A\n1\n"}, LAYOUTS)
+    done = project.command("run")
+    assert (done.returncode, done.stderr) == (
+        0,
+        "stranger[b].csv: left alone: no layout matches its name; write one, or move the file elsewhere\n",
+    )
+    assert "to load." in done.stdout
+
+
 def test_a_warehouse_that_somebody_holds_is_told_by_name(project: Project) -> None:
     project.with_files(ROWS, LAYOUTS)
     project.warehouse_name = "{folder}/warehouse.duckdb"
