@@ -90,6 +90,9 @@ COMMANDS: Mapping[str, By | Only] = {
     "python -m pipeline status": STORY,
     "python -m pipeline sql [--format FORMAT] [QUERY]": STORY,
     "python -m pipeline upkeep": STORY,
+    "python -m pipeline reconcile": By(
+        "end_to_end/test_reconcile.py", "test_a_lost_warehouse_is_rebuilt_and_only_what_is_other_is_sent"
+    ),
     "python -m pipeline forget": By(
         "end_to_end/test_forget.py",
         "test_a_person_on_the_list_is_not_loaded_not_sent_and_then_forgotten_everywhere",
