@@ -97,7 +97,7 @@ def _full_disk(_: Desk) -> Iterator[None]:
 def _no_folder_for_events(desk: Desk) -> Iterator[None]:
     """The store does not take the rows: a file stands where the folder of their table belongs."""
     place = _files_of_events(desk)
-    place.parent.mkdir(parents=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
     place.touch()
     yield
     place.unlink()
