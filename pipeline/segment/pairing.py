@@ -46,10 +46,13 @@ def is_pair(connection: Connection, ledger: Ledger) -> bool:
 
 
 def _mismatch(connection: Connection | None, ledger: Ledger) -> str | None:
+    # Other processes may write meanwhile: what the ledger had seen before, the warehouse has by now, and the other way
+    # round.
+    before = ledger.pairing()
     ours = pairing_of(connection) if connection is not None else Pairing()
     theirs = ledger.pairing()
     if ours.pair and ours.pair == theirs.pair:
-        if ours.generation < theirs.seen:
+        if ours.generation < before.seen:
             return "the warehouse is older than the ledger, as after a restore"
         if theirs.generation < ours.seen:
             return "the ledger is older than the warehouse, as after a restore"

@@ -1,17 +1,19 @@
 """A warehouse and a ledger go together, or nothing is cut and nothing is sent; what was lost is made good."""
 
+import itertools
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from pipeline.dates import EVERY_DATE, ExportDates
 from pipeline.errors import DeliveryError, SettingsError
-from pipeline.segment import cutting
+from pipeline.segment import cutting, pairing
 from pipeline.segment.checks import due_is_settled
-from pipeline.segment.ledger import Batch, DeadEvent, Ledger, Settled
+from pipeline.segment.ledger import Batch, DeadEvent, Ledger, Pairing, Settled
 from pipeline.segment.mirror import mirror_into
 from pipeline.segment.outbox import bodies, cut_batches
 from pipeline.segment.pairing import check_pair, is_pair, pair_up, pairing_of
@@ -137,6 +139,28 @@ def test_stores_that_were_made_before_there_were_pairs_go_on(plain: Lake, ledger
     cut(plain, ledger, said(2))
     assert pairing_of(plain.connection).pair == ledger.pairing().pair != None  # noqa: E711
     assert ledger.standing_of("email_opened", TWO_DAYS).delivered == 1
+
+
+def test_another_run_that_cuts_and_sends_during_the_look_is_no_mismatch(
+    plain: Lake, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut(plain, ledger, said(1))
+    numbers = itertools.count(2)
+
+    def meanwhile(connection: duckdb.DuckDBPyConnection) -> Pairing:
+        """The other run goes all the way before the warehouse is asked, and once more right after."""
+        found = []
+        with monkeypatch.context() as patched:
+            patched.setattr(pairing, "pairing_of", pairing_of)
+            for _ in range(2):
+                cut(plain, ledger, said(next(numbers)))
+                deliver(plain, ledger)
+                found.append(pairing_of(connection))
+        return found[0]
+
+    monkeypatch.setattr(pairing, "pairing_of", meanwhile)
+    check_pair(plain.connection, ledger)
+    assert next(numbers) == 4
 
 
 # They do not
