@@ -79,10 +79,13 @@ def status() -> int:
     from pipeline.commands.tables import show
     from pipeline.report.summary import KEY, summary
     from pipeline.segment.ledger import Ledger
+    from pipeline.segment.pairing import check_pair
     from pipeline.warehouse import Warehouse
 
     with Warehouse.of(settings).reading() as connection:
-        show(summary(connection, Ledger(settings.ledger), None), KEY)
+        ledger = Ledger(settings.ledger)
+        check_pair(connection, ledger)
+        show(summary(connection, ledger, None), KEY)
     return 0
 
 

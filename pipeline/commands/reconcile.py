@@ -30,16 +30,21 @@ def reconcile(settings: Settings) -> int:
         done = make_pair(connection, ledger, datetime.now(UTC))
     out.print("The warehouse and the ledger go together from now on.")
     if done.taken:
-        out.print(f"{done.taken:,} batches were taken from the copy of the ledger that is in the warehouse.")
-    if done.missing:
         out.print(
-            f"{done.missing:,} events were delivered that this warehouse does not have. Load their exports again: the "
-            f"{done.recognisable:,} of them that are in batches as they were are recognised, and not sent again where "
-            "the same batches come about; others are sent again under the same ids, which Segment recognises for at "
-            "least 24 hours."
+            f"Batches taken from the warehouse's copy of the ledger: {done.taken:,}. What was delivered after it was "
+            "made, if anything, is sent again under the same ids."
         )
+    if not done.missing:
+        out.print("`python -m pipeline run` goes on.")
+        return 0
     out.print(
-        "`python -m pipeline run --no-delivery` loads what is missing and withholds it; `python -m pipeline run "
-        "--release` sends what then waits."
+        f"Events that were delivered and that this warehouse does not have: {done.missing:,}. {done.recognisable:,} of "
+        "them are recognised where the next run cuts the same batches again. Where it does not, since an export was "
+        "corrected or the files of a date came one by one, the events are sent again under the same ids, which Segment "
+        "recognises for at least 24 hours."
+    )
+    out.print(
+        "To see first what would be sent, run once without SEGMENT_WRITE_KEY: `python -m pipeline status` then counts "
+        "it as waiting."
     )
     return 0

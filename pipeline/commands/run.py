@@ -19,7 +19,7 @@ from pipeline.report.page import PAGE
 from pipeline.report.summary import summary
 from pipeline.segment.ledger import Ledger
 from pipeline.segment.mirror import mirror
-from pipeline.segment.pairing import check_pair
+from pipeline.segment.pairing import check_pair, is_copy_behind
 from pipeline.settings import DRY_RUN_DIR, Settings
 from pipeline.suppression import check, is_work
 from pipeline.warehouse import Warehouse
@@ -56,15 +56,18 @@ def run(settings: Settings, dates: ExportDates | None, *, withhold: bool = False
     watch_over(settings.selligent_exports).note(file.file for file in seen.landed)
     for file in seen.waiting:
         err.print(on_one_line(f"{file.file.name} waits: {file.reason}", _LONGEST), style="yellow")
-    unwanted, last_load = False, 0
+    unwanted, is_behind, last_load = False, False, 0
     warehouse.bring_up_to_date()
     with warehouse.reading_if_any() as connection:  # one that can't be used is reported before Dagster starts
         if connection is not None:
             check_origin(connection, settings)
         check_pair(connection, ledger)
         if connection is not None:
+            is_behind = is_copy_behind(connection, ledger)
             unwanted = is_work(connection, settings.selligent_suppressed)
             last_load = last_load_number(connection)
+    if is_behind:  # of dates, perhaps, that no run comes to for long
+        mirror(warehouse, ledger, EVERY_DATE)
     days = set[date]()
     if dates is None:
         days = set(dates_with_new_files(warehouse, seen)) | unfinished_dates(warehouse, ledger)

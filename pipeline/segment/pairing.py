@@ -19,8 +19,8 @@ Connection = duckdb.DuckDBPyConnection
 _PAIR, _GENERATION, _SEEN = "pair", "generation", "ledger_generation"
 _NAMES = f"('{_PAIR}', '{_GENERATION}', '{_SEEN}')"
 _REMEDY = (
-    "Nothing was sent. Restore both from one backup; where there is none, `python -m pipeline reconcile` lets them go "
-    "on together, and says what may be sent again"
+    "Nothing was sent. If one of the two settings was changed, set it back; if a file was lost or restored, restore "
+    "both from one backup. Where there is none, `python -m pipeline reconcile` lets them go on together"
 )
 
 
@@ -43,6 +43,13 @@ def check_pair(connection: Connection | None, ledger: Ledger) -> None:
 def is_pair(connection: Connection, ledger: Ledger) -> bool:
     """Whether the warehouse and the ledger go together."""
     return _mismatch(connection, ledger) is None
+
+
+def is_copy_behind(connection: Connection, ledger: Ledger) -> bool:
+    """Whether the ledger was written since the warehouse last copied it: by a process that was killed then, or before
+    an older copy of the warehouse was restored.
+    """
+    return pairing_of(connection).seen < ledger.pairing().generation
 
 
 def _mismatch(connection: Connection | None, ledger: Ledger) -> str | None:

@@ -16,7 +16,7 @@ from pipeline.segment.checks import due_is_settled
 from pipeline.segment.ledger import Batch, DeadEvent, Ledger, Pairing, Settled
 from pipeline.segment.mirror import mirror_into
 from pipeline.segment.outbox import bodies, cut_batches
-from pipeline.segment.pairing import check_pair, is_pair, pair_up, pairing_of
+from pipeline.segment.pairing import check_pair, is_copy_behind, is_pair, pair_up, pairing_of
 from pipeline.segment.reconciling import reconcile
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
@@ -219,6 +219,19 @@ def test_an_older_warehouse_is_refused(plain_warehouse: Warehouse, ledger: Ledge
         check_pair(lake.connection, ledger)
         cut(lake, ledger, said(2))
         assert due_is_settled(lake.connection, ledger, TWO_DAYS).holds
+
+
+def test_a_copy_of_the_ledger_that_is_behind_is_noticed(plain: Lake, ledger: Ledger) -> None:
+    """A process was killed after it had sent, or the warehouse is one from before the sending."""
+    cut(plain, ledger, said(1))
+    assert not is_copy_behind(plain.connection, ledger)
+    (batch,) = ledger.attempting(ledger.waiting("email_opened", DATES), NOW)
+    ledger.settle([Settled(batch, True, 1)], NOW)
+    check_pair(plain.connection, ledger)
+    assert is_copy_behind(plain.connection, ledger)
+    mirror_into(plain.connection, ledger, EVERY_DATE)
+    assert not is_copy_behind(plain.connection, ledger)
+    assert plain.query("SELECT status FROM delivery.events") == [("delivered",)]
 
 
 # What was lost is made good
