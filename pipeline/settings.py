@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -20,6 +19,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from pipeline.catalog import EVENTS
+from pipeline.env_file import values_of
 from pipeline.errors import SettingsError
 from pipeline.naming import snake_case
 from pipeline.settings_checks import check_key, check_namespace, check_url, clean, fault, of_the_region
@@ -302,12 +302,7 @@ def _folders_not_utf8() -> list[str]:
 def _of_env_file() -> Mapping[str, str | None]:
     path = Settings.model_config["env_file"]
     assert isinstance(path, Path)  # there is one file
-    try:
-        return dotenv_values(path)
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path.name}: is not UTF-8 (byte {error.start + 1}); save it as UTF-8") from None
-    except OSError as error:
-        raise SettingsError(f"{path.name}: can't be read ({error.strerror})") from None
+    return values_of(path)
 
 
 def _sentence(detail: ErrorDetails) -> str:

@@ -1,0 +1,38 @@
+"""The file `.env`, whose every line is understood, or none of it is used."""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+from dotenv import dotenv_values
+from dotenv.parser import parse_stream
+
+from pipeline.errors import SettingsError
+
+
+def values_of(path: Path) -> Mapping[str, str | None]:
+    """What a file sets, by name; nothing where there is none.
+
+    Raises:
+        SettingsError: it can't be read, or some line is no setting, which python-dotenv would pass over.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        return {}
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path.name}: is not UTF-8 (byte {error.start + 1}); save it as UTF-8") from None
+    except OSError as error:
+        raise SettingsError(f"{path.name}: can't be read ({error.strerror})") from None
+    if lines := _lines_that_are_no_setting(text):
+        raise SettingsError(  # without the line itself, in which a key may stand
+            f"{path.name}: line {', '.join(map(str, lines))} can't be understood; a setting is NAME=value, and a quote "
+            "that is opened is closed"
+        )
+    return dotenv_values(stream=io.StringIO(text))
+
+
+def _lines_that_are_no_setting(text: str) -> list[int]:
+    faulty = [binding.original for binding in parse_stream(io.StringIO(text)) if binding.error]
+    # Blank lines before one are counted as part of it.
+    return [found.line + len(found.string[: -len(found.string.lstrip())].splitlines()) for found in faulty]
