@@ -102,11 +102,13 @@ def run(settings: Settings, dates: ExportDates | None, *, withhold: bool = False
 
 
 def _name_unmatched(warehouse: Warehouse, seen: Look) -> None:
-    """Files without a layout that no run has noted yet: they alone are no reason for one."""
+    """Files without a layout that no run has noted yet: they alone are no reason for one. On stdout, since every look
+    names them until there is one, and cron would send a mail for each.
+    """
     with warehouse.reading_if_any() as connection:
         known = known_files(connection) if connection is not None else {}
     for file in [file for file in seen.unmatched if not is_known(file, known)][:_SHOWN_FILES]:
-        err.print(on_one_line(f"{file.file.name}: left alone: {file.reason}", _LONGEST), style="yellow")
+        out.print(on_one_line(f"{file.file.name}: left alone: {file.reason}", _LONGEST), style="yellow")
 
 
 def _run_job(dates: ExportDates, *, everything: bool) -> bool:
