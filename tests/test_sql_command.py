@@ -162,3 +162,19 @@ def test_a_reader_that_has_enough_ends_it(environment: Mapping[str, str], tmp_pa
     )
     assert done.stdout == "range\n0\n"
     assert (done.stderr, (tmp_path / "status").read_text()) == ("", "0\n")
+
+
+def test_a_warehouse_without_event_tables_can_be_asked(environment: Mapping[str, str], tmp_path: Path) -> None:
+    """Nothing was modelled yet, or the warehouse is one that `reconcile` has begun."""
+    warehouse = ducklake_in(tmp_path)
+    with warehouse.writing():
+        pass
+    places = {"WAREHOUSE": warehouse.place, "WAREHOUSE_FILES": warehouse.files}
+    done = subprocess.run(
+        command("--format", "csv", "SELECT count(*) AS files FROM raw.export_files"),
+        env={**environment, **places},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["files", "0"], "")

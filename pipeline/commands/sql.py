@@ -18,6 +18,8 @@ from pipeline.settings import Settings
 from pipeline.system_errors import naming
 from pipeline.warehouse import ALIAS, Warehouse, quoted
 
+# The first run of the models makes it.
+_SCHEMA = "SELECT 1 FROM duckdb_schemas() WHERE database_name = ? AND schema_name = ?"
 # The prompt's own colours are such escapes as are taken out of values.
 _CLEAR_LINE = "\r\x1b[K"
 _WITHOUT_COLOURS = (".highlight_results off", ".highlight_errors off")
@@ -30,8 +32,8 @@ def sql(settings: Settings, query: str | None, output: str | None = None) -> int
         WarehouseError: there is no warehouse, or no `duckdb` beside this Python.
     """
     warehouse = Warehouse.of(settings)
-    with warehouse.reading():
-        pass  # says clearly what is wrong, where something is
+    with warehouse.reading() as connection:  # which says clearly what is wrong, where something is
+        has_models = connection.execute(_SCHEMA, [ALIAS, settings.schema_name]).fetchone() is not None
     prompt = shutil.which("duckdb", path=str(Path(sys.executable).parent)) or shutil.which("duckdb")
     if prompt is None:
         raise WarehouseError("There is no `duckdb` command; `make run` installs it.")
@@ -41,7 +43,8 @@ def sql(settings: Settings, query: str | None, output: str | None = None) -> int
         start = Path(folder) / "start.sql"
         start.touch(mode=0o600)
         statements = [*warehouse.attach_statements(read_only=True), "SET TimeZone = 'UTC'"]
-        statements.append(f"USE {ALIAS}.{quoted(settings.schema_name)}")
+        if has_models:
+            statements.append(f"USE {ALIAS}.{quoted(settings.schema_name)}")
         lines = [*_display(is_dialogue), *(f"{statement};" for statement in statements)]
         with naming(start):
             start.write_text("\n".join(lines) + "\n", "utf-8")
