@@ -58,7 +58,9 @@ class Terminal:
 
     def read(self, until: str | None = None, seconds: float = 60) -> str:
         """What is shown up to some words, or to the end."""
-        start, ends_at = len(self.seen), time.monotonic() + seconds
+        # Of the words, all but the last character may have come before.
+        start = max(0, len(self.seen) - len(until or " ") + 1)
+        ends_at = time.monotonic() + seconds
         while until is None or until not in self.seen[start:]:
             assert select.select([self._ours], [], [], max(0, ends_at - time.monotonic()))[0], self.seen
             try:
@@ -72,9 +74,12 @@ class Terminal:
             self.seen += shown.decode("utf-8", "replace")
         return self.seen[start:]
 
-    def type(self, line: str) -> None:
-        """Type a line once the prompt is there; before, it would be thrown away."""
-        self.read(until=_PROMPT)
+    def type(self, line: str, after: str | None = None) -> None:
+        """Type a line once the prompt is there; before, it would be thrown away. Behind some words that were read, it
+        may have come with them.
+        """
+        if after is None or _PROMPT not in self.seen.rpartition(after)[2]:
+            self.read(until=_PROMPT)
         os.write(self._ours, f"{line}\r".encode())
 
     def wait(self) -> int:
@@ -118,7 +123,7 @@ def test_a_dialogue_shows_no_value_that_the_terminal_obeys_in_whatever_mode(
     terminal.type(f".mode {mode}")
     terminal.type("SELECT mood, 'end' || 'ed' FROM raw.moods;")
     shown = terminal.read(until="ended")
-    terminal.type(".exit")
+    terminal.type(".exit", after="ended")
     assert terminal.wait() == 0
     assert SHOWN.search(shown), shown
     assert not obeyed(terminal.seen)
