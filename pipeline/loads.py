@@ -11,7 +11,7 @@ from pipeline.dates import EVERY_DATE, ExportDates
 @dataclass(frozen=True)
 class Load:
     """A load of files. The warehouse numbers its loads, from 1 on, while it has the writer's turn: no clock decides
-    which of two is the later one. `at` is when it was, for people, and is compared for equality only: it tells apart
+    which of two is the later one. `at` is when it was, for people, and is compared for equality only: it distinguishes
     the loads of a former version, whose number is 0, and those of a warehouse that was restored from a copy and
     gives a number again that it had given before.
     """

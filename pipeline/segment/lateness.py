@@ -32,9 +32,9 @@ def late_events(connection: duckdb.DuckDBPyConnection, ledger: Ledger, now: date
     withheld = set(ledger.withheld())
     waiting = ledger.waiting_ids(EVERY_DATE)
     late = [row for row in connection.execute(_WAITING, [waiting, since]).fetchall() if row[0] not in withheld]
-    told = withheld | {row[0] for row in late}
+    known = withheld | {row[0] for row in late}
     # Loaded long ago and never gone all the way: a run failed, and no other has come.
-    stuck = sorted(day for day, load in unfinished(connection, ledger).items() if load.at < since and day not in told)
+    stuck = sorted(day for day, load in unfinished(connection, ledger).items() if load.at < since and day not in known)
     numbers = {"late": sum(row[1] for row in late), "dates_not_finished": len(stuck)}
     words = []
     if late:
