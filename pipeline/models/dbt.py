@@ -83,8 +83,8 @@ def dbt_command() -> list[str]:
 
 
 def digest_of_sources() -> str:
-    """What distinguishes one state of the dbt project's files from another. Their times do not: a copy can be older than what
-    it replaces, and what was made of it can have the time of a clock that was ahead.
+    """What distinguishes one state of the dbt project's files from another. Their times do not: a copy can be older
+    than what it replaces, and what was made of it can have the time of a clock that was ahead.
     """
     files = [path for pattern in ("*.yml", "*/**/*.sql", "*/**/*.yml", "*/**/*.md") for path in DBT_DIR.glob(pattern)]
     digest = hashlib.sha256()
