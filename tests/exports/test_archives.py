@@ -16,18 +16,11 @@ import pytest
 from pipeline.errors import InspectionRefused
 from pipeline.exports.inspecting.source import read_head
 from tests.exports.arrivals import JEF, names
+from tests.exports.counted_files import zipped
 from tests.exports.desk import HEADER, ZOE, Desk, layout
 
 TEXT = (HEADER + ZOE).encode()
 MORE = (HEADER + JEF).encode()
-
-
-def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w", method) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return target.getvalue()
 
 
 def tarred(name: str = "opens.csv", kind: int = tarfile.PAX_FORMAT) -> bytes:
