@@ -117,19 +117,19 @@ def test_once_it_is_stopped_no_wait_goes_on_and_what_was_on_its_way_is_written_d
 ) -> None:
     """The second of five batches fails for minutes; the first is answered after the stop, and no other goes out."""
     put_out(sender, *five_batches())
-    stop, both_out = threading.Event(), threading.Barrier(2)
+    stop, first_answered = threading.Event(), threading.Event()
     sender.server.misbehave_when(lambda number, _: number != 1, busy)
     client = impatient(sender, stop, connections=2)
     first = itertools.count(1)
 
     def send(messages: str, events: int) -> Answer:
-        number = next(first)
-        both_out.wait(30)
-        if number == 1:
+        if next(first) == 1:
             answer = client.send(messages, events)
+            first_answered.set()
             assert stop.wait(30)
             return answer
-        # Answered once by now, and asleep until the stop or for as long as its tries go on.
+        assert first_answered.wait(30)
+        # Answered once by the time of the stop, and asleep until then or for as long as its tries go on.
         threading.Thread(target=lambda: (sender.server.wait_for_requests(2), stop.set())).start()
         return client.send(messages, events)
 
