@@ -32,6 +32,7 @@ lint: $(DEV_READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	cd dbt_project && ../$(BIN)/dbt parse --quiet --warn-error
 	$(BIN)/sqlfluff lint dbt_project/models dbt_project/tests/*.sql
 

@@ -19,7 +19,7 @@ import dagster as dg
 from benchmarks.generate import generate
 from pipeline.commands.run import run
 from pipeline.settings import DBT_TARGET_DIR, load_settings
-from pipeline.upkeep.tidying import LEFT_ALONE, tidy
+from pipeline.upkeep.maintenance import LEFT_ALONE, tidy
 from pipeline.warehouse import Warehouse
 
 _FIRST_DAY = date(2024, 6, 11)

@@ -18,13 +18,13 @@ from pathlib import Path
 
 from benchmarks.generate import EXPORT_DATE
 from benchmarks.processes import Clone
-from pipeline.dates import ExportDates
-from pipeline.exports.intake import look
+from pipeline.export_dates import ExportDates
+from pipeline.exports.discovery import look
 from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.loading import load
 from pipeline.exports.locations import ExportLocation
 from pipeline.models.dbt import DBT_DIR, environment, variables
-from pipeline.models.span import run_span
+from pipeline.models.run_span import run_span
 from pipeline.settings import DBT_TARGET_DIR, load_settings
 from pipeline.warehouse import Warehouse
 

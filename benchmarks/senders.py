@@ -29,14 +29,14 @@ from requests.adapters import HTTPAdapter
 
 from benchmarks.processes import Clone
 from pipeline.catalog import EVENTS
-from pipeline.dates import ExportDates
-from pipeline.http import EXCHANGE_SECONDS
+from pipeline.export_dates import ExportDates
+from pipeline.http.exchange import EXCHANGE_SECONDS
+from pipeline.ledger import Ledger
 from pipeline.segment.client import GZIP_LEVEL, SegmentClient, body_of
 from pipeline.segment.delivery import deliver
-from pipeline.segment.ledger import Ledger
+from pipeline.segment.enqueue import register
 from pipeline.segment.outbox import bodies, cut, cut_batches
-from pipeline.segment.pacing import Pace
-from pipeline.segment.registering import register
+from pipeline.segment.rate_limiter import Pace
 from pipeline.settings import load_settings
 from pipeline.warehouse import Warehouse
 

@@ -23,10 +23,10 @@ from tempfile import TemporaryDirectory
 import click
 
 from benchmarks.processes import Clone
-from pipeline.segment.ledger import Ledger
+from pipeline.ledger import Ledger
 from pipeline.warehouse import Warehouse
-from tests.segment_faults import DRIPS, EVERY_KIND, WITHOUT_END, EarlyHints
-from tests.segment_server import SegmentServer
+from tests.fakes.segment_faults import DRIPS, EVERY_KIND, WITHOUT_END, EarlyHints
+from tests.fakes.segment_server import SegmentServer
 
 SHARE_OF_FAULTS = 0.2
 FAULTS = (*EVERY_KIND, *WITHOUT_END, *DRIPS, EarlyHints())

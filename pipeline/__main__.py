@@ -11,12 +11,12 @@ from datetime import UTC, date, datetime
 
 import click
 
-from pipeline.dates import FIRST_EXPORT_DATE, ExportDates
 from pipeline.errors import PipelineError, SettingsError
+from pipeline.export_dates import FIRST_EXPORT_DATE, ExportDates
 from pipeline.masking import masked, printable
-from pipeline.private_files import keep_private
+from pipeline.orchestration.private_files import keep_private
+from pipeline.orchestration.shutdown import Stopped, obey_signals
 from pipeline.settings import PROJECT_ROOT, Settings, hand_on_credentials, load_settings
-from pipeline.stopping import Stopped, obey_signals
 
 # Dagster and dbt report nothing about anybody.
 os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
@@ -67,7 +67,7 @@ def replay(event: str | None, reason: str | None, day: datetime | None) -> int:
 def inspect(file: str) -> None:
     """Draft the layout of an unknown export FILE (a path or a URL): YAML, with a comment on every guess."""
     hand_on_credentials()
-    from pipeline.exports.inspecting.inspection import inspect as draft_of
+    from pipeline.layout_drafting.inspection import inspect as draft_of
 
     click.echo(draft_of(file), nl=False)
 
@@ -76,10 +76,10 @@ def inspect(file: str) -> None:
 def status() -> int:
     """Per export date and event: rows loaded, rejected, modelled, delivered, waiting, dead."""
     settings = load_settings()
-    from pipeline.commands.tables import show
+    from pipeline.commands.status_table import show
+    from pipeline.ledger import Ledger
+    from pipeline.ledger.pair_check import check_pair
     from pipeline.report.summary import KEY, summary
-    from pipeline.segment.ledger import Ledger
-    from pipeline.segment.pairing import check_pair
     from pipeline.warehouse import Warehouse
 
     with Warehouse.of(settings).reading() as connection:
@@ -146,7 +146,7 @@ def docs(port: int, serve: bool) -> int:
 def ui(port: int, host: str) -> None:
     """Dagster's UI on this machine, daemon included."""
     load_settings()
-    from pipeline.instance import fail_dead_runs, opened_instance
+    from pipeline.orchestration.instance import fail_dead_runs, opened_instance
 
     with opened_instance() as instance:  # where the machine went down, they would be taken for going on
         fail_dead_runs(instance)
@@ -195,14 +195,14 @@ def main() -> int:
     except SettingsError as error:
         return _say(str(error), 2)
     except PipelineError as error:
-        from pipeline.system_errors import completed
+        from pipeline.orchestration.system_errors import completed
 
         return _say(completed(str(error), _settings()), 1)
     except (click.Abort, KeyboardInterrupt) as error:
         stopped = error.__cause__ if isinstance(error, click.Abort) else error  # click makes one of the other
         return _say("Stopped.", stopped.status if isinstance(stopped, Stopped) else 130)
     except Exception as error:
-        from pipeline.system_errors import words_of_error
+        from pipeline.orchestration.system_errors import words_of_error
 
         if (words := words_of_error(error, _settings())) is None:
             raise

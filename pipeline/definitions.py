@@ -2,25 +2,24 @@
 
 import dagster as dg
 
-from pipeline.automation import (
-    new_exports,
-    selligent_to_segment,
-    selligent_to_segment_daily,
-    warehouse_upkeep,
-    warehouse_upkeep_weekly,
-)
-from pipeline.executor import in_process
+from pipeline.automation.alert_sensors import failed_runs, warned_runs
+from pipeline.automation.jobs import selligent_to_segment, warehouse_upkeep
+from pipeline.automation.schedules import selligent_to_segment_daily, warehouse_upkeep_weekly
+from pipeline.automation.sensors import new_exports
 from pipeline.exports.assets import raw
+from pipeline.exports.resources import Exports
 from pipeline.models.assets import dbt_resource, models
 from pipeline.models.checks import event_checks
-from pipeline.presenting import presented
-from pipeline.progress import progress_logger
+from pipeline.orchestration.asset_defaults import presented
+from pipeline.orchestration.executor import in_process
+from pipeline.orchestration.resources import WarehouseResource
+from pipeline.orchestration.run_progress import progress_logger
 from pipeline.report.assets import report
-from pipeline.resources import Exports, SegmentResource, WarehouseResource
-from pipeline.run_alerts import failed_runs, warned_runs
 from pipeline.segment.assets import deliveries, outbox
-from pipeline.segment.confirming import confirmation
-from pipeline.segment.late import lateness_check
+from pipeline.segment.checks import lateness_check
+from pipeline.segment.confirmation.assets import confirmation
+from pipeline.segment.confirmation.resources import PublicApiResource
+from pipeline.segment.resources import SegmentResource
 from pipeline.settings import load_settings
 from pipeline.upkeep.assets import upkeep
 
@@ -37,6 +36,7 @@ defs = dg.Definitions(
         "exports": Exports(),
         "warehouse": WarehouseResource(),
         "segment": SegmentResource(),
+        "public_api": PublicApiResource(),
         "dbt": dbt_resource,
     },
     loggers={"progress": progress_logger},

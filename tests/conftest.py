@@ -12,9 +12,9 @@ from hypothesis import settings
 from playwright.sync_api import Browser
 
 from tests.browser.chromium import chromium, installed
-from tests.needed import is_lacking
+from tests.support.needed import is_lacking
 
-pytest_plugins = ["tests.servers.fixtures"]
+pytest_plugins = ["tests.fakes.fixtures"]
 
 settings.register_profile("repeatable", derandomize=True)
 settings.register_profile("searching", derandomize=False)

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from pipeline.console import SafeConsole, err, out
 from pipeline.masking import file_name, printable
-from tests.hostile import HOSTILE
+from tests.support.hostile import HOSTILE
 
 
 def shown(thing: object, **options: object) -> str:

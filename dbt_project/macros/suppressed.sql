@@ -1,6 +1,6 @@
 {#-
     People on the list of SELLIGENT_SUPPRESSED. `raw.suppressed` has hashes of their user ids and addresses, and of
-    the contacts that lookups know them by; pipeline/suppression.py makes them in the same way. A run without a list
+    the contacts that lookups know them by; pipeline/privacy/suppression.py makes them in the same way. A run without a list
     says "no", and none of this is in its SQL; "known": the tables were rid of everybody before; "new": not yet.
 -#}
 {% macro is_suppressed(relation, email="email", list_id="list_id", selligent_user_id="selligent_user_id") -%}

@@ -9,8 +9,8 @@ from typing import Any
 from pipeline.console import out
 from pipeline.errors import PipelineError
 from pipeline.models.dbt import DBT_DIR, dbt_command, environment, variables
+from pipeline.orchestration.system_errors import sentence
 from pipeline.settings import DATA_DIR, Settings
-from pipeline.system_errors import sentence
 from pipeline.warehouse import Warehouse
 
 # A folder of its own: in the one of the runs lies what Dagster was told.

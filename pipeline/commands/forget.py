@@ -9,15 +9,15 @@ import duckdb
 from rich.table import Table
 
 from pipeline.console import out
+from pipeline.erasure import files, rows, verification
+from pipeline.erasure.byte_search import Needles, found_in
+from pipeline.erasure.search_terms import as_bytes, make_sought
 from pipeline.errors import SettingsError
-from pipeline.forgetting import files, proof, rows
-from pipeline.forgetting.needles import Needles, found_in
-from pipeline.forgetting.sought import as_bytes, make_sought
-from pipeline.instance import alone, dagster_home, opened_instance
-from pipeline.segment.ledger import Ledger
-from pipeline.segment.pairing import pair_up
+from pipeline.ledger import Ledger
+from pipeline.ledger.pair_check import pair_up
+from pipeline.orchestration.instance import alone, dagster_home, opened_instance
+from pipeline.privacy.suppression import SETTING, check, learn_contacts, refresh
 from pipeline.settings import DBT_TARGET_DIR, DRY_RUN_DIR, REPORT_DIR, SPILL_DIR, Settings
-from pipeline.suppression import SETTING, check, learn_contacts, refresh
 from pipeline.warehouse import Warehouse
 
 _SHOWN_FILES = 10
@@ -47,7 +47,7 @@ def forget(settings: Settings) -> int:
     if not check(settings.selligent_suppressed):
         raise SettingsError(f"{SETTING}: the list names nobody")
     warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
-    proof.refuse_what_is_missing(warehouse)
+    verification.refuse_what_is_missing(warehouse)
     with opened_instance() as instance, alone(instance), warehouse.turn():
         with warehouse.writing_in_turn() as connection:
             pair_up(connection, ledger)
@@ -94,23 +94,23 @@ def _remove(settings: Settings, warehouse: Warehouse, ledger: Ledger) -> dict[st
 def _search(settings: Settings, warehouse: Warehouse, ledger: Ledger, removed: dict[str, int]) -> list[Place]:
     with warehouse.writing_in_turn() as connection:
         _prepare(connection, settings)
-        found = {**proof.in_tables(connection), "ledger": proof.in_ledger(connection, ledger)}
-        found["dry run"] = proof.in_bodies(connection, DRY_RUN_DIR)
+        found = {**verification.in_tables(connection), "ledger": verification.in_ledger(connection, ledger)}
+        found["dry run"] = verification.in_bodies(connection, DRY_RUN_DIR)
         if warehouse.is_ducklake:
-            found["Parquet files"] = proof.in_parquet(connection, warehouse)
-            found["catalog"] = proof.in_catalog(connection)
+            found["Parquet files"] = verification.in_parquet(connection, warehouse)
+            found["catalog"] = verification.in_catalog(connection)
         needles = Needles(as_bytes(connection))
     ledger.close()
     places = {
-        "catalog" if warehouse.is_ducklake else "warehouse file": proof.with_companions(warehouse.catalog_file),
-        "ledger": proof.with_companions(ledger.file),
+        "catalog" if warehouse.is_ducklake else "warehouse file": verification.with_companions(warehouse.catalog_file),
+        "ledger": verification.with_companions(ledger.file),
         "dry run": files.files_below(DRY_RUN_DIR),
         "dbt's files": files.files_below(DBT_TARGET_DIR),
         "report": files.files_below(REPORT_DIR),
         "Dagster's files": files.files_below(dagster_home()),
     }
     left_alone = [Path(place) for place in (settings.selligent_suppressed, settings.selligent_exports) if place]
-    files_with = proof.in_bytes(warehouse.reading, needles, places, left_alone)
+    files_with = verification.in_bytes(warehouse.reading, needles, places, left_alone)
     for name, paths in files_with.items():
         found[name] = found.get(name, 0) + len(paths)
     names = [*found, *(name for name in removed if name not in found)]

@@ -3,13 +3,13 @@
 from datetime import UTC, datetime
 
 from pipeline.console import out
-from pipeline.instance import alone, opened_instance
-from pipeline.origin import ensure_origin
-from pipeline.segment.ledger import Ledger
-from pipeline.segment.pairing import is_pair
-from pipeline.segment.reconciling import reconcile as make_pair
+from pipeline.ledger import Ledger
+from pipeline.ledger.pair_check import is_pair
+from pipeline.orchestration.instance import alone, opened_instance
+from pipeline.segment.reconcile import reconcile as make_pair
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
+from pipeline.warehouse.immutable_settings import ensure_origin
 
 
 def reconcile(settings: Settings) -> int:

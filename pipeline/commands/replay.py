@@ -6,17 +6,17 @@ from rich.table import Table
 
 from pipeline.catalog import EVENTS
 from pipeline.console import out
-from pipeline.dates import EVERY_DATE, ExportDates
 from pipeline.errors import SettingsError
-from pipeline.origin import check_origin
-from pipeline.segment.cutting import cut_due
-from pipeline.segment.ledger import Ledger
-from pipeline.segment.mirror import mirror_into
-from pipeline.segment.pairing import check_pair, pair_up
-from pipeline.segment.replaying import dates_of, shown
+from pipeline.export_dates import EVERY_DATE, ExportDates
+from pipeline.ledger import Ledger
+from pipeline.ledger.pair_check import check_pair, pair_up
+from pipeline.ledger.warehouse_copy import mirror_into
+from pipeline.privacy.suppression import check, refresh
+from pipeline.segment.enqueue import cut_due
+from pipeline.segment.replay import dates_of, shown
 from pipeline.settings import Settings
-from pipeline.suppression import check, refresh
 from pipeline.warehouse import Warehouse
+from pipeline.warehouse.immutable_settings import check_origin
 
 _SHOWN = 5
 

@@ -3,27 +3,27 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
-from pipeline.commands.jobs import run_job
-from pipeline.commands.tables import show
+from pipeline.automation.job_names import MAIN_JOB
+from pipeline.automation.pending_dates import dates_with_new_files, newest_date, unfinished_dates
+from pipeline.commands.run_job import run_job
+from pipeline.commands.status_table import show
 from pipeline.console import err, out
-from pipeline.dates import EVERY_DATE, ExportDates, ranges
-from pipeline.exports.intake import Look, is_known, known_files, look, watch_over
+from pipeline.export_dates import EVERY_DATE, ExportDates, ranges
+from pipeline.exports.discovery import Look, is_known, known_files, look, watch_over
 from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.locations import ExportLocation
-from pipeline.filesystems import without_login
-from pipeline.job_names import MAIN_JOB
-from pipeline.loads import last_load_number
+from pipeline.filesystems.access import without_login
+from pipeline.ledger import Ledger
+from pipeline.ledger.pair_check import check_pair, is_copy_behind
+from pipeline.ledger.warehouse_copy import mirror
 from pipeline.masking import on_one_line
-from pipeline.origin import check_origin
+from pipeline.privacy.suppression import check, is_work
 from pipeline.report.page import PAGE
 from pipeline.report.summary import summary
-from pipeline.segment.ledger import Ledger
-from pipeline.segment.mirror import mirror
-from pipeline.segment.pairing import check_pair, is_copy_behind
 from pipeline.settings import DRY_RUN_DIR, Settings
-from pipeline.suppression import check, is_work
 from pipeline.warehouse import Warehouse
-from pipeline.work import dates_with_new_files, newest_date, unfinished_dates
+from pipeline.warehouse.immutable_settings import check_origin
+from pipeline.warehouse.loads import last_load_number
 
 # What a person should look at although the run went well; on stderr, which cron sends by mail.
 _ODD_FILES = """
@@ -126,7 +126,7 @@ def _sending() -> list[Any]:
     import dagster as dg
 
     from pipeline.segment.assets import delivery_keys
-    from pipeline.segment.confirming import CONFIRMATION
+    from pipeline.segment.confirmation.assets import CONFIRMATION
 
     return [
         dg.AssetKey(["delivery", "outbox"]),

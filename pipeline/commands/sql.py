@@ -11,11 +11,11 @@ from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import TextIO
 
-from pipeline.commands import answers
-from pipeline.commands.answers import lines_of, pass_on, safe_lines
+from pipeline.commands import output_filter
+from pipeline.commands.output_filter import lines_of, pass_on, safe_lines
 from pipeline.errors import WarehouseError
+from pipeline.orchestration.system_errors import naming
 from pipeline.settings import Settings
-from pipeline.system_errors import naming
 from pipeline.warehouse import ALIAS, Warehouse, quoted
 
 # The first run of the models makes it.
@@ -67,7 +67,7 @@ def _run(arguments: Sequence[str], output: str | None, *, is_dialogue: bool) -> 
 
     In a dialogue the prompt writes to the terminal itself, as it is typed into, and each answer goes through its pager.
     """
-    pager = shlex.join([sys.executable, "-m", answers.__name__, *([output] if output else [])])
+    pager = shlex.join([sys.executable, "-m", output_filter.__name__, *([output] if output else [])])
     running = subprocess.Popen(
         arguments,
         stdout=None if is_dialogue else subprocess.PIPE,

@@ -5,10 +5,10 @@ from typing import Any
 
 from rich.filesize import decimal
 
-from pipeline.commands.jobs import run_job
+from pipeline.automation.job_names import UPKEEP_JOB
+from pipeline.commands.run_job import run_job
 from pipeline.console import out
 from pipeline.errors import NoWarehouse
-from pipeline.job_names import UPKEEP_JOB
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
 

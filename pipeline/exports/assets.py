@@ -7,12 +7,8 @@ from datetime import UTC, datetime
 import dagster as dg
 import duckdb
 
-from pipeline import markdown
-from pipeline.checking import Check, results
-from pipeline.dates import ExportDates
-from pipeline.exports.checks import rows_accounted_for
-from pipeline.exports.loading import Loaded, load
-from pipeline.exports.oddities import (
+from pipeline.export_dates import ExportDates
+from pipeline.exports.checks import (
     future_events,
     missing_dates,
     placeholder_dates,
@@ -22,13 +18,18 @@ from pipeline.exports.oddities import (
     unread_files,
     unusual_volumes,
 )
-from pipeline.loads import last_load_number
+from pipeline.exports.loading import Loaded, load
+from pipeline.exports.resources import Exports
+from pipeline.exports.row_accounting import rows_accounted_for
 from pipeline.masking import file_name
-from pipeline.origin import ensure_origin
-from pipeline.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
-from pipeline.resources import Exports, WarehouseResource
-from pipeline.showing import preview
-from pipeline.suppression import Suppressed, refresh
+from pipeline.orchestration import markdown
+from pipeline.orchestration.asset_checks import Check, results
+from pipeline.orchestration.metadata import preview
+from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
+from pipeline.orchestration.resources import WarehouseResource
+from pipeline.privacy.suppression import Suppressed, refresh
+from pipeline.warehouse.immutable_settings import ensure_origin
+from pipeline.warehouse.loads import last_load_number
 
 _DESCRIPTIONS = {
     "export_files": "One row a file and content: what it is, with which layout it was read, how many rows it had, and "

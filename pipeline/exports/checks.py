@@ -1,53 +1,362 @@
-"""Every row of every file is an event, skipped, rejected, or suppressed: what the tables have is compared with the rows
-that were counted from the file's bytes, apart from the parse that filled the tables.
-"""
+"""What is odd about the exports of some dates although every row is accounted for: counted in `raw`."""
+
+from collections.abc import Collection
+from datetime import date, timedelta
 
 import duckdb
 
-from pipeline.dates import ExportDates
-from pipeline.findings import Finding
+from pipeline.export_dates import ExportDates
+from pipeline.exports.row_rules import OUTSIDE_OF_YEARS
+from pipeline.finding import Finding, counted, some
+from pipeline.masking import file_name, on_one_line
+from pipeline.warehouse.trimming import identifier_sql
 
-_COUNTED = """
-    WITH files AS (
-        SELECT name AS file, export_date, coalesce(records, rows) AS rows, coalesce(suppressed, 0) AS suppressed
-        FROM raw.export_files
-        WHERE status = 'loaded' AND export_date BETWEEN $1 AND $2
-    ),
-    events AS (
-        SELECT file, export_date,
-            count(*) FILTER (event IS NOT NULL AND rejected_because IS NULL) AS events,
-            count(*) FILTER (event IS NULL AND rejected_because IS NULL) AS skipped
-        FROM raw.events WHERE export_date BETWEEN $1 AND $2 GROUP BY ALL
-        UNION ALL BY NAME
-        SELECT file, export_date, count(*) AS events, 0 AS skipped
-        FROM raw.lookups WHERE export_date BETWEEN $1 AND $2 GROUP BY ALL
-    ),
-    rejected AS (
-        SELECT file, export_date, count(*) AS rejected
-        FROM raw.rejected_rows WHERE export_date BETWEEN $1 AND $2 GROUP BY ALL
-    )
-    SELECT files.file, files.rows,
-        coalesce(events.events, 0) AS events, coalesce(events.skipped, 0) AS skipped,
-        coalesce(rejected.rejected, 0) AS rejected,
-        files.suppressed -- of these, the number is all that is kept
-    FROM files
-    LEFT JOIN events USING (file, export_date)
-    LEFT JOIN rejected USING (file, export_date)
+# A clock may be wrong by so much; an event that is further ahead can't have happened.
+CLOCK_TOLERANCE = timedelta(minutes=5)
+# Where so many of a file's events are in the future, it is the layout that is wrong, and not some rows.
+GRAVE_SHARE = 0.1
+GRAVE_LEAST = 10
+# A date is compared with so many earlier dates of the same day of the week.
+GAP_WEEKS = 4
+VOLUME_WEEKS = 8
+VOLUME_LEAST_WEEKS = 3
+VOLUME_LOW, VOLUME_HIGH = 0.5, 2.0
+
+_LONGEST_CODE = 40
+# As many as `some` shows.
+_EXAMPLES = 3
+
+# A file that no layout matches is told when it is first seen: it may be none of ours, and stay there for ever.
+_UNREAD = """
+    SELECT name, status, reason FROM raw.export_files
+    WHERE (status = 'refused' AND export_date BETWEEN $1 AND $2) OR (status = 'unmatched' AND load_number > $3)
+    ORDER BY status, name
 """
 
 
-def rows_accounted_for(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
-    """Compare the rows that each loaded file has with what stands in the tables."""
-    counted = connection.execute(_COUNTED, [dates.first, dates.last]).fetchall()
-    rows = sum(row[1] for row in counted)
-    numbers = {"rows": rows}
-    wrong = [
-        f"{file} had {had:,} rows, but {events:,} events + {skipped:,} skipped + {rejected:,} rejected"
-        + (f" + {suppressed:,} suppressed" if suppressed else "")
-        for file, had, events, skipped, rejected, suppressed in counted
-        if had != events + skipped + rejected + suppressed
+def unread_files(
+    connection: duckdb.DuckDBPyConnection, dates: ExportDates, since: int, there: Collection[str]
+) -> Finding:
+    """Files of these dates that were refused, and those of any date that a load with a number above `since` found to
+    match no layout; of those that are still `there`.
+    """
+    unread = connection.execute(_UNREAD, [dates.first, dates.last, since]).fetchall()
+    found = [row for row in unread if row[0] in there]
+    refused = [f"{name} ({reason})" for name, status, reason in found if status == "refused"]
+    unmatched = [f"{name} ({reason})" for name, status, reason in found if status == "unmatched"]
+    numbers = {"refused": len(refused), "unmatched": len(unmatched)}
+    if not found:
+        return Finding(True, "Every file was read.", numbers)
+    sentences = []
+    if refused:
+        sentences.append(
+            f"{counted(len(refused), 'file')} refused: {some(refused, '; ')}. Have the file sent again, or put its "
+            "layout right; the next run looks at it again."
+        )
+    if unmatched:
+        sentences.append(
+            f"{counted(len(unmatched), 'file')} left alone: {some(unmatched, '; ')}. If it is an export, "
+            "`python -m pipeline inspect FILE` drafts a layout for it."
+        )
+    return Finding(False, " ".join(sentences), numbers)
+
+
+_UNKNOWN_CODES = """
+    SELECT layout, event_code, count(*) AS rows, count(DISTINCT file) AS files, min(file) AS file
+    FROM raw.events
+    WHERE export_date BETWEEN $1 AND $2 AND event_code IS NOT NULL
+        AND rejected_because LIKE 'unknown event code %'
+    GROUP BY ALL
+    ORDER BY rows DESC, layout, event_code
+"""
+
+
+def unknown_codes(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
+    """Codes that no layout lists: their rows are rejected, and may be events."""
+    found = connection.execute(_UNKNOWN_CODES, [dates.first, dates.last]).fetchall()
+    if not found:
+        return Finding(True, "Every event code is listed in its layout.", {"codes": 0, "rows": 0})
+    rows = sum(row[2] for row in found)
+    codes = [
+        f"'{on_one_line(code, _LONGEST_CODE)}' in {file}"
+        + (f" and {files - 1:,} more" if files > 1 else "")
+        + f" ({counted(number, 'row')}, layout {layout})"
+        for layout, code, number, files, file in found
     ]
+    return Finding(
+        False,
+        f"{counted(len(found), 'event code')} in no layout: {some(codes, '; ')}. Put them into event_codes of the "
+        "layout, with null where they mean none of the six; the next run reads the files again.",
+        {"codes": len(found), "rows": rows},
+    )
+
+
+_SUSPECT_QUOTES = """
+    SELECT name, layout, suspect_rows, suspect_line FROM raw.export_files
+    WHERE status = 'loaded' AND suspect_rows > 0 AND export_date BETWEEN $1 AND $2
+    ORDER BY suspect_rows DESC, name
+"""
+
+
+def suspect_quotes(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
+    """Quoted values that look like several rows: quotes that were never meant as such swallow the rows between them."""
+    found = connection.execute(_SUSPECT_QUOTES, [dates.first, dates.last]).fetchall()
+    rows = sum(row[2] for row in found)
+    numbers = {"rows": rows, "files": len(found)}
+    if not found:
+        return Finding(True, "No quoted value looks like several rows.", numbers)
+    listed = some(
+        [
+            f"{file_name(name)} (line {line:,}"
+            + (f" and {number - 1:,} more" if number > 1 else "")
+            + f", layout {layout})"
+            for name, layout, number, line in found
+        ],
+        "; ",
+    )
+    return Finding(
+        False,
+        f"{counted(rows, 'row')} with a quoted value that holds whole rows: {listed}. Look at the file there: where "
+        "quotes are part of the text, put quote: null into the layout, and the next run reads the files again.",
+        numbers,
+    )
+
+
+# Of each kind of export: the dates before the newest one on which it should have come. The newest date itself may
+# still be on its way.
+_MISSING_DATES = """
+    WITH exports AS (
+        SELECT DISTINCT layout, export_date FROM raw.export_files WHERE status = 'loaded' AND kind = 'events'
+    ),
+    layouts AS (SELECT layout, min(export_date) AS first FROM exports GROUP BY ALL),
+    days AS (
+        SELECT layout, first, CAST(unnest(generate_series(
+            greatest(first, $1), least($2, (SELECT max(export_date) FROM exports)) - 1, INTERVAL 1 DAY
+        )) AS DATE) AS day
+        FROM layouts
+    ),
+    missing AS (SELECT * FROM days WHERE (layout, day) NOT IN (SELECT (layout, export_date) FROM exports)),
+    compared AS (
+        SELECT layout, day,
+            (
+                SELECT count(*) FROM generate_series(1, $3) AS weeks(back)
+                WHERE missing.day - 7 * CAST(back AS INTEGER) >= missing.first
+            ) AS earlier,
+            (
+                SELECT count(*) FROM exports
+                WHERE exports.layout = missing.layout AND exports.export_date >= missing.day - 7 * $3
+                    AND exports.export_date < missing.day AND (missing.day - exports.export_date) % 7 = 0
+            ) AS came,
+            (
+                SELECT count(*) FROM exports
+                WHERE exports.layout = missing.layout AND exports.export_date IN (missing.day - 1, missing.day + 1)
+            ) AS neighbours
+        FROM missing
+    )
+    SELECT layout, day FROM compared
+    WHERE CASE
+        WHEN earlier > 0 THEN 2 * came > earlier
+        ELSE neighbours = 2 AND isodow(day) <= 5
+    END
+    ORDER BY day DESC, layout
+"""
+
+
+def missing_dates(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
+    """Dates on which a kind of export should have come and did not, from four weeks before these dates on.
+
+    It should have come where it came on most of the same weekdays in the four weeks before, so that a weekly export,
+    or one that rests on Sundays, is missed on its own days only. In its first week, where there is nothing to compare
+    with: on a Monday to Friday between two dates that have one.
+    """
+    first = max(dates.first, date.min + timedelta(weeks=GAP_WEEKS)) - timedelta(weeks=GAP_WEEKS)
+    found = connection.execute(_MISSING_DATES, [first, dates.last, GAP_WEEKS]).fetchall()
+    numbers = {"missing": len(found)}
+    if not found:
+        return Finding(True, "No date lacks an export that should have come.", numbers)
+    listed = some([f"{layout} of {day:%A} {day}" for layout, day in found])
+    return Finding(
+        False,
+        f"{counted(len(found), 'export')} missing: {listed}. Ask whoever runs the exports for them; a file that comes "
+        "late is loaded by the next run.",
+        numbers,
+    )
+
+
+_UNUSUAL_VOLUMES = """
+    WITH volumes AS (
+        SELECT layout, export_date, sum(rows) AS rows FROM raw.export_files
+        WHERE status = 'loaded' AND kind = 'events' AND export_date BETWEEN $1 AND $2
+        GROUP BY ALL
+    )
+    SELECT today.layout, today.export_date, today.rows, median(before.rows) AS usual
+    FROM volumes AS today
+    JOIN volumes AS before
+        ON before.layout = today.layout AND before.export_date < today.export_date
+        AND before.export_date >= today.export_date - 7 * $4
+        AND (today.export_date - before.export_date) % 7 = 0
+    WHERE today.export_date >= $3
+    GROUP BY ALL
+    HAVING count(*) >= $5 AND (today.rows < $6 * usual OR today.rows > $7 * usual)
+    ORDER BY today.export_date DESC, today.layout
+"""
+
+
+def unusual_volumes(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
+    """Exports of these dates with far fewer or far more rows than those of the same weekday before them."""
+    first = max(dates.first, date.min + timedelta(weeks=VOLUME_WEEKS)) - timedelta(weeks=VOLUME_WEEKS)
+    found = connection.execute(
+        _UNUSUAL_VOLUMES,
+        [first, dates.last, dates.first, VOLUME_WEEKS, VOLUME_LEAST_WEEKS, VOLUME_LOW, VOLUME_HIGH],
+    ).fetchall()
+    numbers = {"exports": len(found)}
+    if not found:
+        return Finding(True, "Every export has about as many rows as its weekday usually has.", numbers)
+    listed = some(
+        [
+            f"{layout} of {day} has {counted(rows, 'row')}, and a {day:%A} usually {usual:,.0f}"
+            for layout, day, rows, usual in found
+        ],
+        "; ",
+    )
+    return Finding(
+        False,
+        f"{listed}. See whether a sending was that small or large; if not, have the export made again under its name.",
+        numbers,
+    )
+
+
+_FUTURE = """
+    SELECT export_date, file, layout,
+        count(*) FILTER (occurred_at > loaded_at + to_seconds($3)) AS ahead,
+        count(*) AS events,
+        max(occurred_at) AS latest
+    FROM raw.events
+    WHERE export_date BETWEEN $1 AND $2 AND event IS NOT NULL AND rejected_because IS NULL
+    GROUP BY ALL
+    HAVING ahead > 0
+    ORDER BY ahead DESC, file
+"""
+
+
+def future_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
+    """Events that are later than the moment in which they were loaded.
+
+    Grave where they are a tenth of a file or more, and ten at least: its layout reads the date-times wrongly. Since
+    an event's id is made of its moment, all of them would get other ids once the layout is put right, and be delivered
+    a second time.
+    """
+    found = connection.execute(_FUTURE, [dates.first, dates.last, CLOCK_TOLERANCE.total_seconds()]).fetchall()
+    ahead = sum(row[3] for row in found)
+    numbers = {"events": ahead, "files": len(found)}
+    if not found:
+        return Finding(True, "No event is later than the moment in which it was loaded.", numbers)
+    wrong = [row for row in found if row[3] >= max(GRAVE_SHARE * row[4], GRAVE_LEAST)]
+    listed = some(
+        [
+            f"{file} ({number:,} of {counted(of, 'event')}, up to {latest:%Y-%m-%d %H:%M} UTC, layout {layout})"
+            for _, file, layout, number, of, latest in wrong or found
+        ],
+        "; ",
+    )
     if wrong:
-        sentence = "; ".join(wrong) + ". Materialise raw/events again with reload."
-        return Finding(False, sentence, numbers, grave=True)
-    return Finding(True, f"{rows:,} rows of {len(counted)} files are all accounted for.", numbers, grave=True)
+        return Finding(
+            False,
+            f"Events of the future in {listed}. Put timezone or datetime_formats of the layout right (day and month "
+            "may be swapped) and run again; or, if this machine's clock was behind when it loaded them, put the clock "
+            "right and materialise raw/events of these dates again with reload. Nothing goes on before that: an "
+            "event's id is made of its moment, so that all of them would be delivered a second time later.",
+            numbers,
+            grave=True,
+        )
+    return Finding(
+        False,
+        f"{counted(ahead, 'event')} of the future in {listed}. They are kept; have a look at their date-times in "
+        "raw.events, and at the clocks of what wrote them and of this machine.",
+        numbers,
+    )
+
+
+# What tells persons and moments of rows apart, as a number; equal rows have the same.
+_SAID = f"""
+    hash({identifier_sql("user_id")}, lower({identifier_sql("email")}), {identifier_sql("list_id")},
+        {identifier_sql("selligent_user_id")}, occurred_at)
+"""
+_SHARED_IDS = f"""
+    SELECT file, layout, id AS text, count(*) AS rows
+    FROM (
+        SELECT export_date, file, layout, event, {identifier_sql("event_id")} AS id, {_SAID} AS said FROM raw.events
+        WHERE export_date BETWEEN $1 AND $2 AND event_id IS NOT NULL AND event IS NOT NULL
+            AND rejected_because IS NULL
+    )
+    WHERE id IS NOT NULL
+    GROUP BY export_date, file, layout, event, id
+    HAVING min(said) <> max(said)
+"""
+
+
+def shared_event_ids(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
+    """Values of `event_id` that rows of one file share although they differ in person or moment. Such rows are one
+    event, whatever they mean: the column is no id of a row, or a spreadsheet has shortened its numbers.
+    """
+    ids, rows = connection.execute(
+        f"SELECT count(*), coalesce(sum(rows), 0) FROM ({_SHARED_IDS})", [dates.first, dates.last]
+    ).fetchall()[0]
+    numbers = {"event_ids": ids, "rows": int(rows)}
+    if not ids:
+        return Finding(True, "Rows that share an event_id have the same person and moment.", numbers)
+    examples = _most_frequent(connection, _SHARED_IDS, dates, ids)
+    return Finding(
+        False,
+        f"{counted(ids, 'event_id')} shared by rows that differ in person or moment: {examples}. "
+        f"These {rows:,} rows are no more than {counted(ids, 'event')}. Have the export made again where a spreadsheet "
+        "shortened the ids, or take event_id out of the layout: then an event is its person, moment and other ids.",
+        numbers,
+    )
+
+
+# Systems write their first day, or their last one, where they have no date: 0001-01-01, 1601-01-01, 1753-01-01,
+# 1899-12-30, 1900-01-01, 1904-01-01, 1970-01-01, 9999-12-31; a zone moves it into the day beside it. No export is about
+# an email of before this moment, which is the year 2000 in the zone where it begins first.
+FIRST_MOMENT = "1999-12-31 10:00:00+00"
+_PLACEHOLDERS = f"""
+    SELECT file, layout, timestamp AS text, count(*) AS rows
+    FROM raw.events
+    WHERE export_date BETWEEN $1 AND $2 AND event IS NOT NULL
+        AND (
+            (rejected_because IS NULL AND occurred_at < TIMESTAMPTZ '{FIRST_MOMENT}')
+            OR rejected_because LIKE '%{OUTSIDE_OF_YEARS}'
+        )
+    GROUP BY ALL
+"""
+
+
+def placeholder_dates(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
+    """Rows whose date-time stands for none: before the year 2000, or outside of the years that there can be."""
+    texts, rows = connection.execute(
+        f"SELECT count(*), coalesce(sum(rows), 0) FROM ({_PLACEHOLDERS})", [dates.first, dates.last]
+    ).fetchall()[0]
+    numbers = {"rows": int(rows)}
+    if not rows:
+        return Finding(True, "No date-time stands for a missing one.", numbers)
+    examples = _most_frequent(connection, _PLACEHOLDERS, dates, texts)
+    return Finding(
+        False,
+        f"{counted(int(rows), 'row')} with a date-time that stands for none: {examples}. They are events of that "
+        "moment unless they are rejected. Put the text into null_values of the layout to reject them all, or "
+        "datetime_formats right where it is misread; the next run reads the files again.",
+        numbers,
+    )
+
+
+def _most_frequent(connection: duckdb.DuckDBPyConnection, query: str, dates: ExportDates, in_all: int) -> str:
+    """The most frequent of so many texts; the query has columns `file`, `layout`, `text` and `rows`."""
+    found = connection.execute(
+        f"{query} ORDER BY rows DESC, file, text LIMIT {_EXAMPLES}", [dates.first, dates.last]
+    ).fetchall()
+    examples = [
+        f"'{on_one_line(text, _LONGEST_CODE)}' in {file} ({counted(number, 'row')}, layout {layout})"
+        for file, layout, text, number in found
+    ]
+    rest = [f"and {in_all - len(found):,} more"] if in_all > len(found) else []
+    return "; ".join([*examples, *rest])

@@ -11,8 +11,8 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from pipeline.exports.layouts import Layout
-from pipeline.trimming import trimmed
 from pipeline.warehouse import literal
+from pipeline.warehouse.trimming import trimmed
 
 ISO_CLOCK = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?"
 ISO_OFFSET = r" ?(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)"

@@ -7,7 +7,7 @@ from datetime import date
 import duckdb
 
 from pipeline.exports.matching import Landed, Unmatched
-from pipeline.loads import Load
+from pipeline.warehouse.loads import Load
 
 Connection = duckdb.DuckDBPyConnection
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 from pipeline.catalog import LOOKUPS
 from pipeline.errors import FileRefused
-from pipeline.exports.aggregates import ENOUGH_COUNTS, is_count
+from pipeline.exports.daily_aggregates import ENOUGH_COUNTS, is_count
 from pipeline.exports.layouts import Layout, key_of
 from pipeline.masking import holds_address, on_one_line
-from pipeline.trimming import trimmed
+from pipeline.warehouse.trimming import trimmed
 
 # What the memory limit of the warehouse bears, with each row's unnamed columns as JSON; 800 end in an error of memory.
 MOST_COLUMNS = 600

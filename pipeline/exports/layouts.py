@@ -17,7 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from pydantic_core import PydanticCustomError
 
 from pipeline.catalog import EVENTS_BY_NAME, LOOKUPS, Lookup
-from pipeline.trimming import trimmed
+from pipeline.warehouse.trimming import trimmed
 
 MEANINGS = (
     "user_id",

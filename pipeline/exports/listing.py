@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline.exports.file_names import escaped, without_packing
-from pipeline.filesystems import kind_of, words_of
+from pipeline.filesystems.access import kind_of, words_of
 
 OUTSIDE = (
     "is a link that leads out of the exports' folder and is not followed; move what it leads to into the folder, or "

@@ -12,22 +12,22 @@ from tempfile import TemporaryDirectory, gettempdir
 import duckdb
 from rich.filesize import decimal
 
-from pipeline.dates import ExportDates
 from pipeline.errors import FileChanged, FileRefused, FileUnreadable, WarehouseError
+from pipeline.export_dates import ExportDates
+from pipeline.exports.archives import Piece, left_out, pieces, refuse_name
+from pipeline.exports.discovery import FileKey, KnownFile, Look, is_known, known_files
 from pipeline.exports.export_files import LoadedFile, note_time, remember, remember_unmatched
-from pipeline.exports.filling import Filled, fill, rows_of
-from pipeline.exports.intake import FileKey, KnownFile, Look, is_known, known_files
+from pipeline.exports.formats.csv_surroundings import names_an_end, sums_up
 from pipeline.exports.locations import ExportLocation, LocalCopy
 from pipeline.exports.matching import Landed, Promise, Unmatched, promise_of_marker
 from pipeline.exports.parsing import first_line
-from pipeline.exports.surroundings import names_an_end, sums_up
-from pipeline.exports.texts import CHUNK_BYTES, Text, texts
-from pipeline.exports.unpacking import Piece, left_out, pieces, refuse_name
-from pipeline.findings import some
-from pipeline.loads import Load, last_load_number
+from pipeline.exports.row_writer import Filled, fill, rows_of
+from pipeline.exports.transcoding import CHUNK_BYTES, Text, texts
+from pipeline.finding import some
 from pipeline.masking import file_name
-from pipeline.system_errors import naming
+from pipeline.orchestration.system_errors import naming
 from pipeline.warehouse import transaction
+from pipeline.warehouse.loads import Load, last_load_number
 
 Connection = duckdb.DuckDBPyConnection
 # More than any ready marker says.

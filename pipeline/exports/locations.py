@@ -16,7 +16,7 @@ from fsspec.implementations.local import LocalFileSystem
 from pipeline.errors import FileChanged, FileUnreadable, LocationError, SettingsError
 from pipeline.exports.file_names import escaped, unescaped
 from pipeline.exports.listing import OUTSIDE, ExportFile, RemoteWalk, described, is_inside, local_files
-from pipeline.filesystems import (
+from pipeline.filesystems.access import (
     close,
     has_folders,
     open_filesystem,
@@ -26,7 +26,7 @@ from pipeline.filesystems import (
     without_login,
     words_of,
 )
-from pipeline.system_errors import naming
+from pipeline.orchestration.system_errors import naming
 
 CHUNK_BYTES = 1 << 20
 _SETTING = "SELLIGENT_EXPORTS"

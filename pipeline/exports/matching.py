@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import regex
 
-from pipeline.dates import FIRST_EXPORT_DATE
+from pipeline.export_dates import FIRST_EXPORT_DATE
 from pipeline.exports.file_names import escaped, unescaped
 from pipeline.exports.layouts import Layout
 from pipeline.exports.listing import ExportFile

@@ -7,13 +7,14 @@ from pathlib import Path
 import duckdb
 
 from pipeline.errors import FileRefused
+from pipeline.exports.formats.csv import csv_source
+from pipeline.exports.formats.csv_repair import MAX_ROW_BYTES, OPEN_QUOTE, TOO_LONG, Notes, mend
+from pipeline.exports.formats.csv_row_grammar import FEWER, MORE, UNDECODABLE
+from pipeline.exports.formats.csv_surroundings import header_of
+from pipeline.exports.formats.ndjson import ndjson_scan, note_keys, with_keys
+from pipeline.exports.formats.relation import REJECTS_SCANS, REJECTS_TABLE, Source, parse
 from pipeline.exports.layouts import Layout
-from pipeline.exports.mending import MAX_ROW_BYTES, OPEN_QUOTE, TOO_LONG, Notes, mend
-from pipeline.exports.ndjson import ndjson_scan, note_keys, with_keys
-from pipeline.exports.reading import REJECTS_SCANS, REJECTS_TABLE, Source, csv_source, parse
-from pipeline.exports.row_grammar import FEWER, MORE, UNDECODABLE
-from pipeline.exports.surroundings import header_of
-from pipeline.exports.texts import Text
+from pipeline.exports.transcoding import Text
 from pipeline.masking import on_one_line
 from pipeline.warehouse import literal
 

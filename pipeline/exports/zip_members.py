@@ -9,7 +9,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import IO
 
 from pipeline.errors import FileRefused
-from pipeline.exports.signatures import EXCEL
+from pipeline.exports.file_signatures import EXCEL
 
 # Text packs to a tenth; where rows are all alike, to a hundredth. Beyond this a file was made to fill disks.
 MAX_RATIO = 250

@@ -13,7 +13,8 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtC
 from filelock import FileLock
 from packaging.version import Version
 
-from pipeline.loads import newest_loads
+from pipeline.ledger import MODELLED
+from pipeline.ledger.pair_check import pair_up
 from pipeline.models.dbt import (
     DBT_DIR,
     dbt_command,
@@ -22,17 +23,16 @@ from pipeline.models.dbt import (
     in_environment,
     variables,
 )
-from pipeline.models.span import run_span
-from pipeline.models.tables import tables_of
-from pipeline.origin import check_origin
-from pipeline.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
-from pipeline.private_files import keep_private
-from pipeline.resources import SegmentResource, WarehouseResource
-from pipeline.segment.ledger import MODELLED
-from pipeline.segment.pairing import pair_up
+from pipeline.models.run_span import run_span
+from pipeline.models.table_metadata import tables_of
+from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
+from pipeline.orchestration.private_files import keep_private
+from pipeline.orchestration.resources import WarehouseResource
+from pipeline.privacy.suppression import listings, mark
 from pipeline.settings import DBT_TARGET_DIR, load_settings
-from pipeline.suppression import listings, mark
 from pipeline.warehouse import Warehouse
+from pipeline.warehouse.immutable_settings import check_origin
+from pipeline.warehouse.loads import newest_loads
 
 # A run writes no manifest, since another process may be reading the one that is there; benchmarks set it to true.
 _WRITE_JSON = "DBT_WRITE_JSON"
@@ -115,14 +115,13 @@ def models(
     config: ModelConfig,
     dbt: DbtCliResource,
     warehouse: WarehouseResource,
-    segment: SegmentResource,
 ) -> Iterator[Any]:
     """Type, identify and split the events of these dates; every table takes each id once."""
     dates = dates_of(context)
     place, started = warehouse.open(), time.monotonic()
     with place.writing() as connection:
         check_origin(connection, load_settings())
-        pair_up(connection, segment.ledger())
+        pair_up(connection, warehouse.ledger())
         span = run_span(connection, dates)
         loaded, new_listings = newest_loads(connection, dates), listings(connection, "modelled_at")
     flags = [
@@ -143,7 +142,7 @@ def models(
             else:
                 yield event
     if len(outputs) == len(models.keys):
-        segment.ledger().reach(MODELLED, loaded)
+        warehouse.ledger().reach(MODELLED, loaded)
         if span.suppressed == "new":
             with place.writing() as connection:
                 mark(connection, "modelled_at", new_listings)

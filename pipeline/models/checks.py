@@ -1,13 +1,123 @@
 """What a person should look at among the events, as asset checks: a step of its own, after the models."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import dagster as dg
+import duckdb
 
-from pipeline.checking import Check, results
-from pipeline.models.oddities import before_send, bots, nameless
-from pipeline.partitions import WAREHOUSE_WRITERS, dates_of_run
-from pipeline.resources import WarehouseResource
+from pipeline.catalog import NAMES
+from pipeline.export_dates import ExportDates
+from pipeline.finding import Finding, counted
+from pipeline.naming import snake_case_sql
+from pipeline.orchestration.asset_checks import Check, results
+from pipeline.orchestration.partitions import WAREHOUSE_WRITERS, dates_of_run
+from pipeline.orchestration.resources import WarehouseResource
+
+# How far back the sending of an email is looked for.
+SEND_LOOK_BACK = timedelta(days=30)
+# An open can be noted a moment before the delivery that it follows.
+SEND_TOLERANCE = timedelta(minutes=1)
+
+
+def nameless(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
+    """Ids without a name, kind by kind. Of a kind that nobody ever named, the numbers are told and nothing is odd."""
+    columns = ", ".join(
+        f"count(DISTINCT {key}) FILTER ({name} IS NULL), count({key}) FILTER ({name} IS NULL), count({name})"
+        for key, name in NAMES.values()
+    )
+    counts = connection.execute(
+        f"SELECT {columns} FROM staging.events WHERE export_date BETWEEN ? AND ?", [dates.first, dates.last]
+    ).fetchone()
+    assert counts is not None  # an aggregate always has its row
+    with_lookup = {kind for (kind,) in connection.execute("SELECT DISTINCT kind FROM raw.lookups").fetchall()}
+    numbers: dict[str, int] = {}
+    odd = []
+    for place, (kind, (_, name)) in enumerate(NAMES.items()):
+        ids, events, named = counts[3 * place : 3 * place + 3]
+        numbers |= {f"{kind}_without_name": ids, f"events_without_{name}": events}
+        if ids and (named or kind in with_lookup):
+            odd.append(f"{counted(ids, kind.removesuffix('s'))} without {name} ({counted(events, 'event')})")
+    if not odd:
+        return Finding(True, "Every id has its name, of the kinds that have names at all.", numbers)
+    return Finding(
+        False,
+        f"{', '.join(odd)}. Have a newer lookup exported; its names are filled in in the tables, though not in "
+        "what Segment has by then.",
+        numbers,
+    )
+
+
+_BEFORE_SEND = """
+    WITH reactions AS MATERIALIZED (
+        SELECT coalesce(user_id, lower(email)) AS person, email_id, timestamp FROM staging.events
+        WHERE export_date BETWEEN $1 AND $2 AND event_text IN ('Email Opened', 'Email Link Clicked')
+            AND email_id IS NOT NULL
+    ),
+    span AS (SELECT min(timestamp) AS first, max(timestamp) AS last FROM reactions),
+    sendings AS (
+        SELECT coalesce(user_id, lower(email)) AS person, email_id, min(timestamp) AS first
+        FROM staging.events, span
+        WHERE event_text = 'Email Delivered'
+            AND timestamp BETWEEN span.first - to_seconds($3) AND span.last + to_seconds($3)
+        GROUP BY ALL
+    )
+    SELECT count(*), max(sendings.first - reactions.timestamp)
+    FROM reactions JOIN sendings USING (person, email_id)
+    WHERE reactions.timestamp < sendings.first - to_seconds($4)
+"""
+
+
+def before_send(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
+    """Opens and clicks that are earlier than the first delivery of their email to their person.
+
+    Of emails whose delivery no export tells, nothing is said. Looked for within 30 days of the opens and clicks.
+    """
+    seconds = [SEND_LOOK_BACK.total_seconds(), SEND_TOLERANCE.total_seconds()]
+    found = connection.execute(_BEFORE_SEND, [dates.first, dates.last, *seconds]).fetchone()
+    assert found is not None  # an aggregate always has its row
+    events, ahead = found
+    numbers = {"events": events}
+    if not events:
+        return Finding(True, "No open or click is earlier than the delivery of its email.", numbers)
+    words = "1 open or click is" if events == 1 else f"{events:,} opens or clicks are"
+    return Finding(
+        False,
+        f"{words} earlier than the delivery of its email, by up to {_duration(ahead)}. "
+        "See whether the layouts of the two exports have the same timezone as the exports.",
+        numbers,
+    )
+
+
+def _duration(span: timedelta) -> str:
+    hours = span.total_seconds() / 3600
+    if hours >= 48:
+        return f"{hours / 24:.0f} days"
+    return f"{hours:.1f} hours" if hours >= 1 else f"{span.total_seconds() / 60:.0f} minutes"
+
+
+_BOTS = f"""
+    SELECT {snake_case_sql("event_text")} AS event, count(*) FILTER (is_bot), count(*) FILTER (is_bot IS NULL),
+        count(*)
+    FROM staging.events WHERE export_date BETWEEN ? AND ? GROUP BY ALL ORDER BY ALL
+"""
+
+
+def bots(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
+    """Events that the export says a machine caused. They are no fault: kept, delivered, and counted apart here."""
+    found = connection.execute(_BOTS, [dates.first, dates.last]).fetchall()
+    by_bots, unknown, events = (sum(row[place] for row in found) for place in (1, 2, 3))
+    numbers = {"bots": by_bots, "not_told": unknown, "people": events - by_bots - unknown}
+    numbers |= {f"bots/{event}": number for event, number, _, _ in found if number}
+    if not by_bots:
+        return Finding(True, "No event is marked as that of a machine.", numbers)
+    return Finding(
+        True,
+        f"{by_bots:,} of {counted(events, 'event')} are marked as those of a machine. They are kept and delivered; "
+        "leave them out with context_selligent_is_bot IS NOT TRUE.",
+        numbers,
+    )
+
 
 _EVENTS = dg.AssetKey(["staging", "events"])
 CHECKS = {

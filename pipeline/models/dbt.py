@@ -11,9 +11,9 @@ from pipeline.catalog import INTEGRATION_NAME, INTEGRATION_VERSION, LIBRARY_NAME
 from pipeline.models import dbt_process
 from pipeline.models.dbt_process import PARENT
 from pipeline.settings import DBT_TARGET_DIR, PROJECT_ROOT, SPILL_DIR, Settings
-from pipeline.trimming import INVISIBLE
 from pipeline.warehouse import MEMORY_LIMIT, Warehouse
 from pipeline.warehouse.s3 import S3Server
+from pipeline.warehouse.trimming import INVISIBLE
 
 DBT_DIR = PROJECT_ROOT / "dbt_project"
 

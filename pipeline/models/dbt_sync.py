@@ -5,7 +5,7 @@ from typing import Any
 from dbt.adapters.duckdb.plugins import BasePlugin
 from duckdb import DuckDBPyConnection
 
-from pipeline.file_sync import provide_sync
+from pipeline.warehouse.file_sync import provide_sync
 
 
 class Plugin(BasePlugin):

@@ -4,15 +4,15 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from pipeline.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
-from pipeline.report.making import make_report
-from pipeline.report.nameless import delivered_without_name
-from pipeline.report.summary import NUMBERS, as_markdown, summary
-from pipeline.resources import SegmentResource, WarehouseResource
+from pipeline.ledger import CUT, REPORTED
+from pipeline.ledger.warehouse_copy import mirror
+from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
+from pipeline.orchestration.resources import WarehouseResource
+from pipeline.report.page import make_report
+from pipeline.report.summary import NUMBERS, as_markdown, delivered_without_name, summary
 from pipeline.segment.assets import delivery_keys
 from pipeline.segment.checks import due_is_settled
-from pipeline.segment.ledger import CUT, REPORTED
-from pipeline.segment.mirror import mirror
+from pipeline.segment.resources import SegmentResource
 
 
 @dg.asset(
@@ -38,7 +38,7 @@ def report(
     """Files → rows → events → delivered, per date and event: every number reconciles. Over the newest export dates, a
     page tells the same in pictures, with the SQL of each number: data/report/index.html.
     """
-    dates, place, ledger = dates_of(context), warehouse.open(), segment.ledger()
+    dates, place, ledger = dates_of(context), warehouse.open(), warehouse.ledger()
     mirror(place, ledger, dates)
     with place.reading() as connection:
         balance = due_is_settled(connection, ledger, dates)

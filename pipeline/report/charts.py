@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
+from pipeline.report.formatting import at_most, duration, number, short_date
 from pipeline.report.numbers import Numbers, Row
-from pipeline.report.wording import at_most, duration, number, short_date
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

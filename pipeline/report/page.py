@@ -2,19 +2,62 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from markupsafe import Markup
 
+from pipeline import __version__
+from pipeline.catalog import LIBRARY_NAME
+from pipeline.ledger import Ledger
+from pipeline.ledger.warehouse_copy import mirror
 from pipeline.masking import masked, printable
-from pipeline.report import wording
-from pipeline.report.charts import COLOURS, Chart
-from pipeline.report.made import Made
-from pipeline.report.numbers import Numbers
+from pipeline.orchestration.system_errors import naming
+from pipeline.report import formatting
+from pipeline.report.charts import COLOURS, Chart, draw_charts
+from pipeline.report.numbers import Numbers, lines, newest_dates, read_numbers
 from pipeline.report.queries import TITLES
-from pipeline.report.verdicts import lines
-from pipeline.settings import REPORT_DIR
-from pipeline.system_errors import naming
+from pipeline.settings import REPORT_DIR, Settings
+from pipeline.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Made:
+    """What stands at the foot of a report."""
+
+    at: datetime
+    warehouse: str
+    source: str
+    schema: str
+    region: str
+    dry_run: bool
+    version: str
+
+    @classmethod
+    def of(cls, settings: Settings, now: datetime) -> "Made":
+        """Of these settings, at this moment."""
+        return cls(
+            at=now,
+            warehouse=Warehouse.of(settings).shown,
+            source=settings.segment_source_name,
+            schema=settings.schema_name,
+            region=settings.segment_region,
+            dry_run=not settings.delivers,
+            version=__version__,
+        )
+
+    def facts(self) -> Sequence[tuple[str, str]]:
+        """Each with what it is called."""
+        return (
+            ("Made", f"{self.at:%Y-%m-%d %H:%M:%S} UTC"),
+            ("Warehouse", self.warehouse),
+            ("Source", f"{self.source} (schema {self.schema})"),
+            ("Region", self.region),
+            ("Delivery", "dry run: nothing is sent" if self.dry_run else "to Segment"),
+            ("Program", f"{LIBRARY_NAME} {self.version}"),
+        )
+
 
 PAGE = REPORT_DIR / "index.html"
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -34,7 +77,7 @@ def render(numbers: Numbers, charts: Sequence[Chart], made: Made) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        name: getattr(wording, name)
+        name: getattr(formatting, name)
         for name in ("number", "percent", "duration", "at_most", "moment", "short_date", "event_words")
     }
     return environment.get_template("page.html.j2").render(
@@ -63,3 +106,27 @@ def write(page: str, path: Path = PAGE) -> Path:
         unfinished.write_text(page, "utf-8")
         unfinished.replace(path)
     return path
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where the page is, and its pictures."""
+
+    path: Path
+    charts: Sequence[Chart]
+
+
+def make_report(warehouse: Warehouse, ledger: Ledger, settings: Settings, now: datetime, path: Path = PAGE) -> Report:
+    """Write the page over the newest export dates, whichever dates a run was of.
+
+    The ledger's copies of all these dates are brought up to date first: a delivery that was killed, or a replay, may
+    have changed what no run has looked at since.
+    """
+    with warehouse.reading() as connection:
+        dates = newest_dates(connection)
+    if dates is not None:
+        mirror(warehouse, ledger, dates)
+    with warehouse.reading() as connection:
+        numbers = read_numbers(connection, settings.schema_name)
+    charts = draw_charts(numbers)
+    return Report(write(render(numbers, charts, Made.of(settings, now)), path), charts)

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from pipeline.dates import ExportDates
+from pipeline.export_dates import ExportDates
 
 QUERIES_DIR = Path(__file__).parent / "queries"
 # In the order of the page: what each query tells.

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import duckdb
 import pandas as pd
 
-from pipeline import markdown
-from pipeline.catalog import EVENTS
-from pipeline.dates import ExportDates
+from pipeline.catalog import EVENTS, NAMES
+from pipeline.export_dates import ExportDates
+from pipeline.ledger import Ledger
 from pipeline.naming import snake_case_sql
-from pipeline.segment.ledger import Ledger
+from pipeline.orchestration import markdown
 from pipeline.warehouse import has_table
 
 KEY = ["export_date", "event"]
@@ -76,3 +76,31 @@ def as_markdown(table: pd.DataFrame) -> str:
     """The table for Dagster's UI."""
     columns = [*KEY, *NUMBERS]
     return markdown.table(columns, table[columns].itertuples(index=False), NUMBERS)
+
+
+_PATHS = [f"$.properties.{key}" for pair in NAMES.values() for key in pair]
+
+
+def delivered_without_name(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> dict[str, int]:
+    """By name (`email_subject`, `campaign_name` …), the delivered events of these export dates whose message has the
+    id and not the name; names that no message lacks are left out.
+    """
+    columns = ", ".join(
+        f"count(*) FILTER (said[{2 * place + 1}] IS NOT NULL AND said[{2 * place + 2}] IS NULL)"
+        for place in range(len(NAMES))
+    )
+    counted = connection.execute(
+        f"""
+        SELECT {columns}
+        FROM (
+            SELECT json_extract_string(outbox.payload, $1) AS said
+            FROM delivery.outbox
+            JOIN delivery.batches ON outbox.batch_id = batches.batch_id AND batches.status = 'delivered'
+            WHERE outbox.export_date BETWEEN $2 AND $3
+                AND outbox.id NOT IN (SELECT id FROM delivery.dead_events)
+        )
+        """,
+        [_PATHS, dates.first, dates.last],
+    ).fetchone()
+    assert counted is not None  # an aggregate always has its row
+    return {name: number for (_, name), number in zip(NAMES.values(), counted, strict=True) if number}

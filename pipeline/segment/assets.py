@@ -6,29 +6,29 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from pipeline import markdown
 from pipeline.catalog import EVENTS, Event
-from pipeline.dates import EVERY_DATE, ExportDates
 from pipeline.errors import SettingsError
-from pipeline.instance import LOCK_TAG
-from pipeline.origin import check_origin
-from pipeline.partitions import EXPORT_DATES, ONE_RUN, SEGMENT_DELIVERY, WAREHOUSE_WRITERS, dates_of
-from pipeline.resources import SegmentResource, WarehouseResource
-from pipeline.segment.breaker import REST_SECONDS
+from pipeline.export_dates import EVERY_DATE, ExportDates
+from pipeline.ledger import CUT, MODELLED, Ledger
+from pipeline.ledger.pair_check import check_pair, pair_up
+from pipeline.ledger.warehouse_copy import mirror, mirror_into
+from pipeline.orchestration import markdown
+from pipeline.orchestration.instance import LOCK_TAG
+from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, SEGMENT_DELIVERY, WAREHOUSE_WRITERS, dates_of
+from pipeline.orchestration.resources import WarehouseResource
+from pipeline.orchestration.shutdown import signals_set
+from pipeline.privacy.suppression import listings, mark, refresh
 from pipeline.segment.checks import staged_is_modelled
-from pipeline.segment.cutting import cut_due
+from pipeline.segment.circuit_breaker import REST_SECONDS
 from pipeline.segment.delivery import Sent, deliver
 from pipeline.segment.dry_run import drop_written, write_out
-from pipeline.segment.ledger import CUT, MODELLED, Ledger
-from pipeline.segment.mirror import mirror, mirror_into
+from pipeline.segment.enqueue import cut_due, register
 from pipeline.segment.outbox import handed_over
-from pipeline.segment.pairing import check_pair, pair_up
-from pipeline.segment.registering import register
-from pipeline.segment.replaying import revive, shown
+from pipeline.segment.replay import revive, shown
+from pipeline.segment.resources import SegmentResource
 from pipeline.settings import DRY_RUN_DIR
-from pipeline.stopping import signals_set
-from pipeline.suppression import listings, mark, refresh
 from pipeline.warehouse import Warehouse
+from pipeline.warehouse.immutable_settings import check_origin
 
 _PROGRESS_SECONDS = 5
 # By then the circuit breaker lets through again.
@@ -61,7 +61,7 @@ def outbox(
     A batch never changes again, so that whatever is sent twice has the same ids twice.
     """
     dates, started = dates_of(context), time.monotonic()
-    now, ledger = datetime.now(UTC), segment.ledger()
+    now, ledger = datetime.now(UTC), warehouse.ledger()
     modelled = ledger.reached(MODELLED, dates)
     with warehouse.open().writing() as connection:
         check_origin(connection, segment.settings())
@@ -132,7 +132,7 @@ def _delivery_asset(event: Event) -> dg.AssetsDefinition:
 def _deliver(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, segment: SegmentResource, event: Event
 ) -> dg.MaterializeResult:
-    dates, place, ledger = dates_of(context), warehouse.open(), segment.ledger()
+    dates, place, ledger = dates_of(context), warehouse.open(), warehouse.ledger()
     started = time.monotonic()
     # The list may have changed since the outbox was cut, and a delivery can be asked for alone.
     if (listed := segment.settings().selligent_suppressed) is not None:

@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt
 from tenacity.wait import wait_exponential_jitter
 
-from pipeline.http import EXCHANGE_SECONDS, BoundedSession
-from pipeline.http_errors import NoReply
-from pipeline.segment.breaker import Breaker
-from pipeline.segment.pacing import Pace
+from pipeline.http.errors import NoReply
+from pipeline.http.exchange import EXCHANGE_SECONDS, BoundedSession
+from pipeline.orchestration.shutdown import SleepStopped
+from pipeline.segment.circuit_breaker import Breaker
+from pipeline.segment.rate_limiter import Pace
 from pipeline.segment.verdicts import Delivered, Refused, RetryLater, Verdict, verdict_of
-from pipeline.stopping import SleepStopped
 
 MAX_ATTEMPTS = 8
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 60

@@ -11,12 +11,12 @@ from threading import Event
 
 import duckdb
 
-from pipeline.dates import ExportDates
 from pipeline.errors import PipelineError
+from pipeline.export_dates import ExportDates
+from pipeline.ledger import Batch, DeadEvent, Ledger, Settled
+from pipeline.segment.bisection import Outcome, Send, settle
 from pipeline.segment.client import Answer
-from pipeline.segment.ledger import Batch, DeadEvent, Ledger, Settled
 from pipeline.segment.outbox import bodies
-from pipeline.segment.settling import Outcome, Send, settle
 from pipeline.segment.verdicts import RetryLater
 
 # Batches read from the outbox at a time: some 8 MB of text, in less time than Segment takes for an answer.

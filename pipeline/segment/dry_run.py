@@ -6,12 +6,12 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline.dates import ExportDates
+from pipeline.export_dates import ExportDates
+from pipeline.ledger import Ledger
+from pipeline.orchestration.system_errors import naming
 from pipeline.segment.client import body_of
 from pipeline.segment.delivery import groups
-from pipeline.segment.ledger import Ledger
 from pipeline.segment.outbox import bodies
-from pipeline.system_errors import naming
 
 
 def write_out(

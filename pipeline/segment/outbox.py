@@ -7,11 +7,12 @@ from datetime import date, datetime
 import duckdb
 
 from pipeline.catalog import EVENTS, Event
-from pipeline.dates import ExportDates
 from pipeline.errors import DeliveryError
-from pipeline.segment.ledger import SUPPRESSED, WITHDRAWN, Batch, DeadEvent, Replay
-from pipeline.segment.pairing import advance
-from pipeline.segment.payloads import (
+from pipeline.export_dates import ExportDates
+from pipeline.ledger import SUPPRESSED, WITHDRAWN, Batch, DeadEvent, Replay
+from pipeline.ledger.pair_check import advance
+from pipeline.privacy.suppression import is_anybody, is_suppressed
+from pipeline.segment.messages import (
     ENVELOPE_BYTES,
     MAX_BATCH_BYTES,
     MAX_BATCH_EVENTS,
@@ -20,7 +21,6 @@ from pipeline.segment.payloads import (
     dead_because,
     message,
 )
-from pipeline.suppression import is_anybody, is_suppressed
 from pipeline.warehouse import literal, quoted, transaction
 
 Connection = duckdb.DuckDBPyConnection

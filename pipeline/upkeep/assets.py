@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from pipeline import markdown
-from pipeline.partitions import WAREHOUSE_WRITERS
-from pipeline.resources import WarehouseResource
+from pipeline.orchestration import markdown
+from pipeline.orchestration.partitions import WAREHOUSE_WRITERS
+from pipeline.orchestration.resources import WarehouseResource
 from pipeline.settings import load_settings
+from pipeline.upkeep.maintenance import Upkeep, tidy
 from pipeline.upkeep.sizes import Size
-from pipeline.upkeep.tidying import Upkeep, tidy
 
 UPKEEP = dg.AssetKey(["warehouse", "upkeep"])
 _MB = 1_000_000

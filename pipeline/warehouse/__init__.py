@@ -1,8 +1,8 @@
 """Where the tables are kept: the one place that knows how storage is attached."""
 
+from pipeline.warehouse.orphans import find_strays, remove_files
+from pipeline.warehouse.schema.tables import RAW_TABLES, has_table
 from pipeline.warehouse.sql import ALIAS, CATALOG, literal, quoted, transaction
-from pipeline.warehouse.strays import find_strays, remove_files
-from pipeline.warehouse.tables import RAW_TABLES, has_table
 from pipeline.warehouse.warehouse import BUSY_TIMEOUT_MS, MEMORY_LIMIT, Warehouse
 
 __all__ = [

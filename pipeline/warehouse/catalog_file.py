@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from pipeline.errors import NoWarehouse, WarehouseError
-from pipeline.findings import some
+from pipeline.finding import some
 from pipeline.masking import file_name
 from pipeline.warehouse.sql import literal, quoted
 

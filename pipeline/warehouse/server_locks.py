@@ -4,9 +4,8 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.errors import SettingsError, WarehouseError
-from pipeline.extras import missing
-from pipeline.locks import Held
+from pipeline.errors import SettingsError, WarehouseError, missing_packages
+from pipeline.warehouse.locks import Held
 from pipeline.warehouse.server_turn import UNTIL_RELEASED
 
 # PostgreSQL cuts the name of an application off at 63 bytes.
@@ -60,7 +59,7 @@ class ServerLocks:
         try:
             import psycopg  # here, as only these servers need it
         except ImportError:
-            raise SettingsError(missing(self.setting, "postgresql", "postgres")) from None
+            raise SettingsError(missing_packages(self.setting, "postgresql", "postgres")) from None
         name = holder.encode("ascii", "replace")[:_NAME_BYTES].decode("ascii")
         try:
             return psycopg.connect(self.dsn, application_name=name)

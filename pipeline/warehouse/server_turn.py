@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from pipeline.errors import SettingsError, WarehouseError
-from pipeline.extras import missing
+from pipeline.errors import SettingsError, WarehouseError, missing_packages
 
 NO_SERVER = "WAREHOUSE: the PostgreSQL catalog can't be opened; check its host, database, user and password."
 
@@ -34,7 +33,7 @@ def turn_at_server(dsn: str) -> Iterator[None]:
     try:
         import psycopg  # here, as only this kind of warehouse needs it
     except ImportError:
-        raise SettingsError(missing("WAREHOUSE", "ducklake:postgres:", "postgres")) from None
+        raise SettingsError(missing_packages("WAREHOUSE", "ducklake:postgres:", "postgres")) from None
     try:
         connection = psycopg.connect(dsn)
     except psycopg.Error:  # which repeats what it was given

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import duckdb
 
-from pipeline.file_sync import SYNC
+from pipeline.warehouse.file_sync import SYNC
 
 ALIAS = "lake"
 # Under this name DuckDB attaches the database that a DuckLake's catalog is in.

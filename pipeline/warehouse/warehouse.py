@@ -14,18 +14,17 @@ import duckdb
 from duckdb_extensions import import_extension
 from filelock import FileLock
 
-from pipeline.errors import EarlierWarehouse, NoWarehouse, SettingsError, WarehouseError
-from pipeline.extras import missing
-from pipeline.file_sync import provide_sync
+from pipeline.errors import EarlierWarehouse, NoWarehouse, SettingsError, WarehouseError, missing_packages
 from pipeline.settings import DATA_DIR, PROJECT_ROOT, SPILL_DIR, Settings
 from pipeline.warehouse import s3
 from pipeline.warehouse.catalog_file import check_catalog, is_empty, is_incomplete, put_incomplete_away
-from pipeline.warehouse.claims import claim, claims
-from pipeline.warehouse.migrations import NEWEST, version_of
+from pipeline.warehouse.file_sync import provide_sync
+from pipeline.warehouse.ownership import claim, claims
 from pipeline.warehouse.postgres import LOGIN, PostgresServer
+from pipeline.warehouse.schema.migrations import NEWEST, version_of
+from pipeline.warehouse.schema.tables import make_tables
 from pipeline.warehouse.server_turn import NO_SERVER, turn_at_server
 from pipeline.warehouse.sql import ALIAS, literal
-from pipeline.warehouse.tables import make_tables
 
 # Analysts' long transactions hold the catalog for a moment at most; half a minute outlasts any of them.
 BUSY_TIMEOUT_MS = 30_000
@@ -283,7 +282,7 @@ class Warehouse:
             try:
                 import_extension(name)
             except ModuleNotFoundError:
-                raise SettingsError(missing("WAREHOUSE_FILES", "s3://", "s3")) from None
+                raise SettingsError(missing_packages("WAREHOUSE_FILES", "s3://", "s3")) from None
 
     def attach_statements(self, *, read_only: bool) -> list[str]:
         """What makes `lake` of a fresh DuckDB connection; a reader attaches read-only."""

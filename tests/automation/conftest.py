@@ -21,7 +21,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project whose settings this process has."""
-    monkeypatch.setattr("pipeline.exports.intake.SETTLING", timedelta(0))
+    monkeypatch.setattr("pipeline.exports.discovery.SETTLING", timedelta(0))
     project = Project(tmp_path).with_files({}, LAYOUTS)
     Environment(monkeypatch, tmp_path / ".env").load(**project.of_the_pipeline)
     return project

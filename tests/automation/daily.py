@@ -5,10 +5,10 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
-from pipeline.dates import ExportDates
+from pipeline.automation.job_names import MAIN_JOB
+from pipeline.export_dates import ExportDates
 from pipeline.exports.loading import load
-from pipeline.job_names import MAIN_JOB
-from pipeline.resources import Exports
+from pipeline.exports.resources import Exports
 from tests.end_to_end.project import Project
 from tests.end_to_end.tiny import log
 

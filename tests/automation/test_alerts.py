@@ -15,19 +15,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pipeline import alerting
-from pipeline.alerting import Alert, tell
-from pipeline.commands.jobs import _why
-from pipeline.failures import fit_to_tell
-from pipeline.instance import LOCK_TAG, fail_dead_runs
-from pipeline.job_names import MAIN_JOB, UPKEEP_JOB
-from pipeline.partitions import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
-from pipeline.run_alerts import failed_runs, warned_runs
+from pipeline.automation import webhook
+from pipeline.automation.alert_sensors import failed_runs, warned_runs
+from pipeline.automation.job_names import MAIN_JOB, UPKEEP_JOB
+from pipeline.automation.redaction import fit_to_tell
+from pipeline.automation.webhook import Alert, tell
+from pipeline.commands.run_job import _why
+from pipeline.orchestration.instance import LOCK_TAG, fail_dead_runs
+from pipeline.orchestration.partitions import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
 from pipeline.settings import SECRETS, Settings, load_settings
 from tests.automation.daily import TUESDAY, WEDNESDAY, going_on
 from tests.end_to_end.project import Project
-from tests.servers.raw_http import answering
-from tests.serving import Uvicorn
+from tests.fakes.raw_http import answering
+from tests.fakes.serving import Uvicorn
 
 SECRET = "hunter2-secret"
 
@@ -206,7 +206,7 @@ def test_a_webhook_that_never_ends_its_answer_fails_nothing(monitor: Monitor, mo
         while not stopped.wait(0.05):
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    monkeypatch.setattr(alerting, "TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(webhook, "TIMEOUT_SECONDS", 0.2)
     logged: list[str] = []
     with answering(drip) as slow:
         monkeypatch.setenv("ALERT_WEBHOOK", f"{slow.url}/{SECRET}")

@@ -8,10 +8,11 @@ import dagster as dg
 import pytest
 from filelock import FileLock
 
-from pipeline.automation import new_exports
-from pipeline.instance import LOCK_TAG
-from pipeline.partitions import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
-from pipeline.resources import Exports, WarehouseResource
+from pipeline.automation.sensors import new_exports
+from pipeline.exports.resources import Exports
+from pipeline.orchestration.instance import LOCK_TAG
+from pipeline.orchestration.partitions import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
+from pipeline.orchestration.resources import WarehouseResource
 from tests.automation.daily import ROW, TUESDAY, WEDNESDAY, going_on, load_all, put
 from tests.end_to_end.project import Project
 

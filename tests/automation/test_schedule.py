@@ -7,11 +7,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from pipeline.automation import selligent_to_segment_daily
-from pipeline.loads import newest_loads
-from pipeline.partitions import PARTITION_TAG
-from pipeline.resources import Exports, SegmentResource, WarehouseResource
-from pipeline.segment.ledger import REPORTED, Batch
+from pipeline.automation.schedules import selligent_to_segment_daily
+from pipeline.exports.resources import Exports
+from pipeline.ledger import REPORTED, Batch
+from pipeline.orchestration.partitions import PARTITION_TAG
+from pipeline.orchestration.resources import WarehouseResource
+from pipeline.segment.resources import SegmentResource
+from pipeline.warehouse.loads import newest_loads
 from tests.automation.daily import TUESDAY, WEDNESDAY, going_on, load_all, put
 from tests.end_to_end.project import Project
 
@@ -53,10 +55,10 @@ def test_the_schedule_asks_again_for_what_did_not_go_all_the_way(
     stored.delete_run(running.run_id)
 
     with project.warehouse.reading() as connection:
-        SegmentResource().ledger().reach(REPORTED, newest_loads(connection))
+        WarehouseResource().ledger().reach(REPORTED, newest_loads(connection))
     assert set(scheduled(stored)) == {WEDNESDAY}
     waits = Batch("b", "email_opened", date(2024, 6, 11), 0, 1)
-    SegmentResource().ledger().register([waits], [], datetime.now(UTC))
+    WarehouseResource().ledger().register([waits], [], datetime.now(UTC))
     assert set(scheduled(stored)) == {WEDNESDAY}  # for good: there is no write key
     monkeypatch.setenv("SEGMENT_WRITE_KEY", "a-key")
     assert set(scheduled(stored)) == {TUESDAY, WEDNESDAY}

@@ -12,7 +12,7 @@ from pipeline.settings import PROJECT_ROOT
 from tests.browser.chromium import chromium, open_page
 from tests.browser.dagster_ui import dagster_ui
 from tests.end_to_end.project import Project
-from tests.segment_server import SegmentServer
+from tests.fakes.segment_server import SegmentServer
 
 DOCS = PROJECT_ROOT / "docs"
 GROUPS = ("segment", "delivery")  # unfolded; with all of them the letters would be too small

@@ -7,7 +7,7 @@ import pytest
 
 from tests.end_to_end.copying import Copy, copy_of_the_project
 from tests.end_to_end.project import Project
-from tests.segment_server import SegmentServer
+from tests.fakes.segment_server import SegmentServer
 
 
 @pytest.fixture

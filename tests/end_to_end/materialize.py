@@ -5,7 +5,7 @@ import sys
 
 import dagster as dg
 
-from pipeline.instance import opened_instance
+from pipeline.orchestration.instance import opened_instance
 
 
 def main(assets: str, first: str, last: str, config: str) -> int:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.end_to_end.project import Project
 from tests.end_to_end.tiny import LAYOUTS, log
-from tests.segment_server import SegmentServer
+from tests.fakes.segment_server import SegmentServer
 
 ROWS = {"log_20240611.csv": log(["ann,m1,c1,VIEW,,2024-06-10T08:00:00Z"])}
 

@@ -12,8 +12,8 @@ from starlette.responses import Response
 
 from tests.end_to_end.project import Project
 from tests.end_to_end.tiny import LAYOUTS, log
-from tests.public_api_server import FILTERED, RECEIVED, Happened, PublicApiServer
-from tests.segment_server import SegmentServer
+from tests.fakes.public_api_server import FILTERED, RECEIVED, Happened, PublicApiServer
+from tests.fakes.segment_server import SegmentServer
 
 TOKEN = "sgp_Tk9x-token-secret"
 ROWS = [

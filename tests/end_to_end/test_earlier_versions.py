@@ -14,7 +14,7 @@ import pytest
 from pipeline.settings import PROJECT_ROOT
 from tests.end_to_end.project import Project
 from tests.end_to_end.tiny import log
-from tests.segment_server import SegmentServer
+from tests.fakes.segment_server import SegmentServer
 
 STORES = PROJECT_ROOT / "tests" / "stores"
 

@@ -12,14 +12,14 @@ from pipeline.settings import PROJECT_ROOT
 from tests.end_to_end.project import SCHEMA, Project
 from tests.end_to_end.test_main_job import EVENTS
 from tests.end_to_end.tiny import LAYOUTS, log
-from tests.segment_server import SegmentServer
-from tests.servers import postgres as postgres_server
-from tests.servers import s3 as s3_server
-from tests.servers import sftp as sftp_server
-from tests.servers.door import door
-from tests.servers.postgres import Postgres
-from tests.servers.s3 import S3
-from tests.servers.sftp import Sftp
+from tests.fakes import postgres as postgres_server
+from tests.fakes import s3 as s3_server
+from tests.fakes import sftp as sftp_server
+from tests.fakes.door import door
+from tests.fakes.postgres import Postgres
+from tests.fakes.s3 import S3
+from tests.fakes.segment_server import SegmentServer
+from tests.fakes.sftp import Sftp
 
 SECRETS = (
     postgres_server.PASSWORD,

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline.dates import EVERY_DATE
-from pipeline.report.nameless import delivered_without_name
+from pipeline.export_dates import EVERY_DATE
+from pipeline.report.summary import delivered_without_name
 from tests.end_to_end.project import SCHEMA, Project
-from tests.segment_server import SegmentServer
+from tests.fakes.segment_server import SegmentServer
 
 LOG = r"""
 name: log

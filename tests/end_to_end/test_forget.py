@@ -6,11 +6,11 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline.dates import EVERY_DATE
+from pipeline.export_dates import EVERY_DATE
+from pipeline.ledger import Ledger
 from pipeline.segment.checks import due_is_settled
-from pipeline.segment.ledger import Ledger
 from tests.end_to_end.project import SCHEMA, TABLES, Project
-from tests.segment_server import SegmentServer
+from tests.fakes.segment_server import SegmentServer
 
 USER, EMAIL, CONTACT = "crm-4711-zelda", "Zelda.Zonder@Example.org", "88004711"
 VALUES = (USER, EMAIL.lower(), CONTACT)
@@ -178,7 +178,7 @@ def test_a_plain_duckdb_file_forgets_and_being_killed_at_any_moment_is_made_good
         "files:forget_bodies",
         "files:copy_anew",
     ):
-        killed = project.killed(f"pipeline.forgetting.{place}", "forget")
+        killed = project.killed(f"pipeline.erasure.{place}", "forget")
         assert killed.returncode == 9, killed.stdout + killed.stderr
     done = project.command("forget")
     assert done.returncode == 0, done.stdout + done.stderr

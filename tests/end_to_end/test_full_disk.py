@@ -9,7 +9,7 @@ import pytest
 
 from tests.end_to_end.project import Project
 from tests.end_to_end.tiny import LAYOUTS, log
-from tests.segment_server import SegmentServer
+from tests.fakes.segment_server import SegmentServer
 
 ROWS = [f"u{n},m1,c1,{what},,2024-06-10T08:00:{n:02d}Z" for n in range(60) for what in ("SENT", "VIEW")]
 SENTENCE = re.compile(r"/[^\n]*: (the limit for the size of a file is reached|the disk is full)[^\n]*run again\n\Z")

@@ -1,9 +1,9 @@
 """What an operator does with history and with dead events, by the commands."""
 
-from tests import segment_faults as faults
 from tests.end_to_end.project import Project
 from tests.end_to_end.tiny import LAYOUTS, log
-from tests.segment_server import SegmentServer
+from tests.fakes import segment_faults as faults
+from tests.fakes.segment_server import SegmentServer
 
 
 def test_history_is_loaded_without_delivery_and_delivered_when_it_is_released(

@@ -4,7 +4,7 @@ import json
 
 from tests.end_to_end.project import SCHEMA, TABLES, Project
 from tests.end_to_end.tiny import CONTACTS, LAYOUTS, UNSUBSCRIBED, log
-from tests.segment_server import SegmentServer
+from tests.fakes.segment_server import SegmentServer
 
 _SAME = "* EXCLUDE (received_at, uuid_ts)"
 FULL_REFRESH = json.dumps({"ops": {"models": {"config": {"full_refresh": True}}}})

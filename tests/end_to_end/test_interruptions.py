@@ -11,8 +11,8 @@ import dagster as dg
 from pipeline.settings import PROJECT_ROOT
 from tests.end_to_end.project import SCHEMA, Project
 from tests.end_to_end.tiny import LAYOUTS, log
-from tests.segment_faults import Answer, Message, Slow
-from tests.segment_server import SegmentServer
+from tests.fakes.segment_faults import Answer, Message, Slow
+from tests.fakes.segment_server import SegmentServer
 
 
 def test_a_run_that_is_killed_in_the_middle_of_a_delivery_loses_nothing(
@@ -237,7 +237,7 @@ def test_a_file_that_cannot_be_read_is_refused_and_the_others_go_on(project: Pro
 _RUNS = """
 import json
 import dagster as dg
-from pipeline.instance import dagster_home
+from pipeline.orchestration.instance import dagster_home
 dagster_home()
 with dg.DagsterInstance.get() as instance:
     slots = instance.event_log_storage.get_concurrency_info("warehouse_writers")

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 
 from tests.end_to_end.project import SCHEMA, TABLES, Project
-from tests.segment_server import SegmentServer
+from tests.fakes.segment_server import SegmentServer
 
 # Counted by hand from what `examples/make_exports.py` says of its files.
 EVENTS = {

@@ -12,7 +12,7 @@ from duckdb_extensions import import_extension
 from pipeline.settings import PROJECT_ROOT
 from tests.end_to_end.project import SCHEMA, TABLES, Project
 from tests.end_to_end.readme import README, blocks, section
-from tests.test_comments import comments_of, uncommented
+from tests.warehouse.test_comments import comments_of, uncommented
 
 ATTACHING = blocks("sql", section("From other tools"))
 QUERIES = [block for block in blocks("sql", README) if block not in ATTACHING]

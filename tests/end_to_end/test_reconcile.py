@@ -4,7 +4,7 @@ import shutil
 
 from tests.end_to_end.project import Project
 from tests.end_to_end.tiny import LAYOUTS, log
-from tests.segment_server import SegmentServer
+from tests.fakes.segment_server import SegmentServer
 
 MONDAY = [f"user-{number:02},m1,c1,VIEW,,2024-06-10T08:00:{number:02}Z" for number in range(30)]
 TUESDAY = ["ann,m2,c1,SENT,,2024-06-11T08:00:00Z"]

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.two_runs import pair
-from pipeline.locks import FileLocks, Turn
+from pipeline.warehouse.locks import FileLocks, Turn
 from tests.end_to_end.project import Project
 from tests.end_to_end.tiny import LAYOUTS, log
-from tests.segment_faults import Answer
-from tests.segment_server import SegmentServer
+from tests.fakes.segment_faults import Answer
+from tests.fakes.segment_server import SegmentServer
 
 
 def _begun(project: Project, until: str) -> "subprocess.Popen[str]":

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from pipeline.errors import InspectionRefused
-from pipeline.exports.inspecting.source import read_head
+from pipeline.layout_drafting.file_head import read_head
 from tests.exports.arrivals import JEF, names
 from tests.exports.counted_files import zipped
-from tests.exports.desk import HEADER, ZOE, Desk, layout
+from tests.support.desk import HEADER, ZOE, Desk, layout
 
 TEXT = (HEADER + ZOE).encode()
 MORE = (HEADER + JEF).encode()
@@ -215,8 +215,8 @@ def test_a_list_of_members_that_is_too_long_is_not_read(desk: Desk) -> None:
 
 
 def test_a_full_disk_is_no_fault_of_the_file(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.exports.unpacking._SPARE_BYTES", 1 << 62)
-    monkeypatch.setattr("pipeline.exports.unpacking.HARMLESS_BYTES", 10)
+    monkeypatch.setattr("pipeline.exports.archives._SPARE_BYTES", 1 << 62)
+    monkeypatch.setattr("pipeline.exports.archives.HARMLESS_BYTES", 10)
     desk.put("opens.csv", gzip.compress(TEXT))
     assert [(file.status, (file.reason or "")[:19]) for file in desk.load().files] == [
         ("refused", "can't be unpacked: ")

@@ -8,11 +8,11 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline.dates import EVERY_DATE
-from pipeline.exports.intake import look
+from pipeline.export_dates import EVERY_DATE
+from pipeline.exports.discovery import look
 from pipeline.exports.loading import load
 from tests.exports.arrivals import HOUR, JEF
-from tests.exports.desk import HEADER, NOW, WRITTEN, ZOE, Desk, layout
+from tests.support.desk import HEADER, NOW, WRITTEN, ZOE, Desk, layout
 
 PARTS = r"opens_(?P<date>\d{8})(_(?P<part>\d+))?\.csv"
 LISTS = layout(

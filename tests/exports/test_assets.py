@@ -9,7 +9,8 @@ import pytest
 from pipeline.exports.assets import files_as_markdown, raw
 from pipeline.exports.export_files import LoadedFile
 from pipeline.exports.loading import Loaded
-from pipeline.resources import Exports, WarehouseResource
+from pipeline.exports.resources import Exports
+from pipeline.orchestration.resources import WarehouseResource
 from tests.end_to_end.project import Project
 from tests.end_to_end.tiny import LAYOUTS, log
 from tests.settings.environment import Environment

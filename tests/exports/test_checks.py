@@ -1,86 +1,326 @@
-"""Every row of every file is an event, skipped, or rejected; the check counts in the tables, not while loading."""
+"""What a person should look at although every row is accounted for: each oddity holds, or is told with what to do."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from pipeline.dates import ExportDates
-from pipeline.exports.checks import rows_accounted_for
-from pipeline.findings import Finding
-from tests.exports.desk import CODED, NOW, WRITTEN, Desk, layout
-
-TUESDAY = ExportDates(date(2024, 6, 11), date(2024, 6, 11))
-MONDAY = ExportDates(date(2024, 6, 10), date(2024, 6, 10))
-CODED_LAYOUT = layout(**CODED, columns={"CUSTOMER": "user_id", "OPENED_AT": "timestamp"})
-ROWS = (
-    "CUSTOMER,WHAT,OPENED_AT\n"
-    "C-1,OPEN,2024-06-11T09:15:10\n"
-    "C-1,OPEN,2024-06-11T09:15:10\n"
-    "C-1,SENT,2024-06-11T09:15:10\n"
-    "C-1,FWD,2024-06-11T09:15:10\n"
-    "half\n"
+from pipeline.export_dates import ExportDates
+from pipeline.exports.checks import (
+    future_events,
+    missing_dates,
+    placeholder_dates,
+    shared_event_ids,
+    suspect_quotes,
+    unknown_codes,
+    unread_files,
+    unusual_volumes,
 )
-LISTS = layout(name="lists", files="lists.*", kind="lists", event=None, columns={"ID": "list_id", "NAME": "list_name"})
+from pipeline.warehouse.loads import last_load_number
+from tests.support.desk import CODED, EVERY_DATE, HEADER, NOW, ZOE, Desk, layout
+
+TUESDAY = date(2024, 6, 11)
+OF_TUESDAY = ExportDates(TUESDAY, TUESDAY)
+CODED_LAYOUT = layout(**CODED, columns={"CUSTOMER": "user_id", "OPENED_AT": "timestamp"})
 
 
 @pytest.fixture
-def filled(desk: Desk) -> Desk:
-    desk.layouts = (CODED_LAYOUT, LISTS)
-    desk.put("opens.csv", ROWS)
-    desk.put("lists.csv", "ID,NAME\n12,Nieuwsbrief\n,Wedstrijd\n")
-    desk.put("readme.md", "hello")
-    desk.load()
+def coded(desk: Desk) -> Desk:
+    desk.layouts = (CODED_LAYOUT,)
     return desk
 
 
-def test_events_skipped_and_rejected_rows_are_all_the_rows_of_a_file(filled: Desk) -> None:
-    assert rows_accounted_for(filled.connection, TUESDAY) == Finding(
-        True, "7 rows of 2 files are all accounted for.", {"rows": 7}, grave=True
+def rows(*codes: str) -> str:
+    return "CUSTOMER,WHAT,OPENED_AT\n" + "".join(f"C-1,{code},2024-06-11T09:15:10\n" for code in codes)
+
+
+def had(desk: Desk, *exports: tuple[date, int], layout_name: str = "opens") -> None:
+    """These exports came: their dates and their numbers of rows."""
+    for day, number in exports:
+        desk.connection.execute(
+            "INSERT INTO raw.export_files (export_date, name, layout, kind, status, rows) "
+            "VALUES (?, ?, ?, 'events', 'loaded', ?)",
+            [day, f"{layout_name}_{day}.csv", layout_name, number],
+        )
+
+
+def days(first: date, number: int, every: int = 1) -> list[date]:
+    return [first + timedelta(days=every * place) for place in range(number)]
+
+
+def test_a_file_that_was_read_is_not_told(desk: Desk) -> None:
+    desk.put("opens.csv", HEADER + ZOE)
+    desk.load()
+    assert unread_files(desk.connection, EVERY_DATE, 0, {"opens.csv"}).holds
+
+
+def test_files_that_nothing_was_made_of_are_told(desk: Desk) -> None:
+    desk.put("opens.csv", b"%PDF-1.7")
+    desk.put("notes.txt", "Tuesday's opens are late.")
+    desk.load()
+    there = {"opens.csv", "notes.txt"}
+    found = unread_files(desk.connection, EVERY_DATE, 0, there)
+    assert not found.holds
+    assert not found.grave
+    assert found.numbers == {"refused": 1, "unmatched": 1}
+    assert found.sentence.startswith("1 file refused: opens.csv (")
+    assert "Have the file sent again, or put its layout right" in found.sentence
+    assert "1 file left alone: notes.txt (" in found.sentence
+
+    first, another = last_load_number(desk.connection), ExportDates(date(2020, 1, 1), date(2020, 1, 1))
+    later = unread_files(desk.connection, EVERY_DATE, first, there)
+    assert later.numbers == {"refused": 1, "unmatched": 0}, "what is none of ours is told once"
+    assert unread_files(desk.connection, another, first, there).holds
+    assert unread_files(desk.connection, EVERY_DATE, first, {"notes.txt"}).holds, "it was taken away"
+
+    desk.put("opens.csv", HEADER + ZOE)
+    desk.load()
+    assert unread_files(desk.connection, EVERY_DATE, first, there).holds
+
+    desk.put("notes_2.txt", "Wednesday's are late, too.")
+    desk.load(at=NOW - timedelta(hours=2))  # the clock was set back
+    new = unread_files(desk.connection, EVERY_DATE, first, {*there, "notes_2.txt"})
+    assert new.numbers == {"refused": 0, "unmatched": 1}
+
+
+def test_listed_codes_are_known(coded: Desk) -> None:
+    coded.put("opens.csv", rows("OPEN", "SENT"))
+    coded.load()
+    assert unknown_codes(coded.connection, OF_TUESDAY).holds
+
+
+def test_codes_of_no_layout_are_told_with_their_files(coded: Desk) -> None:
+    coded.put("opens_1.csv", rows("OPEN", "FWD", "FWD"))
+    coded.put("opens_2.csv", rows("FWD", "PRINT"))
+    coded.load()
+    found = unknown_codes(coded.connection, OF_TUESDAY)
+    assert not found.holds
+    assert not found.grave
+    assert found.numbers == {"codes": 2, "rows": 4}
+    assert found.sentence == (
+        "2 event codes in no layout: 'FWD' in opens_1.csv and 1 more (3 rows, layout opens); "
+        "'PRINT' in opens_2.csv (1 row, layout opens). Put them into event_codes of the layout, with null where they "
+        "mean none of the six; the next run reads the files again."
+    )
+    assert unknown_codes(coded.connection, ExportDates(TUESDAY - timedelta(1), TUESDAY - timedelta(1))).holds
+
+
+def test_an_address_in_the_column_of_codes_is_masked(coded: Desk) -> None:
+    coded.put("opens.csv", rows("zoe@example.com"))
+    coded.load()
+    sentence = unknown_codes(coded.connection, OF_TUESDAY).sentence
+    assert "'z***@example.com'" in sentence
+
+
+def test_no_exports_lack_none(desk: Desk) -> None:
+    assert missing_dates(desk.connection, EVERY_DATE).holds
+    assert unusual_volumes(desk.connection, EVERY_DATE).holds
+    assert future_events(desk.connection, EVERY_DATE).holds
+
+
+def test_a_date_that_its_weekday_usually_has_is_missed(desk: Desk) -> None:
+    tuesday = date(2024, 7, 9)
+    had(desk, *((day, 5) for day in days(TUESDAY, 35) if day != tuesday))
+    found = missing_dates(desk.connection, ExportDates(date(2024, 7, 15), date(2024, 7, 15)))
+    assert found.numbers == {"missing": 1}
+    assert found.sentence == (
+        "1 export missing: opens of Tuesday 2024-07-09. Ask whoever runs the exports for them; a file that comes late "
+        "is loaded by the next run."
     )
 
 
-def test_only_the_files_of_the_dates_count(filled: Desk) -> None:
-    assert rows_accounted_for(filled.connection, MONDAY) == Finding(
-        True, "0 rows of 0 files are all accounted for.", {"rows": 0}, grave=True
+def test_a_weekly_export_is_not_missed_on_other_days(desk: Desk) -> None:
+    had(desk, *((day, 5) for day in days(TUESDAY, 5, every=7)))
+    had(desk, *((day, 5) for day in days(TUESDAY, 31)), layout_name="clicks")
+    assert missing_dates(desk.connection, EVERY_DATE).holds
+
+
+def test_a_weekly_export_is_missed_on_its_own_day(desk: Desk) -> None:
+    had(desk, *((day, 5) for day in days(TUESDAY, 6, every=7) if day != date(2024, 7, 2)))
+    assert "opens of Tuesday 2024-07-02" in missing_dates(desk.connection, EVERY_DATE).sentence
+
+
+def test_a_kind_that_has_stopped_is_missed_though_others_come(desk: Desk) -> None:
+    had(desk, *((day, 5) for day in days(TUESDAY, 14)))
+    had(desk, *((day, 5) for day in days(TUESDAY, 16)), layout_name="clicks")
+    found = missing_dates(desk.connection, EVERY_DATE)
+    assert found.numbers == {"missing": 1}, "the newest date may still be on its way"
+    assert "opens of Tuesday 2024-06-25" in found.sentence
+
+
+def test_in_the_first_week_a_working_day_between_two_exports_is_missed(desk: Desk) -> None:
+    had(desk, (TUESDAY, 5), (TUESDAY + timedelta(2), 5))
+    assert "Wednesday 2024-06-12" in missing_dates(desk.connection, EVERY_DATE).sentence
+
+
+def test_in_the_first_week_a_weekend_is_not_missed(desk: Desk) -> None:
+    had(desk, *((day, 5) for day in days(TUESDAY, 7) if day.isoweekday() <= 5))
+    assert missing_dates(desk.connection, EVERY_DATE).holds
+
+
+def test_an_old_gap_is_not_told_for_ever(desk: Desk) -> None:
+    had(desk, *((day, 5) for day in days(TUESDAY, 70) if day != TUESDAY + timedelta(14)))
+    latest = ExportDates(TUESDAY + timedelta(69), TUESDAY + timedelta(69))
+    assert missing_dates(desk.connection, latest).holds
+    assert not missing_dates(desk.connection, EVERY_DATE).holds
+
+
+def test_a_file_that_was_refused_is_no_export(desk: Desk) -> None:
+    had(desk, *((day, 5) for day in days(TUESDAY, 3)))
+    desk.connection.execute("UPDATE raw.export_files SET status = 'refused' WHERE export_date = '2024-06-12'")
+    assert not missing_dates(desk.connection, EVERY_DATE).holds
+
+
+@pytest.mark.parametrize(("today", "holds"), [(50, True), (49, False), (200, True), (201, False), (0, False)])
+def test_a_volume_is_compared_with_the_median_of_its_weekday(desk: Desk, today: int, holds: bool) -> None:
+    before = zip(days(TUESDAY, 4, every=7), (90, 100, 110, 100), strict=True)
+    had(desk, *before, (date(2024, 7, 8), 100_000), (date(2024, 7, 9), today))
+    found = unusual_volumes(desk.connection, ExportDates(date(2024, 7, 9), date(2024, 7, 9)))
+    assert found.holds is holds
+    if not holds:
+        assert f"opens of 2024-07-09 has {today:,} rows, and a Tuesday usually 100. See whether" in found.sentence
+
+
+def test_two_earlier_weekdays_are_too_few_to_compare_with(desk: Desk) -> None:
+    had(desk, (TUESDAY, 100), (TUESDAY + timedelta(7), 100), (TUESDAY + timedelta(14), 1))
+    assert unusual_volumes(desk.connection, EVERY_DATE).holds
+
+
+def test_each_kind_of_export_is_compared_with_itself(desk: Desk) -> None:
+    for name, number in (("opens", 1000), ("bounces", 10)):
+        had(desk, *((day, number) for day in days(TUESDAY, 4, every=7)), layout_name=name)
+    assert unusual_volumes(desk.connection, EVERY_DATE).holds
+
+
+def opens(desk: Desk, *moments: datetime) -> None:
+    local = [f"{moment + timedelta(hours=2):%Y-%m-%dT%H:%M:%S}" for moment in moments]  # Brussels in summer
+    text = "CUSTOMER,MAIL,SUBJECT,OPENED_AT\n" + "".join(f"C-{n},,,{said}\n" for n, said in enumerate(local))
+    desk.put("opens.csv", text)
+    desk.load()
+
+
+def test_a_clock_may_be_some_minutes_ahead(desk: Desk) -> None:
+    opens(desk, NOW + timedelta(minutes=4))
+    assert future_events(desk.connection, OF_TUESDAY).holds
+
+
+def test_an_event_of_the_future_is_told_and_kept(desk: Desk) -> None:
+    opens(desk, NOW, datetime(2024, 8, 6, 8, 0, tzinfo=UTC))
+    found = future_events(desk.connection, OF_TUESDAY)
+    assert (found.holds, found.grave, found.numbers) == (False, False, {"events": 1, "files": 1})
+    assert found.sentence.startswith(
+        "1 event of the future in opens.csv (1 of 2 events, up to 2024-08-06 08:00 UTC, layout opens). They are kept"
     )
 
 
-def test_a_file_that_was_replaced_counts_once(filled: Desk) -> None:
-    filled.put("opens.csv", ROWS + "C-2,OPEN,2024-06-11T09:15:10\n", WRITTEN + timedelta(hours=1))
-    filled.load(at=NOW + timedelta(hours=1))
-    assert rows_accounted_for(filled.connection, TUESDAY).numbers == {"rows": 8}
+def test_a_file_full_of_the_future_stops_the_run(desk: Desk) -> None:
+    """Day and month were swapped: the sixth of November is read out of the eleventh of June."""
+    opens(desk, *[NOW] * 90, *[datetime(2024, 11, 6, 8, 0, tzinfo=UTC)] * 10)
+    found = future_events(desk.connection, OF_TUESDAY)
+    assert found.grave
+    assert "Put timezone or datetime_formats of the layout right" in found.sentence
+
+
+BY_ROW_ID = layout(columns={"ROWID": "event_id", "CUSTOMER": "user_id", "OPENED_AT": "timestamp"})
+
+
+def test_rows_of_many_people_under_one_event_id_are_reported(desk: Desk) -> None:
+    """As a spreadsheet leaves long numbers."""
+    desk.layouts = (BY_ROW_ID,)
+    rows = "".join(f"1.23457E+15,C-{number},2024-06-10T09:00:00\n" for number in range(100))
+    desk.put("opens_20240611.csv", "ROWID,CUSTOMER,OPENED_AT\n" + rows + "7,C-1,2024-06-10T09:00:00\n")
+    desk.load()
+    found = shared_event_ids(desk.connection, EVERY_DATE)
+    assert (found.holds, found.grave, found.numbers) == (False, False, {"event_ids": 1, "rows": 100})
+    assert found.sentence.startswith(
+        "1 event_id shared by rows that differ in person or moment: '1.23457E+15' in opens_20240611.csv (100 rows, "
+        "layout opens). These 100 rows are no more than 1 event. "
+    )
+    desk.layouts = (layout(columns={"CUSTOMER": "user_id", "OPENED_AT": "timestamp"}),)
+    desk.load()
+    assert shared_event_ids(desk.connection, EVERY_DATE).holds, "as the sentence advises"
 
 
 @pytest.mark.parametrize(
-    ("statement", "sentence"),
+    ("rows", "shared"),
     [
-        (
-            "DELETE FROM raw.events WHERE row_number = 1",
-            "opens.csv had 5 rows, but 1 events + 1 skipped + 2 rejected",
-        ),
-        (
-            "DELETE FROM raw.events WHERE event_code = 'SENT'",
-            "opens.csv had 5 rows, but 2 events + 0 skipped + 2 rejected",
-        ),
-        (
-            "DELETE FROM raw.rejected_rows WHERE file = 'opens.csv'",
-            "opens.csv had 5 rows, but 2 events + 1 skipped + 0 rejected",
-        ),
-        (
-            "INSERT INTO raw.lookups SELECT * FROM raw.lookups",
-            "lists.csv had 2 rows, but 2 events + 0 skipped + 1 rejected",
-        ),
+        (["r1,C-1,2024-06-10T09:00:00", "r1,C-1,2024-06-10T09:00:00"], 0),
+        (["r1,C-1,2024-06-10T09:00:00", "r1 ,C-1\u200b,2024-06-10 09:00:00"], 0),
+        (["r1,C-1,2024-06-10T09:00:00", "r1 ,C-1,2024-06-10T09:00:01"], 1),
+        (["r1,C-1,2024-06-10T09:00:00", "\0r1,C-2,2024-06-10T09:00:00"], 1),
+        ([",C-1,2024-06-10T09:00:00", "\0,C-2,2024-06-10T09:00:00", " ,C-3,2024-06-10T09:00:00"], 0),
+        (["r1,C-1,2024-06-10T09:00:00", "r1,,2024-06-10T09:00:00"], 0),
     ],
-    ids=["event", "skipped row", "rejected rows", "lookup twice"],
+    ids=["equal", "padded", "moments", "people", "no id", "rejected"],
 )
-def test_a_row_that_is_lost_or_there_twice_is_told(filled: Desk, statement: str, sentence: str) -> None:
-    filled.connection.execute(statement)
-    assert rows_accounted_for(filled.connection, TUESDAY) == Finding(
-        False, f"{sentence}. Materialise raw/events again with reload.", {"rows": 7}, grave=True
+def test_an_event_id_is_shared_by_other_people_or_moments_alone(desk: Desk, rows: list[str], shared: int) -> None:
+    desk.layouts = (BY_ROW_ID,)
+    desk.put("opens.csv", "\n".join(["ROWID,CUSTOMER,OPENED_AT", *rows]) + "\n")
+    desk.load()
+    assert shared_event_ids(desk.connection, EVERY_DATE).numbers["event_ids"] == shared
+
+
+def test_two_files_may_repeat_an_event_id(desk: Desk) -> None:
+    """Which of them counts, the README's rule says."""
+    desk.layouts = (BY_ROW_ID,)
+    desk.put("opens_1.csv", "ROWID,CUSTOMER,OPENED_AT\nr1,C-1,2024-06-10T09:00:00\n")
+    desk.put("opens_2.csv", "ROWID,CUSTOMER,OPENED_AT\nr1,C-2,2024-06-10T09:00:00\n")
+    desk.load()
+    assert shared_event_ids(desk.connection, EVERY_DATE).holds
+
+
+PLACEHOLDERS = [
+    "1900-01-01 00:00:00.000",
+    "1753-01-01T00:00:00",
+    "0001-01-02T00:00:00",
+    "9999-12-31T23:59:59",
+    "1970-01-01T00:00:00",
+    "1899-12-30T00:00:00Z",
+    "1601-01-01T00:00:00+14:00",
+    "9999-12-31T00:00:00+14:00",
+    "0001-01-01T00:00:00",
+]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Brussels", "America/Los_Angeles", "Pacific/Kiritimati"])
+def test_date_times_that_stand_for_none_are_counted_in_every_zone(desk: Desk, zone: str) -> None:
+    desk.layouts = (layout(timezone=zone),)
+    texts = [*PLACEHOLDERS, "2024-06-10T09:15:10", "2000-01-01T00:00:00"]
+    desk.put("opens.csv", HEADER + "".join(f"C-1,,,{text}\n" for text in texts))
+    desk.load()
+    found = placeholder_dates(desk.connection, EVERY_DATE)
+    assert (found.holds, found.grave, found.numbers) == (False, False, {"rows": len(PLACEHOLDERS)})
+
+
+def test_date_times_that_stand_for_none_are_reported_and_go_as_the_sentence_advises(desk: Desk) -> None:
+    row = "C-1,,,1900-01-01 00:00:00.000\n"
+    desk.put("opens.csv", HEADER + row * 2 + "C-3,,,0000-00-00\n" + ZOE)
+    desk.load()
+    found = placeholder_dates(desk.connection, EVERY_DATE)
+    assert found.sentence.startswith(
+        "2 rows with a date-time that stands for none: '1900-01-01 00:00:00.000' in opens.csv (2 rows, layout opens). "
     )
+    desk.layouts = (layout(null_values=["", "1900-01-01 00:00:00.000"]),)
+    desk.load()
+    assert placeholder_dates(desk.connection, EVERY_DATE).holds
+    assert desk.rejected("reason")[:2] == ["no date-time in column OPENED_AT"] * 2
 
 
-def test_what_is_told_helps(filled: Desk) -> None:
-    filled.connection.execute("DELETE FROM raw.events WHERE row_number = 1")
-    filled.load(reload=True, at=NOW + timedelta(hours=1))
-    assert rows_accounted_for(filled.connection, TUESDAY).holds
+@pytest.mark.parametrize(
+    ("swallowed", "expected"),
+    [
+        (2, "1 row with a quoted value that holds whole rows: opens.csv (line 4, layout opens)"),
+        (20, "1 row with a quoted value that holds whole rows: opens.csv (line 4, layout opens)"),
+        (0, None),
+    ],
+)
+def test_stray_quotes_that_swallow_rows_are_warned_of(desk: Desk, swallowed: int, expected: str | None) -> None:
+    rows = [ZOE.replace("Soldes", f"Soldes {number}") for number in range(swallowed)]
+    if rows:
+        rows[0] = rows[0].replace("Soldes", '"Soldes')
+        rows[-1] = rows[-1].replace(f"Soldes {swallowed - 1}", 'Soldes"')
+    desk.put("opens.csv", HEADER + "\n" + ZOE + "".join(rows) + ZOE.replace("Soldes", '"Zomer, zon,\nen, zee, en"'))
+    desk.load()
+    found = suspect_quotes(desk.connection, EVERY_DATE)
+    assert found.sentence.partition(". Look")[0] == (expected or "No quoted value looks like several rows.")
+    assert (found.holds, found.grave) == (expected is None, False)
+    assert "zoe@" not in found.sentence

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.exports.discovery import known_files, look
 from pipeline.exports.file_names import escaped, unescaped
-from pipeline.exports.intake import known_files, look
 from pipeline.exports.listing import ExportFile, described
 from pipeline.exports.locations import ExportLocation, LocalCopy
-from pipeline.filesystems import open_regular
+from pipeline.filesystems.access import open_regular
 from tests.exports.arrivals import HOUR, JEF, REFUSED, TUESDAY, WatchedLocation, names
-from tests.exports.desk import HEADER, NOW, WRITTEN, ZOE, Desk, layout
+from tests.support.desk import HEADER, NOW, WRITTEN, ZOE, Desk, layout
 
 NO_LAYOUT = "no layout matches its name; write one, or move the file elsewhere"
 OUTSIDE = (

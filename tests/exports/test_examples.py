@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.exports.checks import rows_accounted_for
 from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.loading import Loaded
-from tests.exports.desk import EVERY_DATE, Desk
-from tests.exports.drafting import EXAMPLES
-from tests.lakes import ducklake_in
+from pipeline.exports.row_accounting import rows_accounted_for
+from tests.layout_drafting.drafting import EXAMPLES
+from tests.support.desk import EVERY_DATE, Desk
+from tests.support.lakes import ducklake_in
 
 DATES = [date(2024, 6, 11), date(2024, 6, 12), date(2024, 6, 13)]
 

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.exports.desk import CODED, Reader, Reading
 from tests.exports.test_round_trips import ExportFile, export_files
+from tests.support.desk import CODED, Reader, Reading
 
 FILES = int(os.environ.get("FUZZ_FILES", "60"))
 SEED = int(os.environ.get("FUZZ_SEED", "1"))

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
-from pipeline.dates import ExportDates
 from pipeline.errors import InspectionRefused
-from pipeline.exports.inspecting.inspection import inspect
+from pipeline.export_dates import ExportDates
+from pipeline.layout_drafting.inspection import inspect
 from tests.exports.counted_files import (
     AT,
     COLUMNS,
@@ -30,8 +30,8 @@ from tests.exports.counted_files import (
     tarred,
     zipped,
 )
-from tests.exports.desk import Desk, Reader, Reading
 from tests.exports.test_fuzzing import FILES, SEED, WILDLY, assert_nothing_is_lost
+from tests.support.desk import Desk, Reader, Reading
 
 # A folder has several files, and what is inspected is loaded in other tests: of each, fewer are made.
 SOME = settings(WILDLY, max_examples=max(FILES // 5, 10))

@@ -3,14 +3,14 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.dates import ExportDates
+from pipeline.export_dates import ExportDates
+from pipeline.exports.discovery import Look, look
 from pipeline.exports.export_files import LoadedFile
-from pipeline.exports.intake import Look, look
 from pipeline.exports.layouts import MEANINGS
 from pipeline.exports.loading import Loaded, load
 from pipeline.warehouse import Warehouse
 from tests.exports.arrivals import DATED, HOUR, JEF, MONDAY, REFUSED, TUESDAY, WEDNESDAY, WatchedLocation, names, zoe
-from tests.exports.desk import CODED, HEADER, NOBODY, NOW, WRITTEN, ZOE, Desk, layout
+from tests.support.desk import CODED, HEADER, NOBODY, NOW, WRITTEN, ZOE, Desk, layout
 
 EVERY_COLUMN = ("file", "row_number", *MEANINGS, "extra", "event", "occurred_at", "rejected_because")
 LISTS = layout(

@@ -1,10 +1,10 @@
 """A file that is refused, or that no layout is for, is told and changes nothing."""
 
-from pipeline.dates import ExportDates
+from pipeline.export_dates import ExportDates
 from pipeline.exports.export_files import LoadedFile
 from pipeline.exports.loading import Loaded
 from tests.exports.arrivals import HOUR, JEF, MONDAY, REFUSED, TUESDAY, WatchedLocation, names
-from tests.exports.desk import HEADER, NOBODY, NOW, WRITTEN, ZOE, Desk, layout
+from tests.support.desk import HEADER, NOBODY, NOW, WRITTEN, ZOE, Desk, layout
 
 # Refused
 

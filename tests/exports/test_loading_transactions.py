@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.dates import ExportDates
 from pipeline.errors import WarehouseError
-from pipeline.exports.intake import look
+from pipeline.export_dates import ExportDates
+from pipeline.exports.discovery import look
 from pipeline.exports.loading import load
 from tests.exports.arrivals import DATED, HOUR, JEF, MONDAY, TUESDAY, WatchedLocation, names, zoe
-from tests.exports.desk import HEADER, NOBODY, NOW, WRITTEN, ZOE, Desk, layout
+from tests.support.desk import HEADER, NOBODY, NOW, WRITTEN, ZOE, Desk, layout
 
 # So many that they don't lie in the catalog, and don't pack to nothing.
 _MANY = HEADER + "".join(zoe(random.Random(number).randbytes(20).hex()) for number in range(5_000))

@@ -15,7 +15,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from pipeline.errors import LocationError, SettingsError
 from pipeline.exports.listing import ExportFile
 from pipeline.exports.locations import ExportLocation
-from tests.exports.desk import HEADER, WRITTEN, ZOE, Desk
+from tests.support.desk import HEADER, WRITTEN, ZOE, Desk
 
 CONTENT = (HEADER + ZOE).encode()
 
@@ -158,7 +158,7 @@ def test_a_place_that_cannot_be_listed_is_told_without_what_it_said() -> None:
 def test_a_package_that_is_missing_is_named_with_the_way_to_get_it(
     monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
-    for module in ("pipeline.sftp", "sshfs", "s3fs", "adlfs"):
+    for module in ("pipeline.filesystems.sftp", "sshfs", "s3fs", "adlfs"):
         monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.delitem(import_module("fsspec.registry")._registry, scheme, raising=False)  # imported once, kept
     with pytest.raises(SettingsError, match=rf"^SELLIGENT_EXPORTS: {scheme}:// needs packages") as refused:

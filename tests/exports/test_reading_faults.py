@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.exports.desk import AT, FEWER, HALF, HEADER, NAMES, NOBODY, NOBODY_TO_TELL, NOT_DOUBLED, ZOE, Reader
+from tests.support.desk import AT, FEWER, HALF, HEADER, NAMES, NOBODY, NOBODY_TO_TELL, NOT_DOUBLED, ZOE, Reader
 
 MORE = "the row has more columns than the header"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.exports.desk import AT, FEWER, HALF, HEADER, NAMES, NOBODY, NOBODY_TO_TELL, NOT_DOUBLED, ZOE, Reader
+from tests.support.desk import AT, FEWER, HALF, HEADER, NAMES, NOBODY, NOBODY_TO_TELL, NOT_DOUBLED, ZOE, Reader
 
 # Delimiters, quotes, line ends
 

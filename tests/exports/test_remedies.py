@@ -5,10 +5,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from pipeline.dates import ExportDates
-from pipeline.exports.checks import rows_accounted_for
-from pipeline.exports.layouts import Layout
-from pipeline.exports.oddities import (
+from pipeline.export_dates import ExportDates
+from pipeline.exports.checks import (
     future_events,
     missing_dates,
     shared_event_ids,
@@ -17,8 +15,10 @@ from pipeline.exports.oddities import (
     unread_files,
     unusual_volumes,
 )
-from pipeline.findings import Finding
-from tests.exports.desk import CODED, CODED_COLUMNS, EVERY_DATE, HEADER, NOW, WRITTEN, ZOE, Desk, layout
+from pipeline.exports.layouts import Layout
+from pipeline.exports.row_accounting import rows_accounted_for
+from pipeline.finding import Finding
+from tests.support.desk import CODED, CODED_COLUMNS, EVERY_DATE, HEADER, NOW, WRITTEN, ZOE, Desk, layout
 
 LATER = WRITTEN + timedelta(hours=1)
 CODES = "CUSTOMER,WHAT,MAIL,OPENED_AT\nC-1,OPEN,,2024-06-11T09:15:10\nC-2,FWD,,2024-06-11T09:15:10\n"

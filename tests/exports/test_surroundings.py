@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.exports.surroundings import sums_up
-from tests.exports.desk import HEADER, NAMES, Desk, layout
+from pipeline.exports.formats.csv_surroundings import sums_up
+from tests.support.desk import HEADER, NAMES, Desk, layout
 
 ROWS = [f"C-{n},p{n}@example.com,Hello,2024-06-10T09:15:0{n}" for n in (1, 2, 3)]
 FIRST = datetime(2024, 6, 10, 7, 15, 1, tzinfo=UTC)

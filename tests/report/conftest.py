@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.dates import ExportDates
-from pipeline.report.making import Report, make_report
+from pipeline.export_dates import ExportDates
+from pipeline.ledger import DeadEvent, Ledger, Settled
 from pipeline.report.numbers import Numbers, newest_dates, read_numbers
+from pipeline.report.page import Report, make_report
 from pipeline.segment import outbox
-from pipeline.segment.ledger import DeadEvent, Ledger, Settled
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse, literal
-from tests.lakes import plain_file_in
-from tests.segment.conftest import opened
-from tests.segment.lake import DAY, MODELLED, SCHEMA, Lake, day, id_of, said
+from tests.support.delivery_fixtures import opened
+from tests.support.lake import DAY, MODELLED, SCHEMA, Lake, day, id_of, said
+from tests.support.lakes import plain_file_in
 
 WRITE_KEY = "Wk7vQ2-write-key-secret"
 TOKEN = "sgp_public-api-token"

@@ -6,16 +6,15 @@ from html.parser import HTMLParser
 
 import pytest
 
+from pipeline.ledger import Remaining
 from pipeline.report.charts import draw_charts
-from pipeline.report.numbers import Numbers
+from pipeline.report.formatting import percent
+from pipeline.report.numbers import Numbers, lines
 from pipeline.report.queries import TITLES
-from pipeline.report.verdicts import lines
-from pipeline.report.wording import percent
-from pipeline.segment.ledger import Remaining
 from pipeline.warehouse import Warehouse
 from tests.report.conftest import HOSTILE, NEXT_DAY, PASSWORD, TOKEN, WRITE_KEY, Reported, load
-from tests.segment.conftest import opened
-from tests.segment.lake import DAY, SCHEMA, day
+from tests.support.delivery_fixtures import opened
+from tests.support.lake import DAY, SCHEMA, day
 
 _SQL = re.compile(r'<section class="sql" id="sql-(\w+)".*?<code>(.*?)</code>', re.DOTALL)
 _LINKED = re.compile(r'<a class="n[^"]*" href="#sql-(\w+)">([^<]*)</a>')

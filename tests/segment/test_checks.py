@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.dates import ExportDates
+from pipeline.export_dates import ExportDates
+from pipeline.ledger import Ledger
 from pipeline.segment.checks import Balance, due_is_settled, staged_is_modelled
-from pipeline.segment.ledger import Ledger
 from pipeline.segment.outbox import cut
-from tests import segment_faults as faults
-from tests.segment.lake import DATES, DAY, NOW, SCHEMA, Lake, day, id_of, one_of_each, said
-from tests.segment.sending import Sender
+from tests.fakes import segment_faults as faults
+from tests.support.lake import DATES, DAY, NOW, SCHEMA, Lake, day, id_of, one_of_each, said
+from tests.support.sending import Sender
 
 
 def of_the_models(lake: Lake, dates: ExportDates = DATES) -> Balance:

@@ -8,14 +8,14 @@ from itertools import pairwise
 
 import pytest
 
-from pipeline.http_errors import host_of
+from pipeline.http.errors import host_of
 from pipeline.segment import client as client_module
 from pipeline.segment.client import Answer, SegmentClient
-from pipeline.segment.payloads import ENVELOPE_BYTES
+from pipeline.segment.messages import ENVELOPE_BYTES
 from pipeline.segment.verdicts import Delivered, Refused, Rejected, RetryLater, TooLarge
-from tests import segment_faults as faults
-from tests.segment.sending import KEY, START, FakeTime, RecordingServer, client_for
-from tests.segment_server import SegmentServer
+from tests.fakes import segment_faults as faults
+from tests.fakes.segment_server import SegmentServer
+from tests.support.sending import KEY, START, FakeTime, RecordingServer, client_for
 
 MESSAGE = (
     '{"type":"track","event":"Email Opened","messageId":"id-1","userId":"José","timestamp":"2026-03-01T09:30:00Z"}'

@@ -8,17 +8,17 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipeline.dates import ExportDates
-from pipeline.http_errors import host_of
+from pipeline.export_dates import ExportDates
+from pipeline.http.errors import host_of
+from pipeline.ledger import Batch, Ledger
 from pipeline.segment import delivery, outbox
 from pipeline.segment.client import Answer
 from pipeline.segment.delivery import deliver
-from pipeline.segment.ledger import Batch, Ledger
 from pipeline.segment.verdicts import Delivered
-from tests import segment_faults as faults
-from tests.segment.batches import A_BATCH, assert_all_arrived, five_batches, put_out
-from tests.segment.lake import DATES, DAY, PROPERTIES, Lake, day, id_of, large, one_of_each, said
-from tests.segment.sending import Sender
+from tests.fakes import segment_faults as faults
+from tests.support.batches import A_BATCH, assert_all_arrived, five_batches, put_out
+from tests.support.lake import DATES, DAY, PROPERTIES, Lake, day, id_of, large, one_of_each, said
+from tests.support.sending import Sender
 
 pytestmark = pytest.mark.usefixtures("small_batches")
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from pipeline.http_errors import host_of
-from tests import segment_faults as faults
-from tests.segment.batches import assert_all_arrived, five_batches, put_out
-from tests.segment.lake import DATES, id_of, said
-from tests.segment.sending import Sender, client_for
+from pipeline.http.errors import host_of
+from tests.fakes import segment_faults as faults
+from tests.support.batches import assert_all_arrived, five_batches, put_out
+from tests.support.lake import DATES, id_of, said
+from tests.support.sending import Sender, client_for
 
 pytestmark = pytest.mark.usefixtures("small_batches")
 

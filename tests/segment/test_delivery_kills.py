@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.orchestration.shutdown import sleeping_until
+from pipeline.segment.bisection import Send
 from pipeline.segment.client import Answer, SegmentClient
-from pipeline.segment.pacing import Pace
-from pipeline.segment.settling import Send
-from pipeline.stopping import sleeping_until
-from tests import segment_faults as faults
-from tests.segment.batches import A_BATCH, assert_all_arrived, five_batches, put_out
-from tests.segment.lake import DATES, TABLES, one_of_each, said
-from tests.segment.sending import KEY, Sender
+from pipeline.segment.rate_limiter import Pace
+from tests.fakes import segment_faults as faults
+from tests.support.batches import A_BATCH, assert_all_arrived, five_batches, put_out
+from tests.support.lake import DATES, TABLES, one_of_each, said
+from tests.support.sending import KEY, Sender
 
 pytestmark = pytest.mark.usefixtures("small_batches")
 
@@ -178,10 +178,10 @@ import itertools, os, signal, sys
 from pathlib import Path
 
 from pipeline.segment.delivery import deliver
-from pipeline.segment.ledger import Ledger
+from pipeline.ledger import Ledger
 from pipeline.warehouse import Warehouse
-from tests.segment.lake import DATES
-from tests.segment.sending import FakeTime, client_for
+from tests.support.lake import DATES
+from tests.support.sending import FakeTime, client_for
 
 folder, url, last = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 time, requests = FakeTime(), itertools.count(1)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.dates import ExportDates
+from pipeline.export_dates import ExportDates
+from pipeline.ledger import DeadEvent, Ledger, Settled
 from pipeline.segment.dry_run import drop_written, write_out
-from pipeline.segment.ledger import DeadEvent, Ledger, Settled
-from pipeline.segment.registering import register
-from tests.segment.lake import DATES, DAY, NOW, TABLES, Lake, day, id_of, large, one_of_each, said
-from tests.segment.sending import FakeTime, Sender
+from pipeline.segment.enqueue import register
+from tests.support.lake import DATES, DAY, NOW, TABLES, Lake, day, id_of, large, one_of_each, said
+from tests.support.sending import FakeTime, Sender
 
 
 def dry_run(sender: Sender, folder: Path, event: str = "email_opened", dates: ExportDates = DATES) -> int:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline.http_errors import host_of
+from pipeline.http.errors import host_of
 from pipeline.segment.client import Answer, SegmentClient
 from pipeline.segment.verdicts import Delivered, RetryLater
-from tests import segment_faults as faults
-from tests.segment.sending import FakeTime, RecordingServer, client_for
+from tests.fakes import segment_faults as faults
+from tests.support.sending import FakeTime, RecordingServer, client_for
 
 MESSAGE = (
     '{"type":"track","event":"Email Opened","messageId":"id-1","userId":"José","timestamp":"2026-03-01T09:30:00Z"}'

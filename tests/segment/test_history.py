@@ -2,14 +2,14 @@
 
 import pytest
 
-from pipeline.dates import EVERY_DATE, ExportDates
+from pipeline.export_dates import EVERY_DATE, ExportDates
 from pipeline.segment import delivery, outbox
 from pipeline.segment.client import Answer
 from pipeline.segment.delivery import History, deliver
+from pipeline.segment.enqueue import register
 from pipeline.segment.outbox import cut
-from pipeline.segment.registering import register
-from tests.segment.lake import DATES, DAY, NOW, SCHEMA, day, id_of, said
-from tests.segment.sending import Sender
+from tests.support.lake import DATES, DAY, NOW, SCHEMA, day, id_of, said
+from tests.support.sending import Sender
 
 OLD, OLDER = day(-20), day(-30)
 ALL = ExportDates(OLDER.first, DAY)

@@ -14,11 +14,11 @@ import sqlalchemy as sa
 import trustme
 
 from pipeline.errors import DeliveryError
+from pipeline.ledger import Ledger
 from pipeline.segment import outbox
 from pipeline.segment.client import Answer
-from pipeline.segment.ledger import Ledger
-from tests.segment.lake import said
-from tests.segment.sending import Sender
+from tests.support.lake import said
+from tests.support.sending import Sender
 
 A_BATCH = 15
 

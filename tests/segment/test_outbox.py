@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.dates import ExportDates
+from pipeline.export_dates import ExportDates
+from pipeline.ledger import Ledger
 from pipeline.segment import outbox
 from pipeline.segment.client import body_of
-from pipeline.segment.ledger import Ledger
 from pipeline.segment.outbox import Limits, bodies, cut, cut_batches, stillborn, withdrawn
-from tests.segment.lake import DATES, DAY, NOW, PROPERTIES, SCHEMA, TABLES, Lake, day, id_of, large, one_of_each, said
-from tests.segment_rules import Batch, discard_code, read_batch
+from tests.fakes.segment_rules import Batch, discard_code, read_batch
+from tests.support.lake import DATES, DAY, NOW, PROPERTIES, SCHEMA, TABLES, Lake, day, id_of, large, one_of_each, said
 
 EVENT_LIMIT_BYTES = 32_000
 BATCH_LIMIT_BYTES = 475_000

@@ -8,15 +8,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from pipeline.ledger import Ledger
+from pipeline.ledger.warehouse_copy import mirror
 from pipeline.segment import outbox
 from pipeline.segment.dry_run import write_out
-from pipeline.segment.ledger import Ledger
-from pipeline.segment.mirror import mirror
 from pipeline.warehouse import Warehouse
-from tests import segment_faults as faults
-from tests.segment.conftest import opened
-from tests.segment.lake import DATES, id_of, said
-from tests.segment.sending import KEY, FakeTime, RecordingServer, Sender, client_for
+from tests.fakes import segment_faults as faults
+from tests.support.delivery_fixtures import opened
+from tests.support.lake import DATES, id_of, said
+from tests.support.sending import KEY, FakeTime, RecordingServer, Sender, client_for
 
 ENCODED = base64.b64encode(f"{KEY}:".encode()).decode()
 REFUSALS = [faults.Answer(status) for status in (302, 307, 401, 403, 404, 501)]

@@ -5,8 +5,8 @@ from uuid import uuid4
 import pytest
 
 from pipeline.warehouse import Warehouse
-from tests.lakes import ducklake_in, plain_file_in
-from tests.servers.postgres import Postgres
+from tests.fakes.postgres import Postgres
+from tests.support.lakes import ducklake_in, plain_file_in
 
 
 @pytest.fixture(scope="session")

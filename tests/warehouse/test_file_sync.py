@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.upkeep.tidying import tidy
+from pipeline.upkeep.maintenance import tidy
 from pipeline.warehouse import Warehouse, transaction
-from tests.lakes import ducklake_in, plain_file_in
+from tests.support.lakes import ducklake_in, plain_file_in
 
 IN_A_MONTH = datetime.now(UTC) + timedelta(days=31)
 MANY = "FROM range(5000) AS t(n)"

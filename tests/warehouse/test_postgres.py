@@ -10,8 +10,8 @@ import pytest
 from pipeline.errors import WarehouseError
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.postgres import PostgresServer, parameters_of
-from tests.servers.door import door
-from tests.servers.postgres import PASSWORD, Postgres
+from tests.fakes.door import door
+from tests.fakes.postgres import PASSWORD, Postgres
 
 LOGIN = {"host": "db", "user": "zoe", "password": "a b'c\\d%"}
 

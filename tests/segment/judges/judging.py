@@ -11,7 +11,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from tests.needed import is_lacking
+from tests.support.needed import is_lacking
 
 HERE = Path(__file__).parent
 PACKAGES = HERE / "package.json"

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from pipeline.segment.outbox import cut
 from tests.end_to_end.project import SCHEMA, Project
+from tests.fakes.segment_rules import discard_code
 from tests.segment.judges.judging import Judges, Verdict
-from tests.segment.lake import DATES, NOW, PROPERTIES, TABLES, Lake, Row, said
-from tests.segment_rules import discard_code
+from tests.support.lake import DATES, NOW, PROPERTIES, TABLES, Lake, Row, said
 
 TAKEN = (None, None)
 SHORT = (",", ":")

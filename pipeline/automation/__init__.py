@@ -1,0 +1,1 @@
+"""When jobs run, and who is notified of a failure."""

@@ -1,0 +1,68 @@
+"""Which export dates have something to do."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import date
+
+import dagster as dg
+
+from pipeline.automation.job_names import MAIN_JOB
+from pipeline.export_dates import ExportDates
+from pipeline.exports.discovery import Look, is_known, known_in
+from pipeline.ledger import Ledger
+from pipeline.orchestration.partitions import dates_of_run
+from pipeline.segment.checks import unfinished
+from pipeline.warehouse import Warehouse
+
+# A run with any other status has ended.
+_UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def dates_with_new_files(warehouse: Warehouse, look: Look) -> Mapping[date, list[str]]:
+    """Export dates with files that are new, changed, or under a changed layout; what tells those files apart."""
+    known = known_in(warehouse)
+    new: dict[date, list[str]] = defaultdict(list)
+    for seen in look.landed:
+        if not is_known(seen, known):
+            file = seen.file
+            new[seen.export_date].append(f"{file.name} {file.size} {file.modified_at} {seen.layout.fingerprint}")
+    return new
+
+
+def gone_files(warehouse: Warehouse, look: Look) -> list[str]:
+    """Files that were loaded and are gone from the location, oldest date first; their rows stay."""
+    with warehouse.reading_if_any() as connection:
+        if connection is None:
+            return []
+        loaded = connection.execute(
+            "SELECT DISTINCT export_date, name FROM raw.export_files WHERE status = 'loaded' ORDER BY ALL"
+        ).fetchall()
+    there = look.names
+    return [name for _, name in loaded if name not in there]
+
+
+def unfinished_dates(warehouse: Warehouse, ledger: Ledger) -> set[date]:
+    """Export dates whose newest file did not go all the way, of a warehouse that may not be there yet."""
+    with warehouse.reading_if_any() as connection:
+        if connection is None:
+            return set()
+        return set(unfinished(connection, ledger))
+
+
+def newest_date(warehouse: Warehouse) -> set[date]:
+    """The newest export date with a file that was loaded, if there is any."""
+    with warehouse.reading() as connection:
+        found = connection.execute("SELECT max(export_date) FROM raw.export_files WHERE status = 'loaded'").fetchone()
+    return {found[0]} if found and found[0] else set()
+
+
+def running_dates(instance: dg.DagsterInstance) -> list[ExportDates]:
+    """The export dates of the main job's runs that are queued or under way."""
+    runs = instance.get_runs(dg.RunsFilter(job_name=MAIN_JOB, statuses=_UNFINISHED))
+    return [dates_of_run(run.tags) for run in runs]

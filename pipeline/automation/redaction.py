@@ -1,0 +1,99 @@
+"""Why a step failed, in one sentence, without what must not be told."""
+
+import os
+import re
+from collections.abc import Iterator
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
+
+import dagster as dg
+from pydantic import SecretStr
+
+from pipeline.masking import masked
+from pipeline.orchestration.system_errors import completed, sentence
+from pipeline.settings import SECRETS, Settings
+from pipeline.warehouse.postgres import parameters_of
+
+SEE_THE_RUN = "see the run in Dagster's UI"
+HIDDEN = "***"
+# Of a text that is told elsewhere, nothing but its beginning is needed.
+_LONGEST = 1000
+# A password of fewer characters than this would blank half a sentence.
+_SHORTEST_SECRET = 4
+# Variables of S3 and Azure that hold secrets.
+_CREDENTIALS = (
+    *("AWS_SECRET", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AZURE_CLIENT_SECRET"),
+    *(f"AZURE_STORAGE_{name}" for name in ("ACCOUNT_KEY", "CONNECTION_STRING", "SAS_TOKEN", "CLIENT_SECRET")),
+)
+# As Python and dagster-dbt write them.
+_OF_THE_SYSTEM = re.compile(r"[\w.]+: \[Errno -?\d+\] (?P<words>[^:]+)(?:: '(?P<file>.*)')?$", re.DOTALL)
+_OF_UNICODE = re.compile(r"Unicode\w*Error: (?P<words>.*)", re.DOTALL)
+_OURS = "pipeline.errors."
+_DBT_ERRORS = "Errors parsed from dbt logs:"
+_IN_CONNECTION_STRINGS = ("AccountKey=", "SharedAccessSignature=")
+
+
+def reason_of(event: dg.DagsterEvent, settings: Settings) -> str:
+    """The sentence of the error that a step, or a run as a whole, failed with; the innermost cause says most."""
+    if event.is_step_failure:
+        data = event.step_failure_data
+        if data.user_failure_data is not None and data.user_failure_data.description:
+            return _sentence(str(data.user_failure_data.description), settings)
+        error = data.error
+    else:
+        error = getattr(event.event_specific_data, "error", None)
+    causes = []
+    while error is not None:
+        causes.append(error)
+        error = error.cause
+    if not causes:
+        return SEE_THE_RUN
+    return _sentence(str(causes[-1].message).strip(), settings)
+
+
+def _sentence(text: str, settings: Settings) -> str:
+    """Of an error as Dagster keeps it: `SomeError: what happened`, perhaps over several lines."""
+    if text.startswith(_OURS):
+        return " ".join(completed(text.removeprefix(_OURS), settings).split())
+    if (words := sentence(text, settings)) is not None:
+        return words
+    if _DBT_ERRORS in text:  # before that, how dbt was called
+        text = text.partition(_DBT_ERRORS)[2]
+    elif found := _OF_THE_SYSTEM.match(text):
+        text = f"{found['file']}: {found['words']}" if found["file"] else found["words"]
+    elif found := _OF_UNICODE.match(text):
+        text = f"a text is not in the encoding that it should be in: {found['words']}"
+    return " ".join(text.split())
+
+
+def fit_to_tell(text: str, settings: Settings) -> str:
+    """A text without passwords, keys and e-mail addresses, for those outside."""
+    for secret in sorted(set(_secrets(settings)), key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
+    return masked(text)[:_LONGEST]
+
+
+def _secrets(settings: Settings) -> Iterator[str]:
+    for name, value in os.environ.items():
+        if name.startswith(_CREDENTIALS) and len(value) >= _SHORTEST_SECRET:
+            yield value
+            yield from (part.partition("=")[2] for part in value.split(";") if part.startswith(_IN_CONNECTION_STRINGS))
+    for name in SECRETS:
+        match getattr(settings, name):
+            case SecretStr() as secret:
+                yield secret.get_secret_value()
+            case str() as place:
+                yield from (password for password in _passwords(place) if len(password) >= _SHORTEST_SECRET)
+
+
+def _passwords(place: str) -> Iterator[str]:
+    """The password of a URL, or of a PostgreSQL connection string (`password=…`)."""
+    dsn = place.removeprefix("ducklake:postgres:")
+    yield from (value for name, value in parameters_of(dsn).items() if "password" in name)
+    try:
+        url = urlsplit(dsn)
+    except ValueError:
+        return
+    for password in (url.password, *(value for name, value in parse_qsl(url.query) if "password" in name)):
+        if password:
+            plain = unquote(password)
+            yield from {password, plain, quote(plain, safe=""), quote_plus(plain)}  # drivers repeat it in any of these

@@ -1,0 +1,47 @@
+"""When jobs run by the clock."""
+
+from datetime import UTC, date, datetime
+
+import dagster as dg
+
+from pipeline.automation.job_names import MAIN_JOB, UPKEEP_JOB
+from pipeline.automation.jobs import selligent_to_segment, warehouse_upkeep
+from pipeline.automation.pending_dates import dates_with_new_files, running_dates, unfinished_dates
+from pipeline.errors import PipelineError
+from pipeline.exports.resources import Exports
+from pipeline.orchestration.instance import fail_dead_runs
+from pipeline.orchestration.resources import WarehouseResource
+from pipeline.segment.resources import SegmentResource
+
+
+@dg.schedule(name=f"{MAIN_JOB}_daily", job=selligent_to_segment, cron_schedule="0 6 * * *", execution_timezone="UTC")
+def selligent_to_segment_daily(
+    context: dg.ScheduleEvaluationContext, exports: Exports, warehouse: WarehouseResource, segment: SegmentResource
+) -> list[dg.RunRequest]:
+    """Today's exports at six in the morning (UTC), whether or not the sensor saw them, and each date that is left: with
+    files that are still new, as the run that was to load them failed, not gone all the way, or with events that wait.
+    """
+    fail_dead_runs(context.instance)
+    today = (context.scheduled_execution_time or datetime.now(UTC)).date()
+    left: set[date] = set()
+    try:
+        place, ledger = warehouse.open(), warehouse.ledger()
+        place.bring_up_to_date()
+        left = unfinished_dates(place, ledger)
+        if segment.settings().delivers:
+            left |= ledger.waiting_dates()
+        left |= set(dates_with_new_files(place, exports.look()))
+    except PipelineError as error:  # today's run fails of it, too, and is told
+        context.log.warning(f"Which dates are left can't be said: {error}")
+    busy = running_dates(context.instance)
+    due = sorted(day for day in {today, *left} if not any(day in dates for dates in busy))
+    return [dg.RunRequest(partition_key=f"{day}", run_key=f"daily-{today}-{day}") for day in due]
+
+
+warehouse_upkeep_weekly = dg.ScheduleDefinition(
+    name=f"{UPKEEP_JOB}_weekly",
+    job=warehouse_upkeep,
+    cron_schedule="0 3 * * 0",
+    execution_timezone="UTC",
+    description="Sundays at three in the morning (UTC).",
+)

@@ -1,0 +1,62 @@
+"""A run is told to ALERT_WEBHOOK. That the alert itself fails must never fail anything."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.http.errors import NoReply
+from pipeline.http.exchange import BoundedSession, Reply
+from pipeline.settings import Settings
+
+# Where the link to a run leads, unless DAGSTER_UI_URL says otherwise; `pipeline ui` sets that to its own port.
+UI_URL_VARIABLE = "DAGSTER_UI_URL"
+DEFAULT_UI_URL = "http://127.0.0.1:3000"
+TIMEOUT_SECONDS = 10
+
+
+Outcome = Literal["failed", "has a failed check", "warns"]
+
+
+@dataclass(frozen=True)
+class Alert:
+    """A run and how it ended: which, of which export dates, at which steps or assets, and why."""
+
+    job: str
+    run_id: str
+    dates: str
+    outcome: Outcome
+    steps: Sequence[str]
+    error: str
+
+    def as_json(self) -> dict[str, str | Sequence[str]]:
+        """The body; `text` is what Slack, Teams and Mattermost show of it."""
+        link = f"{os.environ.get(UI_URL_VARIABLE, DEFAULT_UI_URL).rstrip('/')}/runs/{self.run_id}"
+        where = f" at {', '.join(self.steps)}" if self.steps else ""
+        return {
+            "text": f"{self.job} of {self.dates} {self.outcome}{where}: {self.error} {link}",
+            "severity": "warning" if self.outcome == "warns" else "error",
+            "job": self.job,
+            "partition": self.dates,
+            "step": ", ".join(self.steps),
+            "error": self.error,
+            "run_id": self.run_id,
+            "run_url": link,
+        }
+
+
+def tell(alert: Alert, settings: Settings, log: Callable[[str], None]) -> bool:
+    """POST the alert; whether it was taken. What goes wrong is logged without the URL, which is a secret."""
+    if settings.alert_webhook is None:
+        return False
+    with BoundedSession() as session:
+        url = settings.alert_webhook.get_secret_value()
+        reply = session.exchange("POST", url, seconds=TIMEOUT_SECONDS, json=alert.as_json(), host="its host")
+    match reply:
+        case NoReply(reason):
+            log(f"ALERT_WEBHOOK could not be reached: {reason}; run {alert.run_id} is not reported there.")
+            return False
+        case Reply(status) if status >= 300:
+            log(f"ALERT_WEBHOOK answered {status}; run {alert.run_id} is not reported there.")
+            return False
+    return True

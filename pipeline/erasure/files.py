@@ -1,0 +1,124 @@
+"""The bytes of what was deleted, out of every file: whoever reads files instead of tables finds nobody either."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import duckdb
+
+from pipeline.catalog import EVENTS
+from pipeline.erasure.byte_search import Needles, found_in
+from pipeline.erasure.search_terms import count_in_parquet, naming
+from pipeline.errors import WarehouseError
+from pipeline.export_dates import EVERY_DATE
+from pipeline.ledger import Ledger
+from pipeline.segment import outbox
+from pipeline.segment.dry_run import write_out
+from pipeline.warehouse import ALIAS, BUSY_TIMEOUT_MS, Warehouse, find_strays, literal, remove_files, transaction
+
+Connection = duckdb.DuckDBPyConnection
+# Later than any snapshot and any file says of itself, by whatever clock it was written.
+_WHENEVER = "TIMESTAMPTZ '9999-12-31'"
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Every file below a folder, or nothing where there is none."""
+    return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+
+
+def naming_bodies(connection: Connection, folder: Path) -> tuple[list[Path], int]:
+    """Bodies of the dry run with messages of these people, and how many messages they are."""
+    bodies = [str(path) for path in files_below(folder) if path.suffix == ".json"]
+    if not bodies:
+        return [], 0
+    listed = ", ".join(literal(body) for body in bodies)
+    messages = (
+        "(SELECT filename, CAST(payload AS VARCHAR) AS payload FROM (SELECT filename, unnest(batch) AS payload "
+        f"FROM read_json([{listed}], columns = {{batch: 'JSON[]'}}, filename = true)))"
+    )
+    names_somebody = naming(connection, "naming_messages", messages, "payload")
+    rows = connection.execute(
+        f"SELECT filename, count(*) FROM {messages} WHERE {outbox.OF_SUPPRESSED} OR {names_somebody} GROUP BY filename"
+    ).fetchall()
+    return [Path(name) for name, _ in rows], sum(count for _, count in rows)
+
+
+def forget_bodies(connection: Connection, ledger: Ledger, folder: Path, needles: Needles, *, write_again: bool) -> int:
+    """Delete the bodies of the dry run that name these people, and write what is left of them; how many messages."""
+    of_them, messages = naming_bodies(connection, folder)
+    for path in files_below(folder):
+        if path in of_them or found_in(path, needles):
+            path.unlink()
+    if write_again and folder.is_dir():
+        for event in EVENTS:
+            write_out(connection, ledger, folder, event.table, EVERY_DATE)
+    return messages
+
+
+def forget_old_snapshots(connection: Connection, files: str) -> int:
+    """Write a DuckLake's files anew without the rows that are deleted, and drop those that had them; how many.
+
+    All old snapshots go, since they are what keeps deleted rows. Of files below `files` that the catalog does not know,
+    only those of this warehouse's own tables are touched.
+    """
+    expire = f"CALL ducklake_expire_snapshots('{ALIAS}', older_than => {_WHENEVER})"
+    connection.execute(expire)
+    # Few rows at a time lie in the catalog itself, deleted ones too.
+    with transaction(connection):
+        connection.execute(f"CALL ducklake_flush_inlined_data('{ALIAS}')")
+    with transaction(connection):
+        connection.execute(f"CALL ducklake_rewrite_data_files('{ALIAS}', delete_threshold => 0)")
+    connection.execute(expire)
+    old = connection.execute(f"CALL ducklake_cleanup_old_files('{ALIAS}', cleanup_all => true)").fetchall()
+    # What a process that was killed had not yet told the catalog of.
+    strays = find_strays(connection, files, older_than=_WHENEVER)
+    theirs = [path for path in strays.ours if _is_cut_off(connection, path) or count_in_parquet(connection, [path])]
+    remove_files(theirs)
+    return len(old) + len(theirs)
+
+
+def _is_cut_off(connection: Connection, path: str) -> bool:
+    """Whether a Parquet file has no end, since its writer was killed or the disk was full: what it holds can't be read,
+    and may be of these people.
+    """
+    try:
+        connection.execute("SELECT 1 FROM parquet_file_metadata(?)", [path])
+    except duckdb.InvalidInputException:
+        return True
+    return False
+
+
+def copy_anew(warehouse: Warehouse) -> None:
+    """Write a plain DuckDB file anew: in the old one, deleted rows stay in blocks that nothing refers to."""
+    place = Path(warehouse.place)
+    fresh = place.with_name(f"{place.name}.forgetting")
+    fresh.unlink(missing_ok=True)
+    with warehouse.writing_in_turn() as connection:
+        connection.execute(f"ATTACH {literal(str(fresh))} AS fresh")
+        connection.execute(f"COPY FROM DATABASE {ALIAS} TO fresh")
+        connection.execute("DETACH fresh")
+    fresh.replace(place)
+
+
+def compact_sqlite(path: Path) -> None:
+    """Write a SQLite file anew: in the old one, deleted rows stay in free pages, and in its write-ahead log.
+
+    Raises:
+        WarehouseError: somebody reads in it for longer than anybody should.
+    """
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
+        try:
+            connection.execute("VACUUM")
+            blocked = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        finally:
+            connection.close()
+    except sqlite3.OperationalError as error:
+        raise WarehouseError(f"{path} can't be written anew ({error}); end whatever reads it, and try again") from None
+    if blocked:
+        raise WarehouseError(f"{path} can't be written anew: somebody reads it; end that, and try again")
+
+
+def drop_spilled(folder: Path) -> None:
+    """What DuckDB spilled to disk for processes that were killed."""
+    shutil.rmtree(folder, ignore_errors=True)

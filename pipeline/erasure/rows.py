@@ -1,0 +1,191 @@
+"""The rows of people who are forgotten, out of every table of the warehouse and out of the ledger."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+import duckdb
+import pandas as pd
+
+from pipeline.catalog import EVENTS
+from pipeline.erasure.search_terms import naming, tables_of, text_columns, texts_with
+from pipeline.export_dates import EVERY_DATE
+from pipeline.ledger import Ledger, Remaining
+from pipeline.ledger.pair_check import advance, pairing_of
+from pipeline.ledger.warehouse_copy import mirror_into
+from pipeline.privacy.suppression import SEPARATOR, is_suppressed, words
+from pipeline.segment import outbox
+from pipeline.segment.enqueue import register
+from pipeline.warehouse import has_table, quoted, transaction
+from pipeline.warehouse.trimming import trimmed_sql
+
+Connection = duckdb.DuckDBPyConnection
+
+FORGOTTEN = "(forgotten)"
+_STAGED = is_suppressed("user_id", "email", "list_id", "selligent_user_id")
+_MODELLED = is_suppressed("user_id", "context_traits_email", "context_selligent_list_id", "context_selligent_user_id")
+# What tells a rejected row from others of its file.
+_SAID = ("list_id", "selligent_user_id", "timestamp", "event_code", "email_id", "campaign_id", "link_id", "send_id")
+# A rejected row has no columns of its own; the text of one that is known by its contact has only that in it, and has
+# to be told from other people's texts, which can have such numbers, too.
+_FORGOTTEN_TEXTS = f"""
+    CREATE OR REPLACE TEMP TABLE forgotten_texts AS
+    SELECT DISTINCT texts.export_date, texts.file, texts.line, texts.text
+    FROM (SELECT *, unnest({words("text")}) AS word FROM raw.rejected_rows) AS texts
+    JOIN temp.forgotten_rows AS gone
+        ON gone.export_date = texts.export_date AND gone.file = texts.file
+        AND {trimmed_sql("gone.selligent_user_id")} = texts.word
+    WHERE ends_with(texts.reason, gone.rejected_because) -- before it can stand of which piece of an archive it is
+        AND list_has_all({words("texts.text")}, {words("gone.said")})
+"""
+# Names of files: what they are known by, so they are left alone, and found if they name somebody.
+_KEPT = ("file", "name")
+
+
+def forget_ledger(connection: Connection, ledger: Ledger, now: datetime) -> int:
+    """Keep numbers of the events of these people in the ledger; how many dead events it had of them.
+
+    Before the outbox is touched, which tells how many are meant: a process killed in between does all of it again.
+    """
+    if has_table(connection, "staging", "events"):
+        register(connection, ledger, EVERY_DATE, now)
+    rows = connection.execute(
+        "SELECT coalesce(batch_id, sha256(id)), event, export_date, "
+        f"count(*) FILTER (NOT {outbox.OF_SUPPRESSED}) FROM delivery.outbox GROUP BY ALL "
+        f"HAVING bool_or({outbox.OF_SUPPRESSED})"
+    ).fetchall()
+    ids = connection.execute(f"SELECT id FROM delivery.outbox WHERE {outbox.OF_SUPPRESSED}").fetchall()
+    dead = ledger.forget([Remaining(*row) for row in rows], [key for (key,) in ids])
+    texts = ledger.texts()
+    connection.register("ledger_texts", texts)
+    names_somebody = naming(connection, "naming_answers", "ledger_texts", "reason")
+    keys = connection.execute(f"SELECT key FROM ledger_texts WHERE {names_somebody}").fetchall()
+    connection.unregister("ledger_texts")
+    ledger.replace_texts([key for (key,) in keys], FORGOTTEN)
+    return dead
+
+
+def forget_rows(connection: Connection, ledger: Ledger, schema: str) -> dict[str, int]:
+    """Delete the rows of these people, all in one transaction; how many, by table."""
+    known = tables_of(connection)
+    gone: dict[str, int] = {}
+    with transaction(connection):
+        names_somebody = naming(
+            connection,
+            "naming_events",
+            "raw.events AS events WHERE rejected_because IS NOT NULL",
+            _joined(connection, "raw.events"),
+            any_value=True,
+        )
+        of_theirs = f"{_STAGED} OR (rejected_because IS NOT NULL AND {names_somebody})"
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE forgotten_rows AS SELECT export_date, file, rejected_because, "
+            f"selligent_user_id, concat_ws(' ', {', '.join(_SAID)}) AS said FROM raw.events AS events WHERE {of_theirs}"
+        )
+        connection.execute(_FORGOTTEN_TEXTS)
+        names_somebody = naming(
+            connection,
+            "naming_rejected",
+            "raw.rejected_rows AS rejected_rows",
+            _joined(connection, "raw.rejected_rows"),
+            any_value=True,
+        )
+        rejected = (
+            f"{names_somebody} OR (export_date, file, line, text) IN "
+            "(SELECT (export_date, file, line, text) FROM temp.forgotten_texts)"
+        )
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE touched_files AS SELECT export_date, file FROM temp.forgotten_rows "
+            f"UNION SELECT export_date, file FROM raw.rejected_rows AS rejected_rows WHERE {rejected} "
+            f"UNION SELECT export_date, file FROM raw.lookups WHERE {_STAGED}"
+        )
+        conditions = {
+            '"raw"."rejected_rows"': rejected,
+            '"raw"."events"': of_theirs,
+            '"raw"."lookups"': _STAGED,
+            '"staging"."event_rows"': _STAGED,
+            '"staging"."events"': _STAGED,
+            **{f"{quoted(schema)}.{quoted(event.table)}": _MODELLED for event in EVENTS},
+            f'{quoted(schema)}."tracks"': _MODELLED,
+            '"delivery"."outbox"': outbox.OF_SUPPRESSED,
+        }
+        for table, condition in conditions.items():
+            if table in known:
+                gone[table] = connection.execute(
+                    f"DELETE FROM {table} AS {table.split('.')[1]} WHERE {condition}"
+                ).fetchall()[0][0]
+        advance(connection)
+        _count_again(connection)
+        for table in known:
+            _blank(connection, table)
+    ledger.see(pairing_of(connection).generation)
+    before = _count(connection, "delivery.dead_events")
+    mirror_into(connection, ledger, EVERY_DATE)
+    gone['"delivery"."dead_events"'] = before - _count(connection, "delivery.dead_events")
+    return gone
+
+
+def _joined(connection: Connection, table: str) -> str:
+    columns = (f"{table.split('.')[1]}.{quoted(name)}" for name in text_columns(connection, table) if name != "file")
+    return f"concat_ws(' ', {', '.join(columns)})"
+
+
+def _count(connection: Connection, table: str) -> int:
+    return int(connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
+
+
+def _count_again(connection: Connection) -> None:
+    """Rows that are not there any more are suppressed ones, as if the file had been loaded today."""
+    connection.execute(
+        """
+        UPDATE raw.export_files AS files
+        SET skipped = counted.skipped, rejected = counted.rejected,
+            suppressed = files.rows - counted.events - counted.skipped - counted.rejected
+        FROM (
+            SELECT export_date, file,
+                count(*) FILTER (what = 'event') AS events, count(*) FILTER (what = 'skipped') AS skipped,
+                count(*) FILTER (what = 'rejected') AS rejected
+            FROM (
+                SELECT export_date, file, 'nothing' AS what FROM temp.touched_files
+                UNION ALL
+                SELECT export_date, file, CASE WHEN event IS NULL THEN 'skipped' ELSE 'event' END FROM raw.events
+                WHERE rejected_because IS NULL
+                UNION ALL
+                SELECT export_date, file, 'event' FROM raw.lookups
+                UNION ALL
+                SELECT export_date, file, 'rejected' FROM raw.rejected_rows
+            )
+            WHERE (export_date, file) IN (SELECT (export_date, file) FROM temp.touched_files)
+            GROUP BY export_date, file
+        ) AS counted
+        WHERE files.status = 'loaded' AND files.export_date = counted.export_date AND files.name = counted.file
+        """
+    )
+
+
+def _blank(connection: Connection, table: str) -> None:
+    """Other people's rows can name one of these people, as a link `mailto:…` does: the value alone goes."""
+    for column in text_columns(connection, table):
+        if column in _KEPT:
+            continue
+        found = texts_with(connection, table, column)
+        if not found:
+            continue
+        before = [text for text, _ in found]
+        frame = pd.DataFrame({"before": before, "after": [_without(*each) for each in found]}, dtype="string")
+        connection.register("blanked_texts", frame)
+        connection.execute(
+            f"UPDATE {table} AS target SET {quoted(column)} = blanked.after FROM blanked_texts AS blanked "
+            f"WHERE CAST(target.{quoted(column)} AS VARCHAR) = blanked.before"
+        )
+        connection.unregister("blanked_texts")
+
+
+def _without(text: str, found: Sequence[str]) -> str:
+    """The text without some phrases; `mary.ann@example.org` does not have the phrase `ann@example.org`."""
+    for phrase in sorted(found, key=len, reverse=True):
+        if not phrase:  # of a value without any word, which a text can be, and not contain
+            return FORGOTTEN
+        said = rf"\.*{SEPARATOR}+".join(re.escape(word) for word in phrase.split(" "))
+        text = re.sub(rf"(?i)(?:^|(?<={SEPARATOR})){said}(?=\.*(?:{SEPARATOR}|\Z))", FORGOTTEN, text)
+    return text

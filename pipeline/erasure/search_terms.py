@@ -1,0 +1,149 @@
+"""What is looked for when people are forgotten: the values of the list, and what the tables made of them."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import duckdb
+
+from pipeline.privacy.suppression import EMAIL, LISTED, USER_ID, has_words, normal, phrases, words
+from pipeline.warehouse import ALIAS, literal, quoted
+
+Connection = duckdb.DuckDBPyConnection
+
+# kind, value, the phrase that it is in longer texts, and whether it is `naming`: it tells the person wherever it is.
+SOUGHT = "temp.sought_values"
+# Columns in which even a mere number tells a person.
+PERSON_COLUMNS = {
+    "user_id": USER_ID,
+    "anonymous_id": EMAIL,
+    "email": EMAIL,
+    "context_traits_email": EMAIL,
+}
+_REJECTED_TEXTS = ("text",)
+
+
+def make_sought(connection: Connection) -> None:
+    """The table of what is looked for, from the list: also the hash that can stand in for an address in the tables."""
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE sought_values AS SELECT kind, value, phrase, naming FROM {LISTED} "
+        f"UNION ALL SELECT kind, sha256(value), sha256(value), true FROM {LISTED} WHERE kind = '{EMAIL}'"
+    )
+
+
+def as_bytes(connection: Connection) -> list[bytes]:
+    """The values that can be looked for among the bytes of a file, in lower case; others occur there by chance."""
+    rows = connection.execute(f"SELECT DISTINCT lower(value) FROM {SOUGHT} WHERE naming").fetchall()
+    return [value.encode() for (value,) in rows]
+
+
+def text_columns(connection: Connection, relation: str) -> list[str]:
+    """Columns of a relation (SQL) that hold text or JSON."""
+    described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+    return [row[0] for row in described if row[1] in ("VARCHAR", "JSON")]
+
+
+def _finds(connection: Connection, column: str) -> Iterator[str]:
+    """SQL for the sought values that stand in `texts`, with how `often`."""
+    for kind in (USER_ID, EMAIL):
+        yield (
+            "SELECT value, phrase, text, often FROM texts "
+            f"JOIN {SOUGHT} AS sought ON sought.value = {normal(kind, 'text')} "
+            f"AND (sought.naming OR sought.kind = {literal(PERSON_COLUMNS.get(column, ''))})"
+        )
+    # A rejected row has no columns to tell the person by.
+    telling = "true" if column in _REJECTED_TEXTS else "sought.naming"
+    yield (
+        "SELECT value, phrase, text, often FROM "
+        f"(SELECT text, often, unnest({phrases(connection, 'text')}) AS word FROM texts WHERE {has_words('text')}) "
+        f"JOIN {SOUGHT} AS sought ON sought.phrase = word AND {telling}"
+    )
+
+
+def texts_with(connection: Connection, relation: str, column: str) -> list[tuple[str, list[str]]]:
+    """Texts of a column that are, or contain, sought values, with their phrases."""
+    query = _query(connection, "text, list(DISTINCT coalesce(phrase, ''))", relation, column)
+    return connection.execute(f"{query} GROUP BY text").fetchall()
+
+
+def count_in(connection: Connection, relation: str, columns: Sequence[str] | None = None) -> int:
+    """How often sought values are found in the text columns of a relation (SQL)."""
+    listed = text_columns(connection, relation) if columns is None else columns
+    return sum(
+        int(connection.execute(_query(connection, "coalesce(sum(often), 0)", relation, column)).fetchall()[0][0])
+        for column in listed
+    )
+
+
+def _query(connection: Connection, wanted: str, relation: str, column: str) -> str:
+    return (
+        f"WITH texts AS MATERIALIZED (SELECT CAST({quoted(column)} AS VARCHAR) AS text, count(*) AS often "
+        f"FROM {relation} WHERE {quoted(column)} IS NOT NULL GROUP BY 1) "
+        f"SELECT {wanted} FROM ({' UNION '.join(_finds(connection, column))})"
+    )
+
+
+def count_in_parquet(connection: Connection, paths: Sequence[str]) -> int:
+    """How often sought values are found in Parquet files, among their rows and the extremes that they note."""
+    listed = ", ".join(literal(path) for path in paths)
+    return count_in(connection, f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)") + (
+        count_extremes(
+            connection,
+            "SELECT path_in_schema AS column_name, stats_min_value AS min_value, stats_max_value AS max_value "
+            f"FROM parquet_metadata([{listed}])",
+        )
+    )
+
+
+def count_extremes(connection: Connection, noted: str) -> int:
+    """How many columns have a value as their least or greatest; `noted` is SQL for `column_name`, `min_value` and
+    `max_value`.
+    """
+    people = ", ".join(literal(name) for name in PERSON_COLUMNS)
+    found = connection.execute(
+        f"SELECT count(*) FROM ({noted}) AS noted WHERE EXISTS (SELECT 1 FROM {SOUGHT} AS sought "
+        "WHERE lower(sought.value) IN (lower(noted.min_value), lower(noted.max_value)) "
+        f"AND (sought.naming OR noted.column_name IN ({people})))"
+    ).fetchall()
+    return int(found[0][0])
+
+
+def longer_values(connection: Connection, values: Sequence[bytes]) -> dict[bytes, list[bytes]]:
+    """By sought value, the words of the tables that hold it and are longer: other people's, where nobody is left."""
+    found: dict[bytes, list[bytes]] = defaultdict(list)
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE looked_for AS SELECT unnest(?::VARCHAR[]) AS value",
+        [[value.decode() for value in values]],
+    )
+    for table in tables_of(connection):
+        for column in text_columns(connection, table):
+            text = f"lower(CAST({quoted(column)} AS VARCHAR))"
+            rows = connection.execute(
+                f"SELECT DISTINCT value, word FROM (SELECT value, unnest({words('text')}) AS word FROM "
+                f"(SELECT DISTINCT {text} AS text FROM {table}) JOIN temp.looked_for ON contains(text, value)) "
+                "WHERE contains(word, value) AND word <> value"
+            ).fetchall()
+            for value, word in rows:
+                found[value.encode()].append(word.encode())
+    return {value: sorted(set(others), key=len, reverse=True) for value, others in found.items()}
+
+
+def naming(connection: Connection, table: str, rows: str, text: str, *, any_value: bool = False) -> str:
+    """SQL for whether a text of these rows (SQL) names somebody who is sought; looked up in `table` of this connection,
+    since a list of a million people can't be gone through for each row. `any_value`: for rejected rows, in which
+    nothing need be in its place, so that any value tells the person.
+    """
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT DISTINCT text "
+        f"FROM (SELECT text, unnest({phrases(connection, 'text')}) AS word FROM (SELECT {text} AS text FROM {rows})) "
+        f"JOIN {SOUGHT} AS sought ON sought.phrase = word AND {'true' if any_value else 'sought.naming'}"
+    )
+    return f"coalesce({text} IN (SELECT text FROM temp.{table}), false)"
+
+
+def tables_of(connection: Connection) -> list[str]:
+    """Every table of the warehouse, qualified."""
+    rows = connection.execute(
+        "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = ? AND NOT internal ORDER BY ALL",
+        [ALIAS],
+    ).fetchall()
+    return [f"{quoted(schema)}.{quoted(table)}" for schema, table in rows]

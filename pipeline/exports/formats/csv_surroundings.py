@@ -1,0 +1,235 @@
+r"""What stands around the rows of a delimited text and is no row: blank lines, Excel's `sep=;` line and a header above
+them, a line of dashes under the header (sqlcmd and its like), a footer such as `(3 rows affected)` and Ctrl-Z below.
+
+A text that has any of it is copied without; what looks like a row in any way stays one, and is rejected as such.
+"""
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline.errors import FileRefused
+from pipeline.exports.formats.csv_repair import MAX_ROW_BYTES, header_reader
+from pipeline.exports.headers import clean_names, is_header_of
+from pipeline.exports.layouts import Layout
+from pipeline.exports.transcoding import CHUNK_BYTES, Text, delimiter_of
+from pipeline.warehouse.trimming import trimmed
+
+_SEP = re.compile(rb'"?sep=[^\r\n]{1,5}"?', re.IGNORECASE)
+_NOTHING = b" \t\r\n\v\f\x00"
+_TAIL_BYTES = 4096
+_WORD_OF_AN_END = re.compile(r"\W*(?:trailer|trl|tlr|footer|eof|total|end)(?![a-z])", re.IGNORECASE)
+# A number that stands for itself: no part of an id, a date or a time.
+_NUMBER = re.compile(r"(?<![\d.@-])(?<!\d:)\d+(?![\d:@-])")
+_GROUPED = re.compile(r"(?<!\d)\d{1,3}(?:[.,' ]\d{3})+(?!\d)")
+# DOS and mainframes end a text with Ctrl-Z, and some systems fill it up with NULs.
+_CTRL_Z = re.compile(rb"\x1a[\x1a\x00\r\n]*\Z")
+_FOOTER = re.compile(
+    rb"\(\d[\d.,]* [^()|;,\t]{1,40}(\([a-z]{1,2}\)[^()|;,\t]{0,40})?\)"
+    rb"|\d[\d.,]* (?:row|record|line)(?:s|\(s\))? (?:selected|affected|returned|fetched|exported|copied)\.?",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """Where in a text's bytes its header and its rows are; `above` counts lines before the header or the first row,
+    `under` those between header and rows.
+    """
+
+    start: int
+    header_end: int
+    rows_start: int
+    end: int | None
+    above: int = 0
+    under: int = 0
+
+
+def framed(text: Text, layout: Layout, path: Path, first: Text | None = None) -> Text:
+    """The text without what surrounds its rows; a copy at `path`, where there is any of it. `first` is the text that
+    begins its file, if that is another one: a further text has a header where it repeats the first one's.
+    """
+    with text.path.open("rb") as file:
+        head = file.read(MAX_ROW_BYTES)
+    frame = _frame(text, head, layout, header_of(first, layout)[0] if first else None, is_first=first is None)
+    doubled = _first_line(head[frame.start :]).endswith(b"\r\r\n")
+    is_bare = frame.above == frame.under == 0 and frame.end is None and frame.rows_start == frame.header_end
+    if is_bare and not doubled:
+        return text
+    _copy(text, frame, path, doubled=doubled)
+    return replace(text, path=path, lines_above=frame.above, lines_under_header=frame.under)
+
+
+def header_of(text: Text, layout: Layout) -> tuple[list[str] | None, int]:
+    """The cells of the first row of a text, None where it has no row, and the line that it is on.
+
+    Raises:
+        FileRefused: it can't be read.
+    """
+    with text.path.open("rb") as file:
+        head = file.read(MAX_ROW_BYTES)
+    start, above = _above(head, layout, is_first=True)
+    line = text.lines_above + above + 1
+    try:
+        cells, _ = _first_record(head[start:], layout)
+    except csv.Error as error:
+        raise FileRefused(f"line {line}: the header can't be read: {error}") from None
+    return cells, line
+
+
+def _frame(text: Text, head: bytes, layout: Layout, names: list[str] | None, *, is_first: bool) -> _Frame:
+    start, above = _above(head, layout, is_first=is_first)
+    header_end = rows_start = start
+    under = 0
+    try:
+        cells, length = _first_record(head[start:], layout)
+    except csv.Error:
+        cells, length = None, 0
+    if cells is not None and isinstance(layout.header, list) and is_header_of(cells, layout.header, layout):
+        above += head[start : start + length].count(b"\n")
+        start = header_end = rows_start = start + length
+        under = _dashes(head[start:], layout, len(cells))
+        above += under
+        start = header_end = rows_start = start + _lines_length(head[start:], under)
+        under = 0
+    elif cells is not None and layout.header is True and (is_first or cells == names):
+        header_end = start + length
+        under = _dashes(head[header_end:], layout, len(cells))
+        rows_start = header_end + _lines_length(head[header_end:], under)
+    return _Frame(start, header_end, rows_start, _end(text, layout, rows_start), above, under)
+
+
+def _above(head: bytes, layout: Layout, *, is_first: bool) -> tuple[int, int]:
+    """Where the first line that says something begins, and how many lines are above it."""
+    at, lines = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0, 0
+    while (end := head.find(b"\n", at)) >= 0:
+        line = head[at:end]
+        if not (_is_blank(line, layout, is_first) or (lines == 0 and _SEP.fullmatch(line.rstrip(b"\r")))):
+            break
+        at, lines = end + 1, lines + 1
+    return at, lines
+
+
+def _is_blank(line: bytes, layout: Layout, is_first: bool) -> bool:
+    content = line.replace(codecs.BOM_UTF8, b"")
+    delimiter = delimiter_of(layout).encode()
+    if layout.header is True and is_first:  # a row of empty cells is no header
+        content = content.replace(delimiter, b"")
+    elif delimiter in content:  # a row, even if it is nothing but tabs
+        return False
+    return not content.strip(_NOTHING)
+
+
+def _first_line(content: bytes) -> bytes:
+    line, end, _ = content.partition(b"\n")
+    return line + end
+
+
+def _first_record(content: bytes, layout: Layout) -> tuple[list[str] | None, int]:
+    """The cells of the first record, and how many bytes it has, its line break included."""
+    lines = io.StringIO(content.decode("utf-8", "surrogateescape"), newline="\n").readlines()
+    taken: list[str] = []
+
+    def noted() -> Iterator[str]:
+        for line in lines:
+            taken.append(line)
+            yield line
+
+    cells = next(header_reader(noted(), layout), None)
+    length = sum(len(line.encode("utf-8", "surrogateescape")) for line in taken)
+    if cells is None:
+        return None, length
+    return clean_names([cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for cell in cells]), length
+
+
+def _dashes(content: bytes, layout: Layout, columns: int) -> int:
+    """1 where the next line has nothing but dashes in each column, as under a header of sqlcmd."""
+    delimiter = delimiter_of(layout)
+    if "-" in delimiter:
+        return 0
+    line = _first_line(content).decode("utf-8", "replace").rstrip("\r\n")
+    ways = (line.split(delimiter), line.split("+"))  # psql puts a plus between the columns' dashes
+    return int(any(len(cells) == columns and are_dashes(cells) for cells in ways))
+
+
+def are_dashes(cells: Sequence[str]) -> bool:
+    """Whether a row is the line under a header: columns of one character have one dash, but not all of them."""
+    return any("---" in cell for cell in cells) and all(re.fullmatch(r" *-+ *", cell) for cell in cells)
+
+
+def without_surroundings(lines: Sequence[str]) -> list[str]:
+    """The lines of a text without what stands above its header and below its last row, for `inspect`, which knows no
+    layout yet.
+    """
+    inner = [line.replace("\r\r\n", "\r\n") for line in lines]
+    while inner and (not trimmed(inner[0]) or _SEP.fullmatch(inner[0].strip().encode())):
+        del inner[0]
+    while inner and (not trimmed(inner[-1]) or _FOOTER.fullmatch(inner[-1].strip().encode())):
+        del inner[-1]
+    return [*inner[:-1], inner[-1].rstrip("\x1a")] if inner else []
+
+
+def _lines_length(content: bytes, lines: int) -> int:
+    return sum(len(line) + 1 for line in content.split(b"\n", lines)[:lines])
+
+
+def _end(text: Text, layout: Layout, rows_start: int) -> int | None:
+    """Where the rows end, if something that is no row stands behind them."""
+    size = text.path.stat().st_size
+    with text.path.open("rb") as file:
+        file.seek(max(rows_start, size - _TAIL_BYTES))
+        base = file.tell()
+        tail = file.read()
+    ended = _CTRL_Z.search(tail)
+    rest = tail[: ended.start()] if ended else tail
+    delimiter = delimiter_of(layout).encode()
+    while True:
+        line = rest.rstrip(_NOTHING).rpartition(b"\n")[2].strip()
+        if not line or delimiter in line or not _FOOTER.fullmatch(line):
+            break
+        rest = rest[: rest.rstrip(_NOTHING).rfind(b"\n") + 1]
+    return base + len(rest) if len(rest) != len(tail) else None
+
+
+def _copy(text: Text, frame: _Frame, path: Path, *, doubled: bool) -> None:
+    end = frame.end if frame.end is not None else text.path.stat().st_size
+    with text.path.open("rb") as source, path.open("wb") as target:
+        for start, stop in ((frame.start, frame.header_end), (frame.rows_start, end)):
+            source.seek(start)
+            rest = b""
+            while (left := stop - source.tell()) > 0 and (chunk := source.read(min(CHUNK_BYTES, left))):
+                if not doubled:
+                    target.write(chunk)
+                    continue
+                # A line end may lie across the border of two chunks.
+                whole = (rest + chunk).replace(b"\r\r\n", b"\r\n")
+                cut = len(whole) - len(re.search(rb"\r{0,2}\Z", whole).group())  # type: ignore[union-attr]
+                target.write(whole[:cut])
+                rest = whole[cut:]
+            target.write(rest)
+
+
+def trailer_in(texts: Sequence[Text], layout: Layout, columns: int) -> str | None:
+    """The last line of a file, if it has fewer columns than its rows, or is empty but for its first two."""
+    if not texts:
+        return None
+    with texts[-1].path.open("rb") as file:
+        file.seek(max(0, texts[-1].path.stat().st_size - _TAIL_BYTES))
+        line = file.read().rstrip(_NOTHING).rpartition(b"\n")[2].decode("utf-8", "replace")
+    cells = line.split(delimiter_of(layout))
+    return line if len(cells) < columns or not any(trimmed(cell) for cell in cells[2:]) else None
+
+
+def names_an_end(trailer: str) -> bool:
+    """Whether a line begins with a word for an end, so that it is no row, whatever the number of rows."""
+    return _WORD_OF_AN_END.match(trailer) is not None
+
+
+def sums_up(trailer: str, promised: int) -> bool:
+    """Whether a line has the promised number of rows in it, filled up with zeros or with thousands apart, too."""
+    found = [*_NUMBER.findall(trailer), *(re.sub(r"\D", "", number) for number in _GROUPED.findall(trailer))]
+    return any(int(number) == promised for number in found)

@@ -1,0 +1,139 @@
+"""NDJSON as a relation: one JSON object a line; its keys are columns, and match without regard to case."""
+
+import re
+from collections import defaultdict
+from dataclasses import replace
+from itertools import product
+
+import duckdb
+
+from pipeline.errors import FileRefused
+from pipeline.exports.formats.relation import Source, exactly, reading_options, restoring
+from pipeline.exports.headers import used_columns
+from pipeline.exports.layouts import Layout
+from pipeline.exports.transcoding import Text
+from pipeline.warehouse import literal
+
+# A character that JSON text can't hold, so that a line stays one column.
+_NO_DELIMITER = "\x01"
+# Of these, the usual keys are taken; nothing but speed depends on it.
+_FIRST_LINES = 1000
+
+NO_OBJECT = "the line is no JSON object"
+NOT_A_NUMBER = "the line has NaN or Infinity, which are no JSON; null would be right"
+REPEATED_KEY = "a key stands in the line's object more than once (in another case, too, where the layout uses it)"
+
+NOT_NDJSON = (
+    "one JSON object a line is needed, without commas or brackets around them: jq -c '.[]' makes that of an array, "
+    "jq -c . of objects over several lines"
+)
+# DuckDB reads these words as numbers, in any case. To look for each of them is quicker than a pattern, and a pattern
+# for what is before a number is quicker than to leave strings out: most words that are found stand in strings.
+_WORDS = ["".join(letters) for word in ("nan", "inf") for letters in product(*zip(word, word.upper(), strict=True))]
+# A line that begins an array of objects, an object of which nothing follows, or one that holds such an array.
+OPENS_DOCUMENT = re.compile(r"\[\s*(\{.*)?|\{(.*[\[{])?", re.DOTALL)
+# What is valid JSON and begins so is an object; to ask for its type costs a second parse.
+_NO_OBJECT = (
+    "document IS NULL OR NOT (starts_with(line, '{') OR starts_with(ltrim(line, ' ' || chr(9) || chr(13)), '{'))"
+)
+_STRINGS = r'"(?:[^"\\]|\\.)*"'
+_HAS_WORD = (
+    f"({' OR '.join(f'contains(line, {literal(word)})' for word in _WORDS)}) "
+    f"AND regexp_matches(line, '(?i)[^a-z\"](?:nan|inf)') "
+    f"AND regexp_matches(regexp_replace(line, {literal(_STRINGS)}, '', 'g'), '(?i)nan|inf')"
+)
+
+
+def ndjson_scan(text: Text, layout: Layout, *, mended: bool) -> Source:
+    """The lines of a text; `with_keys` adds their columns."""
+    scan = (
+        f"read_csv({exactly(text.path)}, auto_detect = false, columns = {{line: 'VARCHAR'}}, "
+        f"delim = {literal(_NO_DELIMITER)}, quote = '', escape = '', header = false, {reading_options(text)})"
+    )
+    if restored := restoring(layout, mended=mended):
+        scan = f"(SELECT {restored('line')} AS line FROM {scan})"
+    return Source(scan=scan, columns={}, extra="NULL", text="line", first_row_line=1)
+
+
+def note_keys(connection: duckdb.DuckDBPyConnection, rows: str, unread: int) -> None:
+    """Note which keys the objects have, `json_shapes` in `temp`, for `with_keys`. The rows are as `parse` gives them,
+    and `unread` lines stand beside them.
+
+    Raises:
+        FileRefused: no line is an object, or the first one opens what further lines close.
+    """
+    shapes = f"SELECT TRY(json_keys(line)) AS keys FROM {rows}"
+    # Most lines have the same keys in the same order: to compare them costs half of what grouping costs.
+    usual = connection.execute(f"SELECT mode(keys) FROM ({shapes} LIMIT {_FIRST_LINES})").fetchall()[0][0]
+    connection.execute("CREATE OR REPLACE TEMP TABLE json_shapes (keys VARCHAR[])")
+    connection.execute(
+        "INSERT INTO temp.json_shapes SELECT CAST($1 AS VARCHAR[]) UNION ALL "
+        f"SELECT DISTINCT keys FROM ({shapes}) WHERE keys IS DISTINCT FROM CAST($1 AS VARCHAR[])",
+        [usual],
+    )
+    first = connection.execute(
+        f"SELECT line, json_valid(line) FROM {rows} WHERE line IS NOT NULL ORDER BY row_number LIMIT 1"
+    ).fetchone()
+    is_object = "CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' END"
+    has_object = connection.execute(f"SELECT 1 FROM {rows} WHERE {is_object} LIMIT 1").fetchone() is not None
+    if not has_object and (unread or first is not None):
+        raise FileRefused(f"none of its lines is a JSON object; {NOT_NDJSON}")
+    if first is not None and not first[1] and OPENS_DOCUMENT.fullmatch(first[0].strip()):
+        raise FileRefused(f"line 1 opens a JSON document that goes on in further lines; {NOT_NDJSON}")
+
+
+def with_keys(connection: duckdb.DuckDBPyConnection, rows: str, source: Source, layout: Layout) -> tuple[str, Source]:
+    """The rows with their `document`, and the source with its columns: a column is a key in all its spellings, of all
+    lines. Of a row whose object is ambiguous or no JSON, nothing is a column; all of it stays in `extra`.
+    """
+    used = used_columns(layout)
+    spelled = _spelled_keys(connection, used)
+    lowered = ", ".join(f"lower({literal(column)})" for column in used)
+
+    def repeats(keys: str) -> str:
+        """SQL for whether some key stands there twice; of those that are used, in any case."""
+        compared = f"list_transform({keys}, lambda k: CASE WHEN lower(k) IN ({lowered}) THEN lower(k) ELSE k END)"
+        return f"len({keys}) <> len(list_distinct({compared}))"
+
+    faults = {NO_OBJECT: _NO_OBJECT, NOT_A_NUMBER: _HAS_WORD}
+    if connection.execute(f"SELECT 1 FROM temp.json_shapes WHERE {repeats('keys')} LIMIT 1").fetchone() is not None:
+        faults[REPEATED_KEY] = repeats("json_keys(document)")
+    fault = " ".join(f"WHEN {found} THEN {literal(reason)}" for reason, found in faults.items())
+    pointers = [(column, key) for column in used for key in sorted(spelled[column]) or [column]]
+    paths = ", ".join(literal("/" + key.replace("~", "~0").replace("/", "~1")) for _, key in pointers)
+    removal = f"json_object({', '.join(f'{literal(key)}, NULL' for _, key in pointers)})"
+    read = f"""(
+        SELECT * EXCLUDE (document), document ->> [{paths}] AS found, json_merge_patch(document, {removal}) AS rest
+        FROM (
+            SELECT * REPLACE (CASE WHEN json_fault IS NULL THEN document END AS document) FROM (
+                SELECT *, CASE {fault} END AS json_fault FROM (SELECT *, TRY_CAST(line AS JSON) AS document FROM {rows})
+            )
+        )
+    )"""
+    places: dict[str, list[str]] = defaultdict(list)
+    for place, (column, _) in enumerate(pointers, start=1):
+        places[column].append(f"found[{place}]")
+    return read, replace(
+        source,
+        columns={column: _value(f"coalesce({', '.join(found)}, NULL)", layout) for column, found in places.items()},
+        extra="CASE WHEN json_fault IS NOT NULL THEN to_json(line) WHEN rest <> '{}' THEN rest END",
+        fault="json_fault",
+    )
+
+
+def _value(extracted: str, layout: Layout) -> str:
+    nulls = ", ".join(literal(value) for value in layout.null_values)
+    return f"CASE WHEN {extracted} IN ({nulls}) THEN NULL ELSE {extracted} END" if nulls else extracted
+
+
+def _spelled_keys(connection: duckdb.DuckDBPyConnection, used: list[str]) -> dict[str, set[str]]:
+    """How the lines spell the keys that a layout uses; of all other keys, of which there can be any number, none."""
+    wanted = ", ".join(f"({literal(column)})" for column in used)
+    found = connection.execute(
+        "SELECT DISTINCT wanted.name, key FROM (SELECT unnest(keys) AS key FROM temp.json_shapes) "
+        f"JOIN (VALUES {wanted}) AS wanted(name) ON lower(key) = lower(wanted.name)"
+    ).fetchall()
+    spelled: dict[str, set[str]] = defaultdict(set)
+    for column, key in found:
+        spelled[column].add(key)
+    return spelled

@@ -1,0 +1,43 @@
+"""The place that exports arrive in, as a Dagster resource."""
+
+import time
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from pipeline.exports.discovery import Look, known_in, look_twice, watch_over
+from pipeline.exports.layout_files import read_layouts
+from pipeline.exports.locations import ExportLocation
+from pipeline.settings import Settings, load_settings
+from pipeline.warehouse import Warehouse
+
+
+class Exports(dg.ConfigurableResource):
+    """The place that exports arrive in, with the layouts that say what they look like."""
+
+    def settings(self) -> Settings:
+        """The settings as they stand now."""
+        return load_settings()
+
+    def location(self) -> ExportLocation:
+        """SELLIGENT_EXPORTS."""
+        settings = load_settings()
+        return ExportLocation(settings.selligent_exports, follow_links=settings.selligent_follow_links)
+
+    def look(self) -> Look:
+        """What is there now, and complete."""
+        settings = load_settings()
+        layouts, watch = read_layouts(settings.selligent_layouts), watch_over(settings.selligent_exports)
+        with self.location() as location:
+            return look_twice(
+                location,
+                layouts,
+                lambda: known_in(Warehouse.of(settings)),
+                watch,
+                lambda: datetime.now(UTC).date(),
+                time.sleep,
+            )
+
+    def suppressed(self) -> str | None:
+        """SELLIGENT_SUPPRESSED."""
+        return load_settings().selligent_suppressed

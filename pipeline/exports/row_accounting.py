@@ -1,0 +1,53 @@
+"""Every row of every file is an event, skipped, rejected, or suppressed: what the tables have is compared with the rows
+that were counted from the file's bytes, apart from the parse that filled the tables.
+"""
+
+import duckdb
+
+from pipeline.export_dates import ExportDates
+from pipeline.finding import Finding
+
+_COUNTED = """
+    WITH files AS (
+        SELECT name AS file, export_date, coalesce(records, rows) AS rows, coalesce(suppressed, 0) AS suppressed
+        FROM raw.export_files
+        WHERE status = 'loaded' AND export_date BETWEEN $1 AND $2
+    ),
+    events AS (
+        SELECT file, export_date,
+            count(*) FILTER (event IS NOT NULL AND rejected_because IS NULL) AS events,
+            count(*) FILTER (event IS NULL AND rejected_because IS NULL) AS skipped
+        FROM raw.events WHERE export_date BETWEEN $1 AND $2 GROUP BY ALL
+        UNION ALL BY NAME
+        SELECT file, export_date, count(*) AS events, 0 AS skipped
+        FROM raw.lookups WHERE export_date BETWEEN $1 AND $2 GROUP BY ALL
+    ),
+    rejected AS (
+        SELECT file, export_date, count(*) AS rejected
+        FROM raw.rejected_rows WHERE export_date BETWEEN $1 AND $2 GROUP BY ALL
+    )
+    SELECT files.file, files.rows,
+        coalesce(events.events, 0) AS events, coalesce(events.skipped, 0) AS skipped,
+        coalesce(rejected.rejected, 0) AS rejected,
+        files.suppressed -- of these, the number is all that is kept
+    FROM files
+    LEFT JOIN events USING (file, export_date)
+    LEFT JOIN rejected USING (file, export_date)
+"""
+
+
+def rows_accounted_for(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
+    """Compare the rows that each loaded file has with what stands in the tables."""
+    counted = connection.execute(_COUNTED, [dates.first, dates.last]).fetchall()
+    rows = sum(row[1] for row in counted)
+    numbers = {"rows": rows}
+    wrong = [
+        f"{file} had {had:,} rows, but {events:,} events + {skipped:,} skipped + {rejected:,} rejected"
+        + (f" + {suppressed:,} suppressed" if suppressed else "")
+        for file, had, events, skipped, rejected, suppressed in counted
+        if had != events + skipped + rejected + suppressed
+    ]
+    if wrong:
+        sentence = "; ".join(wrong) + ". Materialise raw/events again with reload."
+        return Finding(False, sentence, numbers, grave=True)
+    return Finding(True, f"{rows:,} rows of {len(counted)} files are all accounted for.", numbers, grave=True)

@@ -1,0 +1,131 @@
+"""Each row of an export file as SQL: typed where its table needs it, and accepted or rejected with a reason."""
+
+from datetime import date, timedelta
+
+from pipeline.catalog import LOOKUPS
+from pipeline.exports.datetimes import parsed, placed
+from pipeline.exports.formats.relation import Source
+from pipeline.exports.headers import used_columns
+from pipeline.exports.layouts import MEANINGS, Layout, key_of
+from pipeline.masking import on_one_line_sql
+from pipeline.warehouse import literal, quoted
+from pipeline.warehouse.trimming import identifier_sql, is_something_sql, trimmed_sql
+
+# Ends the reason for a date-time that is none which can be stored.
+OUTSIDE_OF_YEARS = "is outside of the years 1 to 9998"
+# So much of a value is repeated in the reason why its row is rejected; the row itself stands beside it.
+_SHOWN_LENGTH = 60
+
+
+def meanings_of(source: Source, layout: Layout) -> dict[str, str]:
+    """SQL for each meaning; a column that the file doesn't have is NULL."""
+    by_lower = {key_of(name): expression for name, expression in source.columns.items()}
+    expressions = dict.fromkeys(MEANINGS, "CAST(NULL AS VARCHAR)")
+    for column, meaning in layout.columns.items():
+        expressions[meaning] = by_lower.get(key_of(column), expressions[meaning])
+    return expressions
+
+
+def missing_columns(source: Source, layout: Layout) -> list[str]:
+    """Columns that the layout names and the file doesn't have; their meaning is NULL in every row."""
+    names = {key_of(name) for name in source.columns}
+    return [column for column in used_columns(layout) if key_of(column) not in names]
+
+
+def event_rows(rows: str, source: Source, layout: Layout, export_date: date) -> str:
+    """SELECT of a file's rows, as `parse` gives them, as `raw.events` has them, but for the columns that say which
+    file it is.
+    """
+    meanings = meanings_of(source, layout)
+    by_lower = {key_of(name): expression for name, expression in source.columns.items()}
+    code = by_lower[key_of(layout.event_column)] if layout.event_column else "CAST(NULL AS VARCHAR)"
+    times = parsed(layout, "moment")
+    instants = placed(layout, "naive_time", "absolute_time", near=export_date - timedelta(days=1))
+    named = ", ".join(f"{expression} AS {quoted(meaning)}" for meaning, expression in meanings.items())
+    kept = ", ".join(quoted(meaning) for meaning in MEANINGS)
+    return f"""
+        WITH texts AS (
+            SELECT row_number, {named}, {code} AS event_code, {source.extra} AS extra, {source.fault} AS fault
+            FROM {rows}{" WHERE line IS NOT NULL" if layout.format == "ndjson" else ""}
+        ),
+        trimmed AS (SELECT *, {trimmed_sql('"timestamp"')} AS moment, {_listed_code(layout)} AS code FROM texts),
+        timed AS (SELECT *, {times.naive} AS naive_time, {times.absolute} AS absolute_time FROM trimmed),
+        understood AS (
+            SELECT *, {_event(layout)} AS event, {instants.occurred_at} AS instant, {instants.note} AS time_note,
+                CASE WHEN instant BETWEEN TIMESTAMPTZ '0001-01-02 00:00:00+00' AND TIMESTAMPTZ '9998-12-31 00:00:00+00'
+                    THEN instant END AS occurred_at
+            FROM timed
+        )
+        SELECT
+            row_number, {kept}, event_code, extra, event, occurred_at, time_note,
+            CASE {_reasons(layout)} END AS rejected_because
+        FROM understood
+    """
+
+
+def _event(layout: Layout) -> str:
+    if layout.event is not None:
+        return literal(layout.event)
+    listed = " ".join(f"WHEN {literal(code)} THEN {literal(event)}" for code, event in layout.event_codes.items())
+    default = literal(layout.event_codes_default)
+    return f"CASE code {listed} ELSE {default} END" if listed else default
+
+
+def _listed_code(layout: Layout) -> str:
+    """SQL for a row's code without what pads it, unless the layout lists it with that."""
+    if not layout.event_codes:
+        return identifier_sql("event_code")
+    listed = ", ".join(literal(code) for code in layout.event_codes)
+    return f"CASE WHEN event_code IN ({listed}) THEN event_code ELSE {identifier_sql('event_code')} END"
+
+
+def _reasons(layout: Layout) -> str:
+    """WHEN clauses, first fault first; a row whose code is known and mapped to nothing is no fault."""
+    clauses = ["WHEN fault IS NOT NULL THEN fault"]
+    if layout.event_column is not None and layout.event_codes_default is None:
+        codes = ", ".join(literal(code) for code in layout.event_codes)
+        shown_code = on_one_line_sql("code", _SHOWN_LENGTH)
+        clauses += [
+            f"WHEN code IS NULL THEN {literal(f'no event code in column {layout.event_column}')}",
+            f"WHEN code NOT IN ({codes}) THEN 'unknown event code ''' || {shown_code} || ''' in column ' "
+            f"|| {literal(layout.event_column)} || '; list it in event_codes of layout ' || {literal(layout.name)}",
+        ]
+    column = next(column for column, meaning in layout.columns.items() if meaning == "timestamp")
+    expected = ", ".join(layout.datetime_formats) or "ISO 8601, like 2024-06-11T09:15:10"
+    shown_time = on_one_line_sql('"timestamp"', _SHOWN_LENGTH)
+    clauses += [
+        "WHEN event IS NULL THEN NULL",
+        f"""WHEN coalesce(moment, '') = '' THEN {literal(f"no date-time in column {column}")}""",
+        f"WHEN occurred_at IS NULL AND time_note IS NOT NULL THEN 'the local time ''' || {shown_time} || ''' is ' "
+        "|| time_note || ' (clocks change), and ambiguous_hour says reject'",
+        f"WHEN occurred_at IS NULL AND instant IS NOT NULL THEN 'the date-time ''' || {shown_time} "
+        f"|| ''' {OUTSIDE_OF_YEARS}'",
+        f"WHEN occurred_at IS NULL AND naive_time IS NOT NULL THEN 'the date-time ''' || {shown_time} "
+        f"|| ''' has no offset, and layout ' || {literal(layout.name)} || ' names no timezone'",
+        f"WHEN occurred_at IS NULL THEN 'the date-time ''' || {shown_time} || ''' in column ' "
+        f"|| {literal(column)} || ' is not readable as ' || {literal(expected)}",
+        f"WHEN NOT CASE WHEN {is_something_sql('user_id')} OR {is_something_sql('email')} THEN true "
+        f"ELSE {is_something_sql('list_id')} AND {is_something_sql('selligent_user_id')} END "
+        "THEN 'nobody to tell it of: no user id and no email address'",
+    ]
+    return " ".join(clauses)
+
+
+def lookup_rows(rows: str, source: Source, layout: Layout) -> str:
+    """SELECT of a lookup file's rows, as `parse` gives them, as `raw.lookups` has them, with why a row is rejected."""
+    lookup = LOOKUPS[layout.kind]
+    meanings = meanings_of(source, layout)
+    wanted = (*lookup.key, *lookup.values)
+    named = ", ".join(f"{meanings[meaning]} AS {meaning}" for meaning in wanted)
+    no_key = " OR ".join(f"NOT {is_something_sql(key)}" for key in lookup.key)
+    return f"""
+        WITH texts AS (
+            SELECT row_number, {named}, {source.text} AS text, {source.fault} AS fault
+            FROM {rows}{" WHERE line IS NOT NULL" if layout.format == "ndjson" else ""}
+        )
+        SELECT
+            row_number, {", ".join(wanted)}, text,
+            coalesce(fault, CASE WHEN {no_key} THEN {literal("no " + " or no ".join(lookup.key))} END)
+                AS rejected_because
+        FROM texts
+    """

@@ -1,0 +1,95 @@
+"""Rows of people on the list of SELLIGENT_SUPPRESSED are kept out of `raw` before they are written, and counted.
+
+What is written and then deleted would lie in a file for as long as its snapshot lives.
+"""
+
+from collections.abc import Sequence
+
+import duckdb
+
+from pipeline.privacy.suppression import CONTACT, EMAIL, LISTED, USER_ID, contact_digest, normal, phrases
+
+Connection = duckdb.DuckDBPyConnection
+
+_PERSON = ("user_id", "email", "list_id", "selligent_user_id")
+# Where another person's row can name one of the list all the same, as in a link `mailto:…`: the text is left empty.
+_TEXTS = ("extra", "email_subject", "campaign_name", "link_name", "list_name")
+
+
+def keep_out(connection: Connection, rows: str) -> tuple[str, int]:
+    """SQL for the rows (SQL) that are of nobody on the list, and how many are of somebody.
+
+    A row is of somebody whose user id, email address or contact it has; a rejected row, in which nothing need be in
+    its place, also where it names them anywhere. In other people's rows, texts that name them by their address are
+    left empty. Which rows are meant is looked up by `row_number` in a table of this connection.
+    """
+    columns = [column[0] for column in connection.execute(f"DESCRIBE SELECT * FROM ({rows})").fetchall()]
+    person = ", ".join(name if name in columns else f"CAST(NULL AS VARCHAR) AS {name}" for name in _PERSON)
+    texts = [name for name in _TEXTS if name in columns]
+    anything = [name for name in columns if name not in ("row_number", "occurred_at")]
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE suppressed_rows AS
+        WITH rows AS (
+            SELECT row_number, {person}, rejected_because IS NOT NULL AS rejected,
+                CASE WHEN rejected_because IS NOT NULL THEN {_joined(anything)} ELSE {_joined(texts)} END AS said
+            FROM ({rows})
+        ),
+        said_words AS (
+            SELECT row_number, rejected, unnest({phrases(connection, "said")}) AS word FROM rows
+            WHERE rejected OR contains(said, '@')
+        ),
+        naming AS (
+            SELECT DISTINCT row_number, rejected FROM said_words JOIN {LISTED} AS listed
+                ON said_words.word = listed.phrase AND (listed.naming OR said_words.rejected)
+        )
+        SELECT row_number, true AS of_listed FROM rows WHERE {_is_listed(connection)}
+        UNION ALL
+        SELECT row_number, rejected FROM naming
+        """
+    )
+    counted = connection.execute(
+        "SELECT count(DISTINCT row_number) FROM temp.suppressed_rows WHERE of_listed"
+    ).fetchall()
+    emptied = ", ".join(
+        f"CASE WHEN row_number IN (SELECT row_number FROM temp.suppressed_rows) THEN NULL ELSE {text} END AS {text}"
+        for text in texts
+    )
+    return (
+        f"SELECT *{f' REPLACE ({emptied})' if emptied else ''} FROM ({rows}) "
+        "WHERE row_number NOT IN (SELECT row_number FROM temp.suppressed_rows WHERE of_listed)",
+        counted[0][0],
+    )
+
+
+def _joined(columns: Sequence[str]) -> str:
+    return f"concat_ws(' ', {', '.join(columns)})" if columns else "''"
+
+
+def _is_listed(connection: Connection) -> str:
+    tests = [
+        f"coalesce({normal(kind, kind)} IN (SELECT value FROM {LISTED} WHERE kind = '{kind}'), false)"
+        for kind in (USER_ID, EMAIL)
+    ]
+    known = f"SELECT digest FROM raw.suppressed WHERE kind = '{CONTACT}'"
+    if connection.execute(f"{known} LIMIT 1").fetchone() is not None:  # hashing every row takes its time
+        tests.append(f"coalesce({contact_digest('list_id', 'selligent_user_id')} IN ({known}), false)")
+    return " OR ".join(tests)
+
+
+def keep_out_unread(connection: Connection, rows: str) -> tuple[str, int]:
+    """SQL for the rows (SQL, with a `text`) that could not be read and name nobody on the list, and how many do."""
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE unread_rows AS SELECT row_number() OVER () AS number, * FROM ({rows})"
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE suppressed_unread AS SELECT DISTINCT number "
+        f"FROM (SELECT number, unnest({phrases(connection, 'text')}) AS word FROM temp.unread_rows) "
+        f"WHERE word IN (SELECT phrase FROM {LISTED})"
+    )
+    withheld = connection.execute("SELECT count(*) FROM temp.suppressed_unread").fetchall()[0][0]
+    kept = (
+        "SELECT * EXCLUDE (number) FROM temp.unread_rows "
+        "WHERE number NOT IN (SELECT number FROM temp.suppressed_unread)"
+    )
+    return kept, int(withheld)

@@ -1,0 +1,199 @@
+"""The texts of an export file as DuckDB reads them best: on this machine, unpacked, in UTF-8.
+
+A file that is so already is read where it lies; of any other a copy is made, chunk by chunk.
+"""
+
+import codecs
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import IO
+
+from pipeline.errors import FileRefused
+from pipeline.exports.archives import Piece, is_packed, pieces
+from pipeline.exports.layouts import Layout
+from pipeline.exports.record_scan import RecordScan, scan_records
+
+CHUNK_BYTES = 1 << 20
+
+# Stands for a delimiter of several characters. Unicode has it for this: the information separator one.
+UNIT_SEPARATOR = "\x1f"
+# Stands for a carriage return inside a row. Unicode keeps it free for what a program needs internally.
+CARRIAGE_RETURN = "\ufdd0"
+
+BOMS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32-le",  # begins as UTF-16's does, so it is asked for first
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+_LONGEST_BOM = 4
+# So much of a text shows where its zero bytes are; of less than a few characters, nothing does.
+_ZEROS_BYTES = 64 * 1024
+_FEWEST_BYTES = 16
+_RARELY, _MOSTLY = 0.05, 0.5
+# What to take these for where the mark that they begin with is missing; Windows writes the low byte first.
+_WITHOUT_MARK = {"utf-8-sig": "utf-8", "ascii": "utf-8", "utf-16": "utf-16-le", "utf-32": "utf-32-le"}
+
+
+# No byte of UTF-8 text: where it stands, DuckDB finds the row invalid and puts it aside.
+_INVALID = b"\xff"
+_UNDECODABLE = "\udcff"
+
+
+def _mark(error: UnicodeError) -> tuple[str | bytes, int]:
+    if isinstance(error, UnicodeDecodeError):
+        return _UNDECODABLE, error.end
+    if isinstance(error, UnicodeEncodeError):
+        return _INVALID * (error.end - error.start), error.end
+    raise error
+
+
+codecs.register_error("invalid_utf8", _mark)
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text in UTF-8; `name` is that of its piece, where a file has several; `quote`, where its values are quoted, and
+    `delimiter`, where it has columns.
+    `lines_above` and `lines_under_header` are lines of the file that are left away in it: before its first line, and
+    after its header.
+    """
+
+    path: Path
+    name: str | None = None
+    quote: str | None = None
+    delimiter: str | None = None
+    lines_above: int = 0
+    lines_under_header: int = 0
+
+    @property
+    def newline(self) -> str | None:
+        r"""What ends its lines: `\n`, `\r\n` or `\r`; None where they end in more than one way."""
+        scan = self.scan
+        if scan.carriage_returns == 0:
+            return "\n"
+        if scan.line_feeds == 0:
+            return "\r"
+        return "\r\n" if scan.carriage_returns == scan.line_feeds == scan.pairs else None
+
+    @property
+    def lines(self) -> int:
+        """How many lines an editor shows; the last one needs no end."""
+        return self.scan.line_feeds + self.scan.unended
+
+    @cached_property
+    def scan(self) -> RecordScan:
+        """What its bytes say of its records."""
+        return scan_records(self.path, self.quote, self.delimiter)
+
+
+def delimiter_of(layout: Layout) -> str:
+    """The one character that separates columns in the texts of this layout."""
+    return layout.delimiter if len(layout.delimiter) == 1 else UNIT_SEPARATOR
+
+
+def _marks_of(layout: Layout) -> tuple[str | None, str | None]:
+    """What quotes and what separates the values of a layout's texts."""
+    return (layout.quote, delimiter_of(layout)) if layout.format == "csv" else (None, None)
+
+
+def texts(path: Path, layout: Layout, folder: Path) -> list[Text]:
+    """The texts of a file, as UTF-8; copies are made in `folder`.
+
+    Raises:
+        FileRefused: it is no text, or can't be unpacked.
+    """
+    found = pieces(path)
+    if not is_packed(path) and _encoding(found[0], layout) == "utf-8" and len(layout.delimiter) == 1:
+        read = [Text(path, None, *_marks_of(layout))]
+    else:
+        read = [_copied(piece, layout, folder / f"{number}.txt") for number, piece in enumerate(found)]
+    return [_with_line_feeds(text, folder / f"{number}.lf.txt") for number, text in enumerate(read)]
+
+
+def _with_line_feeds(text: Text, path: Path) -> Text:
+    """Lines that end in a carriage return alone end in a line feed: then whatever looks for lines finds them."""
+    if text.newline != "\r":
+        return text
+    with text.path.open("rb") as source, path.open("wb") as target:
+        target.writelines(chunk.replace(b"\r", b"\n") for chunk in _chunks(source))
+    return replace(text, path=path)
+
+
+def _copied(piece: Piece, layout: Layout, path: Path) -> Text:
+    encoding = _encoding(piece, layout)
+    with piece.open() as source, path.open("wb") as target:
+        chunks = _chunks(source)
+        if encoding != "utf-8":
+            chunks = _recoded(chunks, encoding)
+        if len(layout.delimiter) > 1:
+            chunks = _replaced(chunks, layout.delimiter.encode(), UNIT_SEPARATOR.encode())
+        first = next(chunks, b"")
+        target.write(first.removeprefix(codecs.BOM_UTF8))
+        target.writelines(chunks)
+    return Text(path, piece.name, *_marks_of(layout))
+
+
+def _encoding(piece: Piece, layout: Layout) -> str:
+    """What the text is in: a byte order mark says more than the layout, which was written for other files as well.
+
+    Raises:
+        FileRefused: it looks like another encoding, whose mark is missing.
+    """
+    with piece.open() as stream:
+        head = stream.read(_ZEROS_BYTES)
+    for mark, encoding in BOMS.items():
+        if head.startswith(mark):
+            return encoding
+    name = codecs.lookup(layout.encoding).name
+    encoding = _WITHOUT_MARK.get(name, name)
+    likely = wide_encoding(head)
+    if likely is not None and likely != encoding:
+        raise FileRefused(
+            f"is read as {encoding}, but looks like {likely} without a byte order mark; if it is, its layout needs "
+            f"encoding: {likely}"
+        )
+    return encoding
+
+
+def wide_encoding(head: bytes) -> str | None:
+    """UTF-16 or UTF-32 whose byte order mark is missing: of each two or four bytes, nearly always the same are zero."""
+    if len(head) < _FEWEST_BYTES:
+        return None
+    first, second, third, fourth = (head[place::4].count(0) * 4 / len(head) for place in range(4))
+    if max(first, third) < _RARELY and min(second, fourth) > _MOSTLY:
+        return "utf-16-le"
+    if max(second, fourth) < _RARELY and min(first, third) > _MOSTLY:
+        return "utf-16-be"
+    if first < _RARELY and min(second, third, fourth) > _MOSTLY:
+        return "utf-32-le"
+    if fourth < _RARELY and min(first, second, third) > _MOSTLY:
+        return "utf-32-be"
+    return None
+
+
+def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
+    while chunk := stream.read(CHUNK_BYTES):
+        yield chunk
+
+
+def _recoded(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder(encoding)("invalid_utf8")
+    for chunk in chunks:
+        if text := decoder.decode(chunk):
+            yield text.encode("utf-8", "invalid_utf8")
+    yield decoder.decode(b"", True).encode("utf-8", "invalid_utf8")
+
+
+def _replaced(chunks: Iterator[bytes], old: bytes, new: bytes) -> Iterator[bytes]:
+    """The chunks with one text for another, also where it lies across their border."""
+    rest = b""
+    for chunk in chunks:
+        done = (rest + chunk).replace(old, new)
+        cut = max(len(done) - len(old) + 1, 0)
+        rest = done[cut:]
+        yield done[:cut]
+    yield rest

@@ -1,0 +1,144 @@
+"""Files that lie elsewhere, reached through fsspec."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
+from typing import Any
+from urllib.parse import urlsplit
+
+import fsspec
+from fsspec.core import url_to_fs
+
+from pipeline.errors import SettingsError, missing_packages
+
+# Which of this project's extras brings a file system.
+_EXTRAS = {"sftp": "sftp", "ssh": "sftp", "s3": "s3", "s3a": "s3", "abfs": "azure", "abfss": "azure", "az": "azure"}
+# Where a path is a name's beginning and no folder: one that nothing begins with is as good as an empty one.
+_WITHOUT_FOLDERS = {scheme for scheme, extra in _EXTRAS.items() if extra != "sftp"}
+# What went wrong, where a person can put it right and the name of the error alone does not say how.
+_REMEDIES = {
+    "HostKeyNotVerifiable": "the server's key is not the one in ~/.ssh/known_hosts, or none is there; compare it with "
+    "what the server's owner says, and add it by `ssh-keyscan`",
+    "PermissionError": "the login was refused, or the file or folder is closed to it",
+    "SFTPPermissionDenied": "the file or folder is closed to the login",
+    "FileNotFoundError": "there is nothing of that name",
+    "NoCredentialsError": "there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a role",
+}
+
+for _scheme in ("sftp", "ssh"):
+    fsspec.register_implementation(_scheme, "pipeline.filesystems.sftp.CarefulSFTP", clobber=True)
+
+
+def open_filesystem(url: str, setting: str) -> tuple[Any, str]:
+    """The file system of a URL or a local path, and the path in it; to be closed by `close`.
+
+    fsspec keeps file systems with what they listed for as long as the process lives, so that a sensor would see no
+    new object in S3: listings are dropped here. One of SFTP is connected anew each time.
+
+    Raises:
+        SettingsError: its packages are not installed; `setting` is what the URL came from.
+        Exception: each file system has errors of its own; `words_of` tells them without secrets.
+    """
+    try:
+        filesystem, path = url_to_fs(url)
+    except ImportError:
+        scheme = scheme_of(url)
+        if extra := _EXTRAS.get(scheme):
+            raise SettingsError(missing_packages(setting, f"{scheme}://", extra)) from None
+        raise SettingsError(f"{setting}: {scheme}:// needs an fsspec implementation that is not installed") from None
+    filesystem.invalidate_cache()
+    return filesystem, str(path)
+
+
+def close(filesystem: Any) -> None:
+    """End its connection, where it has one of its own: a server may allow a user only a few."""
+    if hasattr(filesystem, "close"):
+        filesystem.close()
+
+
+@contextmanager
+def opened(url: str, setting: str) -> Iterator[Any]:
+    """One file of a URL, to be read.
+
+    Raises:
+        SettingsError: packages are not installed.
+        Exception: as `open_filesystem`.
+    """
+    filesystem, path = open_filesystem(url, setting)
+    try:
+        with filesystem.open(path, "rb") as file:
+            yield file
+    finally:
+        close(filesystem)
+
+
+_KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
+}
+
+
+def kind_of(mode: int) -> str:
+    """What an entry of a folder is that is no file; `mode` is its `st_mode`."""
+    return _KINDS.get(stat.S_IFMT(mode), "something else")
+
+
+def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
+    """Open a file of this machine for reading, and nothing that only looks like one: a pipe without a writer would be
+    waited for without end, and a device may have no end.
+
+    Raises:
+        OSError: it is no file (`errno` is None), or can't be opened.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError
+        if not stat.S_ISREG(mode):
+            raise OSError(f"is no file but {kind_of(mode)}")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "rb")
+
+
+def has_folders(scheme: str) -> bool:
+    """Whether folders are listed one by one, each with rights of its own, and hold links: SFTP's are."""
+    return _EXTRAS.get(scheme) == "sftp"
+
+
+def refuse_missing(filesystem: Any, path: str, scheme: str) -> None:
+    """Where nothing was found: is there a place at all?
+
+    Raises:
+        FileNotFoundError: no folder, or no bucket, of that name.
+    """
+    if scheme not in _WITHOUT_FOLDERS:
+        filesystem.ls(path)
+    elif not filesystem.exists(path.partition("/")[0]):
+        raise FileNotFoundError
+
+
+def scheme_of(url: str) -> str:
+    """What stands before `://`; nothing for a local path."""
+    return url.partition("://")[0] if "://" in url else ""
+
+
+def without_login(url: str) -> str:
+    """A URL without its login, or a path as it is."""
+    if not scheme_of(url):
+        return url
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def words_of(error: Exception) -> str:
+    """What an error of a file system means; its own words can hold a password."""
+    name = type(error).__name__
+    return f"{name}: {_REMEDIES[name]}" if name in _REMEDIES else f"{name}; check the URL, host, path and credentials"

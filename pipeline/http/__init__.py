@@ -1,0 +1,1 @@
+"""HTTP exchanges with a deadline, and errors in plain words."""

@@ -1,0 +1,149 @@
+"""What each column probably means, by its name and by its values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.exports.layouts import MEANINGS
+from pipeline.layout_drafting import vocabulary
+from pipeline.layout_drafting.sample_columns import Column
+from pipeline.naming import plain
+
+# A list's id that stands in nearly every row tells whose user the user id is.
+_MOSTLY = 0.9
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What a column means and what speaks for it; without a meaning, why there is none."""
+
+    meaning: str | None
+    why: str
+    strength: int = 0
+
+
+_NO_IDEA = Guess(None, "")
+
+
+def guesses(columns: Sequence[Column], code: Column | None, file_name: str, rows: int) -> list[Guess]:
+    """One guess a column; no two have the same meaning."""
+    others = [column for column in columns if column is not code]
+    if columns and all(column.name in MEANINGS for column in others):
+        return [_NO_IDEA if column is code else Guess(column.name, "the same word") for column in columns]
+    first = [_NO_IDEA if column is code else _guess(column) for column in columns]
+    told = [_user(column, guess, columns, first, rows) for column, guess in zip(columns, first, strict=True)]
+    named = [_by_file_name(column, guess, file_name) for column, guess in zip(columns, told, strict=True)]
+    return _without_repeats(named)
+
+
+def _guess(column: Column) -> Guess:
+    for guess in (_by_values, _by_role, _by_subject):
+        if (found := guess(column)) is not None:
+            return found
+    return _NO_IDEA
+
+
+def _by_values(column: Column) -> Guess | None:
+    """Addresses and date-times are what they are, whatever their column is called."""
+    if column.is_nested:
+        return Guess(None, "CHECK: its values are objects or arrays; a layout reads only what stands at the top")
+    if column.are_addresses:
+        if vocabulary.is_sender(column.name):
+            return Guess(None, "the sender's address")
+        if vocabulary.is_address(column.name):
+            return Guess("email", "by its name and its values", 2)
+        return Guess("email", "its values are e-mail addresses", 1)
+    if column.moments is not None:
+        rank = vocabulary.when(column.name)
+        if rank == -2:
+            return Guess(None, "a birthday")
+        why = "by its name and its values" if rank > 1 else "its values are date-times"
+        return Guess("timestamp", why, rank)
+    return None
+
+
+def _by_role(column: Column) -> Guess | None:
+    name, said = column.name, "by its name"
+    if vocabulary.is_bot(name):
+        if column.are_flags or not column.values:
+            return Guess("is_bot", "by its name and its values" if column.values else said)
+        return Guess(None, "its name says bot, but its values are none of 1/0, true/false, yes/no")
+    if vocabulary.is_email_subject(name):
+        return Guess("email_subject", said)
+    if vocabulary.is_send_id(name):
+        return Guess("send_id", said)
+    if vocabulary.is_row_id(name):
+        if column.is_unique:
+            return Guess("event_id", "unique in the sample: an id of the row's own", int(plain(name) != "id"))
+        return Guess(None, "its name says id, but its values repeat" if column.values else "an id, but of what?")
+    if column.values and vocabulary.when(name) > 1:
+        return Guess(None, "CHECK: its name says date-time, but its values have no format that is known here")
+    if not column.values and vocabulary.is_address(name):
+        return Guess("email", said)
+    if not column.values and vocabulary.when(name) >= 1:
+        return Guess("timestamp", said, vocabulary.when(name))
+    return None
+
+
+def _by_subject(column: Column) -> Guess | None:
+    name = column.name
+    if vocabulary.is_customer_key(name) and vocabulary.id_of(name) is None:
+        return Guess("user_id", "by its name: the customer's own key", 2)
+    if subject := vocabulary.id_of(name):
+        return Guess(f"{subject}_id", _said(name, subject))
+    if vocabulary.is_user_id(name):
+        return Guess("user_id", "by its name", 1)  # or Selligent's own, see _user
+    if subject := vocabulary.name_of(name):
+        if subject == "email":
+            return Guess(None, "an email's name is not its subject line")
+        return Guess(f"{subject}_name", _said(name, subject))
+    if subject := vocabulary.bare_subject(name):
+        if column.are_whole_numbers or column.are_uuids:
+            return Guess(f"{subject}_id", f"{_said(name, subject)}, and its values are ids", -1)
+        if column.are_texts and subject != "email":
+            return Guess(f"{subject}_name", f"{_said(name, subject)}, and its values are texts", -1)
+    return None
+
+
+def _said(name: str, subject: str) -> str:
+    return "by its name" if subject in plain(name) else f"by its name; Selligent's word for {subject}"
+
+
+def _user(column: Column, guess: Guess, columns: Sequence[Column], all_guesses: Sequence[Guess], rows: int) -> Guess:
+    """Selligent's user ids are whole numbers and unique within a list only; the customer's own key is another."""
+    if guess.meaning != "user_id" or guess.strength > 1:
+        return guess
+    if plain(column.name).startswith("selligent"):
+        return Guess("selligent_user_id", "by its name")
+    meanings = [other.meaning for other in all_guesses]
+    if column.values and not column.are_whole_numbers:
+        return guess
+    lists = [c for c, other in zip(columns, all_guesses, strict=True) if other.meaning == "list_id"]
+    if lists and len(lists[0].values) >= _MOSTLY * rows:
+        return Guess("selligent_user_id", "Selligent's own, unique within its list only")
+    if "email" in meanings or any(g.meaning == "user_id" and g.strength > 1 for g in all_guesses):
+        return Guess("selligent_user_id", "CHECK: Selligent's own? If it is your own key of a person: user_id")
+    return Guess("user_id", "CHECK: is it your own key of a person? Selligent's is unique within a list only", 1)
+
+
+def _by_file_name(column: Column, guess: Guess, file_name: str) -> Guess:
+    """In a lookup, ID and NAME are those of what the file is called after."""
+    subject = vocabulary.subject_in(file_name)
+    name = plain(column.name)
+    if subject is None or name not in ("id", "name", "naam", "nom", "nombre", "title"):
+        return guess
+    if name == "id":
+        return Guess(f"{subject}_id", f"of what the file is called after: {subject}", -2)
+    if subject == "email":
+        return Guess(None, "an email's name is not its subject line")
+    return Guess(f"{subject}_name", f"of what the file is called after: {subject}", -2)
+
+
+def _without_repeats(all_guesses: Sequence[Guess]) -> list[Guess]:
+    best: dict[str, Guess] = {}
+    for guess in all_guesses:
+        if guess.meaning and (guess.meaning not in best or guess.strength > best[guess.meaning].strength):
+            best[guess.meaning] = guess
+    return [
+        guess if guess.meaning is None or best[guess.meaning] is guess else Guess(None, f"another {guess.meaning}?")
+        for guess in all_guesses
+    ]

@@ -1,0 +1,397 @@
+"""How a text is cut into rows and columns: format, delimiter, quotes, header."""
+
+import csv
+import io
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from pipeline.errors import InspectionRefused
+from pipeline.exports.formats.csv_surroundings import are_dashes, without_surroundings
+from pipeline.exports.formats.ndjson import NOT_NDJSON, OPENS_DOCUMENT
+from pipeline.exports.headers import clean_names
+from pipeline.layout_drafting.datetime_formats import moments_of
+from pipeline.layout_drafting.file_head import HEAD_BYTES
+from pipeline.masking import holds_address
+
+ROWS = 2000
+SHOWN_ROWS = 3
+
+_SINGLE_DELIMITERS = (",", ";", "|", "\t")
+# In place of a delimiter of several characters, since the csv module takes one. No text holds this one.
+_STAND_IN = "\ufdd0"
+_MARKS = re.compile(r"""[^\w\s"'@.]{2,24}""")
+_MAX_DELIMITER = 5
+_FIRST_LINES = 50
+# Below this share of rows with the same number of columns, a character is no delimiter.
+_LEAST_CONSISTENCY = 0.5
+# The share of a file's values around which quotes have to stand where they spoil some of its rows.
+_NEARLY = 0.9
+# A cell that holds a part of the delimiter is rare where the whole one is right.
+_RARE = 0.05
+_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*")
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of a sample, cut into columns.
+
+    `names` is empty for a file without a header; names without `has_header` are those of a header that has fewer names
+    than there are columns. `unnamed` are the positions of columns whose name is blank or stands there twice; `nested`
+    those that hold JSON objects or arrays. `odd_rows` have another number of columns, or are no JSON objects;
+    `repeated_headers` counts rows below the header that are the header again, and `loose_quotes` rows with quotes
+    inside a value that are not doubled. `swallowing` counts quoted values that hold whole rows.
+    """
+
+    format: str
+    names: tuple[str, ...]
+    rows: tuple[tuple[str | None, ...], ...]
+    first_lines: tuple[str, ...]
+    is_whole: bool
+    delimiter: str = ","
+    quote: str | None = None
+    has_header: bool = True
+    unnamed: frozenset[int] = frozenset()
+    nested: frozenset[int] = frozenset()
+    odd_rows: int = 0
+    repeated_headers: int = 0
+    loose_quotes: int = 0
+    swallowing: int = 0
+
+    @property
+    def looked_at(self) -> int:
+        """How many rows the sample has, those that could not be cut included."""
+        return len(self.rows) + self.odd_rows + self.repeated_headers
+
+    def cells(self, position: int) -> list[str]:
+        """The values of one column; what a JSON object lacks is empty."""
+        return [row[position] or "" for row in self.rows]
+
+
+def cut(name: str, text: str, is_whole: bool) -> Table:
+    """The table that a text is; `is_whole` says that nothing of the file comes after it.
+
+    Raises:
+        InspectionRefused: the text is no table and no NDJSON.
+    """
+    lines = list(io.StringIO(text, newline=""))
+    if not is_whole and len(lines) > 1:
+        lines.pop()  # the end of the sample is nowhere in particular
+    first = next(line.strip() for line in lines if line.strip())
+    if OPENS_DOCUMENT.fullmatch(first) and _document(first) is None:
+        raise InspectionRefused(f"{name}: is one JSON document; {NOT_NDJSON}")
+    if first.startswith("{"):
+        return _json_lines(name, lines, is_whole)
+    if first.startswith("<") and first.endswith(">"):
+        raise InspectionRefused(f"{name}: is XML; exports are delimited text or NDJSON")
+    with _fields_of_any_length():
+        return _delimited(name, without_surroundings(lines) or lines, is_whole)
+
+
+# One JSON object a line
+
+
+_AMBIGUOUS = (
+    "each of its first lines repeats a key (perhaps in another case) or has NaN or Infinity; such lines are rejected, "
+    "so have it written otherwise"
+)
+
+
+def _json_lines(name: str, lines: Sequence[str], is_whole: bool) -> Table:
+    filled = [line.rstrip("\r\n") for line in lines if line.strip()]
+    documents = [_document(line) for line in filled[:ROWS]]
+    objects = [document for document in documents if document is not None]
+    if not objects:
+        ambiguous = any(_is_lenient_object(line) for line in filled[:ROWS])
+        raise InspectionRefused(
+            f"{name}: {_AMBIGUOUS if ambiguous else f'none of its first lines is a JSON object; {NOT_NDJSON}'}"
+        )
+    # Keys match without regard to case, as a header's names do.
+    spellings: dict[str, str] = {}
+    for document in objects:
+        for key in document:
+            spellings.setdefault(key.lower(), key)
+    rows = [{key.lower(): _as_text(value) for key, value in document.items()} for document in objects]
+    return Table(
+        format="ndjson",
+        names=tuple(spellings.values()),
+        rows=tuple(tuple(row.get(key) for key in spellings) for row in rows),
+        first_lines=tuple(filled[:SHOWN_ROWS]),
+        is_whole=is_whole and len(filled) <= ROWS,
+        nested=frozenset(
+            position
+            for position, key in enumerate(spellings)
+            if any(isinstance(value, dict | list) for value in _values_of(objects, key))
+        ),
+        odd_rows=len(documents) - len(objects),
+    )
+
+
+def _values_of(objects: Iterable[Mapping[str, object]], lowered: str) -> Iterator[object]:
+    return (value for document in objects for key, value in document.items() if key.lower() == lowered)
+
+
+def _document(line: str) -> dict[str, object] | None:
+    """The object of a line; None where the loader would put the line aside."""
+    try:
+        document = json.loads(line, object_pairs_hook=_Pairs, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(document, _Pairs) or len({key.lower() for key, _ in document}) < len(document):
+        return None
+    return {key: _plain(value) for key, value in document}
+
+
+def _is_lenient_object(line: str) -> bool:
+    """Whether a line is an object but for keys that it repeats, NaN or Infinity."""
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+class _Pairs(list[tuple[str, object]]):
+    """A JSON object with the keys that it repeats."""
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, _Pairs):
+        return {key: _plain(inner) for key, inner in value}
+    return [_plain(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
+
+
+def _as_text(value: object) -> str | None:
+    """A JSON value as the loader sees it."""
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+# Delimited text
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A text as one delimiter and one quote cut it: for each record its cells and its lines."""
+
+    delimiter: str
+    quote: str | None
+    records: tuple[tuple[str, ...], ...]
+    lines: tuple[str, ...]
+    is_whole: bool
+
+    @property
+    def width(self) -> int:
+        """The usual number of columns."""
+        return Counter(map(len, self.records)).most_common(1)[0][0]
+
+    @property
+    def consistency(self) -> float:
+        """The share of records that have it."""
+        return Counter(map(len, self.records)).most_common(1)[0][1] / len(self.records)
+
+    @property
+    def score(self) -> tuple[bool, float]:
+        """A header decides how many columns there are; then few columns agree by accident more easily than many."""
+        return (len(self.records[0]) == self.width, self.consistency * (1 - 1 / self.width))
+
+    @property
+    def swallowing(self) -> int:
+        """Records over several lines of which each has the full number of columns: quotes that stand around nothing
+        have made one row of many.
+        """
+        marks = self.width - 1
+        several = (text.splitlines() for text in self.lines if "\n" in text or "\r" in text)
+        return sum(all(line.count(self.delimiter) == marks for line in lines if line) for lines in several)
+
+    def holding(self, text: str) -> float:
+        """The share of records in which a cell holds this text."""
+        return sum(any(text in cell for cell in record) for record in self.records) / len(self.records)
+
+
+def _delimited(name: str, lines: Sequence[str], is_whole: bool) -> Table:
+    cuts = _likely([cut for delimiter in _delimiters(lines) for cut in _ways(lines, delimiter, is_whole)])
+    if not cuts:
+        raise InspectionRefused(
+            f"{name}: no delimiter cuts its lines into the same number of columns; "
+            "commas, semicolons, pipes, tabs and longer marks such as || were tried"
+        )
+    return _table(max(cuts, key=lambda cut: cut.score))
+
+
+def _ways(lines: Sequence[str], delimiter: str, is_whole: bool) -> list[_Cut]:
+    """A text cut with the quotes that stand around its values, or without any."""
+    plain = _cut(lines, delimiter, None, is_whole)
+    if plain is None:
+        return []
+    quoted = (_cut(lines, delimiter, quote, is_whole) for quote in ('"', "'"))
+    return [cut for cut in quoted if cut and _is_quoted(plain, cut, cut.quote or "")] or [plain]
+
+
+@contextmanager
+def _fields_of_any_length() -> Iterator[None]:
+    """The csv module stops at 128 KB a value, and the loader doesn't; the limit is one for the process."""
+    usual = csv.field_size_limit(HEAD_BYTES * 4)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(usual)
+
+
+def _delimiters(lines: Sequence[str]) -> list[str]:
+    """The usual ones, and every mark of several characters that the first lines hold."""
+    marks: Counter[str] = Counter()
+    for line in lines[:_FIRST_LINES]:
+        for run in set(_MARKS.findall(line)):
+            marks.update(_repeated_marks(run))
+    return [*_SINGLE_DELIMITERS, *(mark for mark, _ in marks.most_common(12))]
+
+
+def _repeated_marks(run: str) -> list[str]:
+    """Empty cells make a delimiter stand there several times: `~|~~|~`."""
+    lengths = [length for length in range(2, _MAX_DELIMITER + 1) if len(run) % length == 0]
+    return [run[:length] for length in lengths if run[:length] * (len(run) // length) == run]
+
+
+def _cut(lines: Sequence[str], delimiter: str, quote: str | None, is_whole: bool) -> _Cut | None:
+    """None where this can't be how the text is cut."""
+    stand_in = delimiter if len(delimiter) == 1 else _STAND_IN
+    marked = (line.replace(delimiter, stand_in) for line in lines)
+    reader = (
+        csv.reader(marked, delimiter=stand_in, quoting=csv.QUOTE_NONE)
+        if quote is None
+        else csv.reader(marked, delimiter=stand_in, quotechar=quote)
+    )
+    try:
+        found = [record for record in islice(_records(reader, lines), ROWS + 2) if record[0]]
+    except csv.Error:
+        return None
+    # A quoted value may go on after the end of the sample, and the header is no row.
+    whole = is_whole and len(found) <= ROWS + 1
+    if not whole and len(found) > 1:
+        found = found[:-1]
+    if not found:
+        return None
+    cells = tuple(tuple(cell.replace(stand_in, delimiter) for cell in record) for record, _ in found)
+    return _Cut(delimiter, quote, cells, tuple(text for _, text in found), whole)
+
+
+def _records(reader: Iterator[list[str]], lines: Sequence[str]) -> Iterator[tuple[list[str], str]]:
+    end = 0
+    for record in reader:
+        start, end = end, reader.line_num  # type: ignore[attr-defined]
+        yield record, "".join(lines[start:end]).rstrip("\r\n")
+
+
+def _likely(cuts: Sequence[_Cut]) -> list[_Cut]:
+    """Those that cut most rows alike; a part of a longer delimiter that does as well is no delimiter."""
+    likely = [cut for cut in cuts if cut.width > 1 and cut.consistency >= _LEAST_CONSISTENCY]
+    return [
+        cut
+        for cut in likely
+        if not any(
+            cut.delimiter in longer.delimiter
+            and cut.delimiter != longer.delimiter
+            and longer.consistency >= cut.consistency
+            and longer.holding(cut.delimiter) < _RARE
+            for longer in likely
+        )
+    ]
+
+
+def _is_quoted(plain: _Cut, quoted: _Cut, quote: str) -> bool:
+    """Whether the quotes stand around values, rather than somewhere in them."""
+    if quoted.width < 2 or quoted.consistency < plain.consistency * _NEARLY:  # a quote may be missing somewhere
+        return False
+    cells = [cell for record in plain.records for cell in record if cell]
+    around = sum(len(cell) > 1 and cell.startswith(quote) and cell.endswith(quote) for cell in cells)
+    opening = sum(cell.startswith(quote) for cell in cells) - around
+    closing = sum(cell.endswith(quote) for cell in cells) - around
+    if quoted.consistency < plain.consistency and around < _NEARLY * len(cells):
+        return False
+    # A value that holds the delimiter opens in one cell and closes in another.
+    if around + min(opening, closing) <= abs(opening - closing):
+        return False
+    # Where few values are quoted and rows go under in them, the quotes belong to the texts.
+    if quoted.swallowing and around * 2 < len(plain.records):
+        return False
+    # Apostrophes are common in texts.
+    return quote == '"' or around + opening + closing > len(cells) / 2
+
+
+def _table(cut: _Cut) -> Table:
+    width = cut.width
+    has_names = _are_names(cut.records, width)
+    first = tuple(clean_names(cut.records[0]))
+    names = _given_names(first, width) if has_names else ()
+    above = 1 + are_dashes(cut.records[1] if len(cut.records) > 1 else ()) if has_names else 0
+    records, lines = cut.records[above:], cut.lines[above:]
+    fitting = [record for record in records if len(record) == width]
+    rows = tuple(record for record in fitting if not has_names or record != cut.records[0])
+    table = Table(
+        format="csv",
+        names=names,
+        rows=rows[:ROWS],
+        first_lines=lines[:SHOWN_ROWS],
+        is_whole=cut.is_whole,
+        delimiter=cut.delimiter,
+        quote=cut.quote,
+        has_header=has_names and len(first) == width,
+        unnamed=_unnamed(first) if has_names else frozenset(),
+        odd_rows=len(records) - len(fitting),
+        repeated_headers=len(fitting) - len(rows),
+        swallowing=cut.swallowing if cut.quote else 0,
+    )
+    return replace(table, loose_quotes=_loose_quotes(lines, cut)) if cut.quote else table
+
+
+def _unnamed(first: Sequence[str]) -> frozenset[int]:
+    """Columns that a layout can't mean by their name."""
+    lowered = Counter(name.lower() for name in first)
+    return frozenset(position for position, name in enumerate(first) if not name or lowered[name.lower()] > 1)
+
+
+def _loose_quotes(lines: Sequence[str], cut: _Cut) -> int:
+    """Rows that only a forgiving reader can read."""
+    stand_in = cut.delimiter if len(cut.delimiter) == 1 else _STAND_IN
+    loose = 0
+    for line in lines:
+        marked = io.StringIO(line.replace(cut.delimiter, stand_in), newline="")
+        try:
+            list(csv.reader(marked, delimiter=stand_in, quotechar=cut.quote, strict=True))
+        except csv.Error:
+            loose += 1
+    return loose
+
+
+def _are_names(records: Sequence[Sequence[str]], width: int) -> bool:
+    """Whether the first row holds names: they look like none of the values, and no value below is the same."""
+    first = clean_names(records[0])
+    named = [cell for cell in first if cell]
+    # Each line may end with a delimiter, or each but the header's; and some columns may have no name.
+    if len(first) not in (width, width - 1) or len(named) * 2 < width or any(map(_is_value, named)):
+        return False
+    others = [record for record in records[1:] if list(record) != list(records[0])]
+    return not any(
+        cell and cell.strip() == name for record in others for cell, name in zip(record, first, strict=False)
+    )
+
+
+def _given_names(first: Sequence[str], width: int) -> tuple[str, ...]:
+    """The names of a header as a layout can use them: one a column, and each of them once."""
+    names: list[str] = []
+    for position in range(width):
+        name = (first[position] if position < len(first) else "") or f"column_{position + 1}"
+        taken = {known.lower() for known in names}
+        names.append(f"{name}_{position + 1}" if name.lower() in taken else name)
+    return tuple(names)
+
+
+def _is_value(cell: str) -> bool:
+    return holds_address(cell) or _NUMBER.fullmatch(cell) is not None or moments_of([cell]) is not None

@@ -1,0 +1,314 @@
+"""The draft of a layout, as YAML: what was guessed, with what speaks for it, and blanks for what nobody can guess.
+
+A blank is a word that no layout may hold, so that a draft that was not filled in is refused and never loads.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import yaml
+
+from pipeline.catalog import EVENTS_BY_NAME, LOOKUPS
+from pipeline.layout_drafting.column_meanings import Guess
+from pipeline.layout_drafting.datetime_formats import Moments, moments_of
+from pipeline.layout_drafting.dialect import Table
+from pipeline.layout_drafting.encoding import Decoded
+from pipeline.layout_drafting.event_codes import are_event_names
+from pipeline.layout_drafting.file_head import Head
+from pipeline.layout_drafting.file_name_pattern import NamePattern
+from pipeline.layout_drafting.sample_columns import Column
+from pipeline.masking import example, holds_address, on_one_line
+
+BLANK = "FILL_IN"
+
+_WIDTH = 118
+_SHOWN_NAMES = {"\t": "a tab"}
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """All that was found out about one file."""
+
+    head: Head
+    decoded: Decoded
+    table: Table
+    columns: Sequence[Column]
+    nulls: Sequence[tuple[str, int]]
+    code: Column | None
+    guesses: Sequence[Guess]
+    kind: str
+    why_kind: str
+    file_name: NamePattern
+
+    @property
+    def moments(self) -> Moments | None:
+        """How the column that tells the time is written."""
+        column = self.meant("timestamp")
+        return column.moments if column else None
+
+    def meant(self, meaning: str) -> Column | None:
+        """The column with this meaning."""
+        pairs = zip(self.columns, self.guesses, strict=True)
+        return next((column for column, guess in pairs if guess.meaning == meaning), None)
+
+    @property
+    def is_used(self) -> list[bool]:
+        """For each column, whether the layout has a use for it: a lookup keeps its own columns only."""
+        if self.kind == "events":
+            return [guess.meaning is not None for guess in self.guesses]
+        lookup = LOOKUPS[self.kind]
+        return [guess.meaning in (*lookup.key, *lookup.values) for guess in self.guesses]
+
+
+def draft(inspected: Inspected) -> str:
+    """The draft as YAML."""
+    body = [
+        *_name(inspected),
+        *_text(inspected),
+        *(_times(inspected) if inspected.kind == "events" else _times_of_lookup(inspected)),
+        *(_event(inspected) if inspected.kind == "events" else []),
+        *_columns(inspected),
+    ]
+    return "\n".join([*_top(inspected, body), *body]) + "\n"
+
+
+def scalar(value: str, style: str | None = None) -> str:
+    """A text as YAML, on one line."""
+    if not value.isprintable():
+        style = '"'
+    dumped: str = yaml.safe_dump(value, default_style=style, allow_unicode=True, width=10**6)
+    return dumped.removesuffix("\n").removesuffix("\n...")
+
+
+def _line(key: str, value: str, *comments: str) -> list[str]:
+    """A key with its value; comments that don't fit beside it stand above."""
+    comment = "; ".join(comment for comment in comments if comment)
+    line = f"{key}: {value}" if value else f"{key}:"
+    if not comment:
+        return [line]
+    if len(line) + 3 + len(comment) <= _WIDTH:
+        return [f"{line}   # {comment}"]
+    return [*_note(comment), line]
+
+
+def _note(text: str) -> list[str]:
+    """A comment of its own, over as many lines as it needs."""
+    lines = [""]
+    for word in text.split(" "):
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > _WIDTH - 2:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word
+    return [f"# {line}" for line in lines]
+
+
+def _top(inspected: Inspected, body: Iterable[str]) -> list[str]:
+    table = inspected.table
+    rows = f"all of its {table.looked_at:,} rows" if table.is_whole else f"its first {table.looked_at:,} rows"
+    rows = rows if table.looked_at else "its header alone: it has no rows"
+    blank = [line for line in body if f": {BLANK}" in line and not line.startswith("#")]
+    blanks = dict.fromkeys("event_codes" if line.startswith(" ") else line.split(":")[0] for line in blank)
+    missing = [meaning for meaning in _needed(inspected) if inspected.meant(meaning) is None]
+    lines = [*_note(f"A draft, made from {rows}. All of it is guessed: read each line before you use it.")]
+    if blanks:
+        lines += _note(f"Until each {BLANK} is replaced, this layout is refused: {', '.join(blanks)}.")
+    if missing:
+        lines += _note(f"MISSING: no column was found that means {' or '.join(missing)}; without it, this is refused.")
+    if table.odd_rows:
+        what = "that are no JSON objects" if table.format == "ndjson" else "with another number of columns"
+        lines += _note(f"Rows {what}, which will be rejected: {table.odd_rows:,}.")
+    lines += ["#", *_note(f"File: {on_one_line(inspected.head.name, 200)}{_packing(inspected.head)}")]
+    if table.first_lines:
+        lines += [
+            f"# Its first rows, with addresses masked{'' if table.format == 'ndjson' else ', as they stand there'}:"
+        ]
+        lines += [f"#   {on_one_line(line, 400)}" for line in table.first_lines]
+    return lines
+
+
+def _needed(inspected: Inspected) -> list[str]:
+    if inspected.kind != "events":
+        return []
+    person = any(inspected.meant(meaning) for meaning in ("user_id", "email"))
+    by_list = inspected.meant("list_id") and inspected.meant("selligent_user_id")
+    return ["timestamp", *([] if person or by_list else ["user_id"])]
+
+
+def _packing(head: Head) -> str:
+    if head.packing is None:
+        return ""
+    inside = f", which holds {on_one_line(head.member, 100)}" if head.member else ""
+    further = f" and {head.further_members} more, not looked at" if head.further_members else ""
+    return f" ({head.packing}{inside}{further})"
+
+
+def _name(inspected: Inspected) -> list[str]:
+    pattern = inspected.file_name
+    return [
+        *_line("name", scalar(pattern.name)),
+        *_line(
+            "files",
+            scalar(pattern.files, "'"),
+            "the whole file name, without .gz and .zip",
+            *(on_one_line(note, 200) for note in pattern.notes),
+        ),
+        *_line("kind", inspected.kind, inspected.why_kind),
+    ]
+
+
+def _text(inspected: Inspected) -> list[str]:
+    table = inspected.table
+    encoding = _line("encoding", inspected.decoded.encoding, on_one_line(inspected.decoded.why, 300))
+    if table.format == "ndjson":
+        return [*_line("format", "ndjson", "one JSON object a line"), *encoding, *_nulls(inspected)]
+    width = len(inspected.columns)
+    separates = f"{_SHOWN_NAMES.get(table.delimiter, '')}: cuts the rows into {width} columns".removeprefix(": ")
+    return [
+        *_line("format", "csv"),
+        *encoding,
+        *_line("delimiter", scalar(table.delimiter, "'"), separates),
+        *_quote(table),
+        *_header(inspected),
+        *_nulls(inspected),
+    ]
+
+
+def _quote(table: Table) -> list[str]:
+    if table.quote is None:
+        if any('"' in cell for row in table.rows for cell in row if cell):
+            return _line(
+                "quote", "null", "CHECK: quotes stand in the values, but around few of them; if around, say '\"'"
+            )
+        return _line("quote", "null", "no value of the sample is quoted; if some can be, say '\"'")
+    loose = f"rows with quotes inside that are not doubled: {table.loose_quotes:,}" if table.loose_quotes else ""
+    holding = f"CHECK: quoted values that hold whole rows: {table.swallowing:,}; null, if these are rows"
+    return _line(
+        "quote",
+        scalar(table.quote, '"' if table.quote == "'" else "'"),
+        "stands around values",
+        loose,
+        holding if table.swallowing else "",
+    )
+
+
+def _header(inspected: Inspected) -> list[str]:
+    table = inspected.table
+    if table.has_header:
+        again = f"CHECK: the same row stands there again, and is rejected, {table.repeated_headers:,} times"
+        return _line("header", "true", "the first row looks like names", again if table.repeated_headers else "")
+    names = ", ".join(scalar(column.name) for column in inspected.columns)
+    why = "The first row holds values, so the columns are called this here; give them names of your own:"
+    if table.names:
+        why = "The header repeats a name or lacks one, so the names stand here:"
+    return [*_note(why), f"header: [{names}]"]
+
+
+def _nulls(inspected: Inspected) -> list[str]:
+    if not inspected.nulls:
+        return []
+    values = ", ".join(scalar(value, "'") for value in ("", *(value for value, _ in inspected.nulls)))
+    counts = ", ".join(f"{example(value)} stands there {count:,} times" for value, count in inspected.nulls)
+    return _line("null_values", f"[{values}]", counts)
+
+
+def _times(inspected: Inspected) -> list[str]:
+    moments, column = inspected.moments, inspected.meant("timestamp")
+    lines = []
+    if moments is None:
+        lines += _line("timezone", BLANK, "where date-times come from that have no offset, such as Europe/Brussels")
+    elif moments.with_word and moments.with_word == moments.without_offset:
+        lines += _line("timezone", "UTC", "the date-times end in the word UTC or GMT")
+    elif moments.without_offset:
+        some = "some date-times" if moments.with_offset else "the date-times"
+        lines += _line("timezone", BLANK, f"{some} have no offset: say where they are from, such as Europe/Brussels")
+    else:
+        lines += _note("timezone: left out, since every date-time has an offset; a time in the file's name is then UTC")
+    if moments is None or column is None or not column.values:
+        return lines
+    seen = f"such as {example(next(value for value in column.values if moments_of([value])))}"
+    misfits = f"values that don't fit and will be rejected: {moments.misfits:,}" if moments.misfits else ""
+    if not moments.formats:
+        return lines + _note(
+            "; ".join(filter(None, (f"datetime_formats: left out, this is ISO 8601, {seen}", misfits)))
+        )
+    lines += _doubt(inspected, moments)
+    formats = ", ".join(scalar(text, "'") for text in moments.formats)
+    return lines + _line("datetime_formats", f"[{formats}]", seen, misfits)
+
+
+def _doubt(inspected: Inspected, moments: Moments) -> list[str]:
+    """Where day and month can't be told apart, the reader has to."""
+    if not moments.exchanged:
+        return []
+    exchanged = ", ".join(scalar(text, "'") for text in moments.exchanged)
+    lines = _note(
+        "CHECK: day or month first? No number in the sample is above 12, so it can't tell. Day first is taken; "
+        "month first would be:"
+    )
+    named = f"; the file's name says {inspected.file_name.date}" if inspected.file_name.date else ""
+    return [*lines, f"#   datetime_formats: [{exchanged}]{named}"]
+
+
+def _times_of_lookup(inspected: Inspected) -> list[str]:
+    if not inspected.file_name.has_time:
+        return []
+    return _note("timezone: left out, so the time in the file's name is UTC; otherwise say where, like Europe/Brussels")
+
+
+def _event(inspected: Inspected) -> list[str]:
+    names = ", ".join(EVENTS_BY_NAME)
+    code = inspected.code
+    if code is None:
+        word = f" (the name says {on_one_line(inspected.file_name.name, 60)!r})"
+        return [
+            *_note(f"No column tells the event, so all rows are one{word}; or map a column with event_column."),
+            *_note(f"It is one of: {names}."),
+            f"event: {BLANK}",
+        ]
+    lines = _line("event_column", scalar(code.name), f"different values in the sample: {len(code.distinct)}")
+    if are_event_names(code):
+        others = [name for name in EVENTS_BY_NAME if name not in code.distinct]
+        return [
+            *lines,
+            *_note("The codes are the names of the events; all six are listed, with how often each stands there."),
+            "event_codes:",
+            *_aligned([(f"{name}: {name}", f"{code.distinct[name]:,}") for name in (*code.distinct, *others)]),
+        ]
+    codes = [(value, count) for value, count in code.distinct.items() if not holds_address(value)]
+    return [
+        *lines,
+        *_note(f"What each code means, with how often it stands there. One of: {names};"),
+        *_note("or null: known, but none of these. A code that is not listed rejects its row."),
+        "event_codes:",
+        *_aligned([(f"{scalar(value)}: {_event_of(value)}", f"{count:,}") for value, count in codes]),
+        *([] if codes else _aligned([(f"CODE: {BLANK}", "the sample has no rows; list the codes that there are")])),
+    ]
+
+
+def _event_of(code: str) -> str:
+    """A name of an event means itself; no other code is guessed."""
+    return code if code in EVENTS_BY_NAME else BLANK
+
+
+def _columns(inspected: Inspected) -> list[str]:
+    kept = "kept in raw.events.extra" if inspected.kind == "events" else "not kept"
+    lines: list[tuple[str, str]] = []
+    for column, guess, is_used in zip(inspected.columns, inspected.guesses, inspected.is_used, strict=True):
+        if column is inspected.code and inspected.kind == "events":
+            continue
+        seen = f"e.g. {example(next(iter(column.distinct)))}" if column.distinct else "always empty"
+        if is_used and guess.meaning and not holds_address(column.name):
+            lines.append((f"{scalar(column.name)}: {guess.meaning}", f"{guess.why}; {seen}"))
+        else:
+            reason = f"{guess.why}, " if guess.why and guess.meaning is None else ""
+            if inspected.table.has_header and column.position in inspected.table.unnamed:
+                reason = "its name is blank or stands there twice, "
+            lines.append((f"# {on_one_line(scalar(column.name), 60)}: ?", f"{seen}, {reason}{kept}"))
+    is_empty = all(text.startswith("#") for text, _ in lines)
+    return ["columns: {}" if is_empty else "columns:", *_aligned(lines)]
+
+
+def _aligned(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """Lines of a mapping, their comments below each other."""
+    width = min(max((len(text) for text, _ in pairs), default=0), 50)
+    return [f"  {text.ljust(width)}   # {comment}" for text, comment in pairs]

@@ -1,0 +1,44 @@
+"""The column that tells the event, and its codes. What a code means is never guessed."""
+
+from collections.abc import Sequence
+
+from pipeline.catalog import EVENTS_BY_NAME
+from pipeline.layout_drafting import vocabulary
+from pipeline.layout_drafting.sample_columns import Column
+from pipeline.masking import holds_address
+
+# A column with more different values, or longer ones, holds no codes.
+_MOST_CODES = 40
+_LONGEST_CODE = 60
+_SOUNDS_LIKE_EVENTS = 4
+
+
+def code_column(columns: Sequence[Column]) -> Column | None:
+    """The column that most likely tells the event."""
+    likely = [column for column in columns if likelihood(column) and _could_be_codes(column)]
+    return max(likely, key=likelihood, default=None)
+
+
+def likelihood(column: Column) -> int:
+    """How likely a column tells the event; 0: not at all. What its values sound like counts more than its name."""
+    if vocabulary.id_of(column.name) or vocabulary.name_of(column.name) or vocabulary.is_email_subject(column.name):
+        return 0
+    sounding = sum(vocabulary.is_code_word(value) for value in column.distinct)
+    # One word alone sounds like an event by accident, unless the column's name says the same.
+    if sounding * 2 > len(column.distinct) and (sounding > 1 or vocabulary.code(column.name)):
+        return _SOUNDS_LIKE_EVENTS + vocabulary.code(column.name)
+    return vocabulary.code(column.name)
+
+
+def _could_be_codes(column: Column) -> bool:
+    if column.is_nested or column.are_addresses or column.moments is not None or column.are_urls:
+        return False
+    if any(len(value) > _LONGEST_CODE or holds_address(value) for value in column.distinct):
+        return False
+    few = len(column.distinct) <= _MOST_CODES
+    return few and not (column.is_unique and len(column.values) > 10)
+
+
+def are_event_names(column: Column) -> bool:
+    """Whether the codes are Segment's own names of events, so that there is nothing to guess."""
+    return bool(column.values) and set(column.distinct) <= set(EVENTS_BY_NAME)

@@ -1,0 +1,135 @@
+"""The head of an export: its first bytes, unpacked, from wherever it lies."""
+
+import gzip
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from pipeline.errors import FileRefused, InspectionRefused, PipelineError
+from pipeline.exports.archives import opened_zip, unpacking
+from pipeline.exports.file_names import escaped
+from pipeline.exports.file_signatures import GZIP_MAGIC, ZIP_MAGICS, refuse_foreign, refuse_packed_again
+from pipeline.exports.file_signatures import HEAD_BYTES as MAGIC_BYTES
+from pipeline.filesystems.access import open_regular, opened, words_of
+
+# Enough for thousands of rows, and read at once from files of any size.
+HEAD_BYTES = 2 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Head:
+    """The first bytes of a file, unpacked; `name` is the file's own, without folders."""
+
+    name: str
+    content: bytes
+    is_whole: bool
+    packing: str | None = None
+    member: str | None = None
+    further_members: int = 0
+
+
+def read_head(file: str, size: int = HEAD_BYTES) -> Head:
+    """The head of a local file or of a URL.
+
+    Raises:
+        InspectionRefused: the file can't be read, or is no text at all.
+    """
+    name = _name_of(file)
+    try:
+        with _opened(file) as raw:
+            head = _unpacked(name, raw, size)
+    except FileRefused as error:
+        raise InspectionRefused(f"{name}: {error}") from None
+    except FileNotFoundError:
+        raise InspectionRefused(f"{name}: there is no such file") from None
+    except IsADirectoryError:
+        raise InspectionRefused(f"{name or file}: is a folder; name one file in it") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
+        raise InspectionRefused(f"{name}: can't be unpacked: {error}") from None
+    except (OSError, ValueError, NotImplementedError) as error:  # their words can hold a password
+        words = f"can't be read ({type(error).__name__})"
+        is_no_file = isinstance(error, OSError) and error.errno is None  # as `open_regular` words it
+        raise InspectionRefused(f"{name}: {error if is_no_file else words}") from None
+    if not head.content.strip():
+        raise InspectionRefused(f"{name}: is empty")
+    return head
+
+
+def _name_of(file: str) -> str:
+    return escaped(PurePosixPath(urlsplit(file).path if "://" in file else file).name)
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[io.BufferedReader]:
+    if "://" not in file:
+        with open_regular(file) as local:
+            yield local
+        return
+    name = _name_of(file)
+    try:
+        with opened(file, name) as remote:
+            raw: Any = _Raw(remote)
+            yield io.BufferedReader(raw)
+    except (PipelineError, FileNotFoundError, EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile):
+        raise
+    except Exception as error:  # each file system has errors of its own, when it connects and when it reads
+        raise InspectionRefused(f"{name}: can't be read ({words_of(error)})") from None
+
+
+class _Raw(io.RawIOBase):
+    """A file of a file system elsewhere, of which not every kind can do more than read and seek."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        content = self._file.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._file.seek(offset, whence)
+        return int(self._file.tell())
+
+
+def _unpacked(name: str, raw: io.BufferedReader, size: int) -> Head:
+    start = raw.peek(MAGIC_BYTES)[:MAGIC_BYTES]
+    refuse_foreign(start, name)
+    if start.startswith(GZIP_MAGIC):
+        with unpacking(), gzip.GzipFile(fileobj=raw) as unpacked:
+            content = unpacked.read(size + 1)
+        return _head(name, content, size, packing="gzip")
+    if start.startswith(ZIP_MAGICS):
+        return _zipped(name, raw, size)
+    return _head(name, raw.read(size + 1), size)
+
+
+def _zipped(name: str, raw: io.BufferedReader, size: int) -> Head:
+    with opened_zip(raw) as (archive, members):
+        filled = [member for member in members.texts if member.file_size]
+        if not filled:
+            raise InspectionRefused(f"{name}: is empty")
+        with archive.open(filled[0]) as member:
+            content = member.read(size + 1)
+    return _head(name, content, size, "zip", filled[0].filename, len(filled) - 1)
+
+
+def _head(
+    name: str, content: bytes, size: int, packing: str | None = None, member: str | None = None, further: int = 0
+) -> Head:
+    if packing:
+        refuse_packed_again(content)
+        refuse_foreign(content)
+    return Head(name, content[:size], len(content) <= size, packing, member, further)

@@ -1,0 +1,57 @@
+"""The inspection of one file, from its bytes to the draft of its layout."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pipeline.layout_drafting.column_meanings import Guess, guesses
+from pipeline.layout_drafting.dialect import cut
+from pipeline.layout_drafting.draft import Inspected, draft
+from pipeline.layout_drafting.encoding import decode
+from pipeline.layout_drafting.event_codes import code_column
+from pipeline.layout_drafting.file_head import read_head
+from pipeline.layout_drafting.file_name_pattern import name_pattern
+from pipeline.layout_drafting.layout_kind import kind_of, refuse_aggregates
+from pipeline.layout_drafting.sample_columns import Column, columns_of, null_values
+
+
+def inspect(file: str) -> str:
+    """The draft of a layout for a file, a path or a URL, as YAML.
+
+    Raises:
+        InspectionRefused: the file can't be read, or is no export of events or names.
+    """
+    return draft(find_out(file))
+
+
+def find_out(file: str) -> Inspected:
+    """All that the head of a file tells.
+
+    Raises:
+        InspectionRefused: the file can't be read, or is no export of events or names.
+    """
+    head = read_head(file)
+    decoded = decode(head)
+    table = cut(head.name, decoded.text, head.is_whole)
+    file_name = name_pattern(head.name, table.looked_at if table.is_whole else None)
+    nulls = null_values(table)
+    columns = columns_of(table, [value for value, _ in nulls])
+    code = code_column(columns)
+    guessed = guesses(columns, code, file_name.name, len(table.rows))
+    meanings = {guess.meaning: column for column, guess in zip(columns, guessed, strict=True) if guess.meaning}
+    refuse_aggregates(head.name, columns, meanings)
+    kind, why_kind = kind_of(meanings, guessed, code)
+    if any(guessed[position].meaning for position in table.unnamed):
+        table = replace(table, has_header=False)  # listed, the names can be told apart
+    if not table.names:
+        named = _named(columns, guessed, code)
+        code = named[columns.index(code)] if code else None
+        columns = named
+    return Inspected(head, decoded, table, columns, nulls, code, guessed, kind, why_kind, file_name)
+
+
+def _named(columns: Sequence[Column], guessed: Sequence[Guess], code: Column | None) -> list[Column]:
+    """The columns of a file without a header get names, by what they mean or by where they stand."""
+    return [
+        replace(column, name="event_code" if column is code else guess.meaning or f"column_{column.position + 1}")
+        for column, guess in zip(columns, guessed, strict=True)
+    ]

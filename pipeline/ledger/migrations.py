@@ -1,0 +1,73 @@
+"""What changes in a ledger that an earlier version of the program made: numbered, forward only.
+
+A new ledger has the newest tables from the start. `origin` keeps their number; a ledger that has none was made before
+there were numbers.
+"""
+
+from collections.abc import Callable, Mapping
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from pipeline.errors import SettingsError
+from pipeline.ledger.schema import metadata, origin
+
+_NAME = "schema_version"
+
+
+def _as_of_the_first_number(connection: Connection) -> None:
+    """Of what ledgers without a number lack, or have too much of, anything can be there: a column that a row can't do
+    without, and that nothing fills any more, made every insert fail.
+    """
+    metadata.create_all(connection)
+    looked_at = sa.inspect(connection)
+    for table in metadata.sorted_tables:
+        there = {column["name"] for column in looked_at.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in there:
+                described = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
+                connection.execute(sa.text(f"ALTER TABLE {table.name} ADD COLUMN {described}"))
+        for index in looked_at.get_indexes(table.name):
+            if not set(index["column_names"]) <= set(table.columns.keys()):
+                connection.execute(sa.text(f"DROP INDEX {index['name']}"))
+        for name in sorted(there - set(table.columns.keys())):
+            connection.execute(sa.text(f"ALTER TABLE {table.name} DROP COLUMN {name}"))
+        for wanted in table.indexes:
+            wanted.create(connection, checkfirst=True)
+
+
+# By the number that the tables have when it is done. One that was released is never changed.
+MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {1: _as_of_the_first_number}
+NEWEST = max(MIGRATIONS)
+
+
+def make_tables(connection: Connection) -> None:
+    """Make the tables of a new ledger, and bring those of an earlier version up to date, in one transaction.
+
+    Raises:
+        SettingsError: a newer version of the program wrote the ledger.
+    """
+    version = _version_of(connection)
+    if version == NEWEST:
+        return
+    if version is None:
+        metadata.create_all(connection)
+    else:
+        if version > NEWEST:
+            raise SettingsError(
+                f"LEDGER: a newer version of this program wrote it (its tables have number {version}, and this version "
+                f"knows those up to {NEWEST}); update the program, or name another ledger"
+            )
+        for number in range(version + 1, NEWEST + 1):
+            MIGRATIONS[number](connection)
+    connection.execute(sa.delete(origin).where(origin.c.name == _NAME))
+    connection.execute(sa.insert(origin).values(name=_NAME, value=str(NEWEST)))
+
+
+def _version_of(connection: Connection) -> int | None:
+    """The number of the tables: 0 where there is none, None where there are no tables."""
+    tables = set(sa.inspect(connection).get_table_names())
+    if origin.name not in tables:
+        return 0 if tables & set(metadata.tables) else None
+    value = connection.execute(sa.select(origin.c.value).where(origin.c.name == _NAME)).scalar()
+    return int(value or 0)

@@ -1,0 +1,136 @@
+"""Warehouse and ledger go together, or nothing is sent.
+
+Both keep the id of the pair that they are, a generation that grows with each write that matters to the other, and the
+generation of the other that they saw last. One that is behind what the other has seen was restored from an older copy,
+and one without the pair's id was made anew: either way the ledger would speak of other batches than those of the
+warehouse, and events would be sent twice, or count as delivered though they never were.
+"""
+
+from uuid import uuid4
+
+import duckdb
+
+from pipeline.errors import SettingsError
+from pipeline.ledger import Ledger, Pairing
+from pipeline.warehouse import transaction
+
+Connection = duckdb.DuckDBPyConnection
+
+_PAIR, _GENERATION, _SEEN = "pair", "generation", "ledger_generation"
+_NAMES = f"('{_PAIR}', '{_GENERATION}', '{_SEEN}')"
+_REMEDY = (
+    "Nothing was sent. If one of the two settings was changed, set it back; if a file was lost or restored, restore "
+    "both from one backup. Where there is none, `python -m pipeline reconcile` lets them go on together"
+)
+
+
+def pairing_of(connection: Connection) -> Pairing:
+    """What the warehouse knows of the ledger that it goes with."""
+    known = dict(connection.execute(f"SELECT name, value FROM raw.origin WHERE name IN {_NAMES}").fetchall())
+    return Pairing(known.get(_PAIR), int(known.get(_GENERATION, 0)), int(known.get(_SEEN, 0)))
+
+
+def check_pair(connection: Connection | None, ledger: Ledger) -> None:
+    """See that the warehouse and the ledger go together; None is a warehouse that does not exist.
+
+    Raises:
+        SettingsError: one of them is another than the one that the other knows, or older.
+    """
+    if (what := _mismatch(connection, ledger)) is not None:
+        raise SettingsError(f"WAREHOUSE and LEDGER do not go together: {what}. {_REMEDY}")
+
+
+def is_pair(connection: Connection, ledger: Ledger) -> bool:
+    """Whether the warehouse and the ledger go together."""
+    return _mismatch(connection, ledger) is None
+
+
+def is_copy_behind(connection: Connection, ledger: Ledger) -> bool:
+    """Whether the ledger was written since the warehouse last copied it: by a process that was killed then, or before
+    an older copy of the warehouse was restored.
+    """
+    return pairing_of(connection).seen < ledger.pairing().generation
+
+
+def _mismatch(connection: Connection | None, ledger: Ledger) -> str | None:
+    # Other processes may write meanwhile: what the ledger had seen before, the warehouse has by now, and the other way
+    # round.
+    before = ledger.pairing()
+    ours = pairing_of(connection) if connection is not None else Pairing()
+    theirs = ledger.pairing()
+    if ours.pair and ours.pair == theirs.pair:
+        if ours.generation < before.seen:
+            return "the warehouse is older than the ledger, as after a restore"
+        if theirs.generation < ours.seen:
+            return "the ledger is older than the warehouse, as after a restore"
+        return None
+    was_cut = connection is not None and _has_outbox(connection)
+    if not was_cut and not ledger.has_sent():
+        return None
+    if connection is None or not was_cut:
+        return f"the ledger knows of {ledger.delivered_events():,} delivered events, and the warehouse has none of them"
+    if not (ours.pair and theirs.pair) and _agree(connection, ledger):
+        return None  # they were made before there were pairs, or a process was killed while it made them one
+    if not ledger.batch_ids():
+        return "the warehouse has events that were due before, and the ledger knows of none"
+    return "each of them was used with another"
+
+
+def _has_outbox(connection: Connection) -> bool:
+    return connection.execute("SELECT 1 FROM delivery.outbox LIMIT 1").fetchone() is not None
+
+
+def _agree(connection: Connection, ledger: Ledger) -> bool:
+    known = ledger.batch_ids()
+    cut = batch_ids(connection)
+    return known <= cut and (bool(known) or not cut)
+
+
+def batch_ids(connection: Connection) -> set[str]:
+    """Every batch that the warehouse has."""
+    rows = connection.execute("SELECT DISTINCT batch_id FROM delivery.outbox WHERE batch_id IS NOT NULL").fetchall()
+    return {key for (key,) in rows}
+
+
+def pair_up(connection: Connection, ledger: Ledger) -> None:
+    """The same check, and a warehouse and a ledger that were never used are a pair from now on.
+
+    Raises:
+        SettingsError: see `check_pair`.
+    """
+    check_pair(connection, ledger)
+    ours, theirs = pairing_of(connection), ledger.pairing()
+    if ours.pair and ours.pair == theirs.pair:
+        return
+    new = Pairing(str(uuid4()), 1, 1)
+    pair_warehouse(connection, new)
+    if _has_outbox(connection):
+        ledger.pair(new)
+    else:  # what a dry run entered, perhaps, before its warehouse was removed
+        ledger.start_over(new)
+
+
+def pair_warehouse(connection: Connection, new: Pairing) -> None:
+    """Keep this in the warehouse from now on."""
+    with transaction(connection):
+        connection.execute(f"DELETE FROM raw.origin WHERE name IN {_NAMES}")
+        connection.execute(
+            "INSERT INTO raw.origin VALUES (?, ?), (?, ?), (?, ?)",
+            [_PAIR, new.pair, _GENERATION, str(new.generation), _SEEN, str(new.seen)],
+        )
+
+
+def advance(connection: Connection) -> None:
+    """Whatever copy of the warehouse was made before this is older; within the caller's transaction."""
+    _set(connection, _GENERATION, pairing_of(connection).generation + 1)
+
+
+def see(connection: Connection, ledger: Ledger) -> None:
+    """Keep which generation the ledger has, in the warehouse."""
+    ours, theirs = pairing_of(connection), ledger.pairing()
+    if ours.pair and ours.pair == theirs.pair and ours.seen < theirs.generation:
+        _set(connection, _SEEN, theirs.generation)
+
+
+def _set(connection: Connection, name: str, value: int) -> None:
+    connection.execute("UPDATE raw.origin SET value = ? WHERE name = ?", [str(value), name])

@@ -1,0 +1,114 @@
+"""The tables of the ledger: one row a batch and one a dead event. A change of them is a migration, too."""
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from pipeline.ledger.records import WAITING
+
+
+class Instant(sa.TypeDecorator[datetime]):
+    """A point in time, UTC. SQLite keeps no time zone, so it is put on again when a value comes back."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """To the database."""
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """From the database."""
+        return (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)) if value else None
+
+
+metadata = sa.MetaData()
+
+batches = sa.Table(
+    "batches",
+    metadata,
+    sa.Column("batch_id", sa.String(64), primary_key=True),
+    sa.Column("event", sa.String(64), nullable=False),
+    sa.Column("export_date", sa.Date, nullable=False),
+    sa.Column("sequence", sa.Integer, nullable=False),
+    sa.Column("events", sa.Integer, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False, default=WAITING),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Column("first_attempt_at", Instant),
+    sa.Column("delivered_at", Instant),
+    sa.Column("reason", sa.Text),
+    sa.Index("batches_by_date", "export_date", "event", "status"),
+)
+
+dead_events = sa.Table(
+    "dead_events",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("event", sa.String(64), nullable=False),
+    sa.Column("export_date", sa.Date, nullable=False),
+    sa.Column("batch_id", sa.String(64), index=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("died_at", Instant, nullable=False),
+    sa.Index("dead_events_by_date", "export_date", "event"),
+)
+
+# How far each export date has come: a stage was made of all that had been loaded of it by then.
+progress = sa.Table(
+    "progress",
+    metadata,
+    sa.Column("export_date", sa.Date, primary_key=True),
+    sa.Column("stage", sa.String(16), primary_key=True),
+    sa.Column("loaded_at", Instant, nullable=False),
+    sa.Column("load_number", sa.BigInteger, nullable=False, server_default="0"),
+)
+
+# Export dates whose events are not due until they are released.
+withheld_dates = sa.Table(
+    "withheld_dates",
+    metadata,
+    sa.Column("export_date", sa.Date, primary_key=True),
+    sa.Column("withheld_at", Instant, nullable=False),
+)
+
+# Dead events that are to be tried again, until the outbox has them in other batches than those they died in.
+replays = sa.Table(
+    "replays",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("batch_id", sa.String(64)),
+    sa.Column("export_date", sa.Date, nullable=False),
+)
+
+# What was forgotten is a number: nothing here leads back to a person.
+forgotten = sa.Table(
+    "forgotten",
+    metadata,
+    sa.Column("batch_id", sa.String(64), primary_key=True),
+    sa.Column("event", sa.String(64), nullable=False),
+    sa.Column("export_date", sa.Date, nullable=False),
+    sa.Column("events", sa.Integer, nullable=False),
+    sa.Index("forgotten_by_date", "export_date", "event"),
+)
+
+# What the ledger knows of itself, by name: the number of its tables, and which warehouse it goes with.
+origin = sa.Table(
+    "origin",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
+# Delivered batches that the warehouse does not have since it was lost: one that is cut again just so was delivered.
+former_batches = sa.Table(
+    "former_batches",
+    metadata,
+    sa.Column("batch_id", sa.String(64), primary_key=True),
+    sa.Column("event", sa.String(64), nullable=False),
+    sa.Column("export_date", sa.Date, nullable=False),
+    sa.Column("sequence", sa.Integer, nullable=False),
+    sa.Column("events", sa.Integer, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("first_attempt_at", Instant),
+    sa.Column("delivered_at", Instant),
+)

@@ -1,0 +1,160 @@
+"""How far a run has to look: the span of time that its exports touch, so that a day costs what the day holds."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+
+from pipeline.catalog import LOOKUPS
+from pipeline.export_dates import ExportDates
+from pipeline.privacy.suppression import is_anybody, is_anybody_new
+from pipeline.warehouse import has_table
+from pipeline.warehouse.trimming import identifier_sql, visible_sql
+
+
+@dataclass(frozen=True)
+class RunSpan:
+    """Export dates of a run, and when their events happened; None where they have none.
+
+    `all_names`: lookups of these dates changed what events of other dates are called, so those are modelled too.
+    `corrected`: a file of these dates was replaced by newer bytes, so events may have to go.
+    `suppressed`: "no"body is to be left out, or everybody is "known" to the tables, or somebody is "new" to them.
+    """
+
+    dates: ExportDates
+    earliest: datetime | None
+    latest: datetime | None
+    all_names: bool = False
+    corrected: bool = False
+    suppressed: str = "no"
+
+    def as_environment(self) -> dict[str, str]:
+        """What the macro `run_window` of the dbt project reads."""
+        never = "infinity"
+        return {
+            "DBT_WINDOW_FIRST_DATE": str(self.dates.first),
+            "DBT_WINDOW_LAST_DATE": str(self.dates.last),
+            "DBT_WINDOW_EARLIEST": self.earliest.isoformat() if self.earliest else never,
+            "DBT_WINDOW_LATEST": self.latest.isoformat() if self.latest else never,
+            "DBT_WINDOW_ALL_NAMES": str(self.all_names).lower(),
+            "DBT_WINDOW_CORRECTED": str(self.corrected).lower(),
+            "DBT_WINDOW_SUPPRESSED": self.suppressed,
+        }
+
+
+def run_span(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> RunSpan:
+    """The span of all files of these dates, those that were replaced included: what they said may have to go."""
+    found = connection.execute(
+        "SELECT min(first_event_at), max(last_event_at), coalesce(bool_or(status = 'replaced'), false) "
+        "FROM raw.export_files WHERE export_date BETWEEN ? AND ?",
+        [dates.first, dates.last],
+    ).fetchone()
+    earliest, latest, corrected = found or (None, None, False)
+    suppressed = suppressed_people(connection)
+    renamed = _renamed_events(connection, dates)
+    if renamed is None:
+        return RunSpan(dates, earliest, latest, corrected=corrected, suppressed=suppressed)
+    return RunSpan(
+        dates,
+        min(filter(None, (earliest, renamed[0]))),
+        max(filter(None, (latest, renamed[1]))),
+        all_names=True,
+        corrected=corrected,
+        suppressed=suppressed,
+    )
+
+
+def suppressed_people(connection: duckdb.DuckDBPyConnection) -> str:
+    """As `RunSpan.suppressed` has it."""
+    if not is_anybody(connection):
+        return "no"
+    return "new" if is_anybody_new(connection, "modelled_at") else "known"
+
+
+def _renamed_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> tuple[datetime, datetime] | None:
+    """When the events happened that a lookup of these dates gives another name or person than before."""
+    if not has_table(connection, "staging", "events"):
+        return None
+    replaced = connection.execute(
+        "SELECT DISTINCT kind FROM raw.export_files WHERE status = 'replaced' AND export_date BETWEEN ? AND ?",
+        [dates.first, dates.last],
+    ).fetchall()
+    found = [connection.execute(_renamed_by(kind), [dates.first, dates.last]).fetchone() for kind in LOOKUPS]
+    found += [connection.execute(_misnamed_by(kind)).fetchone() for (kind,) in replaced if kind in LOOKUPS]
+    spans = [span for span in found if span and span[0] is not None]
+    if not spans:
+        return None
+    return min(span[0] for span in spans), max(span[1] for span in spans)
+
+
+def _newest(kind: str) -> str:
+    """SQL for what comes after FROM, so that of some rows of `raw.lookups` the newest of each key stays; the macro
+    `newest_lookup` says the same to dbt.
+    """
+    return (
+        f"QUALIFY row_number() OVER (PARTITION BY {', '.join(LOOKUPS[kind].key)} "
+        "ORDER BY export_date DESC, exported_at DESC, load_number DESC NULLS LAST, loaded_at DESC, file DESC, "
+        "row_number DESC) = 1"
+    )
+
+
+def _snapshots(kind: str) -> str:
+    """SQL for the rows of `raw.lookups` of one kind, with keys and values as the model `stg_events` reads them."""
+    ids = {*LOOKUPS[kind].key, "user_id", "email"}
+    cleaned = ", ".join(
+        f"{identifier_sql(column) if column in ids else visible_sql(column)} AS {column}"
+        for column in (*LOOKUPS[kind].key, *LOOKUPS[kind].values)
+    )
+    return (
+        f"SELECT {cleaned}, export_date, exported_at, load_number, loaded_at, file, row_number "
+        f"FROM raw.lookups WHERE kind = '{kind}'"
+    )
+
+
+def _renamed_by(kind: str) -> str:
+    """Of events whose key the lookups of these dates give another value than all others do."""
+    key, values = LOOKUPS[kind].key, LOOKUPS[kind].values
+    keys, given = ", ".join(key), ", ".join(values)
+    newest = _newest(kind)
+    same_key = " AND ".join(f"today.{column} = before.{column}" for column in key)
+    return f"""
+        WITH snapshots AS (
+            SELECT *, export_date BETWEEN $1 AND $2 AS of_this_run FROM ({_snapshots(kind)})
+        ),
+        today AS (SELECT {keys}, {given} FROM snapshots {newest}),
+        before AS (SELECT {keys}, {given} FROM snapshots WHERE NOT of_this_run {newest}),
+        changed AS (
+            SELECT {", ".join(f"today.{column}" for column in key)}
+            FROM today LEFT JOIN before ON {same_key}
+            WHERE row({", ".join(f"today.{column}" for column in values)})
+                IS DISTINCT FROM row({", ".join(f"before.{column}" for column in values)})
+                AND EXISTS (SELECT 1 FROM snapshots WHERE of_this_run)
+        )
+        SELECT min(events.timestamp), max(events.timestamp)
+        FROM staging.events AS events JOIN changed USING ({keys})
+    """
+
+
+def _misnamed_by(kind: str) -> str:
+    """Of events that are not called what their own row, and else the newest lookup, says: no lookup tells what they
+    got from a file that was replaced. It looks at all events, so it is only for where one was.
+    """
+    key, values = LOOKUPS[kind].key, LOOKUPS[kind].values
+    keys = ", ".join(key)
+    has_key = " AND ".join(f"events.{column} IS NOT NULL" for column in key)
+    has = f"row({', '.join(f'events.{value}' for value in values)})"
+    looked_up = f"row({', '.join(f'today.{value}' for value in values)})"
+    should_have = f"row({', '.join(f'coalesce(own.{value}, today.{value})' for value in values)})"
+    return f"""
+        WITH today AS (SELECT {keys}, {", ".join(values)} FROM ({_snapshots(kind)}) {_newest(kind)}),
+        misnamed AS (
+            SELECT events.id, events.timestamp
+            FROM staging.events AS events
+            LEFT JOIN today USING ({keys})
+            JOIN staging.event_rows AS own ON own.id = events.id
+            WHERE {has_key} AND {has} IS DISTINCT FROM {looked_up}
+            GROUP BY ALL
+            HAVING bool_and({has} IS DISTINCT FROM {should_have})
+        )
+        SELECT min(timestamp), max(timestamp) FROM misnamed
+    """

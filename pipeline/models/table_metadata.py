@@ -1,0 +1,115 @@
+"""What Dagster shows of each modelled table: rows, columns with their types and their origin, and some rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from pipeline.catalog import EVENTS
+from pipeline.export_dates import ExportDates
+from pipeline.models.lineage import LINEAGE
+from pipeline.models.run_span import RunSpan
+from pipeline.naming import snake_case_sql
+from pipeline.orchestration.metadata import Columns, columns_of, preview
+from pipeline.warehouse import Warehouse, quoted
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows of some export dates: staged, of those known already from another row, and events by table."""
+
+    staged: int
+    duplicates: int
+    events: Mapping[str, int]
+
+    def metadata_of(self, key: dg.AssetKey) -> dict[str, int]:
+        """What is worth showing at one table's asset."""
+        match key.path:
+            case ["staging", "event_rows"]:
+                return {"dagster/partition_row_count": self.staged, "rows_out": self.staged}
+            case ["staging", "events"]:
+                total = sum(self.events.values())
+                return {
+                    "dagster/partition_row_count": total,
+                    "rows_in": self.staged,
+                    "rows_out": total,
+                    "duplicates": self.duplicates,
+                }
+            case [_, "tracks"]:
+                return {"dagster/partition_row_count": sum(self.events.values())}
+            case [_, table]:
+                return {"dagster/partition_row_count": self.events.get(table, 0)}
+            case _:
+                return {}
+
+
+def counts_in(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Counts:
+    """Count by export date, which staging alone knows."""
+    between = [dates.first, dates.last]
+    staged = connection.execute(
+        "SELECT count(*) FROM staging.event_rows WHERE export_date BETWEEN ? AND ?", between
+    ).fetchone()
+    events = connection.execute(
+        f"SELECT {snake_case_sql('event_text')}, count(*) FROM staging.events "
+        "WHERE export_date BETWEEN ? AND ? GROUP BY ALL",
+        between,
+    ).fetchall()
+    rows = staged[0] if staged else 0
+    by_table = dict(events)
+    return Counts(rows, rows - sum(by_table.values()), by_table)
+
+
+_STAGED = ("event_rows", "events")
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The modelled tables as they are after a run; `schema` is that of the event tables."""
+
+    schema: str
+    counts: Counts
+    columns: Columns
+    previews: Mapping[dg.AssetKey, dg.MetadataValue]
+
+    def metadata_of(self, key: dg.AssetKey, seconds: float) -> dict[str, Any]:
+        """What is shown of one table; `seconds` were spent on all of them."""
+        metadata: dict[str, Any] = {**self.counts.metadata_of(key), "seconds_of_all_models": round(seconds, 1)}
+        if seconds:
+            metadata["rows_per_second"] = round(self.counts.staged / seconds)
+        schema = "staging" if key.path[0] == "staging" else self.schema
+        if columns := self.columns.get((schema, key.path[-1])):
+            metadata["dagster/column_schema"] = dg.TableSchema(columns)
+        if key in LINEAGE:
+            metadata["dagster/column_lineage"] = LINEAGE[key]
+        if key in self.previews:
+            metadata["preview"] = self.previews[key]
+        return metadata
+
+
+def tables_of(warehouse: Warehouse, schema: str, dates: ExportDates, span: RunSpan) -> Tables:
+    """Over one connection; the comments in the database are the descriptions of dbt."""
+    with warehouse.reading() as connection:
+        columns = columns_of(connection, ("staging", schema))
+        previews = _previews(connection, schema, columns, dates, span)
+        return Tables(schema, counts_in(connection, dates), columns, previews)
+
+
+def _previews(
+    connection: duckdb.DuckDBPyConnection, schema: str, known: Columns, dates: ExportDates, span: RunSpan
+) -> dict[dg.AssetKey, dg.MetadataValue]:
+    previews = {
+        dg.AssetKey(["staging", table]): preview(
+            connection, f"SELECT * FROM staging.{table} WHERE export_date BETWEEN ? AND ?", [dates.first, dates.last]
+        )
+        for table in _STAGED
+        if ("staging", table) in known
+    }
+    for table in (*(event.table for event in EVENTS), "tracks"):
+        if (schema, table) not in known:  # one table was asked for, before the others were ever made
+            continue
+        # Event tables do not know export dates; the span of time of these lets most files be left out.
+        query = f"SELECT * FROM {quoted(schema)}.{quoted(table)} WHERE timestamp BETWEEN ? AND ?"
+        previews[dg.AssetKey(["segment", table])] = preview(connection, query, [span.earliest, span.latest])
+    return previews

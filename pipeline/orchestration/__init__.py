@@ -1,0 +1,1 @@
+"""What the assets of every stage are built with."""

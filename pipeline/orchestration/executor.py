@@ -1,0 +1,59 @@
+"""How runs are executed: every step in the run's own process, as Dagster's in-process executor does it, but with this
+project's locks where that asks Dagster's pools.
+"""
+
+import os
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.executor_definition import IN_PROC_CONFIG
+from dagster._core.events import EngineEventData
+from dagster._core.execution.api import ExecuteRunWithPlanIterable
+from dagster._core.execution.context_creation_job import PlanExecutionContextManager
+from dagster._core.execution.plan.execute_plan import inner_plan_execution_iterator
+from dagster._core.execution.retries import RetryMode
+from dagster._core.executor.in_process import InProcessExecutor
+
+from pipeline.orchestration.run_locks import StepLocks, turn_of
+from pipeline.settings import load_settings
+
+# Run configuration under which a step that failed has failed: a command ends with a sentence, and the next one goes on.
+WITHOUT_RETRIES: dict[str, Any] = {"execution": {"config": {"retries": {"disabled": {}}}}}
+
+
+@dg.executor(name="in_process", config_schema=IN_PROC_CONFIG)
+def in_process(context: dg.InitExecutorContext) -> InProcessExecutor:
+    """Execute all steps in a single process, under the locks of this project."""
+    retries = RetryMode.from_config(context.executor_config["retries"])  # type: ignore[arg-type]
+    assert retries is not None
+    return _InProcess(retries)
+
+
+class _InProcess(InProcessExecutor):
+    def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
+        """The events of the run."""
+        steps = EngineEventData.in_process(os.getpid(), execution_plan.step_keys_to_execute)
+        yield dg.DagsterEvent.engine_event(plan_context, f"Executing steps in process {os.getpid()}", steps)
+        yield from ExecuteRunWithPlanIterable(
+            execution_plan=plan_context.execution_plan,
+            iterator=_iterator,
+            execution_context_manager=PlanExecutionContextManager(
+                job=plan_context.job,
+                retry_mode=plan_context.retry_mode,
+                execution_plan=plan_context.execution_plan,
+                run_config=plan_context.run_config,
+                dagster_run=plan_context.dagster_run,
+                instance=plan_context.instance,
+                raise_on_error=plan_context.raise_on_error,
+                output_capture=plan_context.output_capture,
+                step_dependency_config=self.step_dependency_config,
+            ),
+        )
+
+
+def _iterator(job_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
+    say = job_context.log.info
+    with StepLocks(job_context.run_id, partial(turn_of, settings=load_settings()), say) as locks:
+        yield from inner_plan_execution_iterator(job_context, execution_plan, locks)  # type: ignore[arg-type]

@@ -1,0 +1,43 @@
+"""Daily partitions by export date, and the dates that a step is asked for."""
+
+import warnings
+from collections.abc import Mapping
+from datetime import date, datetime, time
+
+import dagster as dg
+
+from pipeline.export_dates import EVERY_DATE, FIRST_EXPORT_DATE, ExportDates
+
+# Dagster calls backfill policies beta and says so at every use; the constraints pin the version that is used here.
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+
+EXPORT_DATES = dg.DailyPartitionsDefinition(
+    start_date=datetime.combine(FIRST_EXPORT_DATE, time()),
+    end_offset=1,  # today has exports, too
+)
+# Under these tags a run says its date, or its range of dates; they are Dagster's, which keeps them to itself.
+PARTITION_TAG = "dagster/partition"
+RANGE_START_TAG = "dagster/asset_partition_range_start"
+RANGE_END_TAG = "dagster/asset_partition_range_end"
+# A range of dates is one run, whether it is asked for in the UI or on the command line.
+ONE_RUN = dg.BackfillPolicy.single_run()
+
+# Pools that one step at a time is in: two writers of a DuckLake on SQLite, or two senders of one batch, get in each
+# other's way. Whose turn it is, `pipeline/orchestration/run_locks.py` says, and not Dagster.
+WAREHOUSE_WRITERS = "warehouse_writers"
+SEGMENT_DELIVERY = "segment_delivery"
+
+
+def dates_of(context: dg.AssetExecutionContext) -> ExportDates:
+    """The export dates that this step is asked for."""
+    keys = context.partition_key_range
+    return ExportDates(date.fromisoformat(keys.start), date.fromisoformat(keys.end))
+
+
+def dates_of_run(tags: Mapping[str, str]) -> ExportDates:
+    """The export dates that a run is of, as its tags tell them; every date, where it is of none in particular."""
+    first = tags.get(RANGE_START_TAG) or tags.get(PARTITION_TAG)
+    last = tags.get(RANGE_END_TAG) or tags.get(PARTITION_TAG)
+    if first is None or last is None:
+        return EVERY_DATE
+    return ExportDates(date.fromisoformat(first), date.fromisoformat(last))

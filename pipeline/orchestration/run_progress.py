@@ -1,0 +1,130 @@
+"""What a run from the command line says while it works: a live line on a terminal, plain lines elsewhere."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import dagster as dg
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from pipeline.console import err as console
+from pipeline.masking import on_one_line
+from pipeline.orchestration.markdown import plain
+
+# Numbers of a materialisation that are worth a word, and the word.
+_SHOWN = {
+    "dagster/partition_row_count": "rows",
+    "events": "events",
+    "delivered": "delivered",
+    "requests_written": "requests written",
+    "batches": "batches",
+    "waiting": "waiting",
+    "dead": "dead",
+}
+# A line of progress; the whole of it is in Dagster's UI.
+_LONGEST = 2000
+# What dagster-dbt says of each call, which tells a person nothing.
+_OF_NO_INTEREST = ("A dbt subsetted execution is", "Running dbt command", "Finished dbt command")
+
+
+class _Display(logging.Handler):
+    """Turns Dagster's events into lines."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        super().__init__(logging.INFO - 10)
+        self._progress = progress
+        self._task = progress.add_task("starting") if progress else None
+        self._works = True
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a record. What goes wrong with that is reported once: the step that wrote the record goes on."""
+        if not self._works:
+            return
+        try:
+            self._show(record)
+        except Exception as error:  # of whatever kind: rich renders what comes from outside
+            self._works = False
+            with suppress(OSError, ValueError):  # stderr itself may be what is closed or full
+                console.print(f"The progress can't be shown ({type(error).__name__}); the run goes on.")
+
+    def _show(self, record: logging.LogRecord) -> None:
+        meta: dict[str, Any] = getattr(record, "dagster_meta", {})
+        event: dg.DagsterEvent | None = meta.get("dagster_event")
+        if event is None:
+            words = str(meta.get("orig_message", record.getMessage()))
+            if record.levelno >= logging.WARNING:  # on a terminal, too, it stays to be read
+                console.print(on_one_line(words, _LONGEST), style="yellow")
+            elif record.levelno >= logging.INFO and not words.startswith(_OF_NO_INTEREST):
+                self._now(words)
+            return
+        if event.is_step_start:
+            self._now(str(event.step_key).replace("__", "/"))
+        elif event.is_step_materialization:
+            self._materialized(event)
+        elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            self._checked(event)
+
+    def _materialized(self, event: dg.DagsterEvent) -> None:
+        materialization = event.step_materialization_data.materialization
+        words = ", ".join(
+            f"{entry.value:,} {_SHOWN[key]}"
+            for key, entry in materialization.metadata.items()
+            if key in _SHOWN and isinstance(entry.value, int)
+        )
+        line = f"{materialization.asset_key.to_user_string():<32} {words}"
+        if words and line != getattr(self, "_last", None):
+            self._last = line
+            console.print(line)
+
+    def _checked(self, event: dg.DagsterEvent) -> None:
+        evaluation: Any = event.event_specific_data
+        if not evaluation.passed:
+            failed = evaluation.severity is dg.AssetCheckSeverity.ERROR
+            words, style = ("check failed", "red") if failed else ("warning", "yellow")
+            line = f"{words}: {evaluation.check_name}: {plain(evaluation.description or '')}"
+            console.print(on_one_line(line, _LONGEST), style=style)
+
+    def _now(self, words: str) -> None:
+        words = on_one_line(words, _LONGEST)
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, description=words)
+        else:
+            console.print(f"… {words}")
+
+
+_display: _Display | None = None
+
+
+@contextmanager
+def display() -> Iterator[dict[str, Any]]:
+    """Run configuration under which a run tells its progress here, and to nobody else."""
+    global _display
+    progress = (
+        Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+        )
+        if console.is_terminal
+        else None
+    )
+    _display = _Display(progress)
+    try:
+        if progress is None:
+            yield {"loggers": {"progress": {}}}
+        else:
+            with progress:
+                yield {"loggers": {"progress": {}}}
+    finally:
+        _display = None
+
+
+@dg.logger({})
+def progress_logger(_context: dg.InitLoggerContext) -> logging.Logger:
+    """A logger whose handler is the display of the command that runs, or nothing."""
+    logger = logging.Logger("progress")
+    logger.addHandler(_display or logging.NullHandler())
+    return logger

@@ -1,0 +1,1 @@
+"""People who must not be loaded, modelled or delivered."""

@@ -1,0 +1,94 @@
+"""What becomes of one batch: whole, or taken apart until the event at fault is alone."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from pipeline.segment.client import Answer, message_id
+from pipeline.segment.messages import SEPARATOR
+from pipeline.segment.verdicts import Delivered, Refused, Rejected, RetryLater, TooLarge
+
+Send = Callable[[str, int], Answer]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of a batch or a part of one: how many events were taken, those that are dead with Segment's words, and what
+    keeps the rest waiting.
+
+    `unproven` is an event that was rejected when it was sent alone, where no other event of its batch was taken: is it
+    at fault, or would Segment take none?
+    """
+
+    attempts: int
+    taken: int = 0
+    dead: tuple[tuple[str, str], ...] = ()
+    postponed: str | None = None
+    refused: str | None = None
+    unproven: tuple[str, str] | None = None
+
+    @property
+    def delivered(self) -> bool:
+        """Everything that is not dead was taken."""
+        return self.postponed is None and self.refused is None and self.unproven is None
+
+    def then(self, second: "Outcome") -> "Outcome":
+        """Both halves together."""
+        return Outcome(
+            self.attempts + second.attempts,
+            self.taken + second.taken,
+            self.dead + second.dead,
+            self.postponed or second.postponed,
+            self.refused or second.refused,
+        )
+
+    def proven(self) -> "Outcome":
+        """The same, where Segment takes other events: what was unproven is dead."""
+        return replace(self, dead=(self.unproven,), unproven=None) if self.unproven else self
+
+    def waiting(self) -> "Outcome":
+        """The same, where Segment took no other event: what was unproven waits."""
+        if self.unproven is None:
+            return self
+        reason = f"{self.unproven[1]}. No other event was taken either, so that it stays waiting."
+        return replace(self, refused=reason, unproven=None)
+
+
+def settle(send: Send, messages: str) -> Outcome:
+    """Send a batch; where Segment won't take it as it is, send its halves, down to the single event.
+
+    `messages` are the JSON objects of a batch, joined by `SEPARATOR`. One event that gets a 400 dies alone, with
+    Segment's answer as its reason; its neighbours are delivered. Where every event is rejected, none is dead: the
+    fault is that of all requests, or of the server.
+    """
+    if not messages:
+        return Outcome(attempts=0)
+    outcome = _settle(send, messages)
+    if outcome.taken or not outcome.dead:
+        return outcome
+    (key, reason), rejected = outcome.dead[0], len(outcome.dead)
+    if not outcome.delivered:  # too early to say
+        return replace(outcome, dead=())
+    if rejected == 1:
+        return replace(outcome, dead=(), unproven=(key, reason))
+    everything = f"Each of the {rejected:,} events of a batch was rejected, so none of them is dead. {reason}"
+    return replace(outcome, dead=(), refused=everything)
+
+
+def _settle(send: Send, messages: str) -> Outcome:
+    # Counted and not taken apart: nearly every batch is taken as it is.
+    events = messages.count(SEPARATOR) + 1
+    answer = send(messages, events)
+    match answer.verdict:
+        case Delivered():
+            return Outcome(answer.attempts, taken=events)
+        case RetryLater(reason):
+            return Outcome(answer.attempts, postponed=reason)
+        case Refused(reason):
+            return Outcome(answer.attempts, refused=reason)
+        case Rejected(reason) | TooLarge(reason) if events == 1:
+            return Outcome(answer.attempts, dead=((message_id(messages), reason),))
+        case Rejected() | TooLarge():
+            listed = messages.split(SEPARATOR)
+            halves = (SEPARATOR.join(listed[: events // 2]), SEPARATOR.join(listed[events // 2 :]))
+            first = Outcome(answer.attempts).then(_settle(send, halves[0]))
+            return first.then(_settle(send, halves[1])) if first.delivered else first

@@ -1,0 +1,1 @@
+"""What Segment reports that it kept, compared with the ledger."""

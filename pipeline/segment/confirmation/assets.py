@@ -1,0 +1,102 @@
+"""The confirmation as an asset, and its tables."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from pipeline.orchestration import markdown
+from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, dates_of
+from pipeline.orchestration.resources import WarehouseResource
+from pipeline.segment.assets import delivery_keys
+from pipeline.segment.confirmation.comparison import OFF, Confirmation, confirm
+from pipeline.segment.confirmation.resources import PublicApiResource
+
+CONFIRMATION = dg.AssetKey(["delivery", "confirmation"])
+_Row = tuple[str | int, ...]
+_CHECK = "segment_kept_what_was_delivered"
+
+
+@dg.asset(
+    key=CONFIRMATION,
+    deps=[*delivery_keys()],
+    check_specs=[
+        dg.AssetCheckSpec(
+            _CHECK,
+            asset=CONFIRMATION,
+            description="Segment received every event that the ledger has as delivered, and discarded none.",
+        )
+    ],
+    group_name="delivery",
+    kinds={"segment"},
+    partitions_def=EXPORT_DATES,
+    backfill_policy=ONE_RUN,
+)
+def confirmation(
+    context: dg.AssetExecutionContext,
+    warehouse: WarehouseResource,
+    public_api: PublicApiResource,
+) -> dg.MaterializeResult:
+    """What Segment says it kept and discarded, and why, beside the ledger; off without SEGMENT_PUBLIC_API_TOKEN."""
+    with public_api.client() as api:
+        found = OFF if api is None else confirm(warehouse.ledger(), api.count, dates_of(context), datetime.now(UTC))
+    check = dg.AssetCheckResult(
+        check_name=_CHECK,
+        passed=found.holds,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=markdown.escaped(found.sentence),
+    )
+    return dg.MaterializeResult(metadata=_metadata(found), check_results=[check])
+
+
+def _metadata(found: Confirmation) -> Mapping[str, dg.MetadataValue]:
+    metadata: dict[str, dg.MetadataValue] = {
+        "confirmation": dg.MetadataValue.text(found.state),
+        "said": dg.MetadataValue.text(found.sentence),
+    }
+    if found.not_yet:
+        metadata["not_yet"] = dg.MetadataValue.int(found.not_yet)
+    if found.since is None or found.until is None:
+        return metadata
+    return metadata | {
+        "since": dg.MetadataValue.timestamp(found.since),
+        "until": dg.MetadataValue.timestamp(found.until),
+        "by_event": dg.MetadataValue.md(by_event(found)),
+        "by_time": dg.MetadataValue.md(by_time(found)),
+        **{
+            number: dg.MetadataValue.int(sum(getattr(tally, number) for tally in found.tallies))
+            for number in ("delivered", "received", "missing", "more")
+        },
+        "discarded": dg.MetadataValue.int(sum(sum(tally.discarded.values()) for tally in found.tallies)),
+    }
+
+
+def by_event(found: Confirmation) -> str:
+    """One row an event name, with Segment's reasons, as Markdown."""
+    rows: list[_Row] = [
+        (
+            tally.event,
+            tally.delivered,
+            tally.received,
+            _reasons(tally.failed),
+            _reasons(tally.filtered),
+            tally.missing,
+            tally.more,
+        )
+        for tally in found.tallies
+    ]
+    head = ["event", "delivered", "received by Segment", "failed on ingest", "filtered at source", "missing", "more"]
+    return markdown.table(head, rows)
+
+
+def by_time(found: Confirmation) -> str:
+    """One row an event name and hour or day, as Markdown."""
+    rows: list[_Row] = [
+        (f"{moment.start:%Y-%m-%d %H:%M}", moment.event, moment.delivered, moment.received, moment.discarded)
+        for moment in found.moments
+    ]
+    return markdown.table(["from (UTC)", "event", "delivered", "received by Segment", "discarded"], rows)
+
+
+def _reasons(events: Mapping[str, int]) -> str:
+    return ", ".join(f"{number:,} {reason}" for reason, number in sorted(events.items())) or "0"

@@ -1,0 +1,235 @@
+"""Segment's Public API over HTTP: what a source received and discarded, by event name and time.
+
+Sources: Public API docs, "Delivery Overview" (routes, parameters), "Pagination" and "Rate Limits"; the documents
+`DeliveryOverviewApi` and `PaginationInput` of Segment's own SDKs. A list stands in the query as `groupBy.0`,
+`groupBy.1`; a page is asked for by `pagination.count` and `pagination.cursor`, and names the `next`. A 429 has
+`msBeforeNext` in its body and `X-RateLimit-Reset` as a date.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.auth import AuthBase
+from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt
+from tenacity.wait import wait_exponential_jitter
+
+from pipeline.http.errors import NoReply
+from pipeline.http.exchange import EXCHANGE_SECONDS, BoundedSession, Reply
+from pipeline.segment.client import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS
+from pipeline.segment.confirmation.windows import Window
+from pipeline.segment.verdicts import (
+    LONGEST_RETRY_AFTER_SECONDS,
+    RETRIED_STATUSES,
+    Refused,
+    RetryLater,
+    first_words,
+    retry_after,
+)
+
+# The endpoints are in beta, and answer in this version.
+ACCEPT = "application/vnd.segment.v1beta+json, application/json"
+# A run waits for the answer, and can do without it.
+MAX_ATTEMPTS = 4
+PAGE_SIZE = 200
+# Far more than the pairs of event names and reasons of any source; a cursor that leads in circles ends here.
+MAX_PAGES = 100
+# A page has a number for each bucket of time: some 2 MB for 200 pairs and the longest window.
+MAX_ANSWER_BYTES = 8_000_000
+
+
+class Stage(StrEnum):
+    """What became of events, by the route that counts them."""
+
+    RECEIVED = "successfully-received"
+    FAILED = "failed-on-ingest"
+    FILTERED = "filtered-at-source"
+
+
+GROUPS = {
+    Stage.RECEIVED: ("eventName",),
+    Stage.FAILED: ("eventName", "discardReason"),
+    Stage.FILTERED: ("eventName", "discardReason"),
+}
+
+
+@dataclass(frozen=True)
+class Count:
+    """Events of one name in the bucket that starts at `time`; `reason` is Segment's code for a discard."""
+
+    event_name: str
+    reason: str | None
+    time: datetime
+    events: int
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The whole answer to one question, all pages together."""
+
+    counts: tuple[Count, ...]
+
+
+@dataclass(frozen=True)
+class Unanswered:
+    """There is no answer; the reason says what to do where that is known."""
+
+    reason: str
+
+
+class _Bearer(AuthBase):
+    """The token of each request; a `.netrc` does not take its place."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class PublicApiClient:
+    """Asks about one source."""
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        source_id: str,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        max_attempts: int = MAX_ATTEMPTS,
+        sleep: Callable[[float], None] = time.sleep,
+        page_size: int = PAGE_SIZE,
+        exchange_seconds: float = EXCHANGE_SECONDS,
+    ) -> None:
+        self._base_url = base_url
+        self._source_id = source_id
+        self._clock = clock
+        self._page_size = page_size
+        # Error pages of proxies repeat what they were sent.
+        self._secrets = [secret for secret in (token, urlsplit(base_url).password) if secret]
+        self._backoff = wait_exponential_jitter(FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, jitter=FIRST_WAIT_SECONDS)
+        self._retrying = Retrying(
+            sleep=sleep,
+            stop=stop_after_attempt(max_attempts),
+            wait=self._wait,
+            retry=retry_if_result(lambda verdict: isinstance(verdict, RetryLater)),
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+        )
+        self._exchange_seconds = exchange_seconds
+        self._session = BoundedSession()
+        self._session.auth = _Bearer(token)
+        self._session.headers["Accept"] = ACCEPT
+
+    def count(self, stage: Stage, window: Window) -> Counted | Unanswered:
+        """Everything that the source counted at this stage in this window."""
+        counts: list[Count] = []
+        cursor: str | None = None
+        for _page in range(MAX_PAGES):
+            answer = self._retrying(self._get, stage, self._parameters(stage, window, cursor))
+            if isinstance(answer, RetryLater | Refused):
+                return Unanswered(answer.reason)
+            try:
+                counts += _counts(answer)
+                cursor = answer["pagination"].get("next")
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+                return Unanswered(f"Segment's answer to {stage} has another shape than its documentation says")
+            if not cursor:
+                return Counted(tuple(counts))
+        return Unanswered(f"Segment's answer to {stage} has more than {MAX_PAGES} pages")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._session.close()
+
+    def _parameters(self, stage: Stage, window: Window, cursor: str | None) -> dict[str, str]:
+        return {
+            "sourceId": self._source_id,
+            "startTime": _instant(window.start),
+            "endTime": _instant(window.end),
+            "granularity": window.granularity,
+            **{f"groupBy.{place}": dimension for place, dimension in enumerate(GROUPS[stage])},
+            "pagination.count": str(self._page_size),
+            **({"pagination.cursor": cursor} if cursor else {}),
+        }
+
+    def _get(self, stage: Stage, parameters: Mapping[str, str]) -> dict[str, Any] | RetryLater | Refused:
+        url = f"{self._base_url}/delivery-overview/{stage}"
+        reply = self._session.exchange(
+            "GET", url, seconds=self._exchange_seconds, most=MAX_ANSWER_BYTES, params=parameters
+        )
+        if isinstance(reply, NoReply):
+            if reply.permanent:
+                return Refused(reply.reason)
+            return RetryLater(f"{reply.reason}. Check SEGMENT_PUBLIC_API and the network.")
+        words = f"it answered {reply.status}: {first_words(reply, self._secrets)}".rstrip(": ")
+        match reply.status:
+            case 200:
+                return _data(reply) or Refused("what answered is not Segment. Check SEGMENT_PUBLIC_API.")
+            case 401 | 403:
+                return Refused(
+                    f"{words}. Check SEGMENT_PUBLIC_API_TOKEN and SEGMENT_REGION; "
+                    "Delivery Overview needs a Team or Business plan."
+                )
+            case 404:
+                return Refused(f"{words}. Check SEGMENT_SOURCE_ID and SEGMENT_REGION.")
+            case status if status in RETRIED_STATUSES:
+                return RetryLater(words, _milliseconds(reply) or retry_after(reply.headers, self._clock()))
+            case _:
+                return Refused(f"{words}. Check SEGMENT_SOURCE_ID and SEGMENT_PUBLIC_API.")
+
+    def _wait(self, state: RetryCallState) -> float:
+        verdict = state.outcome.result() if state.outcome else None
+        return verdict.seconds if isinstance(verdict, RetryLater) and verdict.seconds else self._backoff(state)
+
+
+def _instant(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _data(reply: Reply) -> dict[str, Any] | None:
+    answer = reply.json()
+    data = answer.get("data") if isinstance(answer, dict) else None
+    return data if isinstance(data, dict) else None
+
+
+def _milliseconds(reply: Reply) -> float | None:
+    """Seconds until the rate limit is lifted, as the body of a 429 has it."""
+    try:
+        wait = float(reply.json()["errors"][0]["data"]["msBeforeNext"])
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
+        return None
+    return min(max(0.0, wait / 1000), LONGEST_RETRY_AFTER_SECONDS)  # in this order NaN is 0
+
+
+def _counts(data: Mapping[str, Any]) -> Iterator[Count]:
+    for group in data["dataset"]:
+        for point in group["series"]:
+            moment = datetime.fromisoformat(point["time"])
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            yield Count(group.get("eventName") or "", group.get("discardReason"), moment, int(point["count"]))
+
+
+REMEDIES = {
+    "no_user_anon_id": "the event has neither a user id nor an address; give the layout a column for one",
+    "id_required": "the event has neither a user id nor an address; give the layout a column for one",
+    "id_not_string": "a user id is empty; look at its column in the export",
+    "event_setting": "the source's schema blocks this event; allow it there",
+    "unplanned": "the source blocks events that its tracking plan does not have; add this one to the plan",
+    "unplanned_and_schema_violation": "the tracking plan does not have this event; add it, with its properties",
+    "schema_violation": "the event breaks the tracking plan; correct the plan, or let such events pass",
+    "common_schema_violation": "the event breaks the tracking plan's common schema; correct it there",
+    "source_disabled": "the source is switched off; switch it on in its settings",
+    "locked_workspace": "the workspace is locked; ask Segment's support",
+}
+_UNKNOWN = "look the reason up in Segment's documentation, Delivery Overview"
+
+
+def remedy(reason: str) -> str:
+    """What a person can do about a discard reason."""
+    return REMEDIES.get(reason, _UNKNOWN)

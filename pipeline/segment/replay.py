@@ -1,0 +1,62 @@
+"""Dead events that are tried again: out of their former batches, and into new ones as the tables have them now.
+
+They are noted in the ledger first and struck off last; until then they are dead. A process that is killed in between
+is completed by the next run of their dates.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+
+import duckdb
+
+from pipeline.export_dates import ExportDates
+from pipeline.ledger import Ledger
+from pipeline.privacy.suppression import is_anybody, is_suppressed
+
+_OF_SUPPRESSED = is_suppressed("user_id", "email", "list_id", "selligent_user_id")
+
+
+def revive(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: ExportDates) -> None:
+    """Ask for a replay of what had been withdrawn, or was of a suppressed person, and is an event of these dates
+    again: a corrected export was corrected once more, or the person is off the list.
+    """
+    if not (set_aside := ledger.set_aside()):
+        return
+    but_suppressed = f"AND NOT {_OF_SUPPRESSED}" if is_anybody(connection) else ""
+    rows = connection.execute(
+        "SELECT CAST(id AS VARCHAR) FROM staging.events "
+        "WHERE export_date BETWEEN ? AND ? AND CAST(id AS VARCHAR) IN (SELECT unnest(?::VARCHAR[])) "
+        f"{but_suppressed}",
+        [dates.first, dates.last, set_aside],
+    ).fetchall()
+    ledger.revive([key for (key,) in rows])
+
+
+def dates_of(connection: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> set[date]:
+    """The export dates that events have now, which may not be those that they died with; none of what is no event."""
+    if not ids:
+        return set()
+    rows = connection.execute(
+        "SELECT DISTINCT export_date FROM staging.events WHERE CAST(id AS VARCHAR) IN (SELECT unnest(?::VARCHAR[]))",
+        [list(ids)],
+    ).fetchall()
+    return {day for (day,) in rows}
+
+
+def asked_dates(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> set[date]:
+    """Export dates with events that were asked for and not cut, since a process was killed; not withheld ones."""
+    return dates_of(connection, [replay.id for replay in ledger.replays()]) - set(ledger.withheld())
+
+
+def shown(connection: duckdb.DuckDBPyConnection, ids: list[str], most: int) -> list[tuple[str, str, str, str]]:
+    """Of some dead events: id, event, message with masked addresses and user ids, and why they are dead."""
+    rows = connection.execute(
+        "SELECT outbox.id, outbox.event, regexp_replace(regexp_replace("
+        "json_merge_patch(outbox.payload, CASE WHEN outbox.payload ->> '$.userId' IS NULL THEN '{}' "
+        """ELSE '{"userId":"***"}' END)::VARCHAR, '[^"@ ]+@[^"@ ]+', '***@***', 'g'), '"user_id":"[^"]*"', """
+        """'"user_id":"***"', 'g'), dead_events.reason """
+        "FROM delivery.outbox JOIN delivery.dead_events ON outbox.id = dead_events.id "
+        "WHERE outbox.id IN (SELECT unnest(?::VARCHAR[])) ORDER BY outbox.timestamp, outbox.id LIMIT ?",
+        [ids, most],
+    ).fetchall()
+    return [(row[0], row[1], row[2], row[3]) for row in rows]

@@ -1,0 +1,26 @@
+"""The project's settings, read from the environment or from `.env` beside `pyproject.toml`."""
+
+from pipeline.settings.paths import (
+    DATA_DIR,
+    DBT_TARGET_DIR,
+    DRY_RUN_DIR,
+    EXAMPLES,
+    PROJECT_ROOT,
+    REPORT_DIR,
+    SPILL_DIR,
+)
+from pipeline.settings.settings import SECRETS, Settings, hand_on_credentials, load_settings
+
+__all__ = [
+    "DATA_DIR",
+    "DBT_TARGET_DIR",
+    "DRY_RUN_DIR",
+    "EXAMPLES",
+    "PROJECT_ROOT",
+    "REPORT_DIR",
+    "SECRETS",
+    "SPILL_DIR",
+    "Settings",
+    "hand_on_credentials",
+    "load_settings",
+]

@@ -1,0 +1,307 @@
+"""The project's settings: from the environment, or from `.env` beside `pyproject.toml`.
+
+Every fault is told at once, in one line, by the name of its setting; a secret is never repeated in it.
+"""
+
+import difflib
+import math
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from pipeline.catalog import EVENTS
+from pipeline.errors import SettingsError
+from pipeline.naming import snake_case
+from pipeline.settings.env_file import values_of
+from pipeline.settings.paths import PROJECT_ROOT
+from pipeline.settings.value_checks import check_key, check_namespace, check_url, clean, fault, of_the_region
+
+# Segment docs, "Regional Segment": each region has its own endpoint, and the other's events are lost.
+ENDPOINTS = {"us": "https://api.segment.io", "eu": "https://events.eu1.segmentapis.com"}
+SEGMENT_DOMAINS = {"us": ("api.segment.io",), "eu": ("events.eu1.segmentapis.com", "eu1.api.segmentapis.com")}
+# Segment docs, "Public API: Regional endpoints".
+PUBLIC_APIS = {"us": "https://api.segmentapis.com", "eu": "https://eu1.api.segmentapis.com"}
+PUBLIC_API_DOMAINS = {"us": ("api.segmentapis.com",), "eu": ("eu1.api.segmentapis.com",)}
+RESERVED_SCHEMAS = {"raw", "staging", "delivery", "main", "temp", "system", "information_schema", "pg_catalog"}
+# Variables that others read: credentials of the places where files lie.
+_HANDED_ON = ("AWS_", "AZURE_")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; a field's name in capitals is the setting's name. `repr=False`: it is a secret, or
+    may hold a password.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=PROJECT_ROOT / ".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    selligent_exports: str = Field(default="examples/exports", validate_default=True, repr=False)
+    selligent_layouts: Path = Field(default=Path("examples/layouts"), validate_default=True)
+    selligent_suppressed: str | None = Field(default=None, repr=False)
+    selligent_follow_links: bool = False
+    segment_source_name: str = "Selligent Marketing Cloud"
+    segment_write_key: SecretStr | None = Field(default=None, repr=False)
+    segment_region: Literal["us", "eu"] = "us"
+    segment_endpoint: str = Field(default="", validate_default=True, repr=False)
+    segment_events_per_second: int = 1000
+    segment_backfill_events_per_second: int | None = None
+    segment_connections: int = 8
+    segment_integrations: str | None = None
+    segment_public_api: str = Field(default="", validate_default=True, repr=False)
+    segment_public_api_token: SecretStr | None = Field(default=None, repr=False)
+    segment_source_id: str | None = Field(default=None, validate_default=True)
+    message_id_namespace: str = Field(default="", validate_default=True)
+    segment_anonymous_id: Literal["email", "sha256"] = "email"
+    warehouse: str = Field(default="ducklake:sqlite:data/warehouse.sqlite", validate_default=True, repr=False)
+    warehouse_files: str = Field(default="data/warehouse/", validate_default=True)
+    ledger: str = Field(default="sqlite:///data/ledger.sqlite", validate_default=True, repr=False)
+    keep_snapshots_days: int = 30
+    alert_webhook: SecretStr | None = Field(default=None, repr=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _without_what_no_setting_has(cls, value: object, info: ValidationInfo) -> object:
+        return clean(value, info)
+
+    @field_validator("selligent_exports")
+    @classmethod
+    def _exports_place(cls, value: str) -> str:
+        return value if "://" in value else str(PROJECT_ROOT / value)
+
+    @field_validator("selligent_suppressed")
+    @classmethod
+    def _suppressed_place(cls, value: str | None) -> str | None:
+        return value if value is None or "://" in value else str(PROJECT_ROOT / value)
+
+    @field_validator("selligent_follow_links", mode="before")
+    @classmethod
+    def _true_or_false(cls, value: object) -> object:
+        words = {"true": True, "false": False}
+        if str(value).lower() not in words:
+            raise fault(f"{str(value)!r} is neither true nor false")
+        return words[str(value).lower()]
+
+    @field_validator("selligent_layouts")
+    @classmethod
+    def _layouts_folder(cls, value: Path) -> Path:
+        return PROJECT_ROOT / value
+
+    @field_validator("segment_source_name")
+    @classmethod
+    def _source_makes_a_schema(cls, value: str) -> str:
+        schema = snake_case(value)
+        if not schema:
+            raise fault(f"{value!r} has no ASCII letter or digit to name a schema with")
+        if schema in RESERVED_SCHEMAS:
+            raise fault(f"{value!r} would name the schema {schema!r}, which is taken; choose another name")
+        if schema in {event.table for event in EVENTS}:
+            raise fault(f"{value!r} has the same snake case as the event table {schema!r}")
+        return value
+
+    @field_validator("segment_endpoint")
+    @classmethod
+    def _endpoint_of_the_region(cls, value: str, info: ValidationInfo) -> str:
+        lost = "its events would be accepted and never seen"
+        return of_the_region(value, info, ENDPOINTS, SEGMENT_DOMAINS, "https://events.example.com", lost)
+
+    @field_validator("segment_public_api")
+    @classmethod
+    def _public_api_of_the_region(cls, value: str, info: ValidationInfo) -> str:
+        lost = "it knows nothing of the source"
+        return of_the_region(value, info, PUBLIC_APIS, PUBLIC_API_DOMAINS, PUBLIC_APIS["us"], lost)
+
+    @field_validator("segment_write_key", "segment_public_api_token")
+    @classmethod
+    def _key_of_a_header(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if value is not None:
+            check_key(value.get_secret_value(), "key" if info.field_name == "segment_write_key" else "token")
+        return value
+
+    @field_validator("segment_source_id")
+    @classmethod
+    def _token_and_source(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if "segment_public_api_token" not in info.data:  # its own fault is told already
+            return value
+        token = info.data["segment_public_api_token"]
+        if token is not None and value is None:
+            raise fault("is missing, and SEGMENT_PUBLIC_API_TOKEN is set; set both or neither")
+        if token is None and value is not None:
+            raise fault("is set, and SEGMENT_PUBLIC_API_TOKEN is missing; set both or neither")
+        return value
+
+    @field_validator("segment_integrations")
+    @classmethod
+    def _names_of_destinations(cls, value: str | None) -> str | None:
+        if value is not None and not all(name.strip() for name in value.split(",")):
+            raise fault("holds an empty name; it looks like Amplitude, Google Analytics 4")
+        return value
+
+    @field_validator(
+        "segment_events_per_second",
+        "segment_backfill_events_per_second",
+        "segment_connections",
+        "keep_snapshots_days",
+        mode="before",
+    )
+    @classmethod
+    def _whole_number(cls, value: object, info: ValidationInfo) -> int | None:
+        if value is None:
+            return None
+        least = 1 if info.field_name in ("segment_connections", "keep_snapshots_days") else 0
+        try:
+            number = int(str(value))
+        except ValueError:
+            raise fault(f"{str(value)!r} is not a whole number") from None
+        if number < least:
+            raise fault(f"{str(value)!r} is below {least}")
+        return number
+
+    @field_validator("message_id_namespace")
+    @classmethod
+    def _namespace_or_source(cls, value: str, info: ValidationInfo) -> str:
+        if value:
+            check_namespace(value)
+        return value or str(info.data.get("segment_source_name", ""))
+
+    @field_validator("warehouse")
+    @classmethod
+    def _known_warehouse(cls, value: str) -> str:
+        for prefix in ("ducklake:sqlite:", "ducklake:postgres:"):
+            place = value.removeprefix(prefix)
+            if place != value and place:
+                return f"{prefix}{PROJECT_ROOT / place}" if prefix == "ducklake:sqlite:" else value
+        if value.endswith((".duckdb", ".db")) and ":" not in value:
+            return str(PROJECT_ROOT / value)
+        raise fault("is none of ducklake:sqlite:FILE, ducklake:postgres:DSN and FILE.duckdb")
+
+    @field_validator("warehouse_files")
+    @classmethod
+    def _files_place(cls, value: str) -> str:
+        if "://" not in value:
+            return f"{PROJECT_ROOT / value}/"
+        if not value.startswith("s3://") or not urlsplit(value).hostname:
+            raise fault("is neither a folder nor s3://bucket/prefix/")
+        return f"{value.rstrip('/')}/"
+
+    @field_validator("ledger")
+    @classmethod
+    def _ledger_url(cls, value: str) -> str:
+        try:
+            url = make_url(value)
+        except (ArgumentError, ValueError):
+            raise fault("is no SQLAlchemy URL; it looks like sqlite:///data/ledger.sqlite") from None
+        if url.get_backend_name() == "sqlite":
+            if not url.database or url.database == ":memory:":
+                raise fault("names no file; it looks like sqlite:///data/ledger.sqlite")
+            url = url.set(database=str(PROJECT_ROOT / url.database))
+        elif url.get_backend_name() != "postgresql":
+            raise fault("is neither sqlite:///FILE nor postgresql://…")
+        return url.render_as_string(hide_password=False)
+
+    @field_validator("alert_webhook")
+    @classmethod
+    def _webhook_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            check_url(value.get_secret_value(), "https://hooks.example.com/…")
+        return value
+
+    @cached_property
+    def schema_name(self) -> str:
+        """The schema of the event tables."""
+        return snake_case(self.segment_source_name)
+
+    @property
+    def integrations(self) -> Mapping[str, bool] | None:
+        """Which destinations Segment may hand the events to, as messages say it; None: all of the source's."""
+        if self.segment_integrations is None:
+            return None
+        return {"All": False} | {name.strip(): True for name in self.segment_integrations.split(",")}
+
+    @property
+    def backfill_events_per_second(self) -> int:
+        """The ceiling for old dates; 0: none but the common one."""
+        if self.segment_backfill_events_per_second is not None:
+            return self.segment_backfill_events_per_second
+        return math.ceil(self.segment_events_per_second / 4)
+
+    @property
+    def delivers(self) -> bool:
+        """Whether events go to Segment; without a write key delivery is a dry run."""
+        return self.segment_write_key is not None
+
+
+# Names of fields; whatever is told outside is searched for their values.
+SECRETS = tuple(name for name, field in Settings.model_fields.items() if not field.repr)
+
+
+def hand_on_credentials() -> None:
+    """Put what `.env` says of S3 and Azure into the environment, for those who read it there.
+
+    Raises:
+        SettingsError: the file can't be read.
+    """
+    for name, value in _of_env_file().items():
+        if name.startswith(_HANDED_ON) and value:
+            os.environ.setdefault(name, value)
+
+
+def load_settings() -> Settings:
+    """The settings as they stand now; credentials are handed on.
+
+    Raises:
+        SettingsError: naming every setting that is wrong, in one line.
+    """
+    hand_on_credentials()
+    faults = [*_folders_not_utf8(), *_misspelled()]
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        faults += [_sentence(detail) for detail in error.errors(include_url=False)]
+        raise SettingsError("; ".join(faults)) from None
+    if faults:
+        raise SettingsError("; ".join(faults))
+    return settings
+
+
+def _misspelled() -> list[str]:
+    """Names that are nearly a setting's: such a setting would silently not count."""
+    known = {name.upper() for name in Settings.model_fields}
+    given = {name.upper() for name in (*os.environ, *_of_env_file())} - known
+    near = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.85) for name in sorted(given)}
+    return [f"{name}: is no setting; did you mean {matches[0]}?" for name, matches in near.items() if matches]
+
+
+def _folders_not_utf8() -> list[str]:
+    """Folders that no setting names; what lies below them could be named to neither DuckDB nor dbt."""
+    folders = {"The project's folder": str(PROJECT_ROOT)}
+    folders |= {name: os.environ[name] for name in ("PIPELINE_DATA_DIR", "DAGSTER_HOME") if name in os.environ}
+    return [
+        f"{name}: {os.fsencode(path)!r} is a path that is not UTF-8; rename or move the folder"
+        for name, path in folders.items()
+        if not path.isascii() and path.encode("utf-8", "replace") != os.fsencode(path)
+    ]
+
+
+def _of_env_file() -> Mapping[str, str | None]:
+    path = Settings.model_config["env_file"]
+    assert isinstance(path, Path)  # there is one file
+    return values_of(path)
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    field = str(detail["loc"][0])
+    if detail["type"] != "literal_error":
+        return f"{field.upper()}: {detail['msg']}"
+    shown = "the value" if field in SECRETS else repr(detail["input"])
+    context: dict[str, Any] = detail.get("ctx", {})
+    return f"{field.upper()}: {shown} is not {context.get('expected')}"

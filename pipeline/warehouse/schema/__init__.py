@@ -1,0 +1,1 @@
+"""The tables that no model makes, and how those of earlier versions are brought up to date."""

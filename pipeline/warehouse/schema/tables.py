@@ -1,0 +1,64 @@
+"""The tables that no model makes: `raw`, `delivery`, and what each of their columns says of itself."""
+
+from pathlib import Path
+
+import duckdb
+
+from pipeline.warehouse.schema.migrations import NEWEST, migrate, note_version, version_of
+from pipeline.warehouse.sql import ALIAS, transaction
+
+Connection = duckdb.DuckDBPyConnection
+
+_SCHEMA = Path(__file__).parent
+RAW_TABLES = _SCHEMA / "raw.sql"
+_DELIVERY_TABLES = _SCHEMA / "delivery.sql"
+_COMMENTS = _SCHEMA / "comments.sql"
+
+# Messages are read some batches at a time, and a row group is what is unpacked for it.
+_OUTBOX_ROW_GROUPS = (
+    f"CALL ducklake_set_option('{ALIAS}', 'parquet_row_group_size', '20480', "
+    "schema => 'delivery', table_name => 'outbox')"
+)
+
+
+def make_tables(connection: Connection, *, is_ducklake: bool) -> bool:
+    """Make what is not there yet, and bring what an earlier version made up to date; whether anything was done.
+
+    Raises:
+        SettingsError: a newer version of the program wrote the warehouse.
+    """
+    version = version_of(connection)
+    if version == NEWEST:
+        return False
+    with transaction(connection):
+        _run_scripts(connection, is_partitioned=is_ducklake and version is None)
+        if version is not None:
+            migrate(connection, version)
+        # A semicolon may be in a comment, but at the end of a line it ends a statement.
+        for statement in _COMMENTS.read_text("utf-8").split(";\n"):
+            if statement.strip():
+                connection.execute(statement)
+        if version:
+            note_version(connection)
+    if not version:
+        if is_ducklake:  # which a DuckLake takes of a table that it has only
+            connection.execute(_OUTBOX_ROW_GROUPS)
+        with transaction(connection):  # last of all: where a process was killed before, the next one does it again
+            note_version(connection)
+    return True
+
+
+def has_table(connection: Connection, schema: str, table: str) -> bool:
+    """Whether the warehouse has a table; those of the models are made by their first run."""
+    found = connection.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?",
+        [ALIAS, schema, table],
+    )
+    return found.fetchone() is not None
+
+
+def _run_scripts(connection: Connection, *, is_partitioned: bool) -> None:
+    for statement in (RAW_TABLES.read_text("utf-8") + _DELIVERY_TABLES.read_text("utf-8")).split(";"):
+        # Only a DuckLake lays its files out by partition, and one that has its tables has done so.
+        if statement.strip() and (is_partitioned or "SET PARTITIONED BY" not in statement):
+            connection.execute(statement)

@@ -1,0 +1,135 @@
+"""Each shape of export that Selligent writes is drafted right, and the filled draft loads every row."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.errors import LayoutError
+from pipeline.exports.layout_files import read_layout
+from pipeline.layout_drafting.dialect import cut
+from pipeline.layout_drafting.inspection import inspect
+from tests.layout_drafting.unknown import ROWS, SHAPES, Unknown, clicks, coded, labelled, segment, segment_json, sends
+from tests.support.desk import Desk
+
+
+def drafted(folder: Path, export: Unknown) -> str:
+    path = folder / export.name
+    path.write_bytes(export.content)
+    return inspect(str(path))
+
+
+def filled(draft: str, export: Unknown) -> str:
+    """What a person has to write: where date-times are from, and what the codes mean, or the one event."""
+    draft = draft.replace("timezone: FILL_IN", "timezone: Europe/Brussels").replace(
+        "event: FILL_IN", "event: Email Opened"
+    )
+    for code, event in export.codes.items():
+        draft = draft.replace(f"  {code}: FILL_IN", f"  {code}: {event}").replace(
+            f"  '{code}': FILL_IN", f"  '{code}': {event}"
+        )
+    return draft
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_guess_is_right(tmp_path: Path, shape: Callable[[], Unknown]) -> None:
+    export = shape()
+    assert yaml.safe_load(drafted(tmp_path, export)) == export.draft
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_address_of_the_file_stands_in_the_draft(tmp_path: Path, shape: Callable[[], Unknown]) -> None:
+    export = shape()
+    draft = drafted(tmp_path, export)
+    assert [address for address in export.addresses if address in draft] == []
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_draft_says_how_many_rows_were_looked_at_and_shows_three(
+    tmp_path: Path, shape: Callable[[], Unknown]
+) -> None:
+    comments = [line for line in drafted(tmp_path, shape()).splitlines() if line.startswith("#")]
+    assert "all of its 200 rows" in comments[0]
+    assert sum(line.startswith("#   ") and "datetime_formats" not in line for line in comments) == 3
+
+
+def test_codes_stand_there_with_their_counts(tmp_path: Path) -> None:
+    draft = drafted(tmp_path, labelled())
+    codes = [row["INTERACTION"] for row in labelled().rows]
+    for code in set(codes):
+        assert f"  {code}: FILL_IN" in draft
+        assert any(
+            f"  {code}: FILL_IN" in line and line.endswith(f"# {codes.count(code)}") for line in draft.splitlines()
+        )
+
+
+# Each shape as Selligent writes it, and in other encodings and packings.
+LOADABLE = [
+    labelled(),
+    labelled().but(packing="gzip"),
+    coded().but(file_name="ACME_2024-06-11_063000.txt"),
+    clicks(),
+    clicks().but(encoding="utf-8-sig"),
+    sends(),
+    sends().but(encoding="utf-8"),
+    segment(),
+    segment_json(),
+    segment_json().but(packing="gzip"),
+]
+
+
+@pytest.mark.parametrize("export", LOADABLE, ids=lambda export: f"{export.name}-{export.encoding}")
+def test_a_filled_draft_loads_every_row(desk: Desk, tmp_path: Path, export: Unknown) -> None:
+    desk.put(export.name, export.content)
+    path = tmp_path / "draft.yml"
+    path.write_text(filled(inspect(str(desk.folder / export.name)), export), "utf-8")
+    desk.layouts = (read_layout(path),)
+    (loaded,) = desk.load().files
+    assert (loaded.status, loaded.rows, loaded.skipped, loaded.rejected) == ("loaded", ROWS, 0, 0)
+    assert all(moment is not None for moment in desk.events("occurred_at"))
+    meanings = desk.layouts[0].columns
+    nothing = set(desk.layouts[0].null_values)
+    for column, meaning in meanings.items():
+        said = [None if row[column] in nothing else row[column] for row in export.rows]
+        assert desk.events(meaning) == said, column
+
+
+@pytest.mark.parametrize("export", [labelled().but(packing=None), clicks().but(encoding="utf-8")], ids=lambda e: e.name)
+def test_a_draft_with_blanks_is_refused(tmp_path: Path, export: Unknown) -> None:
+    path = tmp_path / "draft.yml"
+    path.write_text(drafted(tmp_path, export), "utf-8")
+    with pytest.raises(LayoutError) as refused:
+        read_layout(path)
+    assert "timezone: 'FILL_IN' is no IANA time zone" in str(refused.value)
+    assert "'FILL_IN' is no event; it is one of Email Bounced" in str(refused.value)
+
+
+@pytest.mark.parametrize("blank", ["timezone: FILL_IN", "  SENT: FILL_IN"])
+def test_one_blank_is_enough_to_be_refused(tmp_path: Path, blank: str) -> None:
+    export = labelled().but(packing=None)
+    path = tmp_path / "draft.yml"
+    draft = drafted(tmp_path, export)
+    kept = draft.replace(blank, blank.replace("FILL_IN", "LATER"))
+    path.write_text(filled(kept, export).replace("LATER", "FILL_IN"), "utf-8")
+    with pytest.raises(LayoutError, match="'FILL_IN' is no"):
+        read_layout(path)
+
+
+def test_nothing_is_left_to_fill_in_where_the_file_says_everything(tmp_path: Path) -> None:
+    path = tmp_path / "draft.yml"
+    path.write_text(drafted(tmp_path, segment()), "utf-8")
+    layout: Any = read_layout(path)
+    assert layout.timezone is None
+    assert "FILL_IN" not in path.read_text("utf-8")
+
+
+def test_objects_that_the_loader_puts_aside_are_no_rows() -> None:
+    """Which of two values of one key counts, no rule says; NaN is no JSON."""
+    odd = ['{"who": "A", "who": "B"}', '{"who": "A", "WHO": "B"}', '{"who": NaN}', '{"who": [1, -Infinity]}']
+    inner = '{"who": "C-2", "inner": {"x": 1, "x": 2}}'
+    table = cut("x.ndjson", "\n".join(['{"who": "C-1"}', *odd, inner]) + "\n", True)
+    assert table.names == ("who", "inner")
+    assert table.rows == (("C-1", None), ("C-2", '{"x": 2}'))
+    assert table.odd_rows == 4

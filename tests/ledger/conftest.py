@@ -1,0 +1,31 @@
+from tests.support.delivery_fixtures import (
+    lake,
+    lake_sender,
+    ledger,
+    no_proxy_between_here_and_here,
+    plain,
+    plain_of_many_days,
+    plain_warehouse,
+    sender,
+    server,
+    small_batches,
+    time,
+    warehouse,
+    without_rows,
+)
+
+__all__ = [
+    "lake",
+    "lake_sender",
+    "ledger",
+    "no_proxy_between_here_and_here",
+    "plain",
+    "plain_of_many_days",
+    "plain_warehouse",
+    "sender",
+    "server",
+    "small_batches",
+    "time",
+    "warehouse",
+    "without_rows",
+]

@@ -1,0 +1,141 @@
+"""Dagster's home: what is written into it on first use, and never again; and which of its runs live."""
+
+import fcntl
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from pipeline.errors import PipelineError
+from pipeline.orchestration.instance import alive, alone, dagster_home, fail_dead_runs, run_lock
+from tests.automation.daily import going_on
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_limits_of_the_queue_are_those_of_the_project(home: Path) -> None:
+    dagster_home()
+    with dg.DagsterInstance.get() as instance:
+        queue = instance.get_concurrency_config().run_queue_config
+        assert queue is not None
+        assert queue.max_concurrent_runs == 3
+        assert queue.tag_concurrency_limits == [
+            {"key": "dagster/partition", "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
+        ]
+        assert instance.run_monitoring_enabled
+        assert instance.run_monitoring_max_runtime_seconds > 24 * 60 * 60, "history is on its way for hours"
+
+
+def test_a_configuration_that_is_there_is_the_users(home: Path) -> None:
+    home.mkdir()
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n", "utf-8")
+    dagster_home()
+    assert (home / "dagster.yaml").read_text("utf-8") == "telemetry: {enabled: false}\n"
+
+
+# Whose process lives
+
+
+@pytest.fixture
+def instance(home: Path) -> Iterator[dg.DagsterInstance]:
+    dagster_home()
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+def status_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRunStatus:
+    found = instance.get_run_by_id(run.run_id)
+    assert found is not None
+    return found.status
+
+
+def test_a_run_of_the_service_holds_a_lock_as_long_as_it_lives(instance: dg.DagsterInstance) -> None:
+    run = going_on(instance)
+    with alive(run.run_id):
+        fail_dead_runs(instance)
+        assert status_of(instance, run) is dg.DagsterRunStatus.STARTED
+        [lock] = (dagster_home() / "locks").glob("*.lock")
+        left_behind = lock.read_bytes()
+    assert list((dagster_home() / "locks").glob("*.lock")) == []
+
+    lock.write_bytes(left_behind)  # as a process that was killed leaves it
+    fail_dead_runs(instance)
+    assert status_of(instance, run) is dg.DagsterRunStatus.FAILURE
+    assert not lock.exists()
+
+
+def test_a_run_of_the_service_that_has_not_begun_is_dagsters_to_watch(instance: dg.DagsterInstance) -> None:
+    run = going_on(instance, dg.DagsterRunStatus.STARTING)
+    fail_dead_runs(instance)
+    assert status_of(instance, run) is dg.DagsterRunStatus.STARTING
+
+
+def test_two_commands_hold_two_locks(instance: dg.DagsterInstance) -> None:
+    """In two containers they have the same process number."""
+    with run_lock() as first:
+        with run_lock() as second:
+            assert first != second
+        run = going_on(instance, **first)
+        fail_dead_runs(instance)
+        assert status_of(instance, run) is dg.DagsterRunStatus.STARTED
+    fail_dead_runs(instance)
+    assert status_of(instance, run) is dg.DagsterRunStatus.FAILURE
+
+
+def test_runs_that_begin_together_do_not_take_each_other_for_somebody_who_needs_to_be_alone(
+    instance: dg.DagsterInstance,
+) -> None:
+    with alone(instance):
+        pass
+    with (dagster_home() / "locks" / "alone.lock").open("rb") as another_run:
+        fcntl.flock(another_run, fcntl.LOCK_SH)  # it looks whether somebody is alone
+        with alive("a-run"):
+            pass
+
+
+def test_whoever_needs_to_be_alone_is(instance: dg.DagsterInstance) -> None:
+    with alive("a-run"), pytest.raises(PipelineError, match="A run is going on"), alone(instance):
+        pass
+    with alone(instance):
+        for of_a_run in (alive("a-run"), run_lock()):
+            with pytest.raises(PipelineError, match="People are being forgotten"), of_a_run:
+                pass
+    with alive("a-run"):
+        pass
+    assert list((dagster_home() / "locks").glob("*.lock")) == [dagster_home() / "locks" / "alone.lock"]
+
+
+_FIRST_START = """
+import sys
+from pipeline.orchestration.instance import opened_instance
+with opened_instance() as instance:
+    print(instance.get_runs_count(), flush=True)
+"""
+
+
+def test_first_starts_at_once_make_one_home(tmp_path: Path) -> None:
+    """Two that made its storages at once left two revisions of them, and no later start was possible."""
+    for round_ in range(2):
+        home = tmp_path / f"home{round_}"
+        environment = {**os.environ, "DAGSTER_HOME": str(home)}
+        starts = [
+            subprocess.Popen([sys.executable, "-c", _FIRST_START], env=environment, stderr=subprocess.PIPE, text=True)
+            for _ in range(4)
+        ]
+        told = [start.communicate()[1] for start in starts]
+        assert [start.returncode for start in starts] == [0] * 4, told
+        storages = sorted(home.rglob("*.db"))
+        assert {path.name for path in storages} >= {"runs.db", "schedules.db", "index.db"}
+        for path in storages:
+            with closing(sqlite3.connect(path)) as connection:
+                assert connection.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,), path

@@ -1,0 +1,83 @@
+"""What a run shows of itself on stderr: a display that no value and no broken terminal turns into a failed step."""
+
+import io
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from pipeline.console import SafeConsole
+from pipeline.orchestration import run_progress
+from tests.support.hostile import HOSTILE
+
+
+class Terminal(io.StringIO):
+    """What was written; a broken one writes nothing, as a pipe that its reader has left."""
+
+    def __init__(self, *, broken: bool = False) -> None:
+        super().__init__()
+        self.broken = broken
+
+    def write(self, text: str) -> int:
+        if self.broken:
+            raise BrokenPipeError(32, "Broken pipe")
+        return super().write(text)
+
+
+def run_of(words: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch, console: SafeConsole) -> bool:
+    """Whether a run succeeds whose only step logs these words, warns with them, and has a check fail with them."""
+
+    @dg.asset(name="raw", check_specs=[dg.AssetCheckSpec("codes", asset="raw")])
+    def raw(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        for each in words:
+            context.log.info(each)
+            context.log.warning(each)
+        check = dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.WARN, description=" ".join(words))
+        return dg.MaterializeResult(metadata={"events": 1}, check_results=[check])
+
+    monkeypatch.setattr(run_progress, "console", console)
+    defs = dg.Definitions([raw], loggers={"progress": run_progress.progress_logger})
+    job = defs.resolve_implicit_global_asset_job_def()
+    silent = {"telemetry": {"enabled": False}}
+    with run_progress.display() as run_config, dg.DagsterInstance.local_temp(str(folder), overrides=silent) as instance:
+        return bool(job.execute_in_process(instance=instance, run_config=run_config, raise_on_error=False).success)
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_no_name_or_code_is_markup_in_the_progress(
+    is_terminal: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = Terminal()
+    console = SafeConsole(file=written, force_terminal=is_terminal, width=10_000)
+    words = [f"reading {value}.csv of zoe@example.com" for value in HOSTILE if value.isprintable()]
+    assert run_of(words, tmp_path, monkeypatch, console)
+    assert "reading [/b].csv of z***@example.com" in written.getvalue()
+    assert "zoe@" not in written.getvalue()
+    assert "can't be shown" not in written.getvalue()
+
+
+def test_control_characters_are_shown_as_what_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = Terminal()
+    console = SafeConsole(file=written, width=10_000)
+    assert run_of(["reading \x1b]0;x\x07\u202e.csv"], tmp_path, monkeypatch, console)
+    assert "… reading \\x1b]0;x\\x07\\u202e.csv" in written.getvalue()
+    assert "warning: codes: reading \\x1b]0;x\\x07\\u202e.csv" in written.getvalue()
+
+
+def test_a_display_that_fails_is_reported_once_and_the_step_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = Terminal()
+    console = SafeConsole(file=written, width=10_000)
+
+    def unable(*_: object) -> None:
+        raise ZeroDivisionError("of the display")
+
+    monkeypatch.setattr(run_progress._Display, "_now", unable)
+    assert run_of(["one", "two"], tmp_path, monkeypatch, console)
+    assert written.getvalue() == "The progress can't be shown (ZeroDivisionError); the run goes on.\n"
+
+
+def test_a_terminal_that_is_gone_fails_no_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    console = SafeConsole(file=Terminal(broken=True), width=10_000)
+    assert run_of(["one", "two"], tmp_path, monkeypatch, console)

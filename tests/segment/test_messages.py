@@ -1,0 +1,140 @@
+"""A message says what its table's row says: nothing more, nothing less, in JSON that Segment takes as it is."""
+
+import itertools
+import json
+from typing import Any
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from pipeline.export_dates import ExportDates
+from pipeline.segment.outbox import cut
+from tests.fakes.segment_rules import discard_code
+from tests.support.lake import DATES, NOW, PROPERTIES, SCHEMA, Lake, day, id_of, said
+
+SPEC_EMAIL = {
+    "email_id": "18vzF7u3z",
+    "email_subject": "First shirt on us!",
+    "campaign_id": "123",
+    "campaign_name": "New Customer Discount",
+}
+SPEC_LINK = {"link_id": "101", "link_name": "https://www.buymyshirts.com?promo=NEWCUSTOMER"}
+SPEC_LIST = {"list_id": "1425", "list_name": "New customers"}
+WHO_SENDS = {
+    "integration": {"name": "Selligent Marketing Cloud", "version": "1"},
+    "library": {"name": "selligent-to-segment", "version": "1.0.0"},
+}
+
+
+def messages(lake: Lake, dates: ExportDates = DATES) -> dict[str, Any]:
+    cut(lake.connection, SCHEMA, dates, NOW)
+    return {key: json.loads(payload) for key, payload in lake.payloads(dates).items()}
+
+
+def test_a_message_is_its_row_for_all_six_events(lake: Lake) -> None:
+    """Every column filled: the ids are text although they look like numbers, and a bot is a boolean."""
+    columns = {
+        "user_id": "019mr8mf4r",
+        "email": "pgibbons@example.com",
+        "selligent_user_id": "00815",
+        "send_id": "42",
+        "is_bot": True,
+        **SPEC_EMAIL,
+        **SPEC_LINK,
+        **SPEC_LIST,
+    }
+    lake.stage(*(said(number, event, **columns) for number, event in enumerate(PROPERTIES)))
+    found = messages(lake)
+
+    assert len(found) == 6
+    for number, event in enumerate(PROPERTIES):
+        further = {"Email Link Clicked": SPEC_LINK, "Email Unsubscribed": SPEC_LIST}.get(event, {})
+        assert found[id_of(number)] == {
+            "type": "track",
+            "messageId": f"00000000-0000-0000-0000-00000000000{number}",
+            "userId": "019mr8mf4r",
+            "event": event,
+            "timestamp": f"2026-03-01T09:30:0{number}.000123Z",
+            "properties": SPEC_EMAIL | further,
+            "context": {
+                **WHO_SENDS,
+                "traits": {"email": "pgibbons@example.com"},
+                "selligent": {"list_id": "1425", "user_id": "00815", "send_id": "42", "is_bot": True},
+            },
+        }
+
+
+def test_what_the_row_does_not_know_the_message_does_not_mention(plain: Lake) -> None:
+    plain.stage(said(1, user_id=None, email="Joanna@Chotchkies.example", email_id=None, is_bot=False))
+    (message,) = messages(plain).values()
+
+    assert "null" not in plain.payloads()[id_of(1)]
+    assert message.pop("anonymousId") == "Joanna@Chotchkies.example"
+    assert "userId" not in message
+    assert message["properties"] == {}
+    assert message["context"]["traits"] == {"email": "Joanna@Chotchkies.example"}
+    assert message["context"]["selligent"] == {"is_bot": False}
+
+
+def test_text_is_utf_8_and_not_escaped(plain: Lake) -> None:
+    r"""`\u` escapes would triple the size of accented text, against limits that count bytes."""
+    subject = "Première chemise offerte à Łódź – 秒速５センチメートル 🎉"
+    plain.stage(said(1, email_subject=subject))
+
+    cut(plain.connection, SCHEMA, DATES, NOW)
+    assert f'"email_subject":"{subject}"' in plain.payloads()[id_of(1)]
+
+
+def test_the_timestamp_is_when_the_event_happened_in_utc_to_the_microsecond(plain: Lake) -> None:
+    told = {
+        "2026-03-01T23:59:59.999999+00:00": "2026-03-01T23:59:59.999999Z",
+        "2026-03-29T02:30:00+02:00": "2026-03-29T00:30:00.000000Z",
+        "1969-12-31T23:59:59.5+00:00": "1969-12-31T23:59:59.500000Z",
+        "2026-03-01T00:00:00+14:00": "2026-02-28T10:00:00.000000Z",
+    }
+    plain.stage(*(said(number, timestamp=moment) for number, moment in enumerate(told)))
+    found = messages(plain)
+    assert [found[id_of(number)]["timestamp"] for number in range(4)] == list(told.values())
+
+
+HOSTILE = "'; DROP TABLE delivery.outbox; --"
+NUMBERS = itertools.count(1)
+texts = st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    subject=texts,
+    name=texts,
+    email=texts,
+    link=texts,
+    is_bot=st.none() | st.booleans(),
+    user_id=st.text("aé0", min_size=1),
+)
+@example(subject='"},\n{"type":"track"', name="\\", email="\u2028\x1f", link=HOSTILE, is_bot=None, user_id='"\\u0000"')
+@example(subject="null", name="", email="NaN", link="\r\n\t\b\f/", is_bot=True, user_id=" ")
+def test_any_text_arrives_as_it_stands_in_the_table(
+    plain_of_many_days: Lake,
+    subject: str | None,
+    name: str | None,
+    email: str | None,
+    link: str | None,
+    is_bot: bool | None,
+    user_id: str,
+) -> None:
+    lake, number = plain_of_many_days, next(NUMBERS)
+    dates = day(number)
+    columns = {"email_subject": subject, "campaign_name": name, "link_name": link}
+    who = {"user_id": user_id, "email": email, "is_bot": is_bot}
+    lake.stage(said(number, "Email Link Clicked", export_date=f"{dates.first}", **who, **columns))
+
+    (message,) = messages(lake, dates).values()
+    (payload,) = lake.payloads(dates).values()
+    assert message["userId"] == user_id
+    assert message["properties"] == {
+        key: value for key, value in {"email_id": "18vzF7u3z", **columns}.items() if value is not None
+    }
+    assert message["context"]["traits"] == ({} if email is None else {"email": email})
+    assert message["context"]["selligent"] == ({} if is_bot is None else {"is_bot": is_bot})
+    assert "\n" not in payload, "a body is taken apart at the line breaks between messages"
+    assert discard_code(message, len(payload.encode())) is None

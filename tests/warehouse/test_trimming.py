@@ -1,0 +1,89 @@
+"""What is nothing at the ends of a value is the same in Python, in DuckDB and in dbt, and is never changed."""
+
+import json
+import sys
+import unicodedata
+
+import duckdb
+import pytest
+import yaml
+from jinja2 import Environment
+
+from pipeline.models.dbt import DBT_DIR, variables
+from pipeline.settings import Settings
+from pipeline.warehouse.trimming import identifier_sql, trimmed, trimmed_sql, visible_sql
+
+CHARACTERS = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF]
+# How many there are: ids are made of trimmed values, so that one more or less would make other ids.
+NUMBER = 4262
+
+
+@pytest.fixture(scope="module")
+def connection() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect()
+
+
+def nothing(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """The characters that DuckDB trims."""
+    rows = connection.execute(
+        f"SELECT code FROM range({sys.maxunicode + 1}) AS codes(code) "
+        f"WHERE code NOT BETWEEN 55296 AND 57343 AND {trimmed_sql('chr(CAST(code AS INTEGER))')} = ''"
+    ).fetchall()
+    return {chr(code) for (code,) in rows}
+
+
+def test_python_and_duckdb_trim_the_same_of_all_characters(connection: duckdb.DuckDBPyConnection) -> None:
+    found = nothing(connection)
+    assert found == {character for character in CHARACTERS if trimmed(character) == ""}
+    assert len(found) == NUMBER
+
+
+def test_dbt_trims_the_same() -> None:
+    """As SQL: the macros give the text that Python gives, with the var as dbt reads it."""
+    handed_over = yaml.safe_load(json.dumps(variables(Settings())))
+    alone = yaml.safe_load((DBT_DIR / "dbt_project.yml").read_text("utf-8"))["vars"]
+    for values in (handed_over, alone):
+        macros = Environment().from_string((DBT_DIR / "macros" / "engine.sql").read_text("utf-8"))
+        module = macros.make_module({"var": values.__getitem__})
+        for macro, in_python in (("trimmed", trimmed_sql), ("identifier", identifier_sql), ("visible", visible_sql)):
+            assert getattr(module, macro)("a.b").lower() == in_python("a.b").lower()
+
+
+def test_white_space_and_controls_are_trimmed_and_what_can_be_seen_is_not(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    found = nothing(connection)
+    blanks = {c for c in CHARACTERS if c.isspace() or unicodedata.category(c) in ("Cc", "Zs", "Zl", "Zp")}
+    assert blanks <= found
+    assert {*"\0\t\x1b\x7f\x85\xa0\xad\u200b\u200c\u200d\u200e\u200f\u202e\u2060\u2066\u3164\ufeff"} <= found
+    fillers = {*"\u115f\u1160\u3164\uffa0\u2800"}
+    assert {c for c in found if unicodedata.category(c)[0] in "LNPS"} == fillers
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("C-1", "C-1"),
+        ("77        ", "77"),
+        ("\ufeffC-2", "C-2"),
+        ("\t\u200b C-3\r\n", "C-3"),
+        ("anne marie", "anne marie"),
+        ("a\u200b\0b", "a\u200b\0b"),
+        (" " * 100_000 + "x" + "\0" * 100_000, "x"),
+        ("(" + " " * 100_000 + ")", "(" + " " * 100_000 + ")"),
+        ("\0", ""),
+        ("", ""),
+        ("NaN", "NaN"),
+        ("０", "０"),
+        ("é", "é"),
+        ("\n\nC\n4\n\n", "C\n4"),
+    ],
+)
+def test_values_are_trimmed_at_both_ends_and_left_alone_between(
+    connection: duckdb.DuckDBPyConnection, text: str, expected: str
+) -> None:
+    assert trimmed(text) == expected
+    found = connection.execute(
+        f"SELECT {trimmed_sql('text')}, {identifier_sql('text')}, {visible_sql('text')} FROM (SELECT ? AS text)", [text]
+    ).fetchone()
+    assert found == (expected, expected or None, text if expected else None)
