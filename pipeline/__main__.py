@@ -78,7 +78,7 @@ def status() -> int:
     settings = load_settings()
     from pipeline.commands.status_table import show
     from pipeline.ledger import Ledger
-    from pipeline.ledger.pair_check import check_pair
+    from pipeline.ledger.warehouse_pairing import check_pair
     from pipeline.report.summary import KEY, summary
     from pipeline.warehouse import Warehouse
 

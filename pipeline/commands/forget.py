@@ -14,7 +14,7 @@ from pipeline.erasure.byte_search import Needles, found_in
 from pipeline.erasure.search_terms import as_bytes, make_sought
 from pipeline.errors import SettingsError
 from pipeline.ledger import Ledger
-from pipeline.ledger.pair_check import pair_up
+from pipeline.ledger.warehouse_pairing import pair_up
 from pipeline.orchestration.instance import alone, dagster_home, opened_instance
 from pipeline.privacy.suppression import SETTING, check, learn_contacts, refresh
 from pipeline.settings import DBT_TARGET_DIR, DRY_RUN_DIR, REPORT_DIR, SPILL_DIR, Settings

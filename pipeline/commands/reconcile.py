@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from pipeline.console import out
 from pipeline.ledger import Ledger
-from pipeline.ledger.pair_check import is_pair
+from pipeline.ledger.warehouse_pairing import is_pair
 from pipeline.orchestration.instance import alone, opened_instance
 from pipeline.segment.reconcile import reconcile as make_pair
 from pipeline.settings import Settings

@@ -9,8 +9,8 @@ from pipeline.console import out
 from pipeline.errors import SettingsError
 from pipeline.export_dates import EVERY_DATE, ExportDates
 from pipeline.ledger import Ledger
-from pipeline.ledger.pair_check import check_pair, pair_up
 from pipeline.ledger.warehouse_copy import mirror_into
+from pipeline.ledger.warehouse_pairing import check_pair, pair_up
 from pipeline.privacy.suppression import check, refresh
 from pipeline.segment.enqueue import cut_due
 from pipeline.segment.replay import dates_of, shown

@@ -14,8 +14,8 @@ from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.locations import ExportLocation
 from pipeline.filesystems.access import without_login
 from pipeline.ledger import Ledger
-from pipeline.ledger.pair_check import check_pair, is_copy_behind
 from pipeline.ledger.warehouse_copy import mirror
+from pipeline.ledger.warehouse_pairing import check_pair, is_copy_behind
 from pipeline.masking import on_one_line
 from pipeline.privacy.suppression import check, is_work
 from pipeline.report.page import PAGE
@@ -151,7 +151,7 @@ def _tell(settings: Settings, warehouse: Warehouse, ledger: Ledger, last_load: i
     if withheld := ledger.withheld():
         spans = ", ".join(str(span) for span in ranges(withheld))
         out.print(f"Withheld, until a run says --release: {spans}")
-    for reason, events in ledger.causes_of_death():
+    for reason, events in ledger.dead_reasons():
         out.print(on_one_line(f"{events:,} dead: {reason}", _LONGEST))
     for name, words in odd[:_SHOWN_FILES]:
         err.print(on_one_line(f"{name}: {words}", _LONGEST), style="yellow")

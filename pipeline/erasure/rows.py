@@ -11,8 +11,8 @@ from pipeline.catalog import EVENTS
 from pipeline.erasure.search_terms import naming, tables_of, text_columns, texts_with
 from pipeline.export_dates import EVERY_DATE
 from pipeline.ledger import Ledger, Remaining
-from pipeline.ledger.pair_check import advance, pairing_of
 from pipeline.ledger.warehouse_copy import mirror_into
+from pipeline.ledger.warehouse_pairing import advance_warehouse, pairing_of
 from pipeline.privacy.suppression import SEPARATOR, is_suppressed, words
 from pipeline.segment import outbox
 from pipeline.segment.enqueue import register
@@ -114,11 +114,11 @@ def forget_rows(connection: Connection, ledger: Ledger, schema: str) -> dict[str
                 gone[table] = connection.execute(
                     f"DELETE FROM {table} AS {table.split('.')[1]} WHERE {condition}"
                 ).fetchall()[0][0]
-        advance(connection)
+        advance_warehouse(connection)
         _count_again(connection)
         for table in known:
             _blank(connection, table)
-    ledger.see(pairing_of(connection).generation)
+    ledger.record_generation(pairing_of(connection).generation)
     before = _count(connection, "delivery.dead_events")
     mirror_into(connection, ledger, EVERY_DATE)
     gone['"delivery"."dead_events"'] = before - _count(connection, "delivery.dead_events")

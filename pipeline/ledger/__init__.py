@@ -1,8 +1,8 @@
 """What became of every batch: the one record that a delivery trusts.
 
-One row a batch and one a dead event, so that ten million events cost some ten thousand rows. SQLite on one machine,
-PostgreSQL on several. `Ledger` asks and answers; what takes more than a statement is a function of a connection, in a
-module of its own.
+One row per batch and one per dead event, so that ten million events take some ten thousand rows. SQLite on one machine,
+PostgreSQL on several. `Ledger` is one class in four parts: batches and progress (ledger.py), dead events
+(dead_events.py), numbers (standings.py), and the warehouse that it belongs to (ledger_pairing.py).
 """
 
 from pipeline.ledger.ledger import Ledger

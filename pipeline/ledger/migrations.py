@@ -1,7 +1,7 @@
-"""What changes in a ledger that an earlier version of the program made: numbered, forward only.
+"""Migrations of a ledger that an earlier version of the program created: numbered, forward only.
 
-A new ledger has the newest tables from the start. `origin` keeps their number; a ledger that has none was made before
-there were numbers.
+A new ledger has the newest tables from the start. `origin` stores their number; a ledger without one is older than the
+numbers.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,8 +16,8 @@ _NAME = "schema_version"
 
 
 def _as_of_the_first_number(connection: Connection) -> None:
-    """Of what ledgers without a number lack, or have too much of, anything can be there: a column that a row can't do
-    without, and that nothing fills any more, made every insert fail.
+    """Bring a ledger without a number up to date, whatever it lacks or has too much of: a required column that nothing
+    fills any longer made every insert fail.
     """
     metadata.create_all(connection)
     looked_at = sa.inspect(connection)
@@ -36,13 +36,13 @@ def _as_of_the_first_number(connection: Connection) -> None:
             wanted.create(connection, checkfirst=True)
 
 
-# By the number that the tables have when it is done. One that was released is never changed.
+# By the number that the tables have afterwards. A released migration is never changed.
 MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {1: _as_of_the_first_number}
 NEWEST = max(MIGRATIONS)
 
 
 def make_tables(connection: Connection) -> None:
-    """Make the tables of a new ledger, and bring those of an earlier version up to date, in one transaction.
+    """Create the tables of a new ledger, or migrate those of an earlier version, in one transaction.
 
     Raises:
         SettingsError: a newer version of the program wrote the ledger.

@@ -1,19 +1,19 @@
-"""What the ledger is told, and what it answers."""
+"""Values that go into the ledger and come out of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 WAITING, DELIVERED = "waiting", "delivered"
-# Reasons of death that nothing is wrong with: nobody says the event any more, or nobody may.
+# Reasons of events that are dead on purpose: their people are suppressed, or no export contains them any longer.
 SUPPRESSED, WITHDRAWN = "suppressed", "withdrawn"
-# How far an export date has come, one after the other: in the event tables, in the outbox, in the report.
+# Stages of an export date, one after the other: in the event tables, in the outbox, in the report.
 MODELLED, CUT, REPORTED = "modelled", "cut", "reported"
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Events of one name and one export date that are sent together; it never changes after it was cut."""
+    """Events of one name and one export date that are sent together. It never changes after it was cut."""
 
     batch_id: str
     event: str
@@ -24,8 +24,8 @@ class Batch:
 
 @dataclass(frozen=True)
 class Pairing:
-    """What a warehouse and a ledger each keep of the other: the id of the two together, how often this one was written
-    in a way that matters to the other (its generation), and the other's generation when it was last seen.
+    """What a warehouse and a ledger each store about the other: the id of the pair, the number of own writes that
+    matter to the other (its generation), and the other's generation when it was last seen.
     """
 
     pair: str | None = None
@@ -35,7 +35,7 @@ class Pairing:
 
 @dataclass(frozen=True)
 class Copied:
-    """Rows of a ledger as the warehouse has copied them, by table; the keys are the ledger's columns."""
+    """Rows of the warehouse's copy of a ledger, by table; the keys are the ledger's columns."""
 
     batches: Sequence[dict[str, object]] = ()
     dead: Sequence[dict[str, object]] = ()
@@ -45,8 +45,8 @@ class Copied:
 
 @dataclass(frozen=True)
 class Reconciled:
-    """What became of a ledger: delivered events that the warehouse does not have, how many of them are recognised when
-    they are cut into the same batches again, and batches that were taken from the warehouse's copy.
+    """The result of a reconciliation: delivered events that the warehouse does not contain, how many of them are
+    recognised when they are cut into the same batches again, and batches that were taken from the warehouse's copy.
     """
 
     missing: int
@@ -67,7 +67,7 @@ class DeadEvent:
 
 @dataclass(frozen=True)
 class Replay:
-    """A dead event that is to be tried again, with the batch and the export date that it had when it died."""
+    """A requested replay of a dead event, with the batch and the export date that it had when it died."""
 
     id: str
     batch_id: str | None
@@ -76,8 +76,8 @@ class Replay:
 
 @dataclass(frozen=True)
 class Remaining:
-    """What is left of a batch when some of its people are forgotten; `batch_id` of an event that never was in one is
-    a hash of its own.
+    """What remains of a batch when some of its people are forgotten. The `batch_id` of an event that never was in one
+    is a hash of its own.
     """
 
     batch_id: str
@@ -88,7 +88,7 @@ class Remaining:
 
 @dataclass(frozen=True)
 class Settled:
-    """What became of a batch in one go: delivered but for its dead events, or still waiting with a reason."""
+    """The result of sending a batch: delivered but for its dead events, or still waiting with a reason."""
 
     batch: Batch
     delivered: bool
@@ -99,7 +99,7 @@ class Settled:
 
 @dataclass(frozen=True)
 class Standing:
-    """Events of one export date and event name, by what became of them; forgotten ones are none of the three."""
+    """Events of one export date and event name by status; forgotten ones are in none of the other three."""
 
     export_date: date
     event: str
@@ -111,7 +111,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class SentBatch:
-    """A batch that was sent at least once; `lost` of its events are dead or forgotten, which may have been sent."""
+    """A batch that was sent at least once; `lost` of its events are dead or forgotten, and may have been sent."""
 
     event: str
     export_date: date

@@ -1,4 +1,4 @@
-"""The tables of the ledger: one row a batch and one a dead event. A change of them is a migration, too."""
+"""The tables of the ledger: one row per batch and one per dead event. Every change of them needs a migration."""
 
 from datetime import UTC, datetime
 
@@ -8,7 +8,7 @@ from pipeline.ledger.records import WAITING
 
 
 class Instant(sa.TypeDecorator[datetime]):
-    """A point in time, UTC. SQLite keeps no time zone, so it is put on again when a value comes back."""
+    """A point in time, UTC. SQLite stores no time zone, so it is added again when a value is read."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
@@ -52,7 +52,7 @@ dead_events = sa.Table(
     sa.Index("dead_events_by_date", "export_date", "event"),
 )
 
-# How far each export date has come: a stage was made of all that had been loaded of it by then.
+# The progress of each export date: it passed a stage with everything that had been loaded of it by then.
 progress = sa.Table(
     "progress",
     metadata,
@@ -70,7 +70,7 @@ withheld_dates = sa.Table(
     sa.Column("withheld_at", Instant, nullable=False),
 )
 
-# Dead events that are to be tried again, until the outbox has them in other batches than those they died in.
+# Requested replays of dead events, until the outbox contains them in other batches than those they died in.
 replays = sa.Table(
     "replays",
     metadata,
@@ -79,7 +79,7 @@ replays = sa.Table(
     sa.Column("export_date", sa.Date, nullable=False),
 )
 
-# What was forgotten is a number: nothing here leads back to a person.
+# Numbers of forgotten events: nothing here leads back to a person.
 forgotten = sa.Table(
     "forgotten",
     metadata,
@@ -90,7 +90,7 @@ forgotten = sa.Table(
     sa.Index("forgotten_by_date", "export_date", "event"),
 )
 
-# What the ledger knows of itself, by name: the number of its tables, and which warehouse it goes with.
+# Facts about the ledger by name: the version of its tables, and the warehouse that it belongs to.
 origin = sa.Table(
     "origin",
     metadata,
@@ -98,7 +98,8 @@ origin = sa.Table(
     sa.Column("value", sa.Text, nullable=False),
 )
 
-# Delivered batches that the warehouse does not have since it was lost: one that is cut again just so was delivered.
+# Delivered batches that are no longer in the warehouse since it was lost: one that is cut again with the same events
+# was delivered.
 former_batches = sa.Table(
     "former_batches",
     metadata,

@@ -1,78 +1,114 @@
-"""How things stand: what became of events, why some are dead, and what was sent when."""
+"""Numbers of the ledger, and its rows as the warehouse copies them."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
+import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.export_dates import ExportDates
+from pipeline.ledger.database import LedgerDatabase
 from pipeline.ledger.records import DELIVERED, WAITING, SentBatch, Standing
-from pipeline.ledger.schema import Instant, batches, dead_events, forgotten
+from pipeline.ledger.schema import Instant, batches, dead_events, forgotten, withheld_dates
 from pipeline.ledger.statements import within
 
 _NOTHING = (0, 0, 0)
+_FORGOTTEN_OF_BATCH = (
+    sa.select(sa.func.coalesce(sa.func.sum(forgotten.c.events), 0))
+    .where(forgotten.c.batch_id == batches.c.batch_id)
+    .scalar_subquery()
+)
+# The events of a batch that the outbox contains, dead ones included: forgotten ones are deleted there.
+EVENTS_IN_OUTBOX = (batches.c.events - _FORGOTTEN_OF_BATCH).label("events")
+
+# By the name of the copy: the table, and the columns that are copied, the key first.
+_COPIED = {
+    "delivery.batches": (
+        batches,
+        [
+            *("batch_id", "event", "export_date", "events", "status", "attempts"),
+            *("first_attempt_at", "delivered_at", "reason"),
+        ],
+    ),
+    "delivery.dead_events": (dead_events, ["id", "event", "export_date", "batch_id", "reason", "died_at"]),
+    "delivery.forgotten_events": (forgotten, ["batch_id", "event", "export_date", "events"]),
+    "delivery.withheld_dates": (withheld_dates, ["export_date", "withheld_at"]),
+}
 
 
-def standings(connection: Connection, dates: ExportDates | None) -> list[Standing]:
-    """Events by export date and name; what was never put into a batch is dead.
+class StandingsPart(LedgerDatabase):
+    """The part of the ledger that counts."""
 
-    A batch counts the events that it was cut with, less those that were replayed: the dead and the forgotten ones are
-    taken off here.
-    """
-    batched = _numbers(connection, batches, batches.c.events, dates)
-    dead = _numbers(connection, dead_events, sa.literal_column("1", sa.Integer), dates)
-    gone = _numbers(connection, forgotten, forgotten.c.events, dates)
-    found = []
-    for key in sorted(batched.keys() | dead.keys() | gone.keys()):
-        _, delivered, waiting = batched.get(key, _NOTHING)
-        died, died_of_delivered, died_of_waiting = dead.get(key, _NOTHING)
-        left_out, left_out_of_delivered, left_out_of_waiting = gone.get(key, _NOTHING)
-        found.append(
-            Standing(
-                *key,
-                delivered=delivered - died_of_delivered - left_out_of_delivered,
-                waiting=waiting - died_of_waiting - left_out_of_waiting,
-                dead=died,
-                forgotten=left_out,
+    def standings(self, dates: ExportDates | None = None) -> list[Standing]:
+        """Events by export date and name.
+
+        A batch counts the events that it was cut with, less those that were replayed; dead and forgotten ones are
+        subtracted here. Undeliverable events were never in a batch and count as dead.
+        """
+        with self._engine.connect() as connection:
+            batched = _numbers(connection, batches, batches.c.events, dates)
+            dead = _numbers(connection, dead_events, sa.literal_column("1", sa.Integer), dates)
+            gone = _numbers(connection, forgotten, forgotten.c.events, dates)
+        found = []
+        for key in sorted(batched.keys() | dead.keys() | gone.keys()):
+            _, delivered, waiting = batched.get(key, _NOTHING)
+            died, died_of_delivered, died_of_waiting = dead.get(key, _NOTHING)
+            left_out, left_out_of_delivered, left_out_of_waiting = gone.get(key, _NOTHING)
+            found.append(
+                Standing(
+                    *key,
+                    delivered=delivered - died_of_delivered - left_out_of_delivered,
+                    waiting=waiting - died_of_waiting - left_out_of_waiting,
+                    dead=died,
+                    forgotten=left_out,
+                )
             )
+        return found
+
+    def standing_of(self, event: str, dates: ExportDates) -> Standing:
+        """Events of one name over some export dates."""
+        found = [standing for standing in self.standings(dates) if standing.event == event]
+        return Standing(
+            dates.first,
+            event,
+            sum(standing.delivered for standing in found),
+            sum(standing.waiting for standing in found),
+            sum(standing.dead for standing in found),
+            sum(standing.forgotten for standing in found),
         )
-    return found
 
+    def sent_since(self, moment: datetime) -> list[SentBatch]:
+        """Batches that were delivered since then, and those that were tried and are still waiting."""
+        dead = sa.select(sa.func.count()).where(dead_events.c.batch_id == batches.c.batch_id).scalar_subquery()
+        tried = sa.func.coalesce(batches.c.first_attempt_at, batches.c.delivered_at, type_=Instant)
+        query = sa.select(
+            batches.c.event,
+            batches.c.export_date,
+            batches.c.events,
+            (dead + _FORGOTTEN_OF_BATCH).label("lost"),
+            tried.label("first_attempt_at"),
+            batches.c.delivered_at,
+        ).where(tried.is_not(None), sa.or_(batches.c.delivered_at.is_(None), batches.c.delivered_at >= moment))
+        with self._engine.connect() as connection:
+            return [SentBatch(**row) for row in connection.execute(query).mappings()]
 
-def causes_of_death(connection: Connection, most: int) -> list[tuple[str, int]]:
-    """Why events are dead and how many, the most frequent first."""
-    number = sa.func.count()
-    query = sa.select(dead_events.c.reason, number).group_by(dead_events.c.reason).order_by(number.desc())
-    rows: Sequence[Any] = connection.execute(query.limit(most)).all()
-    return [(reason, events) for reason, events in rows]
-
-
-def sent_since(connection: Connection, moment: datetime) -> list[SentBatch]:
-    """Batches that were delivered since then, and those that were tried and are still waiting."""
-    dead = sa.select(sa.func.count()).where(dead_events.c.batch_id == batches.c.batch_id).scalar_subquery()
-    gone = (
-        sa.select(sa.func.coalesce(sa.func.sum(forgotten.c.events), 0))
-        .where(forgotten.c.batch_id == batches.c.batch_id)
-        .scalar_subquery()
-    )
-    tried = sa.func.coalesce(batches.c.first_attempt_at, batches.c.delivered_at, type_=Instant)
-    query = sa.select(
-        batches.c.event,
-        batches.c.export_date,
-        batches.c.events,
-        (dead + gone).label("lost"),
-        tried.label("first_attempt_at"),
-        batches.c.delivered_at,
-    ).where(tried.is_not(None), sa.or_(batches.c.delivered_at.is_(None), batches.c.delivered_at >= moment))
-    return [SentBatch(**row) for row in connection.execute(query).mappings()]
+    def frames(self, dates: ExportDates) -> dict[str, pd.DataFrame]:
+        """The rows of some export dates by the name of their copy in the warehouse; the first column is the key."""
+        with self._engine.connect() as connection:
+            return {
+                copy: pd.read_sql(
+                    sa.select(*(table.c[name] for name in columns)).where(within(table, dates)), connection
+                )
+                for copy, (table, columns) in _COPIED.items()
+            }
 
 
 def _numbers(
     connection: Connection, table: sa.Table, events: sa.ColumnElement[int], dates: ExportDates | None
 ) -> dict[tuple[date, str], tuple[int, int, int]]:
-    """By export date and name, how many events a table has: in all, in delivered batches, in waiting ones."""
+    """The number of events in a table by export date and name: in all, in delivered batches, in waiting ones."""
     query = (
         sa.select(
             table.c.export_date,

@@ -1,25 +1,25 @@
-"""The ledger's copy in the warehouse, so that `delivery.events` can be asked in SQL by anybody."""
+"""The copy of the ledger in the warehouse, so that `delivery.events` can be queried in SQL."""
 
 import duckdb
 import pandas as pd
 
 from pipeline.export_dates import ExportDates
 from pipeline.ledger import Ledger
-from pipeline.ledger.pair_check import see
+from pipeline.ledger.warehouse_pairing import record_ledger_generation
 from pipeline.warehouse import Warehouse, transaction
 
 
 def mirror(warehouse: Warehouse, ledger: Ledger, dates: ExportDates) -> None:
-    """Bring the copy up to the ledger for these export dates; what is the same already is not written again."""
+    """Update the copy for these export dates; rows that are equal already are not written again."""
     with warehouse.writing() as connection:
         mirror_into(connection, ledger, dates)
 
 
 def mirror_into(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: ExportDates) -> None:
-    """The same over a connection."""
+    """Do the same over a connection."""
     frames = ledger.frames(dates)
     with transaction(connection):
-        see(connection, ledger)
+        record_ledger_generation(connection, ledger)
         for table, frame in frames.items():
             _sync(connection, table, frame, dates)
 
@@ -37,7 +37,7 @@ def _sync(connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame
     )
     connection.unregister("ledger_rows")
     of_dates = f"export_date BETWEEN DATE '{dates.first}' AND DATE '{dates.last}'"
-    # Each look into a table of a DuckLake takes the longer the more files all its tables have.
+    # A query of a DuckLake table takes longer the more files all its tables have, so query it once.
     connection.execute(f"CREATE OR REPLACE TEMP TABLE copied AS SELECT {listed} FROM {table} WHERE {of_dates}")
     gone, new = "FROM copied EXCEPT FROM mirrored", "FROM mirrored EXCEPT FROM copied"
     if _is_any(connection, gone):

@@ -14,7 +14,7 @@ from filelock import FileLock
 from packaging.version import Version
 
 from pipeline.ledger import MODELLED
-from pipeline.ledger.pair_check import pair_up
+from pipeline.ledger.warehouse_pairing import pair_up
 from pipeline.models.dbt import (
     DBT_DIR,
     dbt_command,

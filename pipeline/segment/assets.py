@@ -10,8 +10,8 @@ from pipeline.catalog import EVENTS, Event
 from pipeline.errors import SettingsError
 from pipeline.export_dates import EVERY_DATE, ExportDates
 from pipeline.ledger import CUT, MODELLED, Ledger
-from pipeline.ledger.pair_check import check_pair, pair_up
 from pipeline.ledger.warehouse_copy import mirror, mirror_into
+from pipeline.ledger.warehouse_pairing import check_pair, pair_up
 from pipeline.orchestration import markdown
 from pipeline.orchestration.instance import LOCK_TAG
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, SEGMENT_DELIVERY, WAREHOUSE_WRITERS, dates_of

@@ -219,7 +219,7 @@ class _Supply:
     def _items(self, waiting: Sequence[Batch], send: Send, *, is_history: bool = False) -> Iterator[_Item]:
         """A group at a time; it is entered as attempted before it is out."""
         for waited in groups(waiting):
-            group = self._ledger.attempting(waited, self._clock())
+            group = self._ledger.start_attempts(waited, self._clock())
             self._handed_out.update(batch.batch_id for batch in waited)
             if not group:
                 continue

@@ -8,7 +8,7 @@ import duckdb
 
 from pipeline.export_dates import EVERY_DATE, ExportDates
 from pipeline.ledger import Ledger
-from pipeline.ledger.pair_check import pairing_of, see
+from pipeline.ledger.warehouse_pairing import pairing_of, record_ledger_generation
 from pipeline.privacy.suppression import is_anybody_new
 from pipeline.segment import outbox
 from pipeline.segment.delivery import CURRENT_DAYS
@@ -94,7 +94,7 @@ def cut_due(
         nothing_else=replays_only,
     )
     registered = register(connection, ledger, dates, now, done.again)
-    see(connection, ledger)
+    record_ledger_generation(connection, ledger)
     return Due(done, registered, withheld)
 
 

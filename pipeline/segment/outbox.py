@@ -10,7 +10,7 @@ from pipeline.catalog import EVENTS, Event
 from pipeline.errors import DeliveryError
 from pipeline.export_dates import ExportDates
 from pipeline.ledger import SUPPRESSED, WITHDRAWN, Batch, DeadEvent, Replay
-from pipeline.ledger.pair_check import advance
+from pipeline.ledger.warehouse_pairing import advance_warehouse
 from pipeline.privacy.suppression import is_anybody, is_suppressed
 from pipeline.segment.messages import (
     ENVELOPE_BYTES,
@@ -112,7 +112,7 @@ def cut(
             events[event.table] = int(inserted[0]) if inserted else 0
             counted.append(connection.execute(_COUNTED).fetchall()[0])
         if moved or any(events.values()):
-            advance(connection)
+            advance_warehouse(connection)
         connection.execute(
             "DROP TABLE temp.new_messages; DROP TABLE temp.new_places; DROP TABLE IF EXISTS temp.asked_again"
         )

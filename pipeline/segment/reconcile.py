@@ -8,8 +8,8 @@ import duckdb
 
 from pipeline.export_dates import EVERY_DATE
 from pipeline.ledger import Copied, Ledger, Pairing, Reconciled
-from pipeline.ledger.pair_check import batch_ids, pair_warehouse, pairing_of
 from pipeline.ledger.warehouse_copy import mirror_into
+from pipeline.ledger.warehouse_pairing import batch_ids, pair_warehouse, pairing_of
 from pipeline.segment.outbox import cut_batches, stillborn
 
 Connection = duckdb.DuckDBPyConnection

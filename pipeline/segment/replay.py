@@ -20,14 +20,14 @@ def revive(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: ExportD
     """Ask for a replay of what had been withdrawn, or was of a suppressed person, and is an event of these dates
     again: a corrected export was corrected once more, or the person is off the list.
     """
-    if not (set_aside := ledger.set_aside()):
+    if not (unwanted := ledger.unwanted_ids()):
         return
     but_suppressed = f"AND NOT {_OF_SUPPRESSED}" if is_anybody(connection) else ""
     rows = connection.execute(
         "SELECT CAST(id AS VARCHAR) FROM staging.events "
         "WHERE export_date BETWEEN ? AND ? AND CAST(id AS VARCHAR) IN (SELECT unnest(?::VARCHAR[])) "
         f"{but_suppressed}",
-        [dates.first, dates.last, set_aside],
+        [dates.first, dates.last, unwanted],
     ).fetchall()
     ledger.revive([key for (key,) in rows])
 

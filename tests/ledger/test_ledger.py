@@ -104,8 +104,8 @@ def test_attempts_add_up_and_the_reason_goes_when_it_is_over(ledger: Ledger) -> 
 
 def test_the_first_attempt_stays_the_first(ledger: Ledger) -> None:
     ledger.register([batch(1), batch(2)], [], NOW)
-    ledger.attempting([batch(1)], NOW)
-    ledger.attempting([batch(1), batch(2)], LATER)
+    ledger.start_attempts([batch(1)], NOW)
+    ledger.start_attempts([batch(1), batch(2)], LATER)
     tried = ledger.frames(DATES)["delivery.batches"]
     assert tried.sort_values("batch_id").first_attempt_at.tolist() == [NOW, LATER]
 

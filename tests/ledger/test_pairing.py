@@ -11,9 +11,9 @@ import pytest
 
 from pipeline.errors import DeliveryError, SettingsError
 from pipeline.export_dates import EVERY_DATE, ExportDates
-from pipeline.ledger import Batch, DeadEvent, Ledger, Pairing, Settled, pair_check
-from pipeline.ledger.pair_check import check_pair, is_copy_behind, is_pair, pair_up, pairing_of
+from pipeline.ledger import Batch, DeadEvent, Ledger, Pairing, Settled, warehouse_pairing
 from pipeline.ledger.warehouse_copy import mirror_into
+from pipeline.ledger.warehouse_pairing import check_pair, is_copy_behind, is_pair, pair_up, pairing_of
 from pipeline.segment import enqueue
 from pipeline.segment.checks import due_is_settled
 from pipeline.segment.outbox import bodies, cut_batches
@@ -43,7 +43,7 @@ def cut(lake: Lake, ledger: Ledger, *rows: Row) -> None:
 
 def deliver(lake: Lake, ledger: Ledger, dead: int | None = None) -> list[str]:
     """The sending, in which one event dies; the batches that went out."""
-    waiting = ledger.attempting(ledger.waiting("email_opened", TWO_DAYS), NOW)
+    waiting = ledger.start_attempts(ledger.waiting("email_opened", TWO_DAYS), NOW)
     ledger.settle([Settled(batch, True, 1, _dead(batch, dead, lake)) for batch in waiting], NOW)
     mirror_into(lake.connection, ledger, EVERY_DATE)
     return [batch.batch_id for batch in waiting]
@@ -151,14 +151,14 @@ def test_another_run_that_cuts_and_sends_during_the_look_is_no_mismatch(
         """The other run goes all the way before the warehouse is asked, and once more right after."""
         found = []
         with monkeypatch.context() as patched:
-            patched.setattr(pair_check, "pairing_of", pairing_of)
+            patched.setattr(warehouse_pairing, "pairing_of", pairing_of)
             for _ in range(2):
                 cut(plain, ledger, said(next(numbers)))
                 deliver(plain, ledger)
                 found.append(pairing_of(connection))
         return found[0]
 
-    monkeypatch.setattr(pair_check, "pairing_of", meanwhile)
+    monkeypatch.setattr(warehouse_pairing, "pairing_of", meanwhile)
     check_pair(plain.connection, ledger)
     assert next(numbers) == 4
 
@@ -225,7 +225,7 @@ def test_a_copy_of_the_ledger_that_is_behind_is_noticed(plain: Lake, ledger: Led
     """A process was killed after it had sent, or the warehouse is one from before the sending."""
     cut(plain, ledger, said(1))
     assert not is_copy_behind(plain.connection, ledger)
-    (batch,) = ledger.attempting(ledger.waiting("email_opened", DATES), NOW)
+    (batch,) = ledger.start_attempts(ledger.waiting("email_opened", DATES), NOW)
     ledger.settle([Settled(batch, True, 1)], NOW)
     check_pair(plain.connection, ledger)
     assert is_copy_behind(plain.connection, ledger)

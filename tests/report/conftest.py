@@ -150,6 +150,6 @@ def deliver(ledger: Ledger) -> None:
         refused = DeadEvent(
             id_of(10), batch.event, DAY, batch.batch_id, f"Segment answered 400 to bob@example.com {HOSTILE}"
         )
-        ledger.attempting([batch], DELIVERED_AT)
+        ledger.start_attempts([batch], DELIVERED_AT)
         settled = Settled(batch, True, 1, [refused] if batch.event == "email_unsubscribed" else [])
         ledger.settle([settled], DELIVERED_AT + timedelta(seconds=place + 1))

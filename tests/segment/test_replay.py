@@ -228,7 +228,7 @@ def test_what_is_still_withdrawn_or_suppressed_is_not_asked_for(bereaved: Sender
     bereaved.lake.unsay(5)
     bereaved.lake.query("INSERT INTO raw.suppressed (kind, digest) VALUES ('user_id', sha256('user_id:user-3'))")
     bereaved.ledger.withdraw([DeadEvent(id_of(3), "email_opened", DAY, None, "suppressed")], NOW)
-    assert set(bereaved.ledger.set_aside()) == {id_of(3), id_of(5)}
+    assert set(bereaved.ledger.unwanted_ids()) == {id_of(3), id_of(5)}
     revive(bereaved.lake.connection, bereaved.ledger, DATES)
     assert bereaved.ledger.replays() == []
 

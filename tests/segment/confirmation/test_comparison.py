@@ -46,7 +46,7 @@ def deliver(ledger: Ledger) -> Deliver:
     ) -> None:
         batch = Batch(name, event, dates.first, 0, events)
         ledger.register([batch], [], first or at)
-        ledger.attempting([batch], first or at)
+        ledger.start_attempts([batch], first or at)
         died = [DeadEvent(f"{name}-{number}", event, dates.first, name, "400") for number in range(dead)]
         ledger.settle([Settled(batch, True, 1, died)], at)
 

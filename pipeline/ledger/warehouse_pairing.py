@@ -1,9 +1,9 @@
-"""Warehouse and ledger go together, or nothing is sent.
+"""The warehouse's side of the pair, and the check that warehouse and ledger belong together: else nothing is sent.
 
-Both keep the id of the pair that they are, a generation that grows with each write that matters to the other, and the
-generation of the other that they saw last. One that is behind what the other has seen was restored from an older copy,
-and one without the pair's id was made anew: either way the ledger would speak of other batches than those of the
-warehouse, and events would be sent twice, or count as delivered though they never were.
+Both store the id of their pair, a generation that grows with each write that matters to the other, and the generation
+of the other that they saw last. One that is behind what the other has seen was restored from an older copy, and one
+without the pair's id was created anew. Either way the ledger would describe other batches than those of the warehouse:
+events would be sent twice, or count as delivered without ever being sent.
 """
 
 from uuid import uuid4
@@ -25,36 +25,35 @@ _REMEDY = (
 
 
 def pairing_of(connection: Connection) -> Pairing:
-    """What the warehouse knows of the ledger that it goes with."""
+    """What the warehouse knows of its ledger."""
     known = dict(connection.execute(f"SELECT name, value FROM raw.origin WHERE name IN {_NAMES}").fetchall())
     return Pairing(known.get(_PAIR), int(known.get(_GENERATION, 0)), int(known.get(_SEEN, 0)))
 
 
 def check_pair(connection: Connection | None, ledger: Ledger) -> None:
-    """See that the warehouse and the ledger go together; None is a warehouse that does not exist.
+    """Check that the warehouse and the ledger belong together; None is a warehouse that does not exist.
 
     Raises:
-        SettingsError: one of them is another than the one that the other knows, or older.
+        SettingsError: one of them is not the one that the other knows, or older.
     """
     if (what := _mismatch(connection, ledger)) is not None:
         raise SettingsError(f"WAREHOUSE and LEDGER do not go together: {what}. {_REMEDY}")
 
 
 def is_pair(connection: Connection, ledger: Ledger) -> bool:
-    """Whether the warehouse and the ledger go together."""
+    """Whether the warehouse and the ledger belong together."""
     return _mismatch(connection, ledger) is None
 
 
 def is_copy_behind(connection: Connection, ledger: Ledger) -> bool:
-    """Whether the ledger was written since the warehouse last copied it: by a process that was killed then, or before
-    an older copy of the warehouse was restored.
+    """Whether the ledger was written since the warehouse last copied it: by a process that was killed, or before an
+    older copy of the warehouse was restored.
     """
     return pairing_of(connection).seen < ledger.pairing().generation
 
 
 def _mismatch(connection: Connection | None, ledger: Ledger) -> str | None:
-    # Other processes may write meanwhile: what the ledger had seen before, the warehouse has by now, and the other way
-    # round.
+    # Other processes may write meanwhile: what the ledger had seen before, the warehouse has by now, and vice versa.
     before = ledger.pairing()
     ours = pairing_of(connection) if connection is not None else Pairing()
     theirs = ledger.pairing()
@@ -70,7 +69,7 @@ def _mismatch(connection: Connection | None, ledger: Ledger) -> str | None:
     if connection is None or not was_cut:
         return f"the ledger knows of {ledger.delivered_events():,} delivered events, and the warehouse has none of them"
     if not (ours.pair and theirs.pair) and _agree(connection, ledger):
-        return None  # they were made before there were pairs, or a process was killed while it made them one
+        return None  # they are older than pairs, or a process was killed while it paired them
     if not ledger.batch_ids():
         return "the warehouse has events that were due before, and the ledger knows of none"
     return "each of them was used with another"
@@ -87,13 +86,13 @@ def _agree(connection: Connection, ledger: Ledger) -> bool:
 
 
 def batch_ids(connection: Connection) -> set[str]:
-    """Every batch that the warehouse has."""
+    """Every batch in the warehouse."""
     rows = connection.execute("SELECT DISTINCT batch_id FROM delivery.outbox WHERE batch_id IS NOT NULL").fetchall()
     return {key for (key,) in rows}
 
 
 def pair_up(connection: Connection, ledger: Ledger) -> None:
-    """The same check, and a warehouse and a ledger that were never used are a pair from now on.
+    """Check as `check_pair` does, and pair a warehouse and a ledger that were never used.
 
     Raises:
         SettingsError: see `check_pair`.
@@ -106,12 +105,12 @@ def pair_up(connection: Connection, ledger: Ledger) -> None:
     pair_warehouse(connection, new)
     if _has_outbox(connection):
         ledger.pair(new)
-    else:  # what a dry run entered, perhaps, before its warehouse was removed
+    else:  # a dry run may have registered batches before its warehouse was removed
         ledger.start_over(new)
 
 
 def pair_warehouse(connection: Connection, new: Pairing) -> None:
-    """Keep this in the warehouse from now on."""
+    """Store a new pairing in the warehouse."""
     with transaction(connection):
         connection.execute(f"DELETE FROM raw.origin WHERE name IN {_NAMES}")
         connection.execute(
@@ -120,13 +119,13 @@ def pair_warehouse(connection: Connection, new: Pairing) -> None:
         )
 
 
-def advance(connection: Connection) -> None:
-    """Whatever copy of the warehouse was made before this is older; within the caller's transaction."""
+def advance_warehouse(connection: Connection) -> None:
+    """Increase the warehouse's generation, within the caller's transaction: every earlier copy of it is older."""
     _set(connection, _GENERATION, pairing_of(connection).generation + 1)
 
 
-def see(connection: Connection, ledger: Ledger) -> None:
-    """Keep which generation the ledger has, in the warehouse."""
+def record_ledger_generation(connection: Connection, ledger: Ledger) -> None:
+    """Record in the warehouse the generation that the ledger has."""
     ours, theirs = pairing_of(connection), ledger.pairing()
     if ours.pair and ours.pair == theirs.pair and ours.seen < theirs.generation:
         _set(connection, _SEEN, theirs.generation)

@@ -1,0 +1,186 @@
+"""The ledger's side of the pair: which warehouse it belongs to, and reconciling it with another one."""
+
+from collections.abc import Collection, Sequence
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from pipeline.ledger.database import LedgerDatabase
+from pipeline.ledger.records import DELIVERED, Copied, Pairing, Reconciled
+from pipeline.ledger.schema import (
+    batches,
+    dead_events,
+    forgotten,
+    former_batches,
+    metadata,
+    origin,
+    progress,
+    replays,
+    withheld_dates,
+)
+from pipeline.ledger.statements import chunks, insert, unknown
+
+_PAIR, _GENERATION, _SEEN = "pair", "generation", "warehouse_generation"
+_FORMER = [column.name for column in former_batches.columns]
+
+
+class PairingPart(LedgerDatabase):
+    """The part of the ledger about the warehouse that it belongs to."""
+
+    def pairing(self) -> Pairing:
+        """What the ledger knows of the warehouse."""
+        with self._engine.connect() as connection:
+            known: dict[str, str] = dict(connection.execute(sa.select(origin.c.name, origin.c.value)).tuples().all())
+        return Pairing(known.get(_PAIR), int(known.get(_GENERATION, 0)), int(known.get(_SEEN, 0)))
+
+    def pair(self, new: Pairing) -> None:
+        """Pair the ledger with another warehouse."""
+        with self._engine.begin() as connection:
+            _pair(connection, new)
+
+    def record_generation(self, generation: int) -> None:
+        """Record the generation that the warehouse has."""
+        with self._engine.begin() as connection:
+            record_generation(connection, generation)
+
+    def has_sent(self) -> bool:
+        """Whether any batch was ever sent or tried."""
+        tried = sa.or_(batches.c.status == DELIVERED, batches.c.attempts > 0, batches.c.first_attempt_at.is_not(None))
+        query = sa.select(sa.exists().where(tried) | sa.exists().where(dead_events.c.batch_id.is_not(None)))
+        return bool(self._values(query)[0])
+
+    def delivered_events(self) -> int:
+        """The number of events in delivered batches."""
+        query = sa.select(sa.func.coalesce(sa.func.sum(batches.c.events), 0)).where(batches.c.status == DELIVERED)
+        return int(self._values(query)[0])
+
+    def batch_ids(self) -> set[str]:
+        """Every batch, whatever its status."""
+        return set(self._values(sa.select(batches.c.batch_id)))
+
+    def dead_batches(self) -> dict[str, str | None]:
+        """Every dead event with the batch that it died in; None where it never was in one."""
+        with self._engine.connect() as connection:
+            return dict(connection.execute(sa.select(dead_events.c.id, dead_events.c.batch_id)).tuples().all())
+
+    def start_over(self, new: Pairing) -> None:
+        """Drop all batches, none of which was ever sent, and pair with another warehouse; withheld dates stay so."""
+        with self._engine.begin() as connection:
+            for table in metadata.sorted_tables:
+                if table not in (origin, withheld_dates):
+                    connection.execute(sa.delete(table))
+            _pair(connection, new)
+
+    def reconcile(self, known: Collection[str], dead: Collection[str], copied: Copied, new: Pairing) -> Reconciled:
+        """Pair with another warehouse, in one transaction.
+
+        `known` are the batches that the warehouse contains, `dead` the events that it contains in the batches they
+        died in, `copied` its copy of a ledger.
+        """
+        with self._engine.begin() as connection:
+            missing, recognisable = _retire_batches(connection, known)
+            _keep_dead(connection, dead)
+            taken = _take(connection, copied)
+            _pair(connection, new)
+        return Reconciled(missing, recognisable, taken)
+
+
+def advance(connection: Connection) -> None:
+    """Increase the ledger's generation: every earlier copy of it is older. No effect before it has a warehouse."""
+    later = sa.cast(sa.cast(origin.c.value, sa.BigInteger) + 1, sa.Text)
+    connection.execute(sa.update(origin).where(origin.c.name == _GENERATION).values(value=later))
+
+
+def record_generation(connection: Connection, generation: int) -> None:
+    """Record the generation that the warehouse has. No effect before the ledger has a warehouse."""
+    is_other = sa.and_(origin.c.name == _SEEN, origin.c.value != str(generation))
+    connection.execute(sa.update(origin).where(is_other).values(value=str(generation)))
+
+
+def recognise(connection: Connection, new: Collection[str]) -> list[dict[str, object]]:
+    """Take out the rows of those new batches that were delivered before the warehouse was lost."""
+    recognised: list[dict[str, object]] = []
+    for chunk in chunks(sorted(new)):
+        of_these = former_batches.c.batch_id.in_(chunk)
+        recognised += [dict(row) for row in connection.execute(sa.select(former_batches).where(of_these)).mappings()]
+        connection.execute(sa.delete(former_batches).where(of_these))
+    return recognised
+
+
+def _pair(connection: Connection, new: Pairing) -> None:
+    connection.execute(sa.delete(origin).where(origin.c.name.in_((_PAIR, _GENERATION, _SEEN))))
+    values = {_PAIR: new.pair or "", _GENERATION: str(new.generation), _SEEN: str(new.seen)}
+    insert(connection, origin, [{"name": name, "value": value} for name, value in values.items()])
+
+
+def _retire_batches(connection: Connection, known: Collection[str]) -> tuple[int, int]:
+    """Delete batches that the warehouse does not contain: how many delivered events were in them, and how many of these
+    are kept among the former batches.
+
+    Batches with dead or forgotten events are not kept: which of their events were delivered is unknown by now.
+    """
+    existing: set[str] = set(connection.execute(sa.select(batches.c.batch_id)).scalars())
+    events = kept = 0
+    for chunk in chunks(sorted(existing - set(known))):
+        delivered = sa.select(*(batches.c[name] for name in _FORMER)).where(
+            batches.c.batch_id.in_(chunk), batches.c.status == DELIVERED
+        )
+        rows = [dict(row) for row in connection.execute(delivered).mappings()]
+        lost = _lost(connection, [str(row["batch_id"]) for row in rows])
+        whole = [row for row in rows if row["batch_id"] not in lost]
+        events += sum(row["events"] for row in rows) - sum(lost.values())
+        kept += sum(row["events"] for row in whole)
+        connection.execute(sa.delete(former_batches).where(former_batches.c.batch_id.in_(chunk)))
+        insert(connection, former_batches, whole)
+        for column in (batches.c.batch_id, forgotten.c.batch_id):
+            connection.execute(sa.delete(column.table).where(column.in_(chunk)))
+    return events, kept
+
+
+def _lost(connection: Connection, batch_ids: Sequence[str]) -> dict[str, int]:
+    """The number of dead and forgotten events of these batches, where there are any."""
+    numbers: dict[str, int] = {}
+    for table, number in ((dead_events, sa.func.count()), (forgotten, sa.func.sum(forgotten.c.events))):
+        query = sa.select(table.c.batch_id, number).where(table.c.batch_id.in_(batch_ids)).group_by(table.c.batch_id)
+        rows: Sequence[Any] = connection.execute(query).all()
+        for batch_id, events in rows:
+            numbers[batch_id] = numbers.get(batch_id, 0) + int(events)
+    return numbers
+
+
+def _keep_dead(connection: Connection, kept: Collection[str]) -> None:
+    """Keep only these dead events, and no request for a replay; the progress of dates has to be found out anew."""
+    existing: set[str] = set(connection.execute(sa.select(dead_events.c.id)).scalars())
+    for chunk in chunks(sorted(existing - set(kept))):
+        connection.execute(sa.delete(dead_events).where(dead_events.c.id.in_(chunk)))
+    for table in (replays, progress):
+        connection.execute(sa.delete(table))
+
+
+def _take(connection: Connection, copied: Copied) -> int:
+    """Insert what the warehouse's copy contains and the ledger does not; how many batches were unknown, or were not
+    known as delivered.
+    """
+    new = unknown(connection, batches.c.batch_id, [str(row["batch_id"]) for row in copied.batches])
+    insert(connection, batches, [row for row in copied.batches if row["batch_id"] in new])
+    delivered = [row for row in copied.batches if row["status"] == DELIVERED and row["batch_id"] not in new]
+    learnt = 0
+    for row in delivered:
+        values = {name: row[name] for name in ("status", "attempts", "first_attempt_at", "delivered_at", "reason")}
+        learnt += connection.execute(
+            sa.update(batches)
+            .where(batches.c.batch_id == row["batch_id"], batches.c.status != DELIVERED)
+            .values(**values)
+        ).rowcount
+    keys: list[tuple[sa.Table, Sequence[dict[str, object]], str]] = [
+        (dead_events, copied.dead, "id"),
+        (forgotten, copied.forgotten, "batch_id"),
+    ]
+    for table, rows, key in keys:
+        missing = unknown(connection, table.c[key], [str(row[key]) for row in rows])
+        insert(connection, table, [row for row in rows if row[key] in missing])
+    known: set[date] = set(connection.execute(sa.select(withheld_dates.c.export_date)).scalars())
+    insert(connection, withheld_dates, [row for row in copied.withheld if row["export_date"] not in known])
+    return len(new) + learnt
