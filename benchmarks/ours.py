@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.generate import EXPORT_DATE
 from benchmarks.processes import Clone
 from pipeline.export_dates import ExportDates
-from pipeline.exports.discovery import look
+from pipeline.exports.discovery import discover
 from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.loading import load
 from pipeline.exports.locations import ExportLocation
@@ -68,7 +68,7 @@ def main() -> None:
     location, layouts = ExportLocation(settings.selligent_exports), read_layouts(settings.selligent_layouts)
     with warehouse.writing() as connection:
         started = time.perf_counter()
-        load(connection, location, look(location, layouts, day), dates)
+        load(connection, location, discover(location, layouts, day), dates)
         seconds = time.perf_counter() - started
         span = run_span(connection, dates)
     places = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR), "--target-path", str(DBT_TARGET_DIR)]

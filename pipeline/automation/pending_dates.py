@@ -8,7 +8,7 @@ import dagster as dg
 
 from pipeline.automation.job_names import MAIN_JOB
 from pipeline.export_dates import ExportDates
-from pipeline.exports.discovery import Look, is_known, known_in
+from pipeline.exports.discovery import Discovered, is_known, known_in
 from pipeline.ledger import Ledger
 from pipeline.orchestration.partitions import dates_of_run
 from pipeline.segment.checks import unfinished
@@ -24,18 +24,18 @@ _UNFINISHED = [
 ]
 
 
-def dates_with_new_files(warehouse: Warehouse, look: Look) -> Mapping[date, list[str]]:
+def dates_with_new_files(warehouse: Warehouse, discovered: Discovered) -> Mapping[date, list[str]]:
     """Export dates with files that are new, changed, or under a changed layout; what tells those files apart."""
     known = known_in(warehouse)
     new: dict[date, list[str]] = defaultdict(list)
-    for seen in look.landed:
-        if not is_known(seen, known):
-            file = seen.file
-            new[seen.export_date].append(f"{file.name} {file.size} {file.modified_at} {seen.layout.fingerprint}")
+    for matched in discovered.matched:
+        if not is_known(matched, known):
+            file = matched.file
+            new[matched.export_date].append(f"{file.name} {file.size} {file.modified_at} {matched.layout.fingerprint}")
     return new
 
 
-def gone_files(warehouse: Warehouse, look: Look) -> list[str]:
+def gone_files(warehouse: Warehouse, discovered: Discovered) -> list[str]:
     """Files that were loaded and are gone from the location, oldest date first; their rows stay."""
     with warehouse.reading_if_any() as connection:
         if connection is None:
@@ -43,7 +43,7 @@ def gone_files(warehouse: Warehouse, look: Look) -> list[str]:
         loaded = connection.execute(
             "SELECT DISTINCT export_date, name FROM raw.export_files WHERE status = 'loaded' ORDER BY ALL"
         ).fetchall()
-    there = look.names
+    there = discovered.names
     return [name for _, name in loaded if name not in there]
 
 

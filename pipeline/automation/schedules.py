@@ -30,7 +30,7 @@ def selligent_to_segment_daily(
         left = unfinished_dates(place, ledger)
         if segment.settings().delivers:
             left |= ledger.waiting_dates()
-        left |= set(dates_with_new_files(place, exports.look()))
+        left |= set(dates_with_new_files(place, exports.discover()))
     except PipelineError as error:  # today's run fails of it, too, and is told
         context.log.warning(f"Which dates are left can't be said: {error}")
     busy = running_dates(context.instance)

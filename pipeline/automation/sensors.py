@@ -54,9 +54,9 @@ def new_exports(
     place = warehouse.open()
     try:
         place.bring_up_to_date()
-        look = exports.look()
-        new = dates_with_new_files(place, look)
-        gone = gone_files(place, look)
+        discovered = exports.discover()
+        new = dates_with_new_files(place, discovered)
+        gone = gone_files(place, discovered)
     except PipelineError as error:
         return dg.SkipReason(str(error))
     asked = Asked.of(context.cursor)

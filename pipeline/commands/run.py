@@ -9,7 +9,7 @@ from pipeline.commands.run_job import run_job
 from pipeline.commands.status_table import show
 from pipeline.console import err, out
 from pipeline.export_dates import EVERY_DATE, ExportDates, ranges
-from pipeline.exports.discovery import Look, is_known, known_files, look, watch_over
+from pipeline.exports.discovery import Discovered, discover, is_known, known_files, watch_over
 from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.locations import ExportLocation
 from pipeline.filesystems.access import without_login
@@ -52,9 +52,9 @@ def run(settings: Settings, dates: ExportDates | None, *, withhold: bool = False
     warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
     layouts = read_layouts(settings.selligent_layouts)
     with ExportLocation(settings.selligent_exports, follow_links=settings.selligent_follow_links) as location:
-        seen = look(location, layouts, datetime.now(UTC).date())
-    watch_over(settings.selligent_exports).note(file.file for file in seen.landed)
-    for file in seen.waiting:
+        discovered = discover(location, layouts, datetime.now(UTC).date())
+    watch_over(settings.selligent_exports).note(file.file for file in discovered.matched)
+    for file in discovered.waiting:
         err.print(on_one_line(f"{file.file.name} waits: {file.reason}", _LONGEST), style="yellow")
     unwanted, is_behind, last_load = False, False, 0
     warehouse.bring_up_to_date()
@@ -70,7 +70,7 @@ def run(settings: Settings, dates: ExportDates | None, *, withhold: bool = False
         mirror(warehouse, ledger, EVERY_DATE)
     days = set[date]()
     if dates is None:
-        days = set(dates_with_new_files(warehouse, seen)) | unfinished_dates(warehouse, ledger)
+        days = set(dates_with_new_files(warehouse, discovered)) | unfinished_dates(warehouse, ledger)
         if unwanted and not days:  # any run rids the tables of them, whatever its dates
             days = newest_date(warehouse)
     # From here on released dates are unfinished, too; but they lack no more than the sending.
@@ -82,13 +82,13 @@ def run(settings: Settings, dates: ExportDates | None, *, withhold: bool = False
         work, sending = ranges(days), ranges((waiting | released) - days)
     if withhold:
         # Also dates of which nothing is here now: their files may come later, or be gone since a dry run loaded them.
-        held = set(dates or days | ledger.waiting_dates() | {file.export_date for file in seen.waiting})
+        held = set(dates or days | ledger.waiting_dates() | {file.export_date for file in discovered.waiting})
         ledger.withhold(held, datetime.now(UTC))
         if held and warehouse.exists():  # no run may come to these dates for long, and the report tells which they are
             mirror(warehouse, ledger, ExportDates(min(held), max(held)))
     if not work and not sending:
         out.print("Nothing is new.")
-        _name_unmatched(warehouse, seen)
+        _name_unmatched(warehouse, discovered)
     failed = False
     if work or sending:
         failed = not all(
@@ -101,13 +101,13 @@ def run(settings: Settings, dates: ExportDates | None, *, withhold: bool = False
     return int(failed)
 
 
-def _name_unmatched(warehouse: Warehouse, seen: Look) -> None:
+def _name_unmatched(warehouse: Warehouse, discovered: Discovered) -> None:
     """Files without a layout that no run has noted yet: they alone are no reason for one. On stdout, since every look
     names them until there is one, and cron would send a mail for each.
     """
     with warehouse.reading_if_any() as connection:
         known = known_files(connection) if connection is not None else {}
-    for file in [file for file in seen.unmatched if not is_known(file, known)][:_SHOWN_FILES]:
+    for file in [file for file in discovered.unmatched if not is_known(file, known)][:_SHOWN_FILES]:
         out.print(on_one_line(f"{file.file.name}: left alone: {file.reason}", _LONGEST), style="yellow")
 
 

@@ -127,24 +127,24 @@ def raw(
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Read each export file of these dates once, by its bytes; one that is known already is left alone."""
     dates, now, started = dates_of(context), datetime.now(UTC), time.monotonic()
-    look = exports.look()
+    discovered = exports.discover()
     with exports.location() as location, warehouse.open().writing() as connection:
         ensure_origin(connection, exports.settings())
-        for file in look.waiting:
+        for file in discovered.waiting:
             context.log.info(f"{file_name(file.file.name)} waits: {file.reason}")
         people = refresh(connection, exports.suppressed(), now)
         before = last_load_number(connection)
         loaded = load(
             connection,
             location,
-            look,
+            discovered,
             dates,
             reload=config.reload,
             suppressing=bool(people),
             log=context.log.info,
         )
         accounts = rows_accounted_for(connection, dates)
-        files = unread_files(connection, dates, before, look.names)
+        files = unread_files(connection, dates, before, discovered.names)
         oddities = {check: found(connection, dates) for check, found in ODDITIES.items()}
         counts = _rows_in_tables(connection, dates)
         rows = preview(

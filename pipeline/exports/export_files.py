@@ -6,7 +6,7 @@ from datetime import date
 
 import duckdb
 
-from pipeline.exports.matching import Landed, Unmatched
+from pipeline.exports.matching import MatchedFile, Unmatched
 from pipeline.warehouse.loads import Load
 
 Connection = duckdb.DuckDBPyConnection
@@ -32,11 +32,11 @@ class LoadedFile:
     suspect_line: int | None = None
 
 
-def remember(connection: Connection, seen: Landed, sha256: str | None, result: LoadedFile, load: Load) -> None:
+def remember(connection: Connection, matched: MatchedFile, sha256: str | None, result: LoadedFile, load: Load) -> None:
     """The file's row in `raw.export_files`. Rows of former bytes stay as `replaced`: they tell which span of time
     the models have to look at again.
     """
-    place = [seen.export_date, seen.file.name]
+    place = [matched.export_date, matched.file.name]
     connection.execute(
         "UPDATE raw.export_files SET status = 'replaced' WHERE export_date = ? AND name = ? AND status <> 'replaced'"
         + (" AND status <> 'loaded'" if result.status == "refused" else ""),
@@ -44,7 +44,7 @@ def remember(connection: Connection, seen: Landed, sha256: str | None, result: L
     )
     # A file that no layout matched was noted at another date perhaps: that of its modification.
     connection.execute(
-        "UPDATE raw.export_files SET status = 'replaced' WHERE name = ? AND status = 'unmatched'", [seen.file.name]
+        "UPDATE raw.export_files SET status = 'replaced' WHERE name = ? AND status = 'unmatched'", [matched.file.name]
     )
     connection.execute(
         """
@@ -61,13 +61,13 @@ def remember(connection: Connection, seen: Landed, sha256: str | None, result: L
         """,
         [
             *place,
-            seen.file.size,
+            matched.file.size,
             sha256,
-            seen.file.modified_at,
-            seen.layout.name,
-            seen.layout.fingerprint,
-            seen.layout.kind,
-            seen.exported_at,
+            matched.file.modified_at,
+            matched.layout.name,
+            matched.layout.fingerprint,
+            matched.layout.kind,
+            matched.exported_at,
             result.status,
             result.reason,
             result.rows,
@@ -84,16 +84,16 @@ def remember(connection: Connection, seen: Landed, sha256: str | None, result: L
     )
 
 
-def note_time(connection: Connection, seen: Landed) -> None:
-    """Same bytes, newer time: only the time is noted, so that the next look needs no reading."""
+def note_time(connection: Connection, matched: MatchedFile) -> None:
+    """Same bytes, newer time: only the time is noted, so that the next discovery needs no reading."""
     connection.execute(
         "UPDATE raw.export_files SET modified_at = ?, size = ? "
         "WHERE export_date = ? AND name = ? AND status = 'loaded'",
-        [seen.file.modified_at, seen.file.size, seen.export_date, seen.file.name],
+        [matched.file.modified_at, matched.file.size, matched.export_date, matched.file.name],
     )
 
 
-def remember_unmatched(connection: Connection, strangers: Sequence[Unmatched], load: Load) -> None:
+def remember_unmatched(connection: Connection, unmatched: Sequence[Unmatched], load: Load) -> None:
     """Note files that are left alone, all at once: a folder can hold tens of thousands."""
     connection.execute(
         """
@@ -102,11 +102,11 @@ def remember_unmatched(connection: Connection, strangers: Sequence[Unmatched], l
             unnest($4::TIMESTAMPTZ[]) AS modified_at, unnest($5::VARCHAR[]) AS reason
         """,
         [
-            [seen.export_date for seen in strangers],
-            [seen.file.name for seen in strangers],
-            [seen.file.size for seen in strangers],
-            [seen.file.modified_at for seen in strangers],
-            [seen.reason for seen in strangers],
+            [each.export_date for each in unmatched],
+            [each.file.name for each in unmatched],
+            [each.file.size for each in unmatched],
+            [each.file.modified_at for each in unmatched],
+            [each.reason for each in unmatched],
         ],
     )
     connection.execute(

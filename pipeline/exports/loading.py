@@ -15,11 +15,11 @@ from rich.filesize import decimal
 from pipeline.errors import FileChanged, FileRefused, FileUnreadable, WarehouseError
 from pipeline.export_dates import ExportDates
 from pipeline.exports.archives import Piece, left_out, pieces, refuse_name
-from pipeline.exports.discovery import FileKey, KnownFile, Look, is_known, known_files
+from pipeline.exports.discovery import Discovered, FileKey, KnownFile, is_known, known_files
 from pipeline.exports.export_files import LoadedFile, note_time, remember, remember_unmatched
 from pipeline.exports.formats.csv_surroundings import names_an_end, sums_up
 from pipeline.exports.locations import ExportLocation, LocalCopy
-from pipeline.exports.matching import Landed, Promise, Unmatched, promise_of_marker
+from pipeline.exports.matching import MatchedFile, Promise, Unmatched, promise_of_marker
 from pipeline.exports.parsing import first_line
 from pipeline.exports.row_writer import Filled, fill, rows_of
 from pipeline.exports.transcoding import CHUNK_BYTES, Text, texts
@@ -76,7 +76,7 @@ class _Loader:
 def load(
     connection: Connection,
     location: ExportLocation,
-    look: Look,
+    discovered: Discovered,
     dates: ExportDates,
     *,
     reload: bool = False,
@@ -94,15 +94,15 @@ def load(
     _ensure_a_temporary_folder()
     this = Load(last_load_number(connection) + 1, clock())
     loader = _Loader(connection, location, this, known_files(connection), reload, log, suppressing)
-    by_date: dict[date, list[Landed]] = defaultdict(list)
-    for seen in look.landed:
-        if seen.export_date in dates:
-            by_date[seen.export_date].append(seen)
+    by_date: dict[date, list[MatchedFile]] = defaultdict(list)
+    for matched in discovered.matched:
+        if matched.export_date in dates:
+            by_date[matched.export_date].append(matched)
     files: list[LoadedFile] = []
     for day in sorted(by_date):
         files += _load_date(loader, by_date[day])
     # Of whatever date they are: nobody asks for a run of a file that nothing can be made of.
-    files += _note_unmatched(loader, look.unmatched)
+    files += _note_unmatched(loader, discovered.unmatched)
     return Loaded(files, loader.unchanged)
 
 
@@ -114,7 +114,7 @@ def _ensure_a_temporary_folder() -> None:
         raise WarehouseError(f"The files can't be loaded: {error.strerror}") from None
 
 
-def _load_date(loader: _Loader, landed: Sequence[Landed]) -> list[LoadedFile]:
+def _load_date(loader: _Loader, files: Sequence[MatchedFile]) -> list[LoadedFile]:
     """All files of a date in one transaction. Most files that turn out to be of no use do so before they change a
     table. Where one has removed its former rows by then, the date is begun again without it; the files behind it are
     tried first, each in a transaction that is rolled back, so that no further one has the date begun again: each file
@@ -124,28 +124,28 @@ def _load_date(loader: _Loader, landed: Sequence[Landed]) -> list[LoadedFile]:
         unchanged = loader.unchanged
         try:
             with transaction(loader.connection):
-                return [file for seen in landed if (file := _load_file(loader, seen)) is not None]
+                return [file for matched in files if (file := _load_file(loader, matched)) is not None]
         except _Failed as failed:
             loader.put_aside(failed)
-            keys = [_key(seen) for seen in landed]
-            _try_each(loader, landed[keys.index(failed.key) + 1 :])
+            keys = [_key(matched) for matched in files]
+            _try_each(loader, files[keys.index(failed.key) + 1 :])
             loader.unchanged = unchanged
         except duckdb.Error as error:  # no fault of a file: a refusal would stand after a full disk is emptied
-            raise _not_loaded(landed[0].export_date, error) from None
+            raise _not_loaded(files[0].export_date, error) from None
 
 
-def _try_each(loader: _Loader, landed: Sequence[Landed]) -> None:
-    for seen in landed:
+def _try_each(loader: _Loader, files: Sequence[MatchedFile]) -> None:
+    for matched in files:
         try:
             with transaction(loader.connection):
-                _load_file(loader, seen)
+                _load_file(loader, matched)
                 raise _Tried
         except _Tried:
             continue
         except _Failed as failed:
             loader.put_aside(failed)
         except duckdb.Error as error:
-            raise _not_loaded(seen.export_date, error) from None
+            raise _not_loaded(matched.export_date, error) from None
 
 
 def _not_loaded(day: date, error: duckdb.Error) -> WarehouseError:
@@ -180,95 +180,97 @@ class _GoneAway(_Failed):
     pass
 
 
-def _key(seen: Landed) -> FileKey:
-    return seen.export_date, seen.file.name
+def _key(matched: MatchedFile) -> FileKey:
+    return matched.export_date, matched.file.name
 
 
-def _load_file(loader: _Loader, seen: Landed) -> LoadedFile | None:
+def _load_file(loader: _Loader, matched: MatchedFile) -> LoadedFile | None:
     loader.written = False
     try:
-        return _load_or_fail(loader, seen)
+        return _load_or_fail(loader, matched)
     except _Failed as failed:
         if loader.written:
             raise
         loader.put_aside(failed)
-        return _load_or_fail(loader, seen)
+        return _load_or_fail(loader, matched)
 
 
-def _load_or_fail(loader: _Loader, seen: Landed) -> LoadedFile | None:
-    key = _key(seen)
+def _load_or_fail(loader: _Loader, matched: MatchedFile) -> LoadedFile | None:
+    key = _key(matched)
     before = loader.known.get(key)
     if key in loader.gone:
         loader.log(
-            f"{file_name(seen.file.name)}, its ready marker or the first part of its export went away or changed "
+            f"{file_name(matched.file.name)}, its ready marker or the first part of its export went away or changed "
             "while it was read; the next run looks at it again"
         )
         return None
     if (refused := loader.refused.get(key)) is not None:
-        return _note_refused(loader, seen, before, refused)
-    if not loader.reload and is_known(seen, loader.known):
+        return _note_refused(loader, matched, before, refused)
+    if not loader.reload and is_known(matched, loader.known):
         loader.unchanged += 1
         return None
     try:
-        with loader.location.local(seen.file) as copy:
-            return _take(loader, seen, copy, before)
+        with loader.location.local(matched.file) as copy:
+            return _take(loader, matched, copy, before)
     except (FileNotFoundError, FileChanged):
         raise _GoneAway(key) from None
     except FileUnreadable as error:
         raise _Refused(key, str(error), None) from None
 
 
-def _note_refused(loader: _Loader, seen: Landed, before: KnownFile | None, refused: _Refused) -> LoadedFile:
-    result = LoadedFile(seen.file.name, seen.export_date, None, "refused", reason=refused.reason)
+def _note_refused(loader: _Loader, matched: MatchedFile, before: KnownFile | None, refused: _Refused) -> LoadedFile:
+    result = LoadedFile(matched.file.name, matched.export_date, None, "refused", reason=refused.reason)
     noted = before is not None and (before.status, before.sha256, before.reason) == ("refused", None, refused.reason)
     if not noted:  # one that can't be read for weeks has one row
-        remember(loader.connection, seen, refused.sha256, result, loader.this)
+        remember(loader.connection, matched, refused.sha256, result, loader.this)
     return result
 
 
-def _take(loader: _Loader, seen: Landed, copy: LocalCopy, before: KnownFile | None) -> LoadedFile | None:
-    key = _key(seen)
-    if not loader.reload and before is not None and before.has_bytes(copy.sha256, seen.layout):
+def _take(loader: _Loader, matched: MatchedFile, copy: LocalCopy, before: KnownFile | None) -> LoadedFile | None:
+    key = _key(matched)
+    if not loader.reload and before is not None and before.has_bytes(copy.sha256, matched.layout):
         loader.unchanged += 1
-        note_time(loader.connection, seen)
+        note_time(loader.connection, matched)
         return None
-    if (other := _same_bytes(loader, seen, copy)) is not None:
-        _remove_rows(loader, seen)
-        result = LoadedFile(seen.file.name, seen.export_date, None, "duplicate", reason=f"has the bytes of {other}")
-        remember(loader.connection, seen, copy.sha256, result, loader.this)
+    if (other := _same_bytes(loader, matched, copy)) is not None:
+        _remove_rows(loader, matched)
+        result = LoadedFile(
+            matched.file.name, matched.export_date, None, "duplicate", reason=f"has the bytes of {other}"
+        )
+        remember(loader.connection, matched, copy.sha256, result, loader.this)
         return result
-    loader.log(f"reading {file_name(seen.file.name)} ({decimal(seen.file.size)}) as {seen.layout.name}")
+    loader.log(f"reading {file_name(matched.file.name)} ({decimal(matched.file.size)}) as {matched.layout.name}")
     try:
-        result = _replace(loader, seen, copy)
+        result = _replace(loader, matched, copy)
     except FileRefused as error:
         raise _Refused(key, str(error), copy.sha256) from None
     except duckdb.DataError as error:  # a value with which nothing can be computed is the file's own fault, too
-        reason = f"can't be read as {seen.layout.format}: {first_line(error)}"
+        reason = f"can't be read as {matched.layout.format}: {first_line(error)}"
         raise _Refused(key, reason, copy.sha256) from None
-    remember(loader.connection, seen, copy.sha256, result, loader.this)
+    remember(loader.connection, matched, copy.sha256, result, loader.this)
     return result
 
 
-def _replace(loader: _Loader, seen: Landed, copy: LocalCopy) -> LoadedFile:
+def _replace(loader: _Loader, matched: MatchedFile, copy: LocalCopy) -> LoadedFile:
     """The file's rows instead of those of its former bytes."""
-    refuse_name(copy.path, seen.file.name)
-    promise = _promise(loader, seen)
+    refuse_name(copy.path, matched.file.name)
+    promise = _promise(loader, matched)
     if promise.md5 is not None:
         _check_md5(copy, promise.md5)
     with TemporaryDirectory() as folder, naming(Path(folder)):
-        first_part = _texts_of_first_part(loader, seen, Path(folder))
-        rows = rows_of(loader.connection, seen, copy, first_part, Path(folder))
-        _remove_rows(loader, seen)
-        filled = fill(loader.connection, seen, rows, loader.this, suppressing=loader.suppressing)
+        first_part = _texts_of_first_part(loader, matched, Path(folder))
+        rows = rows_of(loader.connection, matched, copy, first_part, Path(folder))
+        _remove_rows(loader, matched)
+        filled = fill(loader.connection, matched, rows, loader.this, suppressing=loader.suppressing)
     if promise.rows is not None and not _is_kept(promise.rows, filled):
         raise FileRefused(
             f"{promise.rows:,} rows were promised by its name or its ready marker, but it has {filled.rows:,}; "
             "have it sent again"
         )
     return LoadedFile(
-        seen.file.name,
-        seen.export_date,
-        seen.layout.kind,
+        matched.file.name,
+        matched.export_date,
+        matched.layout.kind,
         "loaded",
         filled.rows,
         filled.skipped,
@@ -299,34 +301,35 @@ def _is_kept(promised: int, filled: Filled) -> bool:
     return filled.rows == promised or (filled.rows == promised + 1 and sums_up(filled.trailer, promised))
 
 
-def _same_bytes(loader: _Loader, seen: Landed, copy: LocalCopy) -> str | None:
+def _same_bytes(loader: _Loader, matched: MatchedFile, copy: LocalCopy) -> str | None:
     """Another file that these bytes were loaded from: an export of events that is sent once more is no second export.
     A lookup is: what it says again is the newest that is said.
     """
-    if seen.layout.kind != "events":
+    if matched.layout.kind != "events":
         return None
     found = loader.connection.execute(
         "SELECT name FROM raw.export_files WHERE status = 'loaded' AND rows > 0 AND sha256 = ? "
         "AND layout_fingerprint = ? AND (name <> ? OR export_date <> ?)",
-        [copy.sha256, seen.layout.fingerprint, seen.file.name, seen.export_date],
+        [copy.sha256, matched.layout.fingerprint, matched.file.name, matched.export_date],
     ).fetchone()
     return found[0] if found else None
 
 
-def _remove_rows(loader: _Loader, seen: Landed) -> None:
+def _remove_rows(loader: _Loader, matched: MatchedFile) -> None:
     loader.written = True
     for table in ("raw.events", "raw.rejected_rows", "raw.lookups"):
         loader.connection.execute(
-            f"DELETE FROM {table} WHERE export_date = ? AND file = ?", [seen.export_date, seen.file.name]
+            f"DELETE FROM {table} WHERE export_date = ? AND file = ?", [matched.export_date, matched.file.name]
         )
 
 
-def _promise(loader: _Loader, seen: Landed) -> Promise:
-    if seen.marker is None:
-        return seen.promise
-    with loader.location.local(seen.marker) as marker, marker.path.open("rb") as file:
-        told = promise_of_marker(file.read(_MARKER_BYTES).decode("ascii", "replace"))
-    return Promise(rows=told.rows if seen.promise.rows is None else seen.promise.rows, md5=seen.promise.md5 or told.md5)
+def _promise(loader: _Loader, matched: MatchedFile) -> Promise:
+    if matched.marker is None:
+        return matched.promise
+    with loader.location.local(matched.marker) as marker, marker.path.open("rb") as file:
+        marked = promise_of_marker(file.read(_MARKER_BYTES).decode("ascii", "replace"))
+    named = matched.promise
+    return Promise(rows=marked.rows if named.rows is None else named.rows, md5=named.md5 or marked.md5)
 
 
 def _check_md5(copy: LocalCopy, promised: str) -> None:
@@ -341,22 +344,24 @@ def _check_md5(copy: LocalCopy, promised: str) -> None:
     raise FileRefused(f"its bytes are not those whose MD5 was promised ({promised}); have it sent again")
 
 
-def _texts_of_first_part(loader: _Loader, seen: Landed, folder: Path) -> list[Text]:
+def _texts_of_first_part(loader: _Loader, matched: MatchedFile, folder: Path) -> list[Text]:
     """The texts of the part whose header counts for this one as well; none where this one is the first."""
-    if seen.first_part is None or seen.layout.header is not True or seen.layout.format != "csv":
+    if matched.first_part is None or matched.layout.header is not True or matched.layout.format != "csv":
         return []
     # A copy, since the original may go away with its location's own copy.
     place = folder / "first_part"
-    with loader.location.local(seen.first_part) as first:
+    with loader.location.local(matched.first_part) as first:
         shutil.copyfile(first.path, place)
     (folder / "first_part_texts").mkdir()
-    return texts(place, seen.layout, folder / "first_part_texts")
+    return texts(place, matched.layout, folder / "first_part_texts")
 
 
-def _note_unmatched(loader: _Loader, strangers: Sequence[Unmatched]) -> list[LoadedFile]:
-    new = [seen for seen in strangers if not is_known(seen, loader.known)]
-    loader.unchanged += len(strangers) - len(new)
-    results = [LoadedFile(seen.file.name, seen.export_date, None, "unmatched", reason=seen.reason) for seen in new]
+def _note_unmatched(loader: _Loader, unmatched: Sequence[Unmatched]) -> list[LoadedFile]:
+    new = [each for each in unmatched if not is_known(each, loader.known)]
+    loader.unchanged += len(unmatched) - len(new)
+    results = [
+        LoadedFile(matched.file.name, matched.export_date, None, "unmatched", reason=matched.reason) for matched in new
+    ]
     if new:
         with transaction(loader.connection):
             remember_unmatched(loader.connection, new, loader.this)

@@ -34,7 +34,7 @@ class Promise:
 
 
 @dataclass(frozen=True)
-class Landed:
+class MatchedFile:
     """A file that can be loaded: one layout fits, and its date is known.
 
     `export` is the same for all parts of an export that was split; `first_part` is the file whose header counts for
@@ -66,7 +66,7 @@ class Unmatched:
 
 
 class Patience:
-    """How long patterns may take in one look at a location."""
+    """How long patterns may take in one discovery."""
 
     def __init__(self) -> None:
         self._slow: Counter[str] = Counter()
@@ -87,8 +87,8 @@ class Patience:
 
 def match(
     file: ExportFile, layouts: Sequence[Layout], today: date, patience: Patience | None = None
-) -> Landed | Unmatched:
-    """The file with its layout and its dates, or why it is left alone; `patience` is that of the whole look."""
+) -> MatchedFile | Unmatched:
+    """The file with its layout and its dates, or why it is left alone. All files of a discovery share `patience`."""
     if file.fault:
         return Unmatched(file, file.fault)
     patience, name = patience or Patience(), unescaped(file.base_name)
@@ -121,7 +121,7 @@ def match(
         return Unmatched(file, f"{of} {export_date}; dates before {FIRST_EXPORT_DATE} have no partition")
     if export_date > today:
         return Unmatched(file, f"{of} {export_date}, which is in the future; it is loaded from that day on")
-    return Landed(file, layout, export_date, exported_at, export, part, promise)
+    return MatchedFile(file, layout, export_date, exported_at, export, part, promise)
 
 
 def _export(file: ExportFile, layout: Layout, found: "regex.Match[str]") -> tuple[str, int | None]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from pipeline.exports.discovery import Look, known_in, look_twice, watch_over
+from pipeline.exports.discovery import Discovered, discover_settled, known_in, watch_over
 from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.locations import ExportLocation
 from pipeline.settings import Settings, load_settings
@@ -24,12 +24,12 @@ class Exports(dg.ConfigurableResource):
         settings = load_settings()
         return ExportLocation(settings.selligent_exports, follow_links=settings.selligent_follow_links)
 
-    def look(self) -> Look:
+    def discover(self) -> Discovered:
         """What is there now, and complete."""
         settings = load_settings()
         layouts, watch = read_layouts(settings.selligent_layouts), watch_over(settings.selligent_exports)
         with self.location() as location:
-            return look_twice(
+            return discover_settled(
                 location,
                 layouts,
                 lambda: known_in(Warehouse.of(settings)),

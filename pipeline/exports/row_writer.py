@@ -13,7 +13,7 @@ from pipeline.exports.formats.relation import Source
 from pipeline.exports.headers import unique_names
 from pipeline.exports.layouts import Layout, key_of
 from pipeline.exports.locations import LocalCopy
-from pipeline.exports.matching import Landed
+from pipeline.exports.matching import MatchedFile
 from pipeline.exports.parsing import FileParser, Parsed, lines_of, records_of
 from pipeline.exports.row_rules import event_rows, lookup_rows, missing_columns
 from pipeline.exports.suppression_filter import keep_out, keep_out_unread
@@ -52,7 +52,11 @@ class FileRows:
 
 
 def rows_of(
-    connection: duckdb.DuckDBPyConnection, seen: Landed, copy: LocalCopy, first_part: Sequence[Text], folder: Path
+    connection: duckdb.DuckDBPyConnection,
+    matched: MatchedFile,
+    copy: LocalCopy,
+    first_part: Sequence[Text],
+    folder: Path,
 ) -> FileRows:
     """Parse a file; no table of `raw` is changed. `first_part` has its header, where it is a further part of an export;
     `folder` is for what is needed meanwhile.
@@ -61,10 +65,10 @@ def rows_of(
         FileRefused: nothing can be made of it.
         duckdb.Error: the machine or the store failed.
     """
-    found = texts(copy.path, seen.layout, folder)
+    found = texts(copy.path, matched.layout, folder)
     if not found:
-        return FileRows(seen.layout, found)
-    layout = _of_further_part(seen.layout, found, first_part)
+        return FileRows(matched.layout, found)
+    layout = _of_further_part(matched.layout, found, first_part)
     if layout.format == "csv":
         found = [
             framed(text, layout, folder / f"{number}.framed.txt", found[0] if number else None)
@@ -75,7 +79,7 @@ def rows_of(
 
 
 def fill(
-    connection: duckdb.DuckDBPyConnection, seen: Landed, rows: FileRows, load: Load, *, suppressing: bool
+    connection: duckdb.DuckDBPyConnection, matched: MatchedFile, rows: FileRows, load: Load, *, suppressing: bool
 ) -> Filled:
     """Put a file's rows into `raw`. `suppressing`: rows of people on the list are counted and not kept.
 
@@ -89,8 +93,8 @@ def fill(
     if rows.parsed is None or rows.parser is None:
         return Filled()
     layout, parsed = rows.layout, rows.parsed
-    filler = _Filler(connection, seen, layout, rows.parser, parsed, load, suppressing)
-    if seen.layout.kind == "events":
+    filler = _Filler(connection, matched, layout, rows.parser, parsed, load, suppressing)
+    if matched.layout.kind == "events":
         filler.fill_events()
     else:
         filler.fill_lookups()
@@ -102,7 +106,7 @@ def fill(
         )
     filler.look_for_swallowed_rows()
     warning = None
-    if missing := missing_columns(parsed.source, seen.layout):
+    if missing := missing_columns(parsed.source, matched.layout):
         warning = f"the header has no column {', '.join(map(repr, missing))}; taken as empty"
     trailer = trailer_in(rows.texts, layout, len(parsed.source.columns)) if layout.format == "csv" else None
     return replace(filler.filled, records=parsed.records, warning=warning, trailer=trailer)
@@ -122,7 +126,7 @@ class _Filler:
     def __init__(
         self,
         connection: duckdb.DuckDBPyConnection,
-        seen: Landed,
+        matched: MatchedFile,
         layout: Layout,
         parser: FileParser,
         parsed: Parsed,
@@ -136,12 +140,12 @@ class _Filler:
         self._load = load
         self._suppressing = suppressing
         self.filled = Filled()
-        self._file = f"DATE '{seen.export_date}' AS export_date, {literal(seen.file.name)} AS file"
-        self._export = f"{literal(seen.export)} AS export"
-        self._exported_at = f"TIMESTAMPTZ '{seen.exported_at.isoformat()}' AS exported_at"
+        self._file = f"DATE '{matched.export_date}' AS export_date, {literal(matched.file.name)} AS file"
+        self._export = f"{literal(matched.export)} AS export"
+        self._exported_at = f"TIMESTAMPTZ '{matched.exported_at.isoformat()}' AS exported_at"
         self._loaded_at = f"TIMESTAMPTZ '{load.at.isoformat()}' AS loaded_at"
-        self._export_date = seen.export_date
-        self._is_file = f"export_date = DATE '{seen.export_date}' AND file = {literal(seen.file.name)}"
+        self._export_date = matched.export_date
+        self._is_file = f"export_date = DATE '{matched.export_date}' AND file = {literal(matched.file.name)}"
 
     def fill_events(self) -> None:
         rows = event_rows(self._parsed.rows, self._parsed.source, self._layout, self._export_date)

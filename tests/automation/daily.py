@@ -23,7 +23,7 @@ def put(project: Project, *names: str, rows: Sequence[str] = (ROW,)) -> None:
 def load_all(project: Project) -> None:
     ever = ExportDates(date(2010, 1, 1), date(2030, 1, 1))
     with project.warehouse.writing() as connection:
-        load(connection, Exports().location(), Exports().look(), ever, clock=lambda: datetime.now(UTC))
+        load(connection, Exports().location(), Exports().discover(), ever, clock=lambda: datetime.now(UTC))
 
 
 def going_on(

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from pipeline.export_dates import EVERY_DATE
-from pipeline.exports.discovery import look
+from pipeline.exports.discovery import discover
 from pipeline.exports.loading import load
 from tests.exports.arrivals import HOUR, JEF
 from tests.support.desk import HEADER, NOW, WRITTEN, ZOE, Desk, layout
@@ -33,7 +33,7 @@ def reasons(desk: Desk) -> dict[str, str]:
 
 
 def waiting(desk: Desk) -> dict[str, str]:
-    seen = look(desk.location, desk.layouts, NOW.date())
+    seen = discover(desk.location, desk.layouts, NOW.date())
     return {file.file.name: file.reason for file in seen.waiting}
 
 
@@ -130,7 +130,7 @@ def test_a_part_whose_header_goes_away_before_it_is_read_keeps_its_former_rows(d
     desk.put("opens_20240611_2.csv", JEF)
     desk.load()
     desk.put("opens_20240611_2.csv", JEF + JEF, WRITTEN + HOUR)
-    seen = look(desk.location, desk.layouts, NOW.date())
+    seen = discover(desk.location, desk.layouts, NOW.date())
     desk.remove("opens_20240611_1.csv")
     load(desk.connection, desk.location, seen, EVERY_DATE)
     assert desk.events("user_id") == ["C-1", "C-2"]

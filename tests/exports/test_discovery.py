@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from pipeline.errors import SettingsError
-from pipeline.exports.discovery import FileKey, KnownFile, Look, is_known, known_files, look
+from pipeline.exports.discovery import Discovered, FileKey, KnownFile, discover, is_known, known_files
 from pipeline.exports.listing import ExportFile
 from pipeline.exports.locations import ExportLocation
-from pipeline.exports.matching import Landed, Unmatched
+from pipeline.exports.matching import MatchedFile, Unmatched
 from tests.exports.arrivals import MONDAY, TUESDAY
 from tests.support.desk import HEADER, NOW, WRITTEN, ZOE, Desk, layout
 
 DATED = layout(files=r"opens_(?P<date>\d{8})\.csv")
-LANDED = Landed(ExportFile("opens_20240610.csv", 100, WRITTEN), DATED, MONDAY, WRITTEN, "opens_20240610.csv")
+LANDED = MatchedFile(ExportFile("opens_20240610.csv", 100, WRITTEN), DATED, MONDAY, WRITTEN, "opens_20240610.csv")
 STRANGER = Unmatched(ExportFile("readme.md", 100, WRITTEN), "no layout matches its name")
 KNOWN = KnownFile(100, WRITTEN, "sha", DATED.fingerprint, "loaded", None)
 KNOWN_STRANGER = KnownFile(100, WRITTEN, None, None, "unmatched", "no layout matches its name")
@@ -25,8 +25,8 @@ def test_a_look_tells_files_that_can_be_loaded_from_those_that_cannot(desk: Desk
     desk.put("opens_20240610.csv", HEADER)
     desk.put("opens_20240611.csv", HEADER)
     desk.put("readme.md", "hello")
-    seen = look(desk.location, [DATED], NOW.date())
-    assert [(file.file.name, file.export_date) for file in seen.landed] == [
+    seen = discover(desk.location, [DATED], NOW.date())
+    assert [(file.file.name, file.export_date) for file in seen.matched] == [
         ("opens_20240610.csv", MONDAY),
         ("opens_20240611.csv", TUESDAY),
     ]
@@ -35,12 +35,12 @@ def test_a_look_tells_files_that_can_be_loaded_from_those_that_cannot(desk: Desk
 
 def test_a_file_of_tomorrow_can_be_loaded_tomorrow(desk: Desk) -> None:
     desk.put("opens_20240611.csv", HEADER)
-    assert [len(look(desk.location, [DATED], today).landed) for today in (MONDAY, TUESDAY)] == [0, 1]
+    assert [len(discover(desk.location, [DATED], today).matched) for today in (MONDAY, TUESDAY)] == [0, 1]
 
 
 def test_a_place_that_is_not_there_cannot_be_looked_at(desk: Desk) -> None:
     with pytest.raises(SettingsError):
-        look(ExportLocation(f"{desk.folder}/nowhere"), [DATED], NOW.date())
+        discover(ExportLocation(f"{desk.folder}/nowhere"), [DATED], NOW.date())
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_place_that_is_not_there_cannot_be_looked_at(desk: Desk) -> None:
 def test_a_date_is_new_where_a_file_is_new_or_changed_or_under_a_changed_layout(
     known: dict[FileKey, KnownFile], new: set[date]
 ) -> None:
-    assert Look([LANDED], [STRANGER]).new_dates(known) == new
+    assert Discovered([LANDED], [STRANGER]).new_dates(known) == new
 
 
 @pytest.mark.parametrize(
@@ -120,4 +120,4 @@ def test_times_are_known_to_the_microsecond(desk: Desk) -> None:
     """Else a file would look changed at each look, and be read again."""
     desk.put("opens.csv", HEADER + ZOE, datetime.fromisoformat("2024-06-11T06:30:00.123457+00:00"))
     desk.load()
-    assert look(desk.location, desk.layouts, NOW.date()).new_dates(known_files(desk.connection)) == set()
+    assert discover(desk.location, desk.layouts, NOW.date()).new_dates(known_files(desk.connection)) == set()

@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.exports.discovery import SETTLING, FileKey, KnownFile, Look, Watch, known_files, look, look_twice
+from pipeline.exports.discovery import (
+    SETTLING,
+    Discovered,
+    FileKey,
+    KnownFile,
+    Watch,
+    discover,
+    discover_settled,
+    known_files,
+)
 from pipeline.exports.locations import ExportLocation
 from tests.exports.arrivals import HOUR, JEF
 from tests.support.desk import HEADER, NOW, WRITTEN, ZOE, Desk, layout
@@ -38,8 +47,8 @@ class Looking:
     def today(self) -> date:
         return (NOW + AHEAD).date()
 
-    def look(self) -> Look:
-        return look_twice(self.desk.location, self.desk.layouts, self.known, self._watch, self.today, self.sleep)
+    def discover(self) -> Discovered:
+        return discover_settled(self.desk.location, self.desk.layouts, self.known, self._watch, self.today, self.sleep)
 
 
 @pytest.fixture
@@ -47,11 +56,11 @@ def looking(desk: Desk) -> Looking:
     return Looking(desk)
 
 
-def landed(seen: Look) -> list[str]:
-    return [file.file.name for file in seen.landed]
+def landed(seen: Discovered) -> list[str]:
+    return [file.file.name for file in seen.matched]
 
 
-def waiting(seen: Look) -> list[tuple[str, str]]:
+def waiting(seen: Discovered) -> list[tuple[str, str]]:
     return [(file.file.name, file.reason) for file in seen.waiting]
 
 
@@ -59,7 +68,7 @@ def waiting(seen: Look) -> list[tuple[str, str]]:
 def test_a_file_that_grows_waits_by_whatever_clock_it_is_written(looking: Looking, clock: timedelta) -> None:
     looking.desk.put("opens.csv", HALF, NOW + clock)
     looking.meanwhile = [("opens.csv", WHOLE, clock + timedelta(seconds=3))]
-    seen = looking.look()
+    seen = looking.discover()
     assert (landed(seen), waiting(seen)) == ([], [("opens.csv", "is still being written")])
     assert looking.slept == [SECONDS]
 
@@ -68,50 +77,50 @@ def test_a_file_that_grows_waits_although_its_time_stays(looking: Looking) -> No
     """The clock of whatever writes it was set back meanwhile, or stands still."""
     looking.desk.put("opens.csv", HALF, NOW)
     looking.meanwhile = [("opens.csv", WHOLE, timedelta(0))]
-    assert landed(looking.look()) == []
+    assert landed(looking.discover()) == []
 
 
 @pytest.mark.parametrize("clock", [timedelta(0), BEHIND, AHEAD], ids=["ours", "behind", "ahead"])
-def test_a_file_that_rests_is_taken_after_a_second_look(looking: Looking, clock: timedelta) -> None:
+def test_a_file_that_rests_is_taken_after_a_second_listing(looking: Looking, clock: timedelta) -> None:
     looking.desk.put("opens.csv", WHOLE, NOW + clock)
-    assert landed(looking.look()) == ["opens.csv"]
+    assert landed(looking.discover()) == ["opens.csv"]
     assert looking.slept == [SECONDS]
 
 
 def test_a_file_that_begins_meanwhile_waits(looking: Looking) -> None:
     looking.desk.put("opens.csv", WHOLE)
     looking.meanwhile = [("opens_2.csv", HALF, BEHIND)]
-    seen = looking.look()
+    seen = looking.discover()
     assert (landed(seen), waiting(seen)) == (["opens.csv"], [("opens_2.csv", "is still being written")])
 
 
-def test_what_was_seen_at_an_earlier_look_is_waited_for_no_longer_than_it_needs(looking: Looking) -> None:
+def test_what_was_seen_in_an_earlier_listing_is_waited_for_no_longer_than_it_needs(looking: Looking) -> None:
     looking.desk.put("opens.csv", WHOLE)
-    looking.look()
+    looking.discover()
     looking.desk.put("opens_2.csv", WHOLE)
-    looking.look()
-    assert landed(looking.look()) == ["opens.csv", "opens_2.csv"]
+    looking.discover()
+    assert landed(looking.discover()) == ["opens.csv", "opens_2.csv"]
     assert looking.slept == [SECONDS, SECONDS]
 
     looking.desk.put("opens_3.csv", WHOLE)
-    looking._watch.note(file.file for file in look(looking.desk.location, looking.desk.layouts, NOW.date()).landed)
+    looking._watch.note(file.file for file in discover(looking.desk.location, looking.desk.layouts, NOW.date()).matched)
     looking.seconds += 2
-    looking.look()
+    looking.discover()
     assert looking.slept[2:] == [SECONDS - 2]
 
 
 def test_a_file_that_is_known_is_not_waited_for_though_its_time_is_of_the_future(looking: Looking) -> None:
     looking.desk.put("opens.csv", WHOLE, NOW + AHEAD)
     looking.desk.load()
-    assert landed(looking.look()) == ["opens.csv"]
+    assert landed(looking.discover()) == ["opens.csv"]
     assert looking.slept == []
 
 
-def test_a_file_with_its_ready_marker_needs_no_second_look(looking: Looking) -> None:
+def test_a_file_with_its_ready_marker_needs_no_second_listing(looking: Looking) -> None:
     looking.desk.layouts = (layout(ready_marker=".trg"),)
     looking.desk.put("opens.csv", WHOLE)
     looking.desk.put("opens.trg", "")
-    assert landed(looking.look()) == ["opens.csv"]
+    assert landed(looking.discover()) == ["opens.csv"]
     assert looking.slept == []
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.export_dates import ExportDates
-from pipeline.exports.discovery import Look, look
+from pipeline.exports.discovery import Discovered, discover
 from pipeline.exports.export_files import LoadedFile
 from pipeline.exports.layouts import MEANINGS
 from pipeline.exports.loading import Loaded, load
@@ -214,7 +214,7 @@ def test_a_plain_duckdb_file_holds_the_same(desk: Desk, tmp_path: Path) -> None:
 def test_what_is_being_read_is_told(desk: Desk) -> None:
     desk.put("opens.csv", HEADER + ZOE)
     told: list[str] = []
-    seen = look(desk.location, desk.layouts, NOW.date())
+    seen = discover(desk.location, desk.layouts, NOW.date())
     load(desk.connection, desk.location, seen, ExportDates(TUESDAY, TUESDAY), log=told.append)
     assert told == ["reading opens.csv (79 bytes) as opens"]
 
@@ -238,5 +238,5 @@ def test_numbers_of_events_and_of_lookups_are_added_up_apart() -> None:
 
 
 def test_a_look_without_files_loads_nothing(desk: Desk) -> None:
-    nothing = Look([], [])
+    nothing = Discovered([], [])
     assert load(desk.connection, desk.location, nothing, ExportDates(MONDAY, TUESDAY)) == Loaded([], 0)

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.errors import WarehouseError
 from pipeline.export_dates import ExportDates
-from pipeline.exports.discovery import look
+from pipeline.exports.discovery import discover
 from pipeline.exports.loading import load
 from tests.exports.arrivals import DATED, HOUR, JEF, MONDAY, TUESDAY, WatchedLocation, names, zoe
 from tests.support.desk import HEADER, NOBODY, NOW, WRITTEN, ZOE, Desk, layout
@@ -64,7 +64,7 @@ def test_a_replacement_that_is_interrupted_leaves_the_former_rows(desk: Desk, wa
 def test_a_file_that_goes_away_between_the_look_and_the_reading_stops_no_other(desk: Desk) -> None:
     desk.put("opens_a.csv", HEADER + ZOE)
     desk.put("opens_b.csv", HEADER + JEF)
-    seen = look(desk.location, desk.layouts, NOW.date())
+    seen = discover(desk.location, desk.layouts, NOW.date())
     desk.remove("opens_a.csv")
     load(desk.connection, desk.location, seen, ExportDates(TUESDAY, TUESDAY), clock=lambda: NOW)
     assert desk.events("user_id") == ["C-2"]

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.exports.layouts import Layout
 from pipeline.exports.listing import ExportFile
-from pipeline.exports.matching import Landed, Unmatched, match
+from pipeline.exports.matching import MatchedFile, Unmatched, match
 from tests.support.desk import layout
 
 TODAY = date(2024, 6, 20)
@@ -18,9 +18,9 @@ def file(name: str) -> ExportFile:
     return ExportFile(name, 1, MODIFIED)
 
 
-def landed(name: str, *layouts: Layout) -> Landed:
+def landed(name: str, *layouts: Layout) -> MatchedFile:
     found = match(file(name), layouts or [CLICKS], TODAY)
-    assert isinstance(found, Landed)
+    assert isinstance(found, MatchedFile)
     return found
 
 

@@ -10,7 +10,7 @@ from pipeline.erasure.rows import forget_ledger, forget_rows
 from pipeline.erasure.search_terms import count_in, make_sought
 from pipeline.errors import SettingsError
 from pipeline.export_dates import EVERY_DATE
-from pipeline.exports.discovery import look
+from pipeline.exports.discovery import discover
 from pipeline.exports.loading import Loaded, load
 from pipeline.exports.row_accounting import rows_accounted_for
 from pipeline.ledger import Ledger
@@ -60,7 +60,7 @@ class Listing(Desk):
     def take(self, *, reload: bool = False) -> Loaded:
         """A run of the raw asset."""
         people = self.read_list()
-        seen = look(self.location, self.layouts, NOW.date())
+        seen = discover(self.location, self.layouts, NOW.date())
         return load(
             self.connection,
             self.location,

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 
 from pipeline.export_dates import ExportDates
-from pipeline.exports.discovery import Look, look
+from pipeline.exports.discovery import Discovered, discover
 from pipeline.exports.export_files import LoadedFile
 from pipeline.exports.layouts import Layout
 from pipeline.exports.loading import Loaded, load
@@ -97,11 +97,11 @@ class Desk:
         (self.folder / name).unlink()
 
     def load(self, dates: ExportDates = EVERY_DATE, *, reload: bool = False, at: datetime = NOW) -> Loaded:
-        seen = look(self.location, self.layouts, NOW.date())
+        seen = discover(self.location, self.layouts, NOW.date())
         return self.load_seen(seen, dates, reload=reload, at=at)
 
     def load_seen(
-        self, seen: Look, dates: ExportDates = EVERY_DATE, *, reload: bool = False, at: datetime = NOW
+        self, seen: Discovered, dates: ExportDates = EVERY_DATE, *, reload: bool = False, at: datetime = NOW
     ) -> Loaded:
         """Load what was seen at an earlier look."""
         return load(self.connection, self.location, seen, dates, reload=reload, clock=lambda: at)
