@@ -17,7 +17,7 @@ from pathlib import Path
 import dagster as dg
 
 from benchmarks.generate import generate
-from pipeline.commands.run import run
+from pipeline.commands.main_job import run_main_job
 from pipeline.settings import DBT_TARGET_DIR, load_settings
 from pipeline.upkeep.maintenance import LEFT_ALONE, tidy
 from pipeline.warehouse import Warehouse
@@ -49,7 +49,7 @@ def _write(exports: Path, day: date, rows: int) -> None:
 def _run() -> tuple[float, float]:
     """Seconds on the clock, and of the processors, dbt included; the latter hardly depend on what else goes on."""
     started, worked = time.perf_counter(), _worked()
-    if run(load_settings(), None) != 0:
+    if run_main_job(load_settings(), None) != 0:
         raise SystemExit("a run failed")
     return time.perf_counter() - started, _worked() - worked
 

@@ -3,8 +3,18 @@
 import dagster as dg
 
 from pipeline.automation.job_names import MAIN_JOB, UPKEEP_JOB
-from pipeline.orchestration.partitions import EXPORT_DATES
+from pipeline.export_dates import ExportDates
+from pipeline.orchestration.partitions import EXPORT_DATES, dates_of_run
 from pipeline.upkeep.assets import UPKEEP
+
+# A run with any other status has ended.
+_UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 
 selligent_to_segment = dg.define_asset_job(
     MAIN_JOB,
@@ -19,3 +29,9 @@ warehouse_upkeep = dg.define_asset_job(
     selection=dg.AssetSelection.assets(UPKEEP),
     description="Small files merged, old snapshots ended, so that a year of runs stays as quick as the first week.",
 )
+
+
+def running_dates(instance: dg.DagsterInstance) -> list[ExportDates]:
+    """The export dates of the main job's runs that are queued or under way."""
+    runs = instance.get_runs(dg.RunsFilter(job_name=MAIN_JOB, statuses=_UNFINISHED))
+    return [dates_of_run(run.tags) for run in runs]

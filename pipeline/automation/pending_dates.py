@@ -4,24 +4,10 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date
 
-import dagster as dg
-
-from pipeline.automation.job_names import MAIN_JOB
-from pipeline.export_dates import ExportDates
 from pipeline.exports.discovery import Discovered, is_known, known_in
 from pipeline.ledger import Ledger
-from pipeline.orchestration.partitions import dates_of_run
-from pipeline.segment.checks import unfinished
+from pipeline.segment.unfinished_dates import unfinished
 from pipeline.warehouse import Warehouse
-
-# A run with any other status has ended.
-_UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 def dates_with_new_files(warehouse: Warehouse, discovered: Discovered) -> Mapping[date, list[str]]:
@@ -60,9 +46,3 @@ def newest_date(warehouse: Warehouse) -> set[date]:
     with warehouse.reading() as connection:
         found = connection.execute("SELECT max(export_date) FROM raw.export_files WHERE status = 'loaded'").fetchone()
     return {found[0]} if found and found[0] else set()
-
-
-def running_dates(instance: dg.DagsterInstance) -> list[ExportDates]:
-    """The export dates of the main job's runs that are queued or under way."""
-    runs = instance.get_runs(dg.RunsFilter(job_name=MAIN_JOB, statuses=_UNFINISHED))
-    return [dates_of_run(run.tags) for run in runs]

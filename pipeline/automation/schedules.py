@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 import dagster as dg
 
 from pipeline.automation.job_names import MAIN_JOB, UPKEEP_JOB
-from pipeline.automation.jobs import selligent_to_segment, warehouse_upkeep
-from pipeline.automation.pending_dates import dates_with_new_files, running_dates, unfinished_dates
+from pipeline.automation.jobs import running_dates, selligent_to_segment, warehouse_upkeep
+from pipeline.automation.pending_dates import dates_with_new_files, unfinished_dates
 from pipeline.errors import PipelineError
 from pipeline.exports.resources import Exports
 from pipeline.orchestration.instance import fail_dead_runs

@@ -8,8 +8,8 @@ from datetime import date
 
 import dagster as dg
 
-from pipeline.automation.jobs import selligent_to_segment
-from pipeline.automation.pending_dates import dates_with_new_files, gone_files, running_dates
+from pipeline.automation.jobs import running_dates, selligent_to_segment
+from pipeline.automation.pending_dates import dates_with_new_files, gone_files
 from pipeline.errors import PipelineError
 from pipeline.exports.resources import Exports
 from pipeline.finding import counted

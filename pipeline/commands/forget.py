@@ -1,134 +1,31 @@
-"""`python -m pipeline forget`: the people of the list are removed from everywhere, and it is proved."""
+"""`python -m pipeline forget`: remove people from everywhere, and verify it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
+import click
 
-import duckdb
-from rich.table import Table
-
-from pipeline.console import out
-from pipeline.erasure import files, rows, verification
-from pipeline.erasure.byte_search import Needles, found_in
-from pipeline.erasure.search_terms import as_bytes, make_sought
-from pipeline.errors import SettingsError
-from pipeline.ledger import Ledger
-from pipeline.ledger.warehouse_pairing import pair_up
-from pipeline.orchestration.instance import alone, dagster_home, opened_instance
-from pipeline.privacy.suppression import SETTING, check, learn_contacts, refresh
-from pipeline.settings import DBT_TARGET_DIR, DRY_RUN_DIR, REPORT_DIR, SPILL_DIR, Settings
-from pipeline.warehouse import Warehouse
+from pipeline.settings import load_settings
 
 _SHOWN_FILES = 10
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where people were removed from: how many rows (or files), and what a search found afterwards, in which files."""
+@click.command()
+def forget() -> int:
+    """Remove the people of SELLIGENT_SUPPRESSED from everywhere, and prove it."""
+    settings = load_settings()
+    from rich.table import Table
 
-    name: str
-    removed: int
-    found: int
-    files: Sequence[Path] = ()
+    from pipeline.console import out
+    from pipeline.erasure.erase import erase
 
-
-def forget(settings: Settings) -> int:
-    """Forget the people of SELLIGENT_SUPPRESSED; the exit status.
-
-    Every step can be done again, so a process that was killed is finished by the next one.
-
-    Raises:
-        SettingsError: there is no list, or it can't be used; nothing was touched.
-        PipelineError: a run is going on, or the warehouse or the ledger is not usable.
-    """
-    if settings.selligent_suppressed is None:
-        raise SettingsError(f"{SETTING}: is not set; name the list of the people to forget")
-    if not check(settings.selligent_suppressed):
-        raise SettingsError(f"{SETTING}: the list names nobody")
-    warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
-    verification.refuse_what_is_missing(warehouse)
-    with opened_instance() as instance, alone(instance), warehouse.turn():
-        with warehouse.writing_in_turn() as connection:
-            pair_up(connection, ledger)
-        removed = _remove(settings, warehouse, ledger)
-        places = _search(settings, warehouse, ledger, removed)
-    _tell(places)
-    return int(any(place.found for place in places))
-
-
-def _prepare(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    # One thread: DuckDB was seen to corrupt its memory, rarely, while files are rewritten and read with several.
-    connection.execute("SET threads = 1")
-    now = datetime.now(UTC)
-    refresh(connection, settings.selligent_suppressed, now)
-    learn_contacts(connection, "SELECT * FROM raw.lookups WHERE kind = 'contacts'", now)
-    make_sought(connection)
-
-
-def _remove(settings: Settings, warehouse: Warehouse, ledger: Ledger) -> dict[str, int]:
-    with warehouse.writing_in_turn() as connection:
-        _prepare(connection, settings)
-        needles = Needles(as_bytes(connection))
-        removed = {"ledger": rows.forget_ledger(connection, ledger, datetime.now(UTC))}
-        removed |= rows.forget_rows(connection, ledger, settings.schema_name)
-        removed["dry run"] = files.forget_bodies(
-            connection, ledger, DRY_RUN_DIR, needles, write_again=not settings.delivers
-        )
-        if warehouse.is_ducklake:
-            removed["Parquet files"] = files.forget_old_snapshots(connection, warehouse.files)
-    if not warehouse.is_ducklake:
-        files.copy_anew(warehouse)
-    elif warehouse.catalog_file is not None:
-        files.compact_sqlite(warehouse.catalog_file)
-    ledger.compact()
-    files.drop_spilled(SPILL_DIR)
-    for name, folder in (("dbt's files", DBT_TARGET_DIR), ("report", REPORT_DIR)):
-        for path in files.files_below(folder):
-            if found_in(path, needles):
-                path.unlink()
-                removed[name] = removed.get(name, 0) + 1
-    return removed
-
-
-def _search(settings: Settings, warehouse: Warehouse, ledger: Ledger, removed: dict[str, int]) -> list[Place]:
-    with warehouse.writing_in_turn() as connection:
-        _prepare(connection, settings)
-        found = {**verification.in_tables(connection), "ledger": verification.in_ledger(connection, ledger)}
-        found["dry run"] = verification.in_bodies(connection, DRY_RUN_DIR)
-        if warehouse.is_ducklake:
-            found["Parquet files"] = verification.in_parquet(connection, warehouse)
-            found["catalog"] = verification.in_catalog(connection)
-        needles = Needles(as_bytes(connection))
-    ledger.close()
-    places = {
-        "catalog" if warehouse.is_ducklake else "warehouse file": verification.with_companions(warehouse.catalog_file),
-        "ledger": verification.with_companions(ledger.file),
-        "dry run": files.files_below(DRY_RUN_DIR),
-        "dbt's files": files.files_below(DBT_TARGET_DIR),
-        "report": files.files_below(REPORT_DIR),
-        "Dagster's files": files.files_below(dagster_home()),
-    }
-    left_alone = [Path(place) for place in (settings.selligent_suppressed, settings.selligent_exports) if place]
-    files_with = verification.in_bytes(warehouse.reading, needles, places, left_alone)
-    for name, paths in files_with.items():
-        found[name] = found.get(name, 0) + len(paths)
-    names = [*found, *(name for name in removed if name not in found)]
-    return [
-        Place(name.replace('"', ""), removed.get(name, 0), found.get(name, 0), files_with.get(name, ()))
-        for name in names
-    ]
-
-
-def _tell(places: Sequence[Place]) -> None:
-    shown = Table(box=None, pad_edge=False)
-    shown.add_column("place", no_wrap=True)
+    locations = erase(settings)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("place", no_wrap=True)
     for number in ("removed", "found afterwards"):
-        shown.add_column(number, justify="right")
-    for place in places:
-        shown.add_row(place.name, f"{place.removed:,}", f"{place.found:,}")
-    out.print(shown)
-    for path in [path for place in places for path in place.files][:_SHOWN_FILES]:
+        table.add_column(number, justify="right")
+    for location in locations:
+        table.add_row(location.name, f"{location.removed:,}", f"{location.found:,}")
+    out.print(table)
+    for path in [path for location in locations for path in location.files][:_SHOWN_FILES]:
         out.print(f"Found in {path}")
-    left = ", ".join(place.name for place in places if place.found)
-    out.print(f"Found afterwards, and to be looked at by a person: {left}" if left else "Nothing is found any more.")
+    left = ", ".join(location.name for location in locations if location.found)
+    out.print(f"Still found, review by hand: {left}" if left else "Nothing is found any more.")
+    return int(bool(left))

@@ -1,26 +1,27 @@
-"""`python -m pipeline reconcile`: a warehouse and a ledger of which one was lost or is older go on together."""
+"""`python -m pipeline reconcile`: pair a warehouse and a ledger of which one was lost or is older.
+
+Every step can be repeated, so after a kill the next call completes it.
+"""
 
 from datetime import UTC, datetime
 
-from pipeline.console import out
-from pipeline.ledger import Ledger
-from pipeline.ledger.warehouse_pairing import is_pair
-from pipeline.orchestration.instance import alone, opened_instance
-from pipeline.segment.reconcile import reconcile as make_pair
-from pipeline.settings import Settings
-from pipeline.warehouse import Warehouse
-from pipeline.warehouse.immutable_settings import ensure_origin
+import click
+
+from pipeline.settings import load_settings
 
 
-def reconcile(settings: Settings) -> int:
-    """Make the warehouse and the ledger of the settings a pair, and print what that means; the exit status.
+@click.command()
+def reconcile() -> int:
+    """Let a warehouse and a ledger go on together of which one was lost, or restored from an older copy."""
+    settings = load_settings()
+    from pipeline.console import out
+    from pipeline.ledger import Ledger
+    from pipeline.ledger.warehouse_pairing import is_pair
+    from pipeline.orchestration.instance import alone, opened_instance
+    from pipeline.segment.reconcile import reconcile as make_pair
+    from pipeline.warehouse import Warehouse
+    from pipeline.warehouse.immutable_settings import ensure_origin
 
-    Every step can be done again, so a process that was killed is finished by the next one.
-
-    Raises:
-        SettingsError: the warehouse is used otherwise than it was begun.
-        PipelineError: a run is going on, or the warehouse or the ledger is not usable.
-    """
     warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
     with opened_instance() as instance, alone(instance), warehouse.writing() as connection:
         ensure_origin(connection, settings)

@@ -1,164 +1,51 @@
 """`python -m pipeline run`: the main job, for what is new or for the dates given."""
 
 from datetime import UTC, date, datetime
-from typing import Any
 
-from pipeline.automation.job_names import MAIN_JOB
-from pipeline.automation.pending_dates import dates_with_new_files, newest_date, unfinished_dates
-from pipeline.commands.run_job import run_job
-from pipeline.commands.status_table import show
-from pipeline.console import err, out
-from pipeline.export_dates import EVERY_DATE, ExportDates, ranges
-from pipeline.exports.discovery import Discovered, discover, is_known, known_files, watch_over
-from pipeline.exports.layout_files import read_layouts
-from pipeline.exports.locations import ExportLocation
-from pipeline.filesystems.access import without_login
-from pipeline.ledger import Ledger
-from pipeline.ledger.warehouse_copy import mirror
-from pipeline.ledger.warehouse_pairing import check_pair, is_copy_behind
-from pipeline.masking import on_one_line
-from pipeline.privacy.suppression import check, is_work
-from pipeline.report.page import PAGE
-from pipeline.report.summary import summary
-from pipeline.settings import DRY_RUN_DIR, Settings
-from pipeline.warehouse import Warehouse
-from pipeline.warehouse.immutable_settings import check_origin
-from pipeline.warehouse.loads import last_load_number
+import click
 
-# What a person should look at although the run went well; on stderr, which cron sends by mail.
-_ODD_FILES = """
-    SELECT name, concat_ws('; ',
-        CASE WHEN status = 'loaded' THEN reason ELSE status || ': ' || reason END,
-        CASE WHEN rejected > 0
-            THEN format('{:d} of {:d} rows rejected; raw.rejected_rows says why', rejected, rows) END
-    )
-    FROM raw.export_files
-    WHERE load_number > ?
-        AND (status IN ('refused', 'unmatched') OR (status = 'loaded' AND (rejected > 0 OR reason IS NOT NULL)))
-    ORDER BY name
-"""
-_SHOWN_FILES = 20
-_LONGEST = 2000
+from pipeline.commands.options import DATE
+from pipeline.errors import SettingsError
+from pipeline.export_dates import FIRST_EXPORT_DATE, ExportDates
+from pipeline.settings import load_settings
 
 
-def run(settings: Settings, dates: ExportDates | None, *, withhold: bool = False, release: bool = False) -> int:
-    """Run the main job; the exit status. `withhold`: nothing is delivered, and nothing of these dates until `release`;
-    without dates, nothing of those of which something is not delivered yet.
+@click.command()
+@click.option("--from", "first", type=DATE, metavar="DATE", help="First export date; alone: up to today.")
+@click.option("--to", "last", type=DATE, metavar="DATE", help="Last export date; alone: that date.")
+@click.option(
+    "--no-delivery",
+    is_flag=True,
+    help="Load and model only; these dates, or all that is not delivered yet, are withheld until a release.",
+)
+@click.option("--release", is_flag=True, help="Deliver dates that were withheld: all of them, or those given.")
+def run(first: datetime | None, last: datetime | None, no_delivery: bool, release: bool) -> int:
+    """Run the main job for the export dates that have something new, or for the dates given."""
+    if no_delivery and release:
+        raise click.UsageError("--no-delivery and --release contradict each other")
+    dates = _dates(first, last)
+    settings = load_settings()
+    from pipeline.commands.main_job import run_main_job
 
-    Raises:
-        PipelineError: a setting, a layout, the location, the warehouse or the ledger is not usable; nothing was done.
-    """
-    check(settings.selligent_suppressed)
-    warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
-    layouts = read_layouts(settings.selligent_layouts)
-    with ExportLocation(settings.selligent_exports, follow_links=settings.selligent_follow_links) as location:
-        discovered = discover(location, layouts, datetime.now(UTC).date())
-    watch_over(settings.selligent_exports).note(file.file for file in discovered.matched)
-    for file in discovered.waiting:
-        err.print(on_one_line(f"{file.file.name} waits: {file.reason}", _LONGEST), style="yellow")
-    unwanted, is_behind, last_load = False, False, 0
-    warehouse.bring_up_to_date()
-    with warehouse.reading_if_any() as connection:  # one that can't be used is reported before Dagster starts
-        if connection is not None:
-            check_origin(connection, settings)
-        check_pair(connection, ledger)
-        if connection is not None:
-            is_behind = is_copy_behind(connection, ledger)
-            unwanted = is_work(connection, settings.selligent_suppressed)
-            last_load = last_load_number(connection)
-    if is_behind:  # of dates, perhaps, that no run comes to for long
-        mirror(warehouse, ledger, EVERY_DATE)
-    days = set[date]()
-    if dates is None:
-        days = set(dates_with_new_files(warehouse, discovered)) | unfinished_dates(warehouse, ledger)
-        if unwanted and not days:  # any run rids the tables of them, whatever its dates
-            days = newest_date(warehouse)
-    # From here on released dates are unfinished, too; but they lack no more than the sending.
-    released = set(ledger.release(dates or EVERY_DATE)) if release else set[date]()
-    if dates is not None:
-        work, sending = [dates], []
-    else:
-        waiting = ledger.waiting_dates() if settings.delivers and not withhold else set[date]()
-        work, sending = ranges(days), ranges((waiting | released) - days)
-    if withhold:
-        # Also dates of which nothing is here now: their files may come later, or be gone since a dry run loaded them.
-        held = set(dates or days | ledger.waiting_dates() | {file.export_date for file in discovered.waiting})
-        ledger.withhold(held, datetime.now(UTC))
-        if held and warehouse.exists():  # no run may come to these dates for long, and the report tells which they are
-            mirror(warehouse, ledger, ExportDates(min(held), max(held)))
-    if not work and not sending:
-        out.print("Nothing is new.")
-        _name_unmatched(warehouse, discovered)
-    failed = False
-    if work or sending:
-        failed = not all(
-            [
-                *(_run_job(span, everything=True) for span in work),
-                *(_run_job(span, everything=False) for span in sending),
-            ]
-        )
-    _tell(settings, warehouse, ledger, last_load)
-    return int(failed)
+    return run_main_job(settings, dates, withhold=no_delivery, release=release)
 
 
-def _name_unmatched(warehouse: Warehouse, discovered: Discovered) -> None:
-    """Files without a layout that no run has noted yet: they alone are no reason for one. On stdout, since every look
-    names them until there is one, and cron would send a mail for each.
-    """
-    with warehouse.reading_if_any() as connection:
-        known = known_files(connection) if connection is not None else {}
-    for file in [file for file in discovered.unmatched if not is_known(file, known)][:_SHOWN_FILES]:
-        out.print(on_one_line(f"{file.file.name}: left alone: {file.reason}", _LONGEST), style="yellow")
+def _dates(first: datetime | None, last: datetime | None) -> ExportDates | None:
+    if first is None and last is None:
+        return None
+    today = datetime.now(UTC).date()
+    for option, moment in (("--from", first), ("--to", last)):
+        if moment is not None:
+            _check(option, moment.date(), today)
+    end = last.date() if last else today
+    start = first.date() if first else end
+    if start > end:
+        raise SettingsError(f"--from: {start} is after {end}")
+    return ExportDates(start, end)
 
 
-def _run_job(dates: ExportDates, *, everything: bool) -> bool:
-    span = {
-        "dagster/asset_partition_range_start": str(dates.first),
-        "dagster/asset_partition_range_end": str(dates.last),
-    }
-    if everything:
-        return bool(run_job(MAIN_JOB, f"Export dates {dates}", span).success)
-    return bool(run_job(MAIN_JOB, f"Waiting events of export dates {dates}", span, _sending()).success)
-
-
-def _sending() -> list[Any]:
-    # Imported here, as they import Dagster.
-    import dagster as dg
-
-    from pipeline.segment.assets import delivery_keys
-    from pipeline.segment.confirmation.assets import CONFIRMATION
-
-    return [
-        dg.AssetKey(["delivery", "outbox"]),
-        *delivery_keys(),
-        dg.AssetKey(["delivery", "report"]),
-        CONFIRMATION,
-    ]
-
-
-def _tell(settings: Settings, warehouse: Warehouse, ledger: Ledger, last_load: int) -> None:
-    with warehouse.reading_if_any() as connection:
-        if connection is None:
-            out.print(f"There is nothing in {without_login(settings.selligent_exports)} to load.")
-            return
-        table = summary(connection, ledger, None)
-        odd = connection.execute(_ODD_FILES, [last_load]).fetchall()
-        waiting = connection.execute("SELECT 1 FROM delivery.outbox LIMIT 1").fetchone() is not None
-    if table.empty:
-        out.print(f"There is nothing in {without_login(settings.selligent_exports)} to load.")
-    else:
-        show(table, ["event"])
-    if withheld := ledger.withheld():
-        spans = ", ".join(str(span) for span in ranges(withheld))
-        out.print(f"Withheld, until a run says --release: {spans}")
-    for reason, events in ledger.dead_reasons():
-        out.print(on_one_line(f"{events:,} dead: {reason}", _LONGEST))
-    for name, words in odd[:_SHOWN_FILES]:
-        err.print(on_one_line(f"{name}: {words}", _LONGEST), style="yellow")
-    if len(odd) > _SHOWN_FILES:
-        err.print(f"{len(odd) - _SHOWN_FILES} files more; raw.export_files has them all", style="yellow")
-    if not settings.delivers and waiting:
-        out.print(f"Dry run, since SEGMENT_WRITE_KEY is not set: the requests are in {DRY_RUN_DIR}")
-    if PAGE.exists():
-        out.print(f"The report: {PAGE}")
-    out.print("Look at it: `make ui` (the steps), `make sql` (the tables), `python -m pipeline status` (each date)")
+def _check(option: str, day: date, today: date) -> None:
+    if day < FIRST_EXPORT_DATE:
+        raise SettingsError(f"{option}: {day} is before {FIRST_EXPORT_DATE}, the first date that has a partition")
+    if day > today:
+        raise SettingsError(f"{option}: {day} is in the future")

@@ -11,12 +11,12 @@ from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import TextIO
 
+import click
+
 from pipeline.commands import output_filter
 from pipeline.commands.output_filter import lines_of, pass_on, safe_lines
 from pipeline.errors import WarehouseError
-from pipeline.orchestration.system_errors import naming
-from pipeline.settings import Settings
-from pipeline.warehouse import ALIAS, Warehouse, quoted
+from pipeline.settings import Settings, load_settings
 
 # The first run of the models makes it.
 _SCHEMA = "SELECT 1 FROM duckdb_schemas() WHERE database_name = ? AND schema_name = ?"
@@ -25,12 +25,25 @@ _CLEAR_LINE = "\r\x1b[K"
 _WITHOUT_COLOURS = (".highlight_results off", ".highlight_errors off")
 
 
-def sql(settings: Settings, query: str | None, output: str | None = None) -> int:
+@click.command()
+@click.argument("query", required=False)
+@click.option(
+    "--format", "output", type=click.Choice(["box", "csv", "json", "markdown"]), help="How answers are printed."
+)
+def sql(query: str | None, output: str | None) -> int:
+    """A SQL prompt on the warehouse, read-only, that blocks no run; or the answer to one QUERY."""
+    return open_prompt(load_settings(), query, output)
+
+
+def open_prompt(settings: Settings, query: str | None, output: str | None = None) -> int:
     """Open the prompt, or answer one query, in a format as the prompt calls them; the exit status of the prompt.
 
     Raises:
         WarehouseError: there is no warehouse, or no `duckdb` beside this Python.
     """
+    from pipeline.orchestration.system_errors import naming
+    from pipeline.warehouse import ALIAS, Warehouse, quoted
+
     warehouse = Warehouse.of(settings)
     with warehouse.reading() as connection:  # which says clearly what is wrong, where something is
         has_models = connection.execute(_SCHEMA, [ALIAS, settings.schema_name]).fetchone() is not None

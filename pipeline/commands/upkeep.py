@@ -3,14 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import click
 from rich.filesize import decimal
 
-from pipeline.automation.job_names import UPKEEP_JOB
-from pipeline.commands.run_job import run_job
-from pipeline.console import out
 from pipeline.errors import NoWarehouse
-from pipeline.settings import Settings
-from pipeline.warehouse import Warehouse
+from pipeline.settings import load_settings
 
 _NUMBERS: Sequence[tuple[str, str, Callable[[Any], str]]] = (
     ("files of tables", "files", str),
@@ -20,12 +17,15 @@ _NUMBERS: Sequence[tuple[str, str, Callable[[Any], str]]] = (
 )
 
 
-def upkeep(settings: Settings) -> int:
-    """Run the job, and print what there was before and after; the exit status.
+@click.command()
+def upkeep() -> int:
+    """Keep the warehouse small and quick: merge small files, expire old snapshots, remove orphaned files."""
+    settings = load_settings()
+    from pipeline.automation.job_names import UPKEEP_JOB
+    from pipeline.commands.run_job import run_job
+    from pipeline.console import out
+    from pipeline.warehouse import Warehouse
 
-    Raises:
-        NoWarehouse: there is no warehouse yet.
-    """
     warehouse = Warehouse.of(settings)
     if not warehouse.exists():
         raise NoWarehouse

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import duckdb
@@ -10,14 +10,13 @@ import duckdb
 from pipeline.catalog import EVENTS
 from pipeline.export_dates import EVERY_DATE, ExportDates
 from pipeline.finding import Finding, counted, some
-from pipeline.ledger import REPORTED, Ledger
+from pipeline.ledger import Ledger
 from pipeline.orchestration.asset_checks import Check
 from pipeline.orchestration.partitions import WAREHOUSE_WRITERS
 from pipeline.orchestration.resources import WarehouseResource
-from pipeline.segment.replay import asked_dates
 from pipeline.segment.resources import SegmentResource
+from pipeline.segment.unfinished_dates import unfinished
 from pipeline.warehouse import quoted
-from pipeline.warehouse.loads import Load, newest_loads
 
 
 @dataclass(frozen=True)
@@ -134,14 +133,6 @@ def late_events(connection: duckdb.DuckDBPyConnection, ledger: Ledger, now: date
         "delivery/* says what Segment answered.",
         numbers,
     )
-
-
-def unfinished(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> dict[date, Load]:
-    """Export dates whose newest file did not go all the way, and the load that it came with: a run failed, was killed,
-    or was of some assets only; and those of which a replay was killed.
-    """
-    reported, asked = ledger.reached(REPORTED), asked_dates(connection, ledger)
-    return {day: load for day, load in newest_loads(connection).items() if reported.get(day) != load or day in asked}
 
 
 CHECK = Check(

@@ -80,7 +80,7 @@ def test_a_release_that_is_killed_after_its_first_span_is_finished_by_the_next_r
         LAYOUTS,
     )
     delivering.run("--no-delivery")
-    assert delivering.killed("pipeline.commands.run:_run_job", "run", "--release").returncode == 9
+    assert delivering.killed("pipeline.commands.main_job:_run_job", "run", "--release").returncode == 9
     assert len(segment.received_ids) == 1
     delivering.run()
     assert segment.received_ids == delivering.ids()
@@ -128,7 +128,7 @@ def test_a_dead_event_is_put_back_by_a_command_and_sent_by_the_next_run(
     assert wrong.returncode == 2
     assert wrong.stderr.startswith("--event: 'email_opend' is none of email_delivered, ")
     none = delivering.command("replay", "--reason", "something else")
-    assert "No dead event is meant" in none.stdout
+    assert "No dead event matches" in none.stdout
     done = delivering.command("replay", "--event", "Email Opened", "--reason", "Schema", "--date", "2024-06-11")
     assert done.returncode == 0, done.stderr
     assert "1 dead events are tried again" in done.stdout

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from pipeline.ledger import REPORTED
-from pipeline.segment.checks import DELIVERY_TARGET, late_events, unfinished
+from pipeline.segment.checks import DELIVERY_TARGET, late_events
+from pipeline.segment.unfinished_dates import unfinished
 from pipeline.warehouse.loads import Load, newest_loads
 from tests.support.lake import DAY, NOW, Lake, said
 from tests.support.sending import Sender

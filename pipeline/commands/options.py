@@ -1,0 +1,5 @@
+"""Types of options that several commands have."""
+
+import click
+
+DATE = click.DateTime(formats=["%Y-%m-%d"])

@@ -1,0 +1,114 @@
+"""The people of the list are removed from everywhere, and it is verified that none of their data is left."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from pipeline.erasure import files, rows, verification
+from pipeline.erasure.byte_search import Needles, found_in
+from pipeline.erasure.search_terms import as_bytes, make_sought
+from pipeline.errors import SettingsError
+from pipeline.ledger import Ledger
+from pipeline.ledger.warehouse_pairing import pair_up
+from pipeline.orchestration.instance import alone, dagster_home, opened_instance
+from pipeline.privacy.suppression import SETTING, check, learn_contacts, refresh
+from pipeline.settings import DBT_TARGET_DIR, DRY_RUN_DIR, REPORT_DIR, SPILL_DIR, Settings
+from pipeline.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where people were removed from: how many rows (or files), and what a search found afterwards, in which files."""
+
+    name: str
+    removed: int
+    found: int
+    files: Sequence[Path] = ()
+
+
+def erase(settings: Settings) -> list[Location]:
+    """Erase the people of SELLIGENT_SUPPRESSED; what was removed where, and what is still found.
+
+    Every step can be repeated, so after a kill the next call completes it.
+
+    Raises:
+        SettingsError: there is no list, or it can't be used; nothing was touched.
+        PipelineError: a run is going on, or the warehouse or the ledger is not usable.
+    """
+    if settings.selligent_suppressed is None:
+        raise SettingsError(f"{SETTING}: is not set; name the list of the people to forget")
+    if not check(settings.selligent_suppressed):
+        raise SettingsError(f"{SETTING}: the list names nobody")
+    warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
+    verification.refuse_what_is_missing(warehouse)
+    with opened_instance() as instance, alone(instance), warehouse.turn():
+        with warehouse.writing_in_turn() as connection:
+            pair_up(connection, ledger)
+        removed = _remove(settings, warehouse, ledger)
+        return _search(settings, warehouse, ledger, removed)
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    # One thread: DuckDB was seen to corrupt its memory, rarely, while files are rewritten and read with several.
+    connection.execute("SET threads = 1")
+    now = datetime.now(UTC)
+    refresh(connection, settings.selligent_suppressed, now)
+    learn_contacts(connection, "SELECT * FROM raw.lookups WHERE kind = 'contacts'", now)
+    make_sought(connection)
+
+
+def _remove(settings: Settings, warehouse: Warehouse, ledger: Ledger) -> dict[str, int]:
+    with warehouse.writing_in_turn() as connection:
+        _prepare(connection, settings)
+        needles = Needles(as_bytes(connection))
+        removed = {"ledger": rows.forget_ledger(connection, ledger, datetime.now(UTC))}
+        removed |= rows.forget_rows(connection, ledger, settings.schema_name)
+        removed["dry run"] = files.forget_bodies(
+            connection, ledger, DRY_RUN_DIR, needles, write_again=not settings.delivers
+        )
+        if warehouse.is_ducklake:
+            removed["Parquet files"] = files.forget_old_snapshots(connection, warehouse.files)
+    if not warehouse.is_ducklake:
+        files.copy_anew(warehouse)
+    elif warehouse.catalog_file is not None:
+        files.compact_sqlite(warehouse.catalog_file)
+    ledger.compact()
+    files.drop_spilled(SPILL_DIR)
+    for name, folder in (("dbt's files", DBT_TARGET_DIR), ("report", REPORT_DIR)):
+        for path in files.files_below(folder):
+            if found_in(path, needles):
+                path.unlink()
+                removed[name] = removed.get(name, 0) + 1
+    return removed
+
+
+def _search(settings: Settings, warehouse: Warehouse, ledger: Ledger, removed: dict[str, int]) -> list[Location]:
+    with warehouse.writing_in_turn() as connection:
+        _prepare(connection, settings)
+        found = {**verification.in_tables(connection), "ledger": verification.in_ledger(connection, ledger)}
+        found["dry run"] = verification.in_bodies(connection, DRY_RUN_DIR)
+        if warehouse.is_ducklake:
+            found["Parquet files"] = verification.in_parquet(connection, warehouse)
+            found["catalog"] = verification.in_catalog(connection)
+        needles = Needles(as_bytes(connection))
+    ledger.close()
+    places = {
+        "catalog" if warehouse.is_ducklake else "warehouse file": verification.with_companions(warehouse.catalog_file),
+        "ledger": verification.with_companions(ledger.file),
+        "dry run": files.files_below(DRY_RUN_DIR),
+        "dbt's files": files.files_below(DBT_TARGET_DIR),
+        "report": files.files_below(REPORT_DIR),
+        "Dagster's files": files.files_below(dagster_home()),
+    }
+    left_alone = [Path(place) for place in (settings.selligent_suppressed, settings.selligent_exports) if place]
+    files_with = verification.in_bytes(warehouse.reading, needles, places, left_alone)
+    for name, paths in files_with.items():
+        found[name] = found.get(name, 0) + len(paths)
+    names = [*found, *(name for name in removed if name not in found)]
+    return [
+        Location(name.replace('"', ""), removed.get(name, 0), found.get(name, 0), files_with.get(name, ()))
+        for name in names
+    ]

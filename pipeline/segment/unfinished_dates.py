@@ -1,0 +1,17 @@
+"""Export dates that did not reach the report; importing this does not import Dagster."""
+
+from datetime import date
+
+import duckdb
+
+from pipeline.ledger import REPORTED, Ledger
+from pipeline.segment.replay import asked_dates
+from pipeline.warehouse.loads import Load, newest_loads
+
+
+def unfinished(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> dict[date, Load]:
+    """Export dates whose newest file did not go all the way, and the load that it came with: a run failed, was killed,
+    or was of some assets only; and those of which a replay was killed.
+    """
+    reported, asked = ledger.reached(REPORTED), asked_dates(connection, ledger)
+    return {day: load for day, load in newest_loads(connection).items() if reported.get(day) != load or day in asked}
