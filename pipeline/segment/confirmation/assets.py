@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from pipeline.finding import Finding
 from pipeline.orchestration import markdown
+from pipeline.orchestration.asset_checks import Check
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, dates_of
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.segment.assets import delivery_keys
@@ -13,20 +15,17 @@ from pipeline.segment.confirmation.comparison import OFF, Confirmation, confirm
 from pipeline.segment.confirmation.resources import PublicApiResource
 
 CONFIRMATION = dg.AssetKey(["delivery", "confirmation"])
-_Row = tuple[str | int, ...]
-_CHECK = "segment_kept_what_was_delivered"
+CHECK = Check(
+    "segment_kept_what_was_delivered",
+    CONFIRMATION,
+    "Segment received every event that the ledger has as delivered, and discarded none.",
+)
 
 
 @dg.asset(
     key=CONFIRMATION,
     deps=[*delivery_keys()],
-    check_specs=[
-        dg.AssetCheckSpec(
-            _CHECK,
-            asset=CONFIRMATION,
-            description="Segment received every event that the ledger has as delivered, and discarded none.",
-        )
-    ],
+    check_specs=[CHECK.spec],
     group_name="delivery",
     kinds={"segment"},
     partitions_def=EXPORT_DATES,
@@ -37,25 +36,18 @@ def confirmation(
     warehouse: WarehouseResource,
     public_api: PublicApiResource,
 ) -> dg.MaterializeResult:
-    """What Segment says it kept and discarded, and why, beside the ledger; off without SEGMENT_PUBLIC_API_TOKEN."""
+    """What Segment kept and discarded, and why, beside the ledger; off without SEGMENT_PUBLIC_API_TOKEN."""
     with public_api.client() as api:
         found = OFF if api is None else confirm(warehouse.ledger(), api.count, dates_of(context), datetime.now(UTC))
-    check = dg.AssetCheckResult(
-        check_name=_CHECK,
-        passed=found.holds,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=markdown.escaped(found.sentence),
+    return dg.MaterializeResult(
+        metadata=_metadata(found), check_results=[CHECK.result(Finding(found.holds, found.sentence))]
     )
-    return dg.MaterializeResult(metadata=_metadata(found), check_results=[check])
 
 
-def _metadata(found: Confirmation) -> Mapping[str, dg.MetadataValue]:
-    metadata: dict[str, dg.MetadataValue] = {
-        "confirmation": dg.MetadataValue.text(found.state),
-        "said": dg.MetadataValue.text(found.sentence),
-    }
+def _metadata(found: Confirmation) -> Mapping[str, dg.MetadataValue | str | int]:
+    metadata: dict[str, dg.MetadataValue | str | int] = {"confirmation": found.state, "result": found.sentence}
     if found.not_yet:
-        metadata["not_yet"] = dg.MetadataValue.int(found.not_yet)
+        metadata["not_yet"] = found.not_yet
     if found.since is None or found.until is None:
         return metadata
     return metadata | {
@@ -64,38 +56,36 @@ def _metadata(found: Confirmation) -> Mapping[str, dg.MetadataValue]:
         "by_event": dg.MetadataValue.md(by_event(found)),
         "by_time": dg.MetadataValue.md(by_time(found)),
         **{
-            number: dg.MetadataValue.int(sum(getattr(tally, number) for tally in found.tallies))
+            number: sum(getattr(tally, number) for tally in found.tallies)
             for number in ("delivered", "received", "missing", "more")
         },
-        "discarded": dg.MetadataValue.int(sum(sum(tally.discarded.values()) for tally in found.tallies)),
+        "discarded": sum(sum(tally.discarded.values()) for tally in found.tallies),
     }
 
 
 def by_event(found: Confirmation) -> str:
-    """One row an event name, with Segment's reasons, as Markdown."""
-    rows: list[_Row] = [
+    """One row per event name, with Segment's reasons, as Markdown."""
+    return markdown.table(
+        ["event", "delivered", "received by Segment", "failed on ingest", "filtered at source", "missing", "more"],
         (
-            tally.event,
-            tally.delivered,
-            tally.received,
-            _reasons(tally.failed),
-            _reasons(tally.filtered),
-            tally.missing,
-            tally.more,
-        )
-        for tally in found.tallies
-    ]
-    head = ["event", "delivered", "received by Segment", "failed on ingest", "filtered at source", "missing", "more"]
-    return markdown.table(head, rows)
+            (
+                *(tally.event, tally.delivered, tally.received),
+                *(_reasons(tally.failed), _reasons(tally.filtered), tally.missing, tally.more),
+            )
+            for tally in found.tallies
+        ),
+    )
 
 
 def by_time(found: Confirmation) -> str:
-    """One row an event name and hour or day, as Markdown."""
-    rows: list[_Row] = [
-        (f"{moment.start:%Y-%m-%d %H:%M}", moment.event, moment.delivered, moment.received, moment.discarded)
-        for moment in found.moments
-    ]
-    return markdown.table(["from (UTC)", "event", "delivered", "received by Segment", "discarded"], rows)
+    """One row per event name and hour or day, as Markdown."""
+    return markdown.table(
+        ["from (UTC)", "event", "delivered", "received by Segment", "discarded"],
+        (
+            (f"{moment.start:%Y-%m-%d %H:%M}", moment.event, moment.delivered, moment.received, moment.discarded)
+            for moment in found.moments
+        ),
+    )
 
 
 def _reasons(events: Mapping[str, int]) -> str:

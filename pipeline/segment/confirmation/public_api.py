@@ -1,8 +1,8 @@
-"""Segment's Public API over HTTP: what a source received and discarded, by event name and time.
+"""Client for Segment's Public API: what a source received and discarded, by event name and time.
 
 Sources: Public API docs, "Delivery Overview" (routes, parameters), "Pagination" and "Rate Limits"; the documents
-`DeliveryOverviewApi` and `PaginationInput` of Segment's own SDKs. A list stands in the query as `groupBy.0`,
-`groupBy.1`; a page is asked for by `pagination.count` and `pagination.cursor`, and names the `next`. A 429 has
+`DeliveryOverviewApi` and `PaginationInput` of Segment's own SDKs. The query has a list as `groupBy.0`, `groupBy.1`. A
+page is requested by `pagination.count` and `pagination.cursor`, and contains the `next` cursor. A 429 has
 `msBeforeNext` in its body and `X-RateLimit-Reset` as a date.
 """
 
@@ -22,7 +22,6 @@ from tenacity.wait import wait_exponential_jitter
 from pipeline.http.errors import NoReply
 from pipeline.http.exchange import EXCHANGE_SECONDS, BoundedSession, Reply
 from pipeline.segment.client import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS
-from pipeline.segment.confirmation.windows import Window
 from pipeline.segment.verdicts import (
     LONGEST_RETRY_AFTER_SECONDS,
     RETRIED_STATUSES,
@@ -32,19 +31,19 @@ from pipeline.segment.verdicts import (
     retry_after,
 )
 
-# The endpoints are in beta, and answer in this version.
+# The endpoints are in beta, and respond in this version.
 ACCEPT = "application/vnd.segment.v1beta+json, application/json"
-# A run waits for the answer, and can do without it.
+# Few: a run waits for the answer, and can do without it.
 MAX_ATTEMPTS = 4
 PAGE_SIZE = 200
-# Far more than the pairs of event names and reasons of any source; a cursor that leads in circles ends here.
+# Far more than the pairs of event names and reasons of any source. A cursor that leads in circles ends here.
 MAX_PAGES = 100
 # A page has a number for each bucket of time: some 2 MB for 200 pairs and the longest window.
 MAX_ANSWER_BYTES = 8_000_000
 
 
 class Stage(StrEnum):
-    """What became of events, by the route that counts them."""
+    """A status of events, by the route that counts them."""
 
     RECEIVED = "successfully-received"
     FAILED = "failed-on-ingest"
@@ -69,21 +68,14 @@ class Count:
 
 
 @dataclass(frozen=True)
-class Counted:
-    """The whole answer to one question, all pages together."""
-
-    counts: tuple[Count, ...]
-
-
-@dataclass(frozen=True)
 class Unanswered:
-    """There is no answer; the reason says what to do where that is known."""
+    """There is no answer; the reason contains a remedy where one is known."""
 
     reason: str
 
 
 class _Bearer(AuthBase):
-    """The token of each request; a `.netrc` does not take its place."""
+    """The token of each request; a `.netrc` does not replace it."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -94,7 +86,7 @@ class _Bearer(AuthBase):
 
 
 class PublicApiClient:
-    """Asks about one source."""
+    """A client for one source."""
 
     def __init__(
         self,
@@ -111,7 +103,7 @@ class PublicApiClient:
         self._source_id = source_id
         self._clock = clock
         self._page_size = page_size
-        # Error pages of proxies repeat what they were sent.
+        # Error pages of proxies repeat the request.
         self._secrets = [secret for secret in (token, urlsplit(base_url).password) if secret]
         self._backoff = wait_exponential_jitter(FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, jitter=FIRST_WAIT_SECONDS)
         self._retrying = Retrying(
@@ -126,34 +118,34 @@ class PublicApiClient:
         self._session.auth = _Bearer(token)
         self._session.headers["Accept"] = ACCEPT
 
-    def count(self, stage: Stage, window: Window) -> Counted | Unanswered:
-        """Everything that the source counted at this stage in this window."""
+    def count(self, stage: Stage, since: datetime, until: datetime) -> list[Count] | Unanswered:
+        """Everything that the source counted at this stage from one full hour up to another, hour by hour."""
         counts: list[Count] = []
         cursor: str | None = None
         for _page in range(MAX_PAGES):
-            answer = self._retrying(self._get, stage, self._parameters(stage, window, cursor))
+            answer = self._retrying(self._get, stage, self._parameters(stage, since, until, cursor))
             if isinstance(answer, RetryLater | Refused):
                 return Unanswered(answer.reason)
             try:
                 counts += _counts(answer)
                 cursor = answer["pagination"].get("next")
             except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
-                return Unanswered(f"Segment's answer to {stage} has another shape than its documentation says")
+                return Unanswered(f"Segment's answer to {stage} does not have the documented shape")
             if not cursor:
-                return Counted(tuple(counts))
+                return counts
         return Unanswered(f"Segment's answer to {stage} has more than {MAX_PAGES} pages")
 
     def close(self) -> None:
         """Close the connection."""
         self._session.close()
 
-    def _parameters(self, stage: Stage, window: Window, cursor: str | None) -> dict[str, str]:
+    def _parameters(self, stage: Stage, since: datetime, until: datetime, cursor: str | None) -> dict[str, str]:
         return {
             "sourceId": self._source_id,
-            "startTime": _instant(window.start),
-            "endTime": _instant(window.end),
-            "granularity": window.granularity,
-            **{f"groupBy.{place}": dimension for place, dimension in enumerate(GROUPS[stage])},
+            "startTime": _instant(since),
+            "endTime": _instant(until),
+            "granularity": "HOUR",
+            **{f"groupBy.{index}": dimension for index, dimension in enumerate(GROUPS[stage])},
             "pagination.count": str(self._page_size),
             **({"pagination.cursor": cursor} if cursor else {}),
         }
@@ -170,7 +162,7 @@ class PublicApiClient:
         words = f"it answered {reply.status}: {first_words(reply, self._secrets)}".rstrip(": ")
         match reply.status:
             case 200:
-                return _data(reply) or Refused("what answered is not Segment. Check SEGMENT_PUBLIC_API.")
+                return _data(reply) or Refused("the server is not Segment's. Check SEGMENT_PUBLIC_API.")
             case 401 | 403:
                 return Refused(
                     f"{words}. Check SEGMENT_PUBLIC_API_TOKEN and SEGMENT_REGION; "
@@ -199,7 +191,7 @@ def _data(reply: Reply) -> dict[str, Any] | None:
 
 
 def _milliseconds(reply: Reply) -> float | None:
-    """Seconds until the rate limit is lifted, as the body of a 429 has it."""
+    """Seconds until the rate limit is lifted, from the body of a 429."""
     try:
         wait = float(reply.json()["errors"][0]["data"]["msBeforeNext"])
     except (KeyError, IndexError, TypeError, ValueError, OverflowError):
@@ -218,18 +210,18 @@ def _counts(data: Mapping[str, Any]) -> Iterator[Count]:
 REMEDIES = {
     "no_user_anon_id": "the event has neither a user id nor an address; give the layout a column for one",
     "id_required": "the event has neither a user id nor an address; give the layout a column for one",
-    "id_not_string": "a user id is empty; look at its column in the export",
+    "id_not_string": "a user id is empty; check its column in the export",
     "event_setting": "the source's schema blocks this event; allow it there",
-    "unplanned": "the source blocks events that its tracking plan does not have; add this one to the plan",
-    "unplanned_and_schema_violation": "the tracking plan does not have this event; add it, with its properties",
+    "unplanned": "the source blocks events that are not in its tracking plan; add this one to the plan",
+    "unplanned_and_schema_violation": "the event is not in the tracking plan; add it, with its properties",
     "schema_violation": "the event breaks the tracking plan; correct the plan, or let such events pass",
     "common_schema_violation": "the event breaks the tracking plan's common schema; correct it there",
-    "source_disabled": "the source is switched off; switch it on in its settings",
+    "source_disabled": "the source is disabled; enable it in its settings",
     "locked_workspace": "the workspace is locked; ask Segment's support",
 }
 _UNKNOWN = "look the reason up in Segment's documentation, Delivery Overview"
 
 
 def remedy(reason: str) -> str:
-    """What a person can do about a discard reason."""
+    """How to fix what a discard reason reports."""
     return REMEDIES.get(reason, _UNKNOWN)

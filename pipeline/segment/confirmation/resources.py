@@ -10,11 +10,11 @@ from pipeline.settings import load_settings
 
 
 class PublicApiResource(dg.ConfigurableResource):
-    """The way to Segment's Public API, where SEGMENT_PUBLIC_API_TOKEN and SEGMENT_SOURCE_ID are set."""
+    """A client for Segment's Public API, where SEGMENT_PUBLIC_API_TOKEN and SEGMENT_SOURCE_ID are set."""
 
     @contextmanager
     def client(self) -> Iterator[PublicApiClient | None]:
-        """A client for Segment's Public API; None without a token, which means that nothing is confirmed."""
+        """A client, or None without a token: nothing is confirmed then."""
         settings = load_settings()
         if settings.segment_public_api_token is None or settings.segment_source_id is None:
             yield None
