@@ -1,4 +1,4 @@
-"""What the README says of production, as far as it can be tried without a server of one's own."""
+"""The instructions for production, as far as they can be tried without a server."""
 
 import re
 import shutil
@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 
 from pipeline.settings import PROJECT_ROOT
+from tests.docs.documents import HOME, OPERATIONS, blocks, inline_commands, section
 from tests.end_to_end.copying import DOCKERFILE, Copy, copied_into_the_image
-from tests.end_to_end.readme import HOME, blocks, inline_commands, section
 
 
 def units() -> dict[str, str]:
     """The unit files by name, each up to the comment that names the next."""
-    text = "".join(blocks("ini", section("As a service")) + blocks("ini", section("By a timer")))
+    text = "".join(
+        blocks("ini", section(OPERATIONS, "Run as a service")) + blocks("ini", section(OPERATIONS, "Run by a timer"))
+    )
     parts = re.split(r"^# /etc/systemd/system/(\S+)\n", text, flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
@@ -42,12 +44,12 @@ def test_units_name_what_there_is(copied: Copy) -> None:
         "selligent-to-segment.service",
         "selligent-to-segment-run.timer",
     }
-    assert HOME in section("As a service")
+    assert HOME in section(OPERATIONS, "Run as a service")
 
 
 def test_systemd_finds_nothing_wrong_with_the_units(copied: Copy, tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
-        pytest.skip("systemd-analyze is not on this machine: the units of the README are not verified")
+        pytest.skip("systemd-analyze is not on this machine: the units in docs/operations.md are not verified")
     for name, unit in units().items():
         (tmp_path / name).write_text(unit.replace(HOME, str(copied.folder)), "utf-8")
     done = subprocess.run(
@@ -61,8 +63,8 @@ def test_systemd_finds_nothing_wrong_with_the_units(copied: Copy, tmp_path: Path
 
 
 def test_what_root_types_is_sh_and_no_more_than_the_container_does(copied: Copy) -> None:
-    [installing] = blocks("sh", section("As a service"))
-    [containing] = blocks("sh", section("In a container"))
+    [installing] = blocks("sh", section(OPERATIONS, "Run as a service"))
+    [containing] = blocks("sh", section(OPERATIONS, "Run in a container"))
     for text in (installing, containing):
         subprocess.run(["bash", "-n"], input=text, text=True, check=True)
     assert copied.sh("make --dry-run .venv/.ready").stdout.endswith("is up to date.\n")
@@ -75,7 +77,7 @@ def test_what_root_types_is_sh_and_no_more_than_the_container_does(copied: Copy)
 
 
 def test_the_container_has_what_it_needs_and_nothing_secret(copied: Copy) -> None:
-    [containing] = blocks("sh", section("In a container"))
+    [containing] = blocks("sh", section(OPERATIONS, "Run in a container"))
     [user] = re.findall(r"--uid (\d+)", DOCKERFILE)
     assert f"chown {user} .env" in containing
     assert "VOLUME /app/data" in DOCKERFILE

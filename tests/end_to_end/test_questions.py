@@ -1,4 +1,4 @@
-"""What the README tells an analyst to type works as it stands there."""
+"""The queries and statements for analysts work as the documents have them."""
 
 import json
 import subprocess
@@ -10,20 +10,20 @@ import pytest
 from duckdb_extensions import import_extension
 
 from pipeline.settings import PROJECT_ROOT
+from tests.docs.documents import DOCUMENTS, QUERIES, blocks, section
 from tests.end_to_end.project import SCHEMA, TABLES, Project
-from tests.end_to_end.readme import README, blocks, section
 from tests.warehouse.test_comments import comments_of, uncommented
 
-ATTACHING = blocks("sql", section("From other tools"))
-QUERIES = [block for block in blocks("sql", README) if block not in ATTACHING]
+ATTACHING = blocks("sql", section(QUERIES, "From other tools"))
+SQL = [block for text in DOCUMENTS.values() for block in blocks("sql", text) if block not in ATTACHING]
 
 
 def test_there_are_ten_questions() -> None:
-    assert len(blocks("sql", section("Ten questions"))) == 10
+    assert len(blocks("sql", section(QUERIES, "Ten questions"))) == 10
 
 
-@pytest.mark.parametrize("query", QUERIES, ids=[f"query_{number}" for number in range(1, len(QUERIES) + 1)])
-def test_a_query_of_the_readme_answers(examples: Project, query: str) -> None:
+@pytest.mark.parametrize("query", SQL, ids=[f"query_{number}" for number in range(1, len(SQL) + 1)])
+def test_a_query_of_the_documents_answers(examples: Project, query: str) -> None:
     with examples.warehouse.reading() as connection:
         connection.execute(f"USE lake.{SCHEMA}")
         answer = connection.execute(query).fetchall()
@@ -32,7 +32,7 @@ def test_a_query_of_the_readme_answers(examples: Project, query: str) -> None:
 
 
 def test_the_prompt_answers_the_first_of_them(examples: Project) -> None:
-    done = examples.command("sql", QUERIES[0])
+    done = examples.command("sql", SQL[0])
     assert done.returncode == 0, done.stderr
     assert "NL_2024_06_weekly" in done.stdout
 
@@ -48,7 +48,7 @@ def test_time_travel_goes_to_a_version_and_to_a_moment(examples: Project) -> Non
     assert examples.query(f"SELECT count(*) FROM raw.events AT (VERSION => {first})") == [(0,)]
 
 
-def test_duckdbs_own_command_line_attaches_as_the_readme_says(examples: Project, tmp_path: Path) -> None:
+def test_duckdbs_own_command_line_attaches_as_the_documents_say(examples: Project, tmp_path: Path) -> None:
     """Without INSTALL, which fetches from the network what is here already."""
     for name in ("ducklake", "sqlite_scanner"):
         import_extension(name)
@@ -69,8 +69,8 @@ def test_duckdbs_own_command_line_attaches_as_the_readme_says(examples: Project,
     assert "read-only" in done.stderr
 
 
-def test_python_reads_as_the_readme_says(examples: Project) -> None:
-    [code] = blocks("python", section("From other tools"))
+def test_python_reads_as_the_documents_say(examples: Project) -> None:
+    [code] = blocks("python", section(QUERIES, "From other tools"))
     done = subprocess.run(
         [sys.executable, "-c", f"{code}\nprint(len(opens))"],
         env=examples.environment,

@@ -13,6 +13,7 @@ import yaml
 from pipeline.__main__ import main
 from pipeline.errors import InspectionRefused, SettingsError
 from pipeline.layout_drafting.inspection import inspect
+from tests.docs.documents import LAYOUTS, blocks, section
 from tests.layout_drafting.drafting import EXAMPLES
 from tests.layout_drafting.unknown import coded, sends
 
@@ -93,8 +94,7 @@ def test_a_file_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert issubclass(InspectionRefused, SettingsError)
 
 
-def test_the_readme_shows_what_the_command_prints() -> None:
-    section = (EXAMPLES.parent / "README.md").read_text("utf-8").split("### From an unknown export to a layout")[1]
-    excerpt = section.split("```yaml\n")[1].split("```")[0].splitlines()
+def test_the_documents_show_what_the_command_prints() -> None:
+    [excerpt] = blocks("yaml", section(LAYOUTS, "Draft a layout from an unknown export"))
     printed = inspect(str(EXAMPLES / "exports" / "ACME_interactions_20240611_0600.csv")).splitlines()
-    assert [line for line in excerpt if line not in printed] == []
+    assert [line for line in excerpt.splitlines() if line not in printed] == []

@@ -1,0 +1,118 @@
+"""Every command in the documents is run by a test, or there is a reason why it can't be."""
+
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pytest
+
+from pipeline.settings import PROJECT_ROOT
+from tests.docs.documents import inline_commands
+
+
+@dataclass(frozen=True)
+class By:
+    """Another test runs the command: its file below `tests`, and its name."""
+
+    file: str
+    test: str
+
+
+@dataclass(frozen=True)
+class Only:
+    """The command can't be run in a test, for this reason; `instead` is run in the project itself."""
+
+    reason: str
+    instead: str
+
+
+STORY = By("end_to_end/test_docs.py", "test_the_commands_do_what_the_documents_say")
+PRODUCTION = By("end_to_end/test_production.py", "test_units_name_what_there_is")
+MAIN_JOB = By(
+    "end_to_end/test_main_job.py", "test_every_event_of_the_examples_is_delivered_once_and_a_second_run_does_nothing"
+)
+WITHHOLDING = By(
+    "end_to_end/test_holding_back.py", "test_history_is_loaded_without_delivery_and_delivered_when_it_is_released"
+)
+MINUTES = "takes minutes, and runs this test itself or beside it"
+A_SERVER = "needs the server that it is about"
+COMMANDS: Mapping[str, By | Only] = {
+    "make run": STORY,
+    "make ui": STORY,
+    "make sql": STORY,
+    "rm -r data": STORY,
+    "python -m pipeline run": STORY,
+    "python -m pipeline run --no-delivery": WITHHOLDING,
+    "python -m pipeline run --release": WITHHOLDING,
+    "python -m pipeline run [--from DATE] [--to DATE]": MAIN_JOB,
+    "python -m pipeline run --from DATE --to DATE": MAIN_JOB,
+    "python -m pipeline replay": STORY,
+    "python -m pipeline replay [--event NAME] [--reason TEXT] [--date DATE]": STORY,
+    "python -m pipeline inspect FILE": STORY,
+    "python -m pipeline inspect FILE > draft.yml": STORY,
+    "python -m pipeline status": STORY,
+    "python -m pipeline sql": STORY,
+    "python -m pipeline sql [--format FORMAT] [QUERY]": STORY,
+    "python -m pipeline upkeep": STORY,
+    "python -m pipeline reconcile": By(
+        "end_to_end/test_reconcile.py", "test_a_lost_warehouse_is_rebuilt_and_only_what_is_other_is_sent"
+    ),
+    "python -m pipeline forget": By(
+        "end_to_end/test_forget.py",
+        "test_a_person_on_the_list_is_not_loaded_not_sent_and_then_forgotten_everywhere",
+    ),
+    "python -m pipeline ui [--host HOST] [--port PORT]": STORY,
+    "python -m pipeline docs [--port PORT] [--no-serve]": By(
+        "end_to_end/test_questions.py", "test_the_documentation_has_every_table_with_its_columns"
+    ),
+    "sudo -u selligent .venv/bin/python -m pipeline status": STORY,
+    "duckdb -init attach.sql": By(
+        "end_to_end/test_questions.py", "test_duckdbs_own_command_line_attaches_as_the_documents_say"
+    ),
+    "make docs": Only("serves until it is stopped; test_questions.py makes the pages", "make --dry-run docs"),
+    "make test": Only(MINUTES, "make --dry-run test"),
+    "make bench": Only(MINUTES, "make --dry-run bench"),
+    "make lint": Only(MINUTES, "make --dry-run lint"),
+    "make .venv/.ready": Only("installs", "make --dry-run .venv/.ready"),
+    "make .venv/.dev-ready": Only("installs", "make --dry-run .venv/.dev-ready"),
+    "python -m benchmarks.year": Only(MINUTES, "python -m benchmarks.year --help"),
+    "python -m benchmarks.soak": Only(MINUTES, "python -m benchmarks.soak --help"),
+    "python -m pip install -c constraints.txt -e '.[sftp]'": Only("installs; its extra is looked up", "true"),
+    "systemctl enable --now selligent-to-segment": PRODUCTION,
+    "systemctl enable --now selligent-to-segment-run.timer": PRODUCTION,
+    "ssh -L 3000:127.0.0.1:3000 HOST": Only(A_SERVER, "true"),
+    "docker inspect": Only("is not typed: it shows the environment of a container", "true"),
+    "python -m pipeline": Only("is how every command starts", "python -m pipeline --help"),
+    "python -m pipeline …": Only("is how every command starts", "python -m pipeline --help"),
+    "python -m pytest tests/exports": Only(MINUTES, "python -m pytest --collect-only -q -n0 tests/exports"),
+    "python -m pytest -n0 tests/docs": Only(MINUTES, "true"),
+    "docker run": Only("is a part of a block that is read", "true"),
+    "git pull": Only(A_SERVER, "true"),
+}
+
+
+def test_every_command_is_known_and_its_test_exists() -> None:
+    as_typed = {command.removeprefix(".venv/bin/") for command in inline_commands()}
+    assert as_typed == set(COMMANDS)
+    for how in COMMANDS.values():
+        if isinstance(how, By):
+            assert f"def {how.test}(" in (PROJECT_ROOT / "tests" / how.file).read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("command", "how"), [pair for pair in COMMANDS.items() if isinstance(pair[1], Only)], ids=lambda value: str(value)
+)
+def test_a_command_that_is_not_run_exists(command: str, how: Only) -> None:
+    assert how.reason
+    words = shlex.split(how.instead)
+    if words[0] == "python":
+        words[0] = sys.executable
+    done = subprocess.run(words, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    if extra := re.search(r"\.\[(\w+)\]", command):
+        project = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+        assert extra[1] in project["optional-dependencies"]

@@ -1,0 +1,124 @@
+"""Every block and link of the documents is known, and leads to something that exists."""
+
+import re
+from collections import Counter
+
+import pytest
+
+from pipeline.exports.layout_files import read_layouts
+from pipeline.settings import PROJECT_ROOT
+from tests.docs.documents import (
+    ARCHITECTURE,
+    DOCUMENTS,
+    FENCED,
+    LAYOUTS,
+    OPERATIONS,
+    QUERIES,
+    README,
+    TABLES,
+    blocks,
+    code_spans,
+    headings,
+    prose,
+    section,
+    table_rows,
+)
+
+# How many blocks of which language are below which heading. A test runs or reads each of them: `test_reference.py`
+# beside this one, `test_docs.py`, `test_questions.py` and `test_production.py` in `end_to_end`, and
+# `layout_drafting/test_inspect_command.py`.
+KNOWN_BLOCKS = {
+    (README, "Quick start", "sh"): 1,
+    (README, "Quick start", "text"): 1,
+    (README, "Quick start", "sql"): 1,
+    (README, "Load your own exports", "dotenv"): 1,
+    (LAYOUTS, "Layouts", "yaml"): 1,
+    (LAYOUTS, "Draft a layout from an unknown export", "yaml"): 1,
+    (TABLES, "Export date and delivery", "sql"): 1,
+    (QUERIES, "Ten questions", "sql"): 10,
+    (QUERIES, "Time travel", "sql"): 2,
+    (QUERIES, "From other tools", "sql"): 1,
+    (QUERIES, "From other tools", "python"): 1,
+    (OPERATIONS, "Rerun a step", "sh"): 1,
+    (OPERATIONS, "Run as a service", "sh"): 1,
+    (OPERATIONS, "Run as a service", "ini"): 1,
+    (OPERATIONS, "Run by a timer", "ini"): 2,
+    (OPERATIONS, "Run by a timer", "crontab"): 1,
+    (OPERATIONS, "Run in a container", "sh"): 1,
+    (ARCHITECTURE, "The path of the data", "text"): 1,
+}
+PATH = re.compile(r"(?:pipeline|tests|dbt_project|benchmarks|examples|docs)/[\w./-]*|[\w.-]+\.(?:md|toml|txt)|Makefile")
+
+
+def test_every_block_is_known() -> None:
+    counted: Counter[tuple[str, str, str]] = Counter()
+    for document, text in DOCUMENTS.items():
+        found = list(FENCED.finditer(text))
+        assert len(re.findall(r"^ *```", text, re.MULTILINE)) == 2 * len(found), f"{document}: a block has no language"
+        for block in found:
+            before = re.findall(r"^#+ (.+)$", FENCED.sub("", text[: block.start()]), re.MULTILINE)
+            counted[document, before[-1], block["language"]] += 1
+    assert dict(counted) == KNOWN_BLOCKS
+
+
+def test_the_readme_is_short_and_names_the_product_as_people_search_for_it() -> None:
+    lines = DOCUMENTS[README].splitlines()
+    assert len(lines) <= 200
+    first = " ".join(lines[:10])
+    assert all(name in first for name in ("Selligent Marketing Cloud", "Marigold Engage", "Selligent by Zeta"))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_link_leads_somewhere(document: str) -> None:
+    folder = (PROJECT_ROOT / document).parent
+    titles = headings(document)
+    assert len(titles) == len(set(titles)), "headings have to differ, since links lead to them"
+    for link in re.findall(r"\[[^\]]+\]\(([^)\s]+)\)", prose(document)):
+        if link.startswith("https://"):
+            continue
+        file, _, anchor = link.partition("#")
+        target = (folder / file).resolve() if file else PROJECT_ROOT / document
+        assert target.exists(), link
+        if anchor:
+            assert anchor in _anchors(target.relative_to(PROJECT_ROOT).as_posix()), link
+
+
+def _anchors(document: str) -> set[str]:
+    """What GitHub makes of headings."""
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in headings(document)}
+
+
+def test_every_document_is_linked_from_the_readme() -> None:
+    linked = re.findall(r"\]\(([\w/]+\.md)\)", DOCUMENTS[README])
+    assert set(linked) == set(DOCUMENTS) - {README}
+
+
+# The changelog names files of earlier versions.
+@pytest.mark.parametrize("document", sorted(set(DOCUMENTS) - {"CHANGELOG.md"}))
+def test_every_path_of_the_project_exists(document: str) -> None:
+    paths = [code for code in code_spans(prose(document)) if PATH.fullmatch(code)]
+    assert [path for path in paths if not (PROJECT_ROOT / path).exists()] == []
+
+
+def test_every_package_is_in_the_table_of_layers() -> None:
+    packages = {f"pipeline/{path.parent.name}" for path in (PROJECT_ROOT / "pipeline").glob("*/__init__.py")}
+    cells = " ".join(row[1] for row in table_rows(section(ARCHITECTURE, "Layers")))
+    assert packages <= set(code_spans(cells))
+
+
+def test_pictures_exist_and_have_a_description() -> None:
+    pictures = [
+        (document, words, file)
+        for document, text in DOCUMENTS.items()
+        for words, file in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", text)
+    ]
+    assert [document for document, _, _ in pictures] == [README, TABLES]
+    assert all(len(words) > 40 for _, words, _ in pictures)
+    assert [file for document, _, file in pictures if not ((PROJECT_ROOT / document).parent / file).is_file()] == []
+
+
+def test_the_example_of_a_layout_is_one(tmp_path) -> None:
+    [written] = blocks("yaml", section(LAYOUTS, "Layouts"))
+    (tmp_path / "interactions.yml").write_text(written, "utf-8")
+    [layout] = read_layouts(tmp_path)
+    assert layout.name == "interactions"

@@ -1,0 +1,52 @@
+"""The commands of the documents do what the documents say, in a copy of the project."""
+
+from tests.docs.documents import HOME, OPERATIONS, README, blocks, section
+from tests.end_to_end.copying import Copy
+from tests.end_to_end.ui_process import running_ui
+
+
+def test_the_commands_do_what_the_documents_say(copied: Copy) -> None:
+    start = section(README, "Quick start")
+    [first], [table] = blocks("sh", start), blocks("text", start)
+    run, ui = (line.split("#")[0].strip() for line in first.splitlines())
+
+    done = copied.sh(run)
+    assert table in "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
+    assert "warning: every_event_code_is_known" in done.stderr
+    assert list((copied.folder / "data" / "dry_run").rglob("*.json"))
+    assert (copied.folder / "data" / "report" / "index.html").exists()
+
+    # A run of cron's with nothing to do prints nothing that cron would send by mail.
+    [line] = blocks("crontab", section(OPERATIONS, "Run by a timer"))
+    cron = line.split(maxsplit=6)[6].replace(HOME, str(copied.folder))
+    done = copied.sh(cron)
+    assert (done.stdout, done.stderr) == ("", "")
+    assert "Nothing is new" in copied.sh(".venv/bin/python -m pipeline run").stdout
+
+    assert "4326" in copied.sh("make sql", "SELECT count(*) FROM tracks;\n").stdout
+    done = copied.sh(".venv/bin/python -m pipeline sql --format csv 'SELECT count(*) AS events FROM tracks'")
+    assert (done.stdout, done.stderr) == ("events\n4326\n", "")
+    assert "snapshots" in copied.sh(".venv/bin/python -m pipeline upkeep").stdout
+    assert "2024-06-13" in copied.sh(".venv/bin/python -m pipeline status").stdout
+    replay = ".venv/bin/python -m pipeline replay --event email_opened --reason late --date 2024-06-11"
+    assert "No dead event matches" in copied.sh(replay).stdout
+    export = "examples/exports/ACME_clicks_20240611060500.txt"
+    copied.sh(f".venv/bin/python -m pipeline inspect {export} > draft.yml")
+    assert "columns:" in (copied.folder / "draft.yml").read_text("utf-8")
+
+    _start_the_ui(copied, ui)
+
+    [reruns] = blocks("sh", section(OPERATIONS, "Rerun a step"))
+    done = copied.sh(reruns)
+    assert done.stderr.count("RUN_SUCCESS") == 3
+    assert "reading ACME_clicks_20240611060500.txt" in done.stderr, "reload reads what is known"
+
+    copied.sh("rm -r data")
+    assert not (copied.folder / "data").exists()
+
+
+def _start_the_ui(copied: Copy, command: str) -> None:
+    typed = copied.sh(f"{command} --dry-run").stdout.strip()
+    assert typed == ".venv/bin/python -m pipeline ui"
+    with running_ui(typed.split(), copied.folder, copied.environment):
+        pass  # it answers, and stops on a signal
