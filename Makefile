@@ -1,4 +1,4 @@
-# Everything a command needs is set up by the command itself: `.venv` is made once, and again when pins change.
+# Each target sets up what it needs: `.venv` is created once, and updated when the pinned versions change.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -43,6 +43,6 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 $(DEV_READY): $(READY)
-	@echo "Installing what tests and checks need (once) …"
+	@echo "Installing what tests and linters need (once) …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
