@@ -1,1 +1,1 @@
-"""How long the pipeline takes beside what it could take at best: `make bench`."""
+"""Benchmarks of the pipeline, compared with the best possible: `make bench`."""

@@ -1,7 +1,7 @@
-"""`python -m benchmarks`: the pipeline beside bare DuckDB statements and beside dlt, and one run from end to end.
+"""`python -m benchmarks`: the pipeline compared with bare DuckDB statements and with dlt, and one complete run.
 
-Every measurement is a fresh process in a fresh copy of the project, one after the other, so that nothing is warm but
-the system's cache of files. Where runs are repeated, kinds take turns and medians are shown.
+Each measurement is a new process in a new copy of the project, one after the other, so that only the system's file
+cache is warm. If runs are repeated, the kinds alternate and medians are shown.
 """
 
 import os
@@ -26,7 +26,7 @@ from benchmarks.processes import Clone
 
 T = TypeVar("T")
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
-# The bare steps, and the models that do the same.
+# The bare steps, and the models that do the same work.
 STEPS = {
     "type, identify": ("stg_event_rows",),
     "deduplicate": ("stg_events",),
@@ -39,14 +39,14 @@ MODELS = tuple(chain.from_iterable(STEPS.values()))
 
 
 class Workshop:
-    """The folder that everything happens in: exports, made once, and a new copy of the project for each run."""
+    """The folder of all measurements: exports, generated once, and a new copy of the project for each run."""
 
     def __init__(self, folder: Path, keep: bool) -> None:
         self.folder = folder
         self._keep = keep
 
     def exports(self, rows: int) -> Path:
-        """A folder with one file of so many rows; made in a process of its own, whose memory is nobody's then."""
+        """A folder with one file of this many rows, generated in another process to keep this one's memory small."""
         folder = self.folder / f"exports_{rows}"
         if not (folder / FILE_NAME).exists():
             with self.copy("generating", folder) as copy:
@@ -62,7 +62,7 @@ class Workshop:
 
     @contextmanager
     def copy(self, what: str, exports: Path) -> Iterator[Clone]:
-        """A copy of the project to do something in; it goes away afterwards, with the tables that it made."""
+        """A copy of the project, which is removed afterwards with its tables."""
         folder = self.folder / "".join(letter if letter.isalnum() else "_" for letter in what)
         if folder.exists():
             shutil.rmtree(folder)
@@ -77,13 +77,13 @@ class Workshop:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--rows", default=5_000_000, show_default=True, help="Rows to load and model; 0: leave that out.")
-@click.option("--end-to-end", "events", default=1_000_000, show_default=True, help="Events to run; 0: leave out.")
-@click.option("--deliver", "sent", default=1_000_000, show_default=True, help="Events to deliver; 0: leave out.")
+@click.option("--rows", default=5_000_000, show_default=True, help="Rows to load and model; 0: skip.")
+@click.option("--end-to-end", "events", default=1_000_000, show_default=True, help="Events to run; 0: skip.")
+@click.option("--deliver", "sent", default=1_000_000, show_default=True, help="Events to deliver; 0: skip.")
 @click.option("--repeat", default=1, show_default=True, help="Runs of each kind; medians are shown.")
-@click.option("--dlt/--no-dlt", "with_dlt", default=True, show_default=True, help="Whether to compare with dlt.")
-@click.option("--encodings/--no-encodings", "with_encodings", default=True, show_default=True, help="Another encoding.")
-@click.option("--keep", type=click.Path(path_type=Path), help="Work in this folder, and leave everything there.")
+@click.option("--dlt/--no-dlt", "with_dlt", default=True, show_default=True, help="Compare with dlt.")
+@click.option("--encodings/--no-encodings", "with_encodings", default=True, show_default=True, help="Try encodings.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Work in this folder and keep everything.")
 def main(
     rows: int, events: int, sent: int, repeat: int, with_dlt: bool, with_encodings: bool, keep: Path | None
 ) -> None:
@@ -124,9 +124,9 @@ def _load_and_model(workshop: Workshop, rows: int, repeat: int, with_dlt: bool) 
     megabytes = (exports / FILE_NAME).stat().st_size / 1e6
     console.print(_table_of_both(f"{rows:,} rows, {megabytes:,.0f} MB of CSV", of_ours, of_bare))
     same = all(found == tables[0] for found in tables)
-    console.print(f"The {len(tables[0])} tables that both made say the same: {'yes' if same else 'NO'}\n")
+    console.print(f"The {len(tables[0])} tables of both are the same: {'yes' if same else 'NO'}\n")
     if not same:
-        raise SystemExit("What does not do the same work can't be compared.")
+        raise SystemExit("The results differ, so the times can't be compared.")
     if with_dlt:
         console.print(_table_of_dlt(of_dlt, rows / _median(of_ours, lambda run: run.load)))
 
@@ -166,7 +166,7 @@ def _table_of_both(title: str, of_ours: list[ours.Ours], of_bare: list[bare.Bare
     row("load + models", lambda run: run.load + _sum(MODELS, run), partial(_sum, ("load", *STEPS)), "≤ 1.3")
     row("  with dbt's tests", lambda run: run.load + _sum(MODELS, run) + run.tests, partial(_sum, ("load", *STEPS)))
     table.add_section()
-    table.add_row("start-up, not counted", f"{_median(of_ours, lambda run: run.around):.1f}")
+    table.add_row("start-up, not included", f"{_median(of_ours, lambda run: run.around):.1f}")
     table.add_row("peak MB, load", f"{_median(of_ours, lambda run: run.load_peak):,.0f}")
     table.add_row("peak MB, dbt", f"{_median(of_ours, lambda run: run.dbt_peak):,.0f}")
     table.add_row("peak MB, all statements", "", f"{_median(of_bare, lambda run: run.peak):,.0f}")
@@ -178,14 +178,14 @@ def _sum(steps: Iterable[str], run: ours.Ours | bare.Bare) -> float:
     return sum(seconds[step] for step in steps)
 
 
-def _table_of_dlt(of_dlt: dict[str, list[compare_dlt.Dlt]], rows_a_second: float) -> Table:
-    table = _table("Load alone", "", "rows", "seconds", "rows a second", "ours is quicker by", "peak MB", "aim")
-    table.add_row("ours", "", "", f"{rows_a_second:,.0f}")
+def _table_of_dlt(of_dlt: dict[str, list[compare_dlt.Dlt]], rows_per_second: float) -> Table:
+    table = _table("Load alone", "", "rows", "seconds", "rows per second", "ours is faster by", "peak MB", "aim")
+    table.add_row("ours", "", "", f"{rows_per_second:,.0f}")
     for reader, runs in of_dlt.items():
         seconds = _median(runs, lambda run: run.seconds)
         quick = runs[0].rows / seconds
         peak = _median(runs, lambda run: run.peak)
-        values = (f"{runs[0].rows:,}", f"{seconds:.1f}", f"{quick:,.0f}", f"{rows_a_second / quick:.0f} ×")
+        values = (f"{runs[0].rows:,}", f"{seconds:.1f}", f"{quick:,.0f}", f"{rows_per_second / quick:.0f} ×")
         table.add_row(f"dlt, {reader}", *values, f"{peak:,.0f}", "≥ 100 ×")
     return table
 
@@ -207,15 +207,15 @@ def _end_to_end(workshop: Workshop, events: int, repeat: int) -> None:
     console.print(table)
 
 
-# Of all events, how many the slow ones send: what counts is how many a second.
-_SHARE_OF_THE_SLOW = 20
-_ANSWER_SECONDS = 0.2
+# The slow senders send only one of so many events: what counts is the rate.
+_SLOW_DIVISOR = 20
+_RESPONSE_SECONDS = 0.2
 
 
 def _deliveries(workshop: Workshop, events: int) -> None:
     with workshop.copy("deliveries", workshop.folder) as copy:
         copy.python("benchmarks.senders", "prepare", str(events))
-        slow = max(events // _SHARE_OF_THE_SLOW, 1)
+        slow = max(events // _SLOW_DIVISOR, 1)
         runs = {
             "cut: all messages made": senders.measure(copy, "cut", events),
             "ours": senders.measure(copy, "ours", events),
@@ -223,9 +223,7 @@ def _deliveries(workshop: Workshop, events: int) -> None:
             "a naive loop": senders.measure(copy, "naive", slow),
             "ready-made bodies": senders.measure(copy, "ready", events),
         }
-        table = _table(
-            "Delivery to a server that only answers", "", "events", "seconds", "a second", "ours is", "peak MB"
-        )
+        table = _table("Delivery to a stub server", "", "events", "seconds", "per second", "ours is", "peak MB")
         of_ours = runs["ours"].events / runs["ours"].seconds
         for name, run in runs.items():
             rate = run.events / run.seconds
@@ -238,15 +236,15 @@ def _deliveries(workshop: Workshop, events: int) -> None:
                 f"{run.peak:,.0f}",
             )
         console.print(table)
-    with workshop.copy("slow answers", workshop.folder) as copy:
+    with workshop.copy("slow responses", workshop.folder) as copy:
         copy.python("benchmarks.senders", "prepare", str(events))
         senders.measure(copy, "cut", events)
-        run = senders.measure(copy, "ours", events, _ANSWER_SECONDS)
-        possible = senders.CONNECTIONS / _ANSWER_SECONDS
+        run = senders.measure(copy, "ours", events, _RESPONSE_SECONDS)
+        possible = senders.CONNECTIONS / _RESPONSE_SECONDS
         share = run.batches / run.seconds / possible
         console.print(
-            f"With {_ANSWER_SECONDS} s an answer and {senders.CONNECTIONS} connections: {share:.0%} of the "
-            f"{possible:.0f} requests a second that those can carry (aim: 90 %)"
+            f"With {_RESPONSE_SECONDS} s per response and {senders.CONNECTIONS} connections: {share:.0%} of the "
+            f"{possible:.0f} requests per second that these allow (aim: 90 %)"
         )
 
 

@@ -1,9 +1,9 @@
-"""The same work as bare DuckDB statements, written by hand for this one file.
+"""The same work as bare DuckDB statements, written by hand for one file.
 
-Same kind of DuckLake, same memory limit, same tables with the same columns and partitions, same ids; but nothing that
-a pipeline needs beyond that: no settings, no fingerprints, no second file, date or layout, no lookups, no history, no
-replacing, no transactions over several tables, no checks. What is counted is every statement from the reading of the
-file on; not counted are imports, attaching, and making the empty tables of `raw`.
+The DuckLake, the memory limit, the tables with their columns and partitions, and the ids are the same. Everything else
+that a pipeline needs is absent: settings, fingerprints, further files, dates or layouts, lookups, history, replacement,
+transactions over several tables, checks. The time includes every statement from reading the file on. It excludes
+imports, attaching, and creating the empty tables of `raw`.
 """
 
 import json
@@ -96,7 +96,7 @@ _IDENTIFY = (
     )
     """,
     "ALTER TABLE staging.event_rows SET PARTITIONED BY (year(export_date), month(export_date))",
-    # Twins are few: a cheap hash tells which rows can be any, and only those are numbered.
+    # Identical rows are few: a cheap hash finds the candidates, and only those are numbered.
     """
     CREATE TEMP TABLE twins AS
     WITH hashed AS (
@@ -160,14 +160,14 @@ _SPLIT = """
 
 @dataclass(frozen=True)
 class Bare:
-    """Seconds by step, and the process's peak in MB."""
+    """Seconds per step, and the peak memory of the process in MB."""
 
     steps: dict[str, float]
     peak: int
 
 
 def measure(clone: Clone) -> Bare:
-    """Run the statements in a fresh process, into a DuckLake in the copy's `data/`."""
+    """Run the statements in a new process, into a DuckLake in the copy's `data/`."""
     finished = clone.python("benchmarks.bare")
     return Bare(finished.answer, finished.peak)
 
@@ -207,7 +207,7 @@ def statements(path: str, schema: str) -> dict[str, list[str]]:
 
 
 def main() -> None:
-    """Run them, in the copy; print the seconds of each step."""
+    """Run the statements in the copy, and print the seconds of each step."""
     settings = load_settings()
     warehouse = Warehouse.of(settings)
     path = next(Path(settings.selligent_exports).glob(FILE_NAME))

@@ -1,9 +1,9 @@
-"""dlt's filesystem source into a DuckDB file: the usual way to load CSV with Python.
+"""dlt's filesystem source, loaded into a DuckDB file: the usual way to load CSV with Python.
 
-Each of its two CSV readers as documented, with the delimiter and nothing else set. Where pyarrow is installed (it is
-no dependency of dlt, nor of this project), the quicker of them is tried with `use_pyarrow=True` as well.
+Both of its CSV readers are used as documented, with only the delimiter set. If pyarrow is installed (a dependency of
+neither dlt nor this project), the faster reader is also tried with `use_pyarrow=True`.
 
-What is counted is `pipeline.run(...)`: extract, normalise, load. Not counted: imports.
+The time includes `pipeline.run(...)`: extract, normalize, load. It excludes imports.
 """
 
 import json
@@ -26,7 +26,7 @@ READERS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Dlt:
-    """Seconds for a number of rows, and the process's peak in MB."""
+    """Seconds for a number of rows, and the peak memory of the process in MB."""
 
     rows: int
     seconds: float
@@ -34,21 +34,21 @@ class Dlt:
 
 
 def head_of(path: Path, folder: Path, rows: int) -> None:
-    """The header and the first rows of a file, under its name in another folder."""
+    """Copy the header and the first rows of a file into another folder, under the same name."""
     folder.mkdir(exist_ok=True)
     with path.open("rb") as source, (folder / path.name).open("wb") as target:
         target.writelines(islice(source, rows + 1))
 
 
 def measure(clone: Clone, reader: str, exports: Path) -> Dlt:
-    """Load the one file in a fresh process, with nothing that an earlier one left."""
+    """Load the file in a new process, with nothing left by an earlier one."""
     places = {"DLT_DATA_DIR": str(clone.folder / "data" / "dlt"), "RUNTIME__DLTHUB_TELEMETRY": "false"}
     finished = clone.run([sys.executable, "-m", "benchmarks.compare_dlt", reader, str(exports)], places)
     return Dlt(finished.answer["rows"], finished.answer["seconds"], finished.peak)
 
 
 def main(reader: str, exports: str) -> None:
-    """Load, in the copy; print rows and seconds."""
+    """Load in the copy, and print rows and seconds."""
     import dlt
     from dlt.sources.filesystem import readers
 

@@ -1,4 +1,4 @@
-"""What stands in the event tables, as numbers that are equal when and only when the same events stand there."""
+"""The content of the event tables as numbers, which are equal only if the events are the same."""
 
 import json
 import sys
@@ -10,13 +10,13 @@ from pipeline.warehouse import Warehouse
 
 
 def of(clone: Clone) -> dict[str, list[int]]:
-    """Rows of each table, and a sum over the hashes of what each says."""
+    """The number of rows of each table, and the sum of the rows' hashes."""
     found: dict[str, list[int]] = clone.python("benchmarks.contents").answer
     return found
 
 
 def main() -> None:
-    """Print them, in the copy."""
+    """Print the numbers, in the copy."""
     settings = load_settings()
     modelled = [*(event.table for event in EVENTS), "tracks"]
     queries = {

@@ -1,9 +1,9 @@
-"""The daily runs of `benchmarks.year`, in the copy of the project that they run in.
+"""The daily runs of `benchmarks.year`, in a copy of the project.
 
     python -m benchmarks.daily EXPORTS DAYS ROWS UPKEEP_EVERY
 
-One line of JSON a run, and one an upkeep. An upkeep ends the snapshots that are older than the upkeep before it, as if
-the time between two of them were KEEP_SNAPSHOTS_DAYS.
+Prints one line of JSON per run and per upkeep. An upkeep expires the snapshots that are older than the upkeep before,
+as if KEEP_SNAPSHOTS_DAYS had passed between the two.
 """
 
 import json
@@ -32,7 +32,7 @@ def main(exports: Path, days: int, rows: int, upkeep_every: int) -> None:
     upkeep_before = datetime.now(UTC)
     for number in range(1, days + 1):
         _write(exports, _FIRST_DAY + timedelta(days=number - 1), rows)
-        _say(number, *_run())
+        _print_run(number, *_run())
         if upkeep_every and (number % upkeep_every == 0 or number == days):
             now = datetime.now(UTC)
             _upkeep(number, upkeep_before)
@@ -42,12 +42,12 @@ def main(exports: Path, days: int, rows: int, upkeep_every: int) -> None:
 def _write(exports: Path, day: date, rows: int) -> None:
     path = exports / f"ACME_interactions_{day:%Y%m%d}_0600.csv"
     generate(path, rows, day - timedelta(days=1), late=_LATE_SHARE)
-    # A file that was written a moment ago would be looked at twice, some seconds apart.
+    # A file that was just written would be inspected twice, some seconds apart.
     os.utime(path, (time.time() - 60, time.time() - 60))
 
 
 def _run() -> tuple[float, float]:
-    """Seconds on the clock, and of the processors, dbt included; the latter hardly depend on what else goes on."""
+    """Elapsed seconds and processor seconds, dbt included; the latter hardly depend on other load."""
     started, worked = time.perf_counter(), _worked()
     if run_main_job(load_settings(), None) != 0:
         raise SystemExit("a run failed")
@@ -59,7 +59,7 @@ def _worked() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
-def _say(number: int, seconds: float, worked: float) -> None:
+def _print_run(number: int, seconds: float, worked: float) -> None:
     with dg.DagsterInstance.get() as instance:
         record = instance.get_run_records(limit=1)[0]
         stats = instance.get_run_step_stats(record.dagster_run.run_id)

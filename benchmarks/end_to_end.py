@@ -1,7 +1,7 @@
-"""`python -m pipeline run` as it is: load, model, cut and dry-run of one morning, in one run.
+"""A complete `python -m pipeline run`: load, models, outbox and dry run of one morning's file.
 
-Seconds are those of Dagster's own log, step by step; what is not in a step is start-up (imports, dbt's parsing of a
-project that it sees for the first time) and the table at the end.
+The seconds per step are from Dagster's log. The rest is start-up (imports, dbt's first parse of the project) and the
+table at the end.
 """
 
 import json
@@ -13,7 +13,7 @@ from benchmarks.processes import Clone
 
 @dataclass(frozen=True)
 class Run:
-    """Seconds of each step and in all; events that came out; peaks in MB of the process and of dbt below it."""
+    """Seconds per step and in total, the number of events, and the peak memory of the process and of dbt in MB."""
 
     steps: dict[str, float]
     seconds: float
@@ -23,14 +23,14 @@ class Run:
 
 
 def measure(clone: Clone) -> Run:
-    """Run the main job in a fresh process."""
+    """Run the main job in a new process."""
     finished = clone.python("pipeline", "run")
     told = clone.python("benchmarks.end_to_end").answer
     return Run(told["steps"], finished.seconds, told["events"], finished.peak, finished.peak_of_children)
 
 
 def main() -> None:
-    """Print what Dagster and the outbox know of the run, in the copy."""
+    """Print the measurements from Dagster and the outbox, in the copy."""
     import dagster as dg
 
     from pipeline.settings import load_settings

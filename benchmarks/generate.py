@@ -1,11 +1,11 @@
-"""A labelled log as `examples/layouts/interactions.yml` describes it, of any size, the same each time.
+"""Generate an interaction log of any size for `examples/layouts/interactions.yml`, the same each time.
 
     python -m benchmarks.generate FILE ROWS
 
-One morning's file about the day before, in the order of time. Everything in a row follows from hashes of its number:
-16 rows a person, 300 emails of 40 campaigns on 3 lists, 6 links an email. One row in 2,000 says the same as the row
-before it (two true events), 4 % have no customer key, 5 % have a known code that is no event; a code that nobody
-listed and a date that does not exist come in one row of 25,000 each, and three rows at the end break off.
+The file is written in the morning and covers the day before, ordered by time. The values of a row are hashes of its
+number: 16 rows per person, 300 emails of 40 campaigns on 3 lists, 6 links per email. One row in 2,000 repeats the row
+before it (two real events), 4 % have no customer key, and 5 % have a known code that is no event. An unknown code and
+an invalid date occur in one row of 25,000 each, and the last three rows are incomplete.
 """
 
 import sys
@@ -17,7 +17,7 @@ import duckdb
 FILE_NAME = "ACME_interactions_20240611_0600.csv"
 EXPORT_DATE = "2024-06-11"
 DAY = date(2024, 6, 10)
-# Of all rows, how many tell an event.
+# The share of rows that are events.
 SHARE_OF_EVENTS = 0.95
 BROKEN = '"12"|"884001"|"C-100001"|"somebody@example.com"\n'
 
@@ -74,7 +74,7 @@ COPY (
 
 
 def generate(path: Path, rows: int, day: date = DAY, *, late: int = 0) -> None:
-    """Write the file; `rows` are its data rows, but for the three that break off. They happened on `day`, but for one
+    """Write a file of this many `rows`, plus three incomplete ones. The events happened on `day`, except one
     of `late` rows, which happened up to a week before.
     """
     days_late = f"CASE WHEN hash(n, 'late') % {late} = 0 THEN 1 + hash(n, 'days') % 7 ELSE 0 END" if late else "0"

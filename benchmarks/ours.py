@@ -1,12 +1,10 @@
-"""The pipeline's own load and models, without Dagster around them, timed in the copy of the project they run in.
+"""The pipeline's load and models without Dagster, measured in a copy of the project.
 
-What is counted:
-
-- load: the look at the folder and `load(...)`, from its first statement to its last commit. Not counted: imports,
+- load: the look at the folder and `load(...)`, from its first statement to its last commit. Excluded: imports,
   attaching the warehouse, making its empty tables.
-- models: the seconds that dbt notes for each model in its run_results.json, hooks and commits included. Not counted:
+- models: the seconds of each model in dbt's run_results.json, hooks and commits included. Excluded:
   dbt's start-up, its parsing of the project, and what it does before the first model.
-- tests: the seconds that dbt notes for each data test; they belong to a run, but the bare statements have none.
+- tests: the seconds of each data test in run_results.json. A run has them; the bare statements don't.
 """
 
 import json
@@ -31,7 +29,7 @@ from pipeline.warehouse import Warehouse
 
 @dataclass(frozen=True)
 class Ours:
-    """Seconds by step, and peaks in MB of the two processes."""
+    """Seconds per step, and the peak memory of both processes in MB."""
 
     load: float
     models: dict[str, float]
@@ -42,7 +40,7 @@ class Ours:
 
 
 def measure(clone: Clone) -> Ours:
-    """Load and model the copy's exports, each in a fresh process."""
+    """Load and model the copy's exports, each in a new process."""
     loading = clone.python("benchmarks.ours")
     command = loading.answer
     modelling = clone.run(command["dbt"], command["environment"])
@@ -60,7 +58,7 @@ def measure(clone: Clone) -> Ours:
 
 
 def main() -> None:
-    """Load, in the copy; print the seconds and how dbt is to be called, as the asset `models` would call it."""
+    """Load in the copy. Print the seconds and the arguments with which the assets call dbt."""
     settings = load_settings()
     warehouse = Warehouse.of(settings)
     day = date.fromisoformat(EXPORT_DATE)

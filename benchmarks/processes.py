@@ -1,4 +1,4 @@
-"""Child processes: each in a copy of the project, with its seconds and its peak memory."""
+"""Child processes in copies of the project, with their seconds and peak memory."""
 
 import json
 import os
@@ -23,7 +23,7 @@ _MAXRSS_PER_MB = 1 << 20 if sys.platform == "darwin" else 1 << 10
 
 @dataclass(frozen=True)
 class Finished:
-    """A process that went well. Peaks are resident memory in MB; `children` is the largest that it started itself."""
+    """A successful process. Peaks are resident memory in MB; `children` is that of the largest child process."""
 
     output: str
     seconds: float
@@ -32,20 +32,20 @@ class Finished:
 
     @property
     def answer(self) -> Any:
-        """What it printed last, as JSON."""
+        """The last line of its output, as JSON."""
         return json.loads(self.output.splitlines()[-1])
 
 
 @dataclass(frozen=True)
 class Clone:
-    """A copy of the project that has never run: no `.env`, no `data/`, no setting but those given here."""
+    """A new copy of the project, without `.env`, without `data/`, and with only the settings given here."""
 
     folder: Path
     environment: Mapping[str, str]
 
     @classmethod
     def make(cls, folder: Path, exports: Path) -> "Clone":
-        """Copy what runs; its warehouse, ledger and Dagster home will be below its own `data/`."""
+        """Copy the program; warehouse, ledger and Dagster home will be in the copy's `data/`."""
         for name in _COPIED:
             shutil.copytree(PROJECT_ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         settings = {name.upper() for name in Settings.model_fields} | {"DAGSTER_HOME", "PYTHONPATH"}
@@ -67,10 +67,10 @@ class Clone:
         return self.run([sys.executable, "-m", module, *arguments])
 
     def run(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> Finished:
-        """Run a program in the copy, to its end.
+        """Run a program in the copy until it ends.
 
         Raises:
-            RuntimeError: it failed; with its own words.
+            RuntimeError: it failed; the message has its output.
         """
         values = {**self.environment, **(environment or {})}
         with TemporaryFile() as output, TemporaryFile() as log:
@@ -93,9 +93,9 @@ def _text(file: IO[bytes]) -> str:
 
 
 class _Watch(threading.Thread):
-    """Looks at the high-water mark of every process below one (on Linux; elsewhere it finds nothing).
+    """Records the peak memory of all descendants of a process (on Linux; elsewhere it records nothing).
 
-    What getrusage says of grandchildren is no use: a child starts with the peak of the process that it was split from.
+    `getrusage` is unsuitable for grandchildren: a child inherits the peak of the process that forked it.
     """
 
     def __init__(self, pid: int) -> None:

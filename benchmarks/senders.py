@@ -1,16 +1,15 @@
-"""Ways to bring events to Segment, each timed in a process of its own, in a copy of the project.
+"""Ways to send events to Segment, each measured in a process of its own, in a copy of the project.
 
     python -m benchmarks.senders KIND PORT EVENTS [SECONDS]
 
-SECONDS is how long an exchange of `ours` may last.
+SECONDS is the longest duration of an exchange of `ours`.
 
-
-- cut: the outbox is cut, in which all messages are made; in a process of its own, whose memory is not the delivery's.
-- ours: it is delivered.
-- official: Segment's own Python client, with its defaults but for a queue that drops nothing and no limit of requests;
-  events come from the table a row at a time.
-- naive: what one writes first: rows as dictionaries, a hundred at a time, `requests.post(json=…)`.
-- ready: bodies made beforehand, sent over as many connections as ours: no sender of `requests` is quicker.
+- cut: builds all messages and fills the outbox, in a process of its own so that its memory doesn't count as delivery's.
+- ours: delivers the outbox.
+- official: Segment's Python client with its defaults, except for a queue that drops nothing and no limit of requests.
+  Events are read from the table row by row.
+- naive: the obvious first version: rows as dictionaries, `requests.post(json=…)` of a hundred at a time.
+- ready: sends prepared bodies over as many connections as `ours`: the upper limit of a sender based on `requests`.
 """
 
 import gzip
@@ -47,7 +46,7 @@ EVENT = "email_opened"
 NAIVE_BATCH = 100
 KEY = "benchmark"
 
-# One email, opened by everybody.
+# One email, opened by all recipients.
 _STAGED = """
     CREATE SCHEMA staging;
     CREATE TABLE staging.events AS
@@ -71,7 +70,7 @@ _OTHER_TABLES = "CREATE TABLE {schema}.{table} AS SELECT *{more} FROM {schema}.e
 
 
 def prepare(events: int) -> None:
-    """The tables that dbt would have made, with so many events."""
+    """Create the tables that dbt would create, with this many events."""
     settings = load_settings()
     with Warehouse.of(settings).writing() as connection:
         for statement in _STAGED.format(events=events, schema=settings.schema_name).split(";"):
@@ -83,8 +82,8 @@ def prepare(events: int) -> None:
                 connection.execute(_OTHER_TABLES.format(schema=settings.schema_name, table=event.table, more=more))
 
 
-def made(_port: int, _events: int) -> dict[str, float]:
-    """Make all messages, and cut them into batches."""
+def fill_outbox(_port: int, _events: int) -> dict[str, float]:
+    """Build all messages and cut them into batches."""
     settings, now = load_settings(), datetime.now(UTC)
     started = time.perf_counter()
     with Warehouse.of(settings).writing() as connection:
@@ -94,7 +93,7 @@ def made(_port: int, _events: int) -> dict[str, float]:
 
 
 def ours(port: int, _events: int, exchange_seconds: float = EXCHANGE_SECONDS) -> dict[str, float]:
-    """Deliver what was cut."""
+    """Deliver the batches in the outbox."""
     ledger = Ledger(load_settings().ledger)
     client = SegmentClient(f"http://127.0.0.1:{port}", KEY, CONNECTIONS, Pace(0), exchange_seconds=exchange_seconds)
     started = time.perf_counter()
@@ -105,7 +104,7 @@ def ours(port: int, _events: int, exchange_seconds: float = EXCHANGE_SECONDS) ->
 
 
 def official(port: int, events: int) -> dict[str, float]:
-    """Segment's own client."""
+    """Send with Segment's own client."""
     from segment.analytics.client import Client
 
     client = Client(KEY, host=f"http://127.0.0.1:{port}", max_queue_size=events + 1, gzip=True, on_error=_fail)
@@ -125,7 +124,7 @@ def official(port: int, events: int) -> dict[str, float]:
 
 
 def naive(port: int, events: int) -> dict[str, float]:
-    """Rows as dictionaries, in a loop."""
+    """Send dictionaries in a loop."""
     started = time.perf_counter()
     messages: list[dict[str, Any]] = []
     with requests.Session() as session:
@@ -155,7 +154,7 @@ def naive(port: int, events: int) -> dict[str, float]:
 
 
 def ready(port: int, _events: int) -> dict[str, float]:
-    """Bodies made beforehand of what was cut."""
+    """Send bodies that were prepared from the outbox."""
     with Warehouse.of(load_settings()).reading() as connection:
         batches = cut_batches(connection, DATES)
         ready_made = [
@@ -190,12 +189,12 @@ def _fail(error: object, _batch: object) -> None:
     raise SystemExit(f"the official client failed: {error}")
 
 
-KINDS = {"cut": made, "ours": ours, "official": official, "naive": naive, "ready": ready}
+KINDS = {"cut": fill_outbox, "ours": ours, "official": official, "naive": naive, "ready": ready}
 
 
 @dataclass(frozen=True)
-class Sending:
-    """Seconds for a number of events, batches where they are told, and the process's peak in MB."""
+class SenderRun:
+    """Seconds for a number of events, the number of batches (`ours` only), and the peak memory of the process in MB."""
 
     events: int
     seconds: float
@@ -203,10 +202,10 @@ class Sending:
     peak: int
 
 
-def measure(clone: Clone, kind: str, events: int, answer_seconds: float = 0) -> Sending:
-    """One way of sending, in a fresh process, to a server of its own."""
+def measure(clone: Clone, kind: str, events: int, response_seconds: float = 0) -> SenderRun:
+    """Measure one sender in a new process, against a server of its own."""
     server = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.answering", str(answer_seconds)],
+        [sys.executable, "-m", "benchmarks.stub_server", str(response_seconds)],
         cwd=clone.folder,
         env=dict(clone.environment),
         stdout=subprocess.PIPE,
@@ -219,7 +218,7 @@ def measure(clone: Clone, kind: str, events: int, answer_seconds: float = 0) -> 
     finally:
         server.terminate()
         server.wait()
-    return Sending(events, finished.answer["seconds"], finished.answer.get("batches", 0), finished.peak)
+    return SenderRun(events, finished.answer["seconds"], finished.answer.get("batches", 0), finished.peak)
 
 
 if __name__ == "__main__":

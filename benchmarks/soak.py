@@ -1,13 +1,13 @@
-"""A long delivery under fire: a fifth of the answers is wrong, and the process is killed again and again.
+"""A long delivery with faults: a fifth of the responses is wrong, and the process is killed repeatedly.
 
     python -m benchmarks.soak [--events N] [--kills N] [--seed N] [--no-clock-jumps]
 
-Among the wrong answers are rejections by another server than Segment, answers without an end, and drips. After each
-kill the clock of this machine, as the sender and the server see it, jumps forward or back by two or four hours; that is
-done by `faketime`, of the package of that name (Debian, Ubuntu).
+The wrong responses include rejections by a server other than Segment, responses without an end, and bytes that drip.
+After each kill, the clock of sender and server jumps forward or back by two or four hours, by means of `faketime` (a
+package of that name in Debian and Ubuntu).
 
-In the end Segment's strict double must have exactly the ids that were due, and have dropped none without a word. The
-report has the number of events that came twice: those of requests whose answer was lost, or whose sender was killed.
+In the end, the fake Segment server must have received exactly the ids that were due, and silently dropped none. The
+output includes the number of events that arrived twice: those whose response was lost or whose sender was killed.
 """
 
 import random
@@ -30,35 +30,35 @@ from tests.fakes.segment_server import SegmentServer
 
 SHARE_OF_FAULTS = 0.2
 FAULTS = (*EVERY_KIND, *WITHOUT_END, *DRIPS, EarlyHints())
-# A drip lasts as long as an exchange may, which is a minute otherwise.
+# A dripping response lasts as long as an exchange may, which would be a minute by default.
 EXCHANGE_SECONDS = 1
-# Never behind the true time: the monotonic clock is moved as well, and that of a young machine would be negative.
+# Never behind the real time: the monotonic clock moves too, and would be negative soon after a boot.
 OFFSETS = (timedelta(0), timedelta(hours=2), timedelta(hours=4))
-# A life ends after so many requests, at random.
-_REQUESTS_OF_A_LIFE = (5, 60)
-_LOOK_SECONDS = 0.02
-# What a killed sender had sent has been read by then.
-_CALM_SECONDS = 0.5
+# Each process is killed after a random number of requests.
+_REQUESTS_BEFORE_KILL = (5, 60)
+_POLL_SECONDS = 0.02
+# By then, the server has read what a killed sender had sent.
+_DRAIN_SECONDS = 0.5
 
 
 class Clock:
-    """The time as this machine has it, wrong by as much as the last jump made it."""
+    """The machine's time, shifted by the last jump."""
 
     def __init__(self) -> None:
         self.offset = timedelta(0)
         self.jumps = 0
 
     def now(self) -> datetime:
-        """The wrong time."""
+        """The shifted time."""
         return datetime.now(UTC) + self.offset
 
     def jump(self, dice: random.Random) -> None:
-        """To another offset."""
+        """Change to another offset."""
         self.offset = dice.choice([offset for offset in OFFSETS if offset != self.offset])
         self.jumps += 1
 
     def environment(self) -> Mapping[str, str]:
-        """What makes a process see it."""
+        """The environment variables with which a process sees this time."""
         if not self.offset:
             return {}
         preload = subprocess.run(
@@ -73,7 +73,7 @@ class Clock:
 @click.option("--seed", default=1, show_default=True)
 @click.option("--clock-jumps/--no-clock-jumps", default=True, show_default=True, help="set the clock at each kill")
 def main(events: int, kills: int, seed: int, clock_jumps: bool) -> None:
-    """Deliver, be killed, go on, and compare."""
+    """Deliver with kills and faults, and compare what arrived with what was due."""
     if clock_jumps and shutil.which("faketime") is None:
         raise click.UsageError("faketime is not installed; without it, use --no-clock-jumps")
     dice, clock = random.Random(seed), Clock()
@@ -85,26 +85,26 @@ def main(events: int, kills: int, seed: int, clock_jumps: bool) -> None:
         server.fail_randomly(SHARE_OF_FAULTS, seed, FAULTS)
         port = server.url.rpartition(":")[2]
         command = [sys.executable, "-m", "benchmarks.senders", "ours", port, str(events), str(EXCHANGE_SECONDS)]
-        killed = lives = 0
+        killed = processes = 0
         while True:
-            lives += 1
+            processes += 1
             process = subprocess.Popen(
                 command,
                 cwd=clone.folder,
                 env={**clone.environment, **clock.environment()},
                 stdout=subprocess.DEVNULL,
             )
-            end = server.arrivals + dice.randint(*_REQUESTS_OF_A_LIFE)
+            end = server.arrivals + dice.randint(*_REQUESTS_BEFORE_KILL)
             while process.poll() is None:
                 if killed < kills and server.arrivals >= end:
                     process.kill()
                     killed += 1
                     break
-                time.sleep(_LOOK_SECONDS)
+                time.sleep(_POLL_SECONDS)
             if process.wait() == 0:
                 break
             if clock_jumps:
-                time.sleep(_CALM_SECONDS)
+                time.sleep(_DRAIN_SECONDS)
                 server.wait_for_requests(server.arrivals)
                 clock.jump(dice)
         with Warehouse(clone.environment["WAREHOUSE"], clone.environment["WAREHOUSE_FILES"]).reading() as connection:
@@ -112,13 +112,13 @@ def main(events: int, kills: int, seed: int, clock_jumps: bool) -> None:
         (standing,) = Ledger(clone.environment["LEDGER"]).standings()
         print(
             f"{events:,} events; {len(server.requests):,} requests, {SHARE_OF_FAULTS:.0%} of them failed; "
-            f"{killed} kills, {lives} lives, {clock.jumps} jumps of the clock, {time.perf_counter() - started:.0f} s\n"
+            f"{killed} kills, {processes} processes, {clock.jumps} clock jumps, {time.perf_counter() - started:.0f} s\n"
             f"received = due: {server.received_ids == due}; missing {len(due - server.received_ids):,}; "
-            f"dropped without a word {len(server.dropped):,}; came again {sum(server.duplicates.values()):,}\n"
+            f"silently dropped {len(server.dropped):,}; duplicates {sum(server.duplicates.values()):,}\n"
             f"ledger: {standing.delivered:,} delivered, {standing.waiting:,} waiting, {standing.dead:,} dead"
         )
         if server.received_ids != due or server.dropped or standing.dead or standing.waiting:
-            raise SystemExit("Something was lost.")
+            raise SystemExit("Events were lost.")
 
 
 if __name__ == "__main__":

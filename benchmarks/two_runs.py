@@ -1,9 +1,9 @@
-"""Two runs of the command line at once, again and again: both must end well, and have done everything once.
+"""Two concurrent runs of the command line, repeated: both must succeed, and do everything once.
 
     python -m benchmarks.two_runs [--times N] [--seconds N]
 
-Each pair begins on a new project with a file of its own date and one that both have new; a run that has not ended after
-so many seconds hangs, and is named with its output so far.
+Each pair starts in a new project. Each run has a new file for its own date, and both share another new one. A run that
+has not ended after `--seconds` counts as hanging, and its output is printed.
 """
 
 import os
@@ -21,7 +21,7 @@ from tests.end_to_end.tiny import LAYOUTS, log
 
 
 def pair(project: Project, seconds: float, arguments: Sequence[str] = ("run",)) -> list[tuple[int | None, str]]:
-    """The exit status of each of two runs that begin together, None where it hung, with what it printed."""
+    """The exit status (None: it hangs) and the output of each of two runs that start together."""
     started = time.monotonic()
     runs = [
         subprocess.Popen(
@@ -48,9 +48,9 @@ def pair(project: Project, seconds: float, arguments: Sequence[str] = ("run",)) 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--times", default=50, show_default=True)
-@click.option("--seconds", default=600, show_default=True, help="A run that takes longer hangs.")
+@click.option("--seconds", default=600, show_default=True, help="A run that takes longer counts as hanging.")
 def main(times: int, seconds: int) -> None:
-    """Let two runs begin at once, compare what they left, and do it again."""
+    """Start two runs at once and compare their results, repeatedly."""
     with TemporaryDirectory(prefix="two_runs_") as folder:
         project = Project(Path(folder)).with_files({}, LAYOUTS)
         waited = 0
@@ -66,7 +66,7 @@ def main(times: int, seconds: int) -> None:
                 raise SystemExit("\n\n".join(output for _, output in ended))
             if len(project.ids()) != time_:
                 raise SystemExit(f"{len(project.ids())} events, not {time_}")
-        print(f"{times} pairs ended well, {waited} of them with a wait ({os.cpu_count()} cores)")
+        print(f"{times} pairs succeeded, {waited} of them waited for a lock ({os.cpu_count()} cores)")
 
 
 if __name__ == "__main__":

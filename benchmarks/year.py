@@ -1,11 +1,10 @@
-"""A year of daily runs: are the last ones as quick as the first?
+"""A year of daily runs: are the last ones as fast as the first?
 
     python -m benchmarks.year [--days N] [--events N] [--upkeep-every N]
 
-Export dates come one after the other, each in a run of the whole job as `python -m pipeline run` does it, delivered to
-a server that only answers. All are in one process, so that Dagster starts up once; dbt starts up in each run, and what
-that takes (some seconds) neither grows nor shrinks. So steps are shown one by one, too. In each file one event of a
-hundred is up to a week late.
+Each export date is a run of the whole job, as `python -m pipeline run` does it, delivered to a stub server. All runs
+are in one process, so Dagster starts once. dbt starts in each run, which always takes the same few seconds; therefore
+each step is shown too. In each file, one event of a hundred is up to a week late.
 """
 
 import json
@@ -31,8 +30,8 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--days", default=365, show_default=True, help="Export dates.")
 @click.option("--events", default=20_000, show_default=True, help="Rows of each date.")
-@click.option("--upkeep-every", default=30, show_default=True, help="Runs between two upkeeps; 0: none at all.")
-@click.option("--keep", type=click.Path(path_type=Path), help="Work in this folder, and leave everything there.")
+@click.option("--upkeep-every", default=30, show_default=True, help="Runs between two upkeeps; 0: no upkeep.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Work in this folder and keep everything.")
 def main(days: int, events: int, upkeep_every: int, keep: Path | None) -> None:
     """Run day after day, and compare the last ten runs with the first ten."""
     with TemporaryDirectory(prefix="year_") as temporary:
@@ -40,7 +39,7 @@ def main(days: int, events: int, upkeep_every: int, keep: Path | None) -> None:
         exports = folder / "exports"
         exports.mkdir(parents=True)
         with subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.answering"], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "benchmarks.stub_server"], stdout=subprocess.PIPE, text=True
         ) as server:
             try:
                 assert server.stdout is not None
@@ -54,16 +53,16 @@ def main(days: int, events: int, upkeep_every: int, keep: Path | None) -> None:
                 done = clone.run([sys.executable, "-m", "benchmarks.daily", *arguments], settings)
             finally:
                 server.kill()
-        told = [json.loads(line) for line in done.output.splitlines() if line.startswith("{")]
-        runs = [line for line in told if "steps" in line]
+        lines = [json.loads(line) for line in done.output.splitlines() if line.startswith("{")]
+        runs = [line for line in lines if "steps" in line]
         console.print(_table_of(runs, days, events))
-        for line in told:
+        for line in lines:
             if "upkeep" in line:
                 console.print(f"after run {line['upkeep']}: {line['did']}")
 
 
 def _table_of(runs: Sequence[dict[str, Any]], days: int, events: int) -> Table:
-    """Medians of the first and the last runs; the very first one also makes the tables and is left out."""
+    """Medians of the first and the last runs, without the very first one, which also creates the tables."""
     first, last = runs[1 : _FEW + 1], runs[-_FEW:]
     table = Table(title=f"{days} export dates of {events:,} rows", title_justify="left", title_style="bold")
     table.add_column("seconds")
@@ -82,7 +81,7 @@ def _table_of(runs: Sequence[dict[str, Any]], days: int, events: int) -> Table:
     table.add_section()
     dbt = [median(run["dbt"] for run in some) for some in (first, last)]
     row("dbt's models and tests alone", dbt[0], dbt[1])
-    for name, key in (("the whole run", "seconds"), ("  of the processors", "worked")):
+    for name, key in (("the whole run", "seconds"), ("  processor seconds", "worked")):
         row(name, *(median(run[key] for run in some) for some in (first, last)), f"≤ {_AIM}")
     return table
 

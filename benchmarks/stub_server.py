@@ -1,8 +1,8 @@
-"""A server on loopback that only reads requests and answers them as Segment does: what is measured is the sender.
+"""A server on loopback that reads requests and responds as Segment does, so that only the sender is measured.
 
-    python -m benchmarks.answering [SECONDS]
+    python -m benchmarks.stub_server [SECONDS]
 
-It prints its port. SECONDS is how long each answer takes.
+It prints its port. SECONDS is the delay of each response.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import sys
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _BODY = b'{"success":true}'
-_ANSWER = (
+_RESPONSE = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
     + str(len(_BODY)).encode()
     + b"\r\n\r\n"
@@ -19,7 +19,7 @@ _ANSWER = (
 )
 
 
-class Answering(asyncio.Protocol):
+class StubConnection(asyncio.Protocol):
     """One connection."""
 
     def __init__(self, seconds: float) -> None:
@@ -28,11 +28,11 @@ class Answering(asyncio.Protocol):
         self._missing: int | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep it for the answers."""
+        """Keep the transport for the responses."""
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Read a head, then so many bytes as it says, then answer."""
+        """Read the headers, then as many bytes as they announce, then respond."""
         while data:
             if self._missing is None:
                 self._head += data
@@ -47,12 +47,12 @@ class Answering(asyncio.Protocol):
             data = data[taken:]
             if self._missing == 0:
                 self._missing = None
-                asyncio.get_running_loop().call_later(self._seconds, self._transport.write, _ANSWER)  # type: ignore[attr-defined]
+                asyncio.get_running_loop().call_later(self._seconds, self._transport.write, _RESPONSE)  # type: ignore[attr-defined]
 
 
 async def main(seconds: float) -> None:
-    """Serve until the process is ended."""
-    server = await asyncio.get_running_loop().create_server(lambda: Answering(seconds), "127.0.0.1", 0)
+    """Serve until the process ends."""
+    server = await asyncio.get_running_loop().create_server(lambda: StubConnection(seconds), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
