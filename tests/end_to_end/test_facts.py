@@ -1,6 +1,6 @@
-"""What is true of Selligent's exports and breaks naive models: each fact is a handful of rows in the same three days.
+"""Facts about Selligent's exports that break naive models: each is a handful of rows in the same three days.
 
-That old exports bring nobody back who asked to be forgotten is told in `test_forget.py`.
+`test_forget.py` tests that old exports don't bring erased people back.
 """
 
 from collections.abc import Iterator
@@ -59,7 +59,7 @@ EXPORTS = {
     "contacts_20240611.csv": "LIST,SID,WHO\n12,1,ann\n13,1,bob\n",
     "log_20240611.csv": FIRST_DAY,
     "log_20240612.csv": HEADER + EVE_CLICKS + DAN_WAS_SENT,
-    # The second day once more, with a row on top: other bytes, so nothing but the rows tells that they are the same.
+    # The second day again, with another row: the bytes differ, so only the rows show that the events are the same.
     "log_20240612_again.csv": HEADER + EVE_CLICKS + DAN_WAS_SENT + ",,jo,m1,,,,VIEW,2024-06-12T08:00:00\n",
     "log_20240613.csv": HEADER + ",,ida,m1,,,,BOUNCE,2024-06-10T09:00:00\n" + EVE_CLICKS * 3,
     "links_20240613.csv": "ID,NAME\nl1,hero\nl2,hero\n",
@@ -75,7 +75,7 @@ def server() -> Iterator[SegmentServer]:
 
 @pytest.fixture(scope="module")
 def three_days(tmp_path_factory: pytest.TempPathFactory, server: SegmentServer) -> Project:
-    """Loaded, modelled and delivered: first without the names of links, then those, and one that changed."""
+    """Loaded, modelled and delivered: first without the names of links, then with them, then with a changed one."""
     project = Project(tmp_path_factory.mktemp("facts")).with_files(EXPORTS, LAYOUTS)
     project.settings |= {"SEGMENT_ENDPOINT": server.url, "SEGMENT_WRITE_KEY": "test-key"}
     for first, last in (("2024-06-11", "2024-06-12"), ("2024-06-13", "2024-06-13"), ("2024-06-14", "2024-06-14")):
@@ -98,14 +98,14 @@ def test_the_same_email_may_go_twice_to_one_person_at_one_moment(three_days: Pro
     assert sends == [("s1",), ("s2",)]
 
 
-def test_a_row_id_of_the_exports_own_tells_two_events_apart_and_two_rows_of_one_event_together(
+def test_a_row_id_of_the_export_separates_two_events_and_joins_two_rows_of_one_event(
     three_days: Project,
 ) -> None:
     assert len(table(three_days, "email_delivered", "id", "dan")) == 2
 
 
-def test_of_identical_rows_the_fullest_file_counts_and_not_the_sum(three_days: Project) -> None:
-    """Two on the first day, one in each file of the second, three on the third: three true clicks."""
+def test_of_identical_rows_the_file_with_most_counts_and_not_the_sum(three_days: Project) -> None:
+    """Two on the first day, one in each file of the second, three on the third: three real clicks."""
     assert len(table(three_days, "email_link_clicked", "id", "eve")) == 3
 
 
@@ -114,14 +114,14 @@ def test_a_click_without_an_open_is_kept_and_no_open_is_invented(three_days: Pro
     assert table(three_days, "email_opened", "id", "fay") == []
 
 
-def test_a_code_that_nobody_listed_is_put_aside_and_shown(three_days: Project) -> None:
+def test_a_code_that_is_not_listed_rejects_its_row(three_days: Project) -> None:
     [(line, reason)] = three_days.query("SELECT line, reason FROM raw.rejected_rows")
     assert line == 11
     assert "'FWD'" in str(reason)
     assert table(three_days, "tracks", "id", "gil") == []
 
 
-def test_a_bounce_that_comes_days_late_is_of_its_own_moment_and_of_the_export_that_brought_it(
+def test_a_late_bounce_has_its_own_time_and_the_date_of_the_export_that_contains_it(
     three_days: Project,
 ) -> None:
     assert table(three_days, "email_bounced", "strftime(timestamp, '%d %H:%M')", "ida") == [("10 09:00",)]
@@ -130,12 +130,12 @@ def test_a_bounce_that_comes_days_late_is_of_its_own_moment_and_of_the_export_th
     ) == [("2024-06-13",)]
 
 
-def test_two_links_of_one_name_are_two_links_and_the_newest_name_of_each_counts(three_days: Project) -> None:
+def test_two_links_with_one_name_are_two_links_and_the_newest_name_of_each_counts(three_days: Project) -> None:
     clicks = table(three_days, "email_link_clicked", "link_id, link_name", "hal")
     assert clicks == [("l1", "hero of summer"), ("l2", "hero")]
 
 
-def test_a_name_that_comes_late_is_not_sent_again_and_the_report_counts_what_went_out_without(
+def test_a_late_name_is_not_sent_again_and_the_report_counts_the_events_sent_without_it(
     three_days: Project, server: SegmentServer
 ) -> None:
     assert server.received_ids == three_days.ids("tracks")
@@ -143,5 +143,5 @@ def test_a_name_that_comes_late_is_not_sent_again_and_the_report_counts_what_wen
     assert not server.dropped
     with three_days.warehouse.reading() as connection:
         nameless = delivered_without_name(connection, EVERY_DATE)
-    # Clicks: three of Eve, one of Fay, two of Hal; no subject was ever told.
+    # Clicks: three of Eve, one of Fay, two of Hal; no export has a subject.
     assert nameless == {"email_subject": len(server.received_ids), "link_name": 6}

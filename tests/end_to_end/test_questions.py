@@ -49,7 +49,7 @@ def test_time_travel_goes_to_a_version_and_to_a_moment(examples: Project) -> Non
 
 
 def test_duckdbs_own_command_line_attaches_as_the_documents_say(examples: Project, tmp_path: Path) -> None:
-    """Without INSTALL, which fetches from the network what is here already."""
+    """Without INSTALL, which would download what is installed already."""
     for name in ("ducklake", "sqlite_scanner"):
         import_extension(name)
     [attaching] = ATTACHING
@@ -94,7 +94,7 @@ def test_the_documentation_has_every_table_with_its_columns(examples: Project) -
     assert {node["metadata"]["name"] for node in catalog["sources"].values()} >= {"export_files", "events", "lookups"}
 
 
-def test_the_documentation_can_be_made_before_the_first_run_and_makes_no_warehouse(project: Project) -> None:
+def test_the_documentation_can_be_built_before_the_first_run_and_creates_no_warehouse(project: Project) -> None:
     done = project.command("docs", "--no-serve")
     assert done.returncode == 0, done.stdout + done.stderr
     assert (project.data / "docs" / "manifest.json").exists()
