@@ -81,6 +81,7 @@ COMMANDS: Mapping[str, By | Only] = {
     "make .venv/.dev-ready": Only("installs", "make --dry-run .venv/.dev-ready"),
     "python -m benchmarks.year": Only(MINUTES, "python -m benchmarks.year --help"),
     "python -m benchmarks.soak": Only(MINUTES, "python -m benchmarks.soak --help"),
+    "python -m benchmarks.two_runs": Only(MINUTES, "python -m benchmarks.two_runs --help"),
     "python -m pip install -c constraints.txt -e '.[sftp]'": Only("installs; its extra is looked up", "true"),
     "systemctl enable --now selligent-to-segment": PRODUCTION,
     "systemctl enable --now selligent-to-segment-run.timer": PRODUCTION,
