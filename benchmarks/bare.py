@@ -109,8 +109,8 @@ _IDENTIFY = (
     """,
     """
     INSERT INTO staging.event_rows BY NAME
-    WITH told AS NOT MATERIALIZED (FROM raw.events WHERE event IS NOT NULL AND rejected_because IS NULL)
-    SELECT {id} AS id, {typed} FROM told ANTI JOIN temp.twins USING (row_number)
+    WITH understood AS NOT MATERIALIZED (FROM raw.events WHERE event IS NOT NULL AND rejected_because IS NULL)
+    SELECT {id} AS id, {typed} FROM understood ANTI JOIN temp.twins USING (row_number)
     UNION ALL BY NAME
     SELECT
         CASE
@@ -120,7 +120,7 @@ _IDENTIFY = (
         * EXCLUDE (first_id, ordinal)
     FROM (
         SELECT *, row_number() OVER (PARTITION BY first_id ORDER BY row_number) AS ordinal
-        FROM (SELECT {id} AS first_id, {typed} FROM told SEMI JOIN temp.twins USING (row_number))
+        FROM (SELECT {id} AS first_id, {typed} FROM understood SEMI JOIN temp.twins USING (row_number))
     )
     """,
 )

@@ -25,8 +25,8 @@ class Run:
 def measure(clone: Clone) -> Run:
     """Run the main job in a new process."""
     finished = clone.python("pipeline", "run")
-    told = clone.python("benchmarks.end_to_end").answer
-    return Run(told["steps"], finished.seconds, told["events"], finished.peak, finished.peak_of_children)
+    measured = clone.python("benchmarks.end_to_end").answer
+    return Run(measured["steps"], finished.seconds, measured["events"], finished.peak, finished.peak_of_children)
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ EXPORT_DATE = "2024-06-11"
 DAY = date(2024, 6, 10)
 # The share of rows that are events.
 SHARE_OF_EVENTS = 0.95
-BROKEN = '"12"|"884001"|"C-100001"|"somebody@example.com"\n'
+BROKEN = '"12"|"884001"|"C-100001"|"person@example.com"\n'
 
 _SQL = """
 COPY (

@@ -81,10 +81,10 @@ class Clone:
             seconds = time.perf_counter() - started
             process.returncode = os.waitstatus_to_exitcode(status)
             peak_of_children = watch.stop()
-            said, logged = _text(output), _text(log)
+            printed, logged = _text(output), _text(log)
         if process.returncode != 0:
-            raise RuntimeError(f"{arguments[:4]} exited with {process.returncode}:\n{(said + logged)[-4000:]}")
-        return Finished(said, seconds, usage.ru_maxrss // _MAXRSS_PER_MB, peak_of_children)
+            raise RuntimeError(f"{arguments[:4]} exited with {process.returncode}:\n{(printed + logged)[-4000:]}")
+        return Finished(printed, seconds, usage.ru_maxrss // _MAXRSS_PER_MB, peak_of_children)
 
 
 def _text(file: IO[bytes]) -> str:
