@@ -4,14 +4,16 @@ import re
 from pathlib import Path
 
 import click
+import dagster as dg
 import pytest
 
 from pipeline.__main__ import app
+from pipeline.automation import alert_sensors, schedules, sensors
 from pipeline.catalog import EMAIL_PROPERTIES, EVENTS, LOOKUPS, SHARED_COLUMNS
 from pipeline.exports.layouts import Layout
 from pipeline.settings import PROJECT_ROOT, Settings
 from pipeline.warehouse import Warehouse
-from tests.docs.documents import LAYOUTS, README, REFERENCE, TABLES, blocks, code_spans, section, table_rows
+from tests.docs.documents import LAYOUTS, OPERATIONS, README, REFERENCE, TABLES, blocks, code_spans, section, table_rows
 from tests.end_to_end.test_definitions import ASSETS, WARNINGS
 
 
@@ -97,3 +99,10 @@ def test_the_table_of_checks_has_checks_that_exist_and_every_warning() -> None:
     code = "".join(path.read_text("utf-8") for path in (PROJECT_ROOT / "pipeline").rglob("*.py"))
     assert {name for name in named if f'"{name}"' not in code and f"def {name}(" not in code} == set()
     assert named >= WARNINGS
+
+
+def test_the_table_of_automation_has_every_schedule_and_sensor() -> None:
+    named = {row[0].strip("`") for row in table_rows(section(OPERATIONS, "Automation"))}
+    automated = [value for module in (alert_sensors, schedules, sensors) for value in vars(module).values()]
+    kinds = (dg.ScheduleDefinition, dg.SensorDefinition)
+    assert named == {value.name for value in automated if isinstance(value, kinds)}
