@@ -1,29 +1,29 @@
-"""Writes the example exports: three mornings of a made-up shop, ACME, as Selligent would hand them out.
+"""Write the example exports: three mornings of a made-up shop, ACME, as Selligent would export them.
 
     python examples/make_exports.py
 
-rewrites `examples/exports/`, with the same content each time. Everybody in it is invented. A file is written
-in the morning and holds the day before, local time; it starts by repeating the last hour of the one before
-(but for the loyalty programme, which repeats nothing).
+rewrites `examples/exports/`, with the same content each time. All people are invented. A file is written in
+the morning and contains the day before, local time. It starts by repeating the last hour of the file before
+(except the loyalty programme, which repeats nothing).
 
-What is special in the files, and how often: in those of 11, 12 and 13 June (loyalty: 12 and 13).
+Special rows, and their number in the files of 11, 12 and 13 June (loyalty: 12 and 13):
 
 | rows                                 | interactions  | clicks  | bounces | loyalty | become              |
 | ------------------------------------ | ------------- | ------- | ------- | ------- | ------------------- |
 | too few columns, half a JSON line    | 2, 1, 2       | 1, 0, 1 | 0, 0, 0 | 1, 1    | rejected            |
 | a code that no layout lists: FWD     | 1, 1, 1       | none    | none    | 0, 0    | rejected            |
 | a date-time that does not exist      | 1, 2, 1       | 1, 0, 1 | 0, 1, 0 | 1, 0    | rejected            |
-| nobody: no key, address, list's user | 1, 2, 1       | 0, 2, 0 | 0, 0, 0 | 1, 1    | rejected            |
+| no key, no email, no user of a list  | 1, 2, 1       | 0, 2, 0 | 0, 0, 0 | 1, 1    | rejected            |
 | sent: none of the six events         | 840, 560, 360 | none    | none    | 0, 0    | skipped, counted    |
 | the last hour of the file before     | 0, 23, 15     | 0, 6, 9 | 0, 0, 0 | 0, 0    | no second event     |
-| pairs of equal rows, two true clicks | 0, 2, 1       | 0, 1, 0 | 0, 0, 0 | 0, 0    | two events a pair   |
+| identical rows, two real clicks      | 0, 2, 1       | 0, 1, 0 | 0, 0, 0 | 0, 0    | two events a pair   |
 | bounces that come two days late      | 0, 0, 2       | none    | 0, 0, 1 | 0, 0    | events of their day |
 | an address, but no customer key      | 14, 11, 6     | 4, 4, 3 | 1, 1, 1 | 0, 0    | anonymous persons   |
 | neither, but a user of a list        | 0, 121, 0     | none    | none    | 0, 0    | found in contacts   |
 | opened or clicked by a machine       | 84, 57, 36    | unknown | none    | 0, 0    | events with is_bot  |
 
-The last three count what becomes an event, not what was sent. One pair of the interactions of 12 June lies in
-the hour that comes again: it is the pair of 13 June. Campaign 6200 has a new name in the lookup of 13 June;
+The last three count events, not emails. One pair of the interactions of 12 June is in the hour that is
+repeated: it is the pair of 13 June. Campaign 6200 has a new name in the lookup of 13 June;
 email 8304 has a subject only in that of 13 June, though its clicks and bounces begin in the files before.
 """
 
@@ -177,7 +177,7 @@ class Mail(NamedTuple):
 
 
 class Event(NamedTuple):
-    """Something that happened to a mail, in Selligent's words, at a local time."""
+    """An event of a mail, with Selligent's name for it, at a local time."""
 
     at: datetime
     person: Person
@@ -214,7 +214,7 @@ def members_of(rng: random.Random, list_id: str, count: int, first_key: int, gue
 
 
 def funnel(rng: random.Random, mail: Mail, sent_at: datetime, people: Iterable[Person]) -> Iterator[Event]:
-    """What becomes of one sending: most mails arrive, a third is opened, some are clicked, a few annoy."""
+    """The events of one mailing: most mails arrive, a third is opened, some are clicked, a few are complaints."""
     for person in people:
         at = sent_at + rng.randrange(900) * SECOND
         yield Event(at, person, mail, "SENT")
@@ -243,7 +243,7 @@ def funnel(rng: random.Random, mail: Mail, sent_at: datetime, people: Iterable[P
 
 
 def at_all_hours(rng: random.Random, customers: Sequence[Person], a_day: int, code: str) -> Iterator[Event]:
-    """Clicks on, or bounces of, mails that an order sets off; the review mail is new on the second day."""
+    """Clicks on, or bounces of, mails that follow an order; the review mail is new on the second day."""
     for export_date in EXPORT_DATES:
         mails = (ORDERED, SHIPPED, WELCOME, *([REVIEW] if export_date > EXPORT_DATES[0] else []))
         for _ in range(a_day):
@@ -253,7 +253,7 @@ def at_all_hours(rng: random.Random, customers: Sequence[Person], a_day: int, co
 
 
 def apart(events: Iterable[Event]) -> list[Event]:
-    """In order of time, and no two alike by accident: a second later is another event."""
+    """Events ordered by time, no two identical by accident: one of them happens a second later."""
     taken: dict[tuple[object, ...], Event] = {}
     for event in sorted(events):
         while event[:5] in taken:
@@ -263,13 +263,13 @@ def apart(events: Iterable[Event]) -> list[Event]:
 
 
 def twice(events: Sequence[Event], first: datetime, end: datetime) -> list[Event]:
-    """The events, with the first click of a person in this span twice: two true clicks within a second."""
+    """The events, with the first click of a person in this span twice: two real clicks within a second."""
     clicks = (event for event in events if event.code == "CLICK" and not event.bot)
     return sorted([*events, next(event for event in clicks if first <= event.at < end)])
 
 
 def by_export(events: Sequence[Event], late: int) -> list[list[Event]]:
-    """The events of each file; so many bounces of the first day come with the last file instead."""
+    """The events of each file; this many bounces of the first day are in the last file instead."""
     midnights = [datetime.combine(export_date, time()) for export_date in EXPORT_DATES]
     files = [[event for event in events if end - DAY - HOUR <= event.at < end] for end in midnights]
     bounces = [event for event in files[0] if event.code == "BOUNCE" and event not in files[1]][:late]
@@ -277,7 +277,7 @@ def by_export(events: Sequence[Event], late: int) -> list[list[Event]]:
 
 
 def log_row(event: Event) -> Row:
-    """The labelled log names nearly everything, but the prize draw's people by their list's id alone."""
+    """The interaction log has nearly all columns, but people of the prize draw only by their list's id."""
     at, person, mail, code, link, bot = event
     whom = ["", ""] if person.list_id == PRIZE_DRAW else [person.key, person.email]
     what = [mail.campaign, CAMPAIGNS[mail.campaign], mail.id, mail.subject, code, link, LINKS.get(link, "")]
@@ -285,7 +285,7 @@ def log_row(event: Event) -> Row:
 
 
 def click_row(event: Event) -> Row:
-    """The file of the clicks has no subjects, and one link without its name."""
+    """The clicks have no subjects, and one link has no name."""
     at, person, mail, _, link, _ = event
     link_name = "" if link == NAMELESS_LINK else LINKS[link]
     campaign = [mail.campaign, CAMPAIGNS[mail.campaign]]
@@ -293,14 +293,14 @@ def click_row(event: Event) -> Row:
 
 
 def bounce_row(event: Event) -> Row:
-    """The file of the bounces names nothing, and has a column that no event carries."""
+    """The bounces have no names, and a column that is no property of an event."""
     at, person, mail, _, _, _ = event
     kind = "soft" if at.second % 4 == 0 else "hard"
     return [person.key, person.email, mail.campaign, mail.id, kind, f"{at:%d-%m-%Y %H:%M:%S}"]
 
 
 def track_row(event: Event) -> Row:
-    """Segment's own words: links and lists only where an event has them, the time with its offset."""
+    """Segment's names: links and lists only where an event has them, the time with its offset."""
     at, person, mail, code, link, _ = event
     what = [mail.id, mail.subject, mail.campaign, CAMPAIGNS[mail.campaign], link, LINKS.get(link, "")]
     whence = [LOYALTY, LISTS[LOYALTY]] if code == "OPTOUT" else ["", ""]
@@ -308,7 +308,7 @@ def track_row(event: Event) -> Row:
 
 
 def spoiled(rng: random.Random, columns: Row, rows: Sequence[Row], flaws: Iterable[Flaw]) -> list[Row]:
-    """The rows and, anywhere among them, a faulty copy of one of them for each flaw."""
+    """The rows and, at random positions, a faulty copy of one of them for each flaw."""
     result = list(rows)
     views = [row for row in rows if "VIEW" in row] or rows
     for flaw in flaws:
@@ -330,14 +330,14 @@ def delimited(columns: Row, rows: Iterable[Row], delimiter: str = ",", quote_all
 
 
 def json_lines(columns: Row, rows: Iterable[Row]) -> bytes:
-    """An object a line, without the keys that have no value; ids that look like numbers are numbers."""
+    """One object per line, without keys that have no value; ids that look like numbers are numbers."""
     pairs = ([(key, value) for key, value in zip(columns, row, strict=True) if value] for row in rows)
     objects = ({key: int(value) if value.isdigit() else value for key, value in given} for given in pairs)
     return "".join(json.dumps(document, ensure_ascii=False) + "\n" for document in objects).encode()
 
 
 def gzipped(content: bytes) -> bytes:
-    """Packed without a name and a time, so that the same content gives the same bytes."""
+    """Compress without name and time, so that the same content gives the same bytes."""
     packed = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as file:
         file.write(content)
@@ -345,7 +345,7 @@ def gzipped(content: bytes) -> bytes:
 
 
 def files_of_log(rng: random.Random, events: Sequence[Event]) -> Iterator[tuple[str, bytes]]:
-    """The newsletters: a labelled log with every kind of event; the file of the second day is packed."""
+    """The newsletters: an interaction log with all six events; the file of the second day is gzipped."""
     flaws: list[list[Flaw]] = [
         [6, 9, UNKNOWN, UNREADABLE, NOBODY],
         [9, UNKNOWN, UNREADABLE, UNREADABLE, NOBODY, NOBODY],
@@ -359,7 +359,7 @@ def files_of_log(rng: random.Random, events: Sequence[Event]) -> Iterator[tuple[
 
 
 def files_of_orders(rng: random.Random, customers: Sequence[Person]) -> Iterator[tuple[str, bytes]]:
-    """The mails around an order: a file of clicks and a file of bounces, nothing else of them is exported."""
+    """The mails that follow an order: a file of clicks and a file of bounces; nothing else is exported."""
     clicks = apart(at_all_hours(rng, customers, 85, "CLICK"))
     clicks = twice(clicks, datetime(2024, 6, 11, 13), datetime(2024, 6, 11, 20))
     bounces = apart(at_all_hours(rng, customers, 15, "BOUNCE"))
@@ -374,7 +374,7 @@ def files_of_orders(rng: random.Random, customers: Sequence[Person]) -> Iterator
 
 
 def files_of_loyalty(rng: random.Random, customers: Sequence[Person]) -> Iterator[tuple[str, bytes]]:
-    """The loyalty programme, in Segment's words: CSV in the first file, JSON in the second."""
+    """The loyalty programme, with Segment's names: CSV in the first file, NDJSON in the second."""
     for mail, sent_at in ((POINTS, datetime(2024, 6, 11, 10, 0)), (GOLD, datetime(2024, 6, 12, 9, 30))):
         midnight = datetime.combine(sent_at + DAY, time())
         events = apart(e for e in funnel(rng, mail, sent_at, customers) if e.at < midnight and not e.bot)
@@ -389,7 +389,7 @@ def files_of_loyalty(rng: random.Random, customers: Sequence[Person]) -> Iterato
 
 
 def files_of_lookups(players: Sequence[Person]) -> Iterator[tuple[str, bytes]]:
-    """Whole snapshots of the first and of the last day; the last ones have a new mail and a new name."""
+    """Whole snapshots of the first and the last day; the last ones have a new mail and a new name."""
     subjects = {mail.id: mail.subject for mail in MAILS}
     first_subjects = {key: subject for key, subject in subjects.items() if key != REVIEW.id}
     lookups = (
@@ -409,7 +409,7 @@ def files_of_lookups(players: Sequence[Person]) -> Iterator[tuple[str, bytes]]:
 
 
 def example_files() -> dict[str, bytes]:
-    """Every file by its name, from one seed."""
+    """All files by name, from one seed."""
     rng = random.Random(SEED)
     flemish = members_of(rng, NEWSLETTER_NL, 480, 10001, guests=6)
     walloon = members_of(rng, NEWSLETTER_FR, 360, 20001, guests=4)
@@ -433,7 +433,7 @@ def example_files() -> dict[str, bytes]:
 
 
 def main() -> None:
-    """Write the files, and remove those that an older version of this script wrote."""
+    """Write the files, and remove those of an older version of this script."""
     EXPORTS.mkdir(exist_ok=True)
     for old in EXPORTS.glob("ACME_*"):
         old.unlink()
