@@ -33,7 +33,7 @@ lint: $(DEV_READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	cd dbt_project && ../$(BIN)/dbt parse --quiet --warn-error
+	$(BIN)/python -m pipeline.models.dbt --warn-error --quiet parse
 	$(BIN)/sqlfluff lint dbt_project/models dbt_project/tests/*.sql
 
 $(READY): pyproject.toml constraints.txt

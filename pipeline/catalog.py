@@ -66,6 +66,12 @@ LOOKUPS: Mapping[str, Lookup] = {
     "lists": Lookup(("list_id",), ("list_name",)),
     "contacts": Lookup(("list_id", "selligent_user_id"), ("user_id", "email")),
 }
+# SQL for the order in which the first row of a key counts. The export date comes first: where a file's name has a date
+# and no time, `exported_at` is by the clock of whatever wrote the file. Of one moment, the later load counts; loads of
+# an earlier version of the program have no number.
+NEWEST_LOOKUP_FIRST = (
+    "export_date DESC, exported_at DESC, load_number DESC NULLS LAST, loaded_at DESC, file DESC, row_number DESC"
+)
 # Of the lookups that say what something is called: its id and its name.
 NAMES = {kind: (lookup.key[0], lookup.values[0]) for kind, lookup in LOOKUPS.items() if kind != "contacts"}
 

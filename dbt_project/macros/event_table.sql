@@ -1,8 +1,9 @@
 {#-
-    The table of one event name, as a Segment warehouse would have it; `properties` are the event's own columns.
-    `event_name` none gives `tracks`: every event, shared columns only.
+    The table of one event name, as a Segment warehouse would have it, with the event's properties as columns; what they
+    are is written in pipeline/catalog.py. `event_name` none gives `tracks`: every event, shared columns only.
 -#}
-{% macro event_table(event_name, properties) -%}
+{% macro event_table(event_name) -%}
+{%- set properties = var("events")[event_name]["properties"] if event_name else [] -%}
 {%- set taken = noted_revision(this) if execute and is_incremental() else none -%}
 with events as (
 
@@ -52,7 +53,7 @@ select
         when user_id is null
             then {{ sha256_text("lower(email)") if var("anonymous_id") == "sha256" else "email" }}
     end as anonymous_id,
-    {{ snake_case("event_text") }} as event,
+    {{ var("event_table_of_event_text") }} as event,
     event_text,
     '{{ var("integration_name") }}' as context_integration_name,
     '{{ var("integration_version") }}' as context_integration_version,
@@ -68,9 +69,4 @@ select
     {{ property }}
     {%- endfor %}
 from events
-{%- endmacro %}
-
-{#- Segment's snake case of an event name; the six are plain words. -#}
-{% macro snake_case(text) -%}
-    replace(lower({{ text }}), ' ', '_')
 {%- endmacro %}

@@ -1,15 +1,11 @@
 {#-
     The newest value of every key in the lookups of one kind; persons and ids are trimmed, as in `stg_event_rows`.
-    The export date comes first: where a name has a date and no time, `exported_at` is by the clock of whatever wrote
-    the file. Of one moment, the later load counts; loads of a former version have no number.
+    The kinds and what the newest one is are written in pipeline/catalog.py.
 -#}
-{% macro newest_lookup(kind, keys, values) -%}
+{% macro newest_lookup(kind) -%}
+    {%- set keys, values = var("lookups")[kind]["key"] | list, var("lookups")[kind]["values"] | list -%}
     {%- set ids = keys + ["user_id", "email"] -%}
-    select
-        {{ keys | join(", ") }},
-        {%- for value in values %}
-        {{ value }}{{ "," if not loop.last }}
-        {%- endfor %}
+    select {{ (keys + values) | join(", ") }}
     from (
         select
             {%- for column in keys + values %}
@@ -19,9 +15,5 @@
         from {{ source("raw", "lookups") }}
         where kind = '{{ kind }}'
     )
-    qualify row_number() over (
-        partition by {{ keys | join(", ") }}
-        order by
-            export_date desc, exported_at desc, load_number desc nulls last, loaded_at desc, file desc, row_number desc
-    ) = 1
+    qualify row_number() over (partition by {{ keys | join(", ") }} order by {{ var("newest_lookup_first") }}) = 1
 {%- endmacro %}

@@ -1,12 +1,10 @@
--- Every event stands in `tracks` and in the table of its name, once each: neither has an id that the other lacks.
+-- Every event is in `tracks` and in the table of its name, once each: neither has an id that the other lacks.
 {{ config(meta={"dagster": {"ref": {"name": "tracks"}}}) }}
 
 with tables as (
 
-    {%- for table in [
-        "email_delivered", "email_opened", "email_link_clicked",
-        "email_marked_as_spam", "email_bounced", "email_unsubscribed",
-    ] %}
+    {%- for name in var("events") %}
+    {%- set table = var("events")[name]["table"] %}
     select id, event, '{{ table }}' as table_name from {{ ref(table) }} where {{ in_run_span("timestamp") }}
     {%- if not loop.last %} union all {%- endif %}
     {%- endfor %}

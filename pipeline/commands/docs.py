@@ -1,18 +1,12 @@
 """`python -m pipeline docs`: dbt's documentation of the tables, generated and served on this machine."""
 
 import json
-import os
 import subprocess
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.errors import PipelineError
 from pipeline.settings import DATA_DIR, load_settings
-
-if TYPE_CHECKING:
-    from pipeline.warehouse import Warehouse
 
 # A folder of its own: the one of the runs has the manifest that Dagster reads.
 DOCS_DIR = DATA_DIR / "docs"
@@ -25,7 +19,7 @@ def docs(port: int, serve: bool) -> int:
     """The documentation of the tables, in a browser."""
     settings = load_settings()
     from pipeline.console import out
-    from pipeline.models.dbt import variables
+    from pipeline.models.dbt import run_dbt, variables
     from pipeline.orchestration.system_errors import sentence
     from pipeline.warehouse import Warehouse
 
@@ -35,7 +29,8 @@ def docs(port: int, serve: bool) -> int:
     if not warehouse.exists():  # types and numbers of columns come from it; without one, only descriptions are shown
         warehouse = Warehouse(str(DOCS_DIR / "none.duckdb"), "")  # dbt would create the real one
         arguments.append("--empty-catalog")
-    generated = _dbt(warehouse, arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    output_in_one = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    generated = run_dbt(warehouse, arguments, target=DOCS_DIR, **output_in_one)
     # Where a disk is full, dbt ends in a traceback.
     if generated.returncode != 0 and (message := sentence(generated.stdout, settings)) is not None:
         raise PipelineError(message)
@@ -43,12 +38,5 @@ def docs(port: int, serve: bool) -> int:
         out.print(output)
     if generated.returncode != 0 or not serve:
         return generated.returncode
-    return _dbt(warehouse, ["docs", "serve", "--host", "127.0.0.1", "--port", str(port)]).returncode
-
-
-def _dbt(warehouse: "Warehouse", arguments: Sequence[str], **options: Any) -> "subprocess.CompletedProcess[Any]":
-    from pipeline.models.dbt import DBT_DIR, dbt_command, environment
-
-    folders = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR), "--target-path", str(DOCS_DIR)]
-    values = {**os.environ, **environment(warehouse), "DBT_LOG_PATH": str(DOCS_DIR)}
-    return subprocess.run([*dbt_command(), *arguments, *folders], env=values, check=False, **options)
+    serving = ["docs", "serve", "--host", "127.0.0.1", "--port", str(port)]
+    return run_dbt(warehouse, serving, target=DOCS_DIR).returncode

@@ -23,6 +23,7 @@ from pipeline.models.dbt import (
     in_environment,
     variables,
 )
+from pipeline.models.properties import write_properties
 from pipeline.models.run_span import run_span
 from pipeline.models.table_metadata import tables_of
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
@@ -66,6 +67,7 @@ def prepared_manifest() -> Path:
     DBT_TARGET_DIR.mkdir(parents=True, exist_ok=True)
     # One process at a time, be it the service's or a command's: another would read what this one has half written.
     with FileLock(DBT_TARGET_DIR / ".parsing"):
+        write_properties()
         sources = digest_of_sources()
         if not path.exists() or not made_from.exists() or made_from.read_text("utf-8") != sources:
             # In the environment of a run: dbt parses everything anew where a variable or the profile is another.

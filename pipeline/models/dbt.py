@@ -1,16 +1,24 @@
-"""dbt as this project runs it: which warehouse, which names, which span of time."""
+"""dbt as this project runs it: which warehouse, which names, which span of time.
+
+`python -m pipeline.models.dbt parse` and the like run dbt with the variables that its project needs.
+"""
 
 import hashlib
+import json
 import os
+import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from pipeline import __version__
-from pipeline.catalog import INTEGRATION_NAME, INTEGRATION_VERSION, LIBRARY_NAME
+from pipeline.catalog import EVENTS, INTEGRATION_NAME, INTEGRATION_VERSION, LIBRARY_NAME, LOOKUPS, NEWEST_LOOKUP_FIRST
 from pipeline.models import dbt_process
 from pipeline.models.dbt_process import PARENT
-from pipeline.settings import DBT_TARGET_DIR, PROJECT_ROOT, SPILL_DIR, Settings
+from pipeline.naming import snake_case_sql
+from pipeline.settings import DBT_TARGET_DIR, PROJECT_ROOT, SPILL_DIR, Settings, load_settings
 from pipeline.warehouse import MEMORY_LIMIT, Warehouse
 from pipeline.warehouse.s3 import S3Server
 from pipeline.warehouse.trimming import INVISIBLE
@@ -26,8 +34,8 @@ def target(warehouse: Warehouse) -> str:
     return f"ducklake_{catalog}{'_s3' if warehouse.is_in_s3 else ''}"
 
 
-def variables(settings: Settings) -> Mapping[str, str]:
-    """Dbt's vars: names that stand in the tables, and what is trimmed of values."""
+def variables(settings: Settings) -> Mapping[str, Any]:
+    """Dbt's vars: the facts that SQL and Python share."""
     return {
         "source_schema": settings.schema_name,
         "message_id_namespace": settings.message_id_namespace,
@@ -37,6 +45,10 @@ def variables(settings: Settings) -> Mapping[str, str]:
         "library_name": LIBRARY_NAME,
         "library_version": __version__,
         "invisible": INVISIBLE,
+        "events": {event.name: {"table": event.table, "properties": event.properties} for event in EVENTS},
+        "event_table_of_event_text": snake_case_sql("event_text"),
+        "lookups": {kind: vars(lookup) for kind, lookup in LOOKUPS.items()},
+        "newest_lookup_first": NEWEST_LOOKUP_FIRST,
     }
 
 
@@ -92,3 +104,18 @@ def digest_of_sources() -> str:
         content = path.read_bytes()
         digest.update(f"{path.relative_to(DBT_DIR)} {len(content)}\n".encode() + content)
     return digest.hexdigest()
+
+
+def run_dbt(
+    warehouse: Warehouse, arguments: Sequence[str], *, target: Path = DBT_TARGET_DIR, **options: Any
+) -> "subprocess.CompletedProcess[Any]":
+    """Run dbt on the project and wait for it; `target` is the folder of its artifacts, `options` are `subprocess`'s."""
+    folders = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR), "--target-path", str(target)]
+    values = {**os.environ, **environment(warehouse), "DBT_LOG_PATH": str(target)}
+    return subprocess.run([*dbt_command(), *arguments, *folders], env=values, check=False, **options)  # noqa: S603
+
+
+if __name__ == "__main__":
+    settings = load_settings()
+    arguments = [*sys.argv[1:], "--vars", json.dumps(variables(settings))]
+    sys.exit(run_dbt(Warehouse.of(settings), arguments).returncode)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import duckdb
 
-from pipeline.catalog import LOOKUPS
+from pipeline.catalog import LOOKUPS, NEWEST_LOOKUP_FIRST
 from pipeline.export_dates import ExportDates
 from pipeline.privacy.suppression import is_anybody, is_anybody_new
 from pipeline.warehouse import has_table
@@ -88,14 +88,8 @@ def _renamed_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -
 
 
 def _newest(kind: str) -> str:
-    """SQL for what comes after FROM, so that of some rows of `raw.lookups` the newest of each key stays; the macro
-    `newest_lookup` says the same to dbt.
-    """
-    return (
-        f"QUALIFY row_number() OVER (PARTITION BY {', '.join(LOOKUPS[kind].key)} "
-        "ORDER BY export_date DESC, exported_at DESC, load_number DESC NULLS LAST, loaded_at DESC, file DESC, "
-        "row_number DESC) = 1"
-    )
+    """SQL for what comes after FROM, so that of some rows of `raw.lookups` the newest of each key stays."""
+    return f"QUALIFY row_number() OVER (PARTITION BY {', '.join(LOOKUPS[kind].key)} ORDER BY {NEWEST_LOOKUP_FIRST}) = 1"
 
 
 def _snapshots(kind: str) -> str:

@@ -1,3 +1,3 @@
 {{ config(pre_hook=["{{ drop_withdrawn('stg_events') }}", "{{ drop_suppressed_events() }}"]) }}
 
-{{ event_table("Email Bounced", properties=["email_id", "email_subject", "campaign_id", "campaign_name"]) }}
+{{ event_table("Email Bounced") }}

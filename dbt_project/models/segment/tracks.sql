@@ -1,3 +1,3 @@
 {{ config(pre_hook=["{{ drop_withdrawn('stg_events') }}", "{{ drop_suppressed_events() }}"]) }}
 
-{{ event_table(none, properties=[]) }}
+{{ event_table(none) }}

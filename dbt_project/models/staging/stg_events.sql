@@ -56,23 +56,23 @@ first_rows as not materialized (
 ),
 
 emails as (
-    {{ newest_lookup("emails", ["email_id"], ["email_subject"]) }}
+    {{ newest_lookup("emails") }}
 ),
 
 campaigns as (
-    {{ newest_lookup("campaigns", ["campaign_id"], ["campaign_name"]) }}
+    {{ newest_lookup("campaigns") }}
 ),
 
 links as (
-    {{ newest_lookup("links", ["link_id"], ["link_name"]) }}
+    {{ newest_lookup("links") }}
 ),
 
 lists as (
-    {{ newest_lookup("lists", ["list_id"], ["list_name"]) }}
+    {{ newest_lookup("lists") }}
 ),
 
 contacts as (
-    {{ newest_lookup("contacts", ["list_id", "selligent_user_id"], ["user_id", "email"]) }}
+    {{ newest_lookup("contacts") }}
 ),
 
 named as (

@@ -12,7 +12,7 @@ Connection = duckdb.DuckDBPyConnection
 _SCHEMA = Path(__file__).parent
 RAW_TABLES = _SCHEMA / "raw.sql"
 _DELIVERY_TABLES = _SCHEMA / "delivery.sql"
-_COMMENTS = _SCHEMA / "comments.sql"
+COMMENTS = _SCHEMA / "comments.sql"
 
 # Messages are read some batches at a time, and a row group is what is unpacked for it.
 _OUTBOX_ROW_GROUPS = (
@@ -35,7 +35,7 @@ def make_tables(connection: Connection, *, is_ducklake: bool) -> bool:
         if version is not None:
             migrate(connection, version)
         # A semicolon may be in a comment, but at the end of a line it ends a statement.
-        for statement in _COMMENTS.read_text("utf-8").split(";\n"):
+        for statement in COMMENTS.read_text("utf-8").split(";\n"):
             if statement.strip():
                 connection.execute(statement)
         if version:
