@@ -4,8 +4,8 @@ import dagster as dg
 
 from pipeline.automation.job_names import MAIN_JOB, UPKEEP_JOB
 from pipeline.export_dates import ExportDates
+from pipeline.orchestration.asset_keys import UPKEEP
 from pipeline.orchestration.partitions import EXPORT_DATES, dates_of_run
-from pipeline.upkeep.assets import UPKEEP
 
 # A run with any other status has ended.
 _UNFINISHED = [

@@ -7,7 +7,7 @@ from datetime import date
 from pipeline.exports.discovery import Discovered, is_known, known_in
 from pipeline.ledger import Ledger
 from pipeline.segment.unfinished_dates import unfinished
-from pipeline.warehouse import Warehouse
+from pipeline.warehouse import Warehouse, one_value
 
 
 def dates_with_new_files(warehouse: Warehouse, discovered: Discovered) -> Mapping[date, list[str]]:
@@ -44,5 +44,5 @@ def unfinished_dates(warehouse: Warehouse, ledger: Ledger) -> set[date]:
 def newest_date(warehouse: Warehouse) -> set[date]:
     """The newest export date with a file that was loaded, if there is any."""
     with warehouse.reading() as connection:
-        found = connection.execute("SELECT max(export_date) FROM raw.export_files WHERE status = 'loaded'").fetchone()
-    return {found[0]} if found and found[0] else set()
+        newest = one_value(connection, "SELECT max(export_date) FROM raw.export_files WHERE status = 'loaded'")
+    return {newest} if newest else set()

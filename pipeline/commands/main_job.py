@@ -1,7 +1,6 @@
 """The main job from the command line, for what is new or for the dates given."""
 
 from datetime import UTC, date, datetime
-from typing import Any
 
 from pipeline.automation.job_names import MAIN_JOB
 from pipeline.automation.pending_dates import dates_with_new_files, newest_date, unfinished_dates
@@ -21,7 +20,7 @@ from pipeline.privacy.suppression import check, is_work
 from pipeline.report.page import PAGE
 from pipeline.report.summary import summary
 from pipeline.settings import DRY_RUN_DIR, Settings
-from pipeline.warehouse import Warehouse
+from pipeline.warehouse import Warehouse, has_rows
 from pipeline.warehouse.immutable_settings import check_origin
 from pipeline.warehouse.loads import last_load_number
 
@@ -114,28 +113,14 @@ def _name_unmatched(warehouse: Warehouse, discovered: Discovered) -> None:
 
 
 def _run_job(dates: ExportDates, *, everything: bool) -> bool:
-    span = {
-        "dagster/asset_partition_range_start": str(dates.first),
-        "dagster/asset_partition_range_end": str(dates.last),
-    }
-    if everything:
-        return bool(run_job(MAIN_JOB, f"Export dates {dates}", span).success)
-    return bool(run_job(MAIN_JOB, f"Waiting events of export dates {dates}", span, _sending()).success)
-
-
-def _sending() -> list[Any]:
     # Imported here, as they import Dagster.
-    import dagster as dg
+    from pipeline.orchestration.asset_keys import CONFIRMATION, DELIVERIES, OUTBOX, REPORT
+    from pipeline.orchestration.partitions import tags_of
 
-    from pipeline.segment.assets import delivery_keys
-    from pipeline.segment.confirmation.assets import CONFIRMATION
-
-    return [
-        dg.AssetKey(["delivery", "outbox"]),
-        *delivery_keys(),
-        dg.AssetKey(["delivery", "report"]),
-        CONFIRMATION,
-    ]
+    if everything:
+        return bool(run_job(MAIN_JOB, f"Export dates {dates}", tags_of(dates)).success)
+    sending = [OUTBOX, *DELIVERIES, REPORT, CONFIRMATION]
+    return bool(run_job(MAIN_JOB, f"Waiting events of export dates {dates}", tags_of(dates), sending).success)
 
 
 def _tell(settings: Settings, warehouse: Warehouse, ledger: Ledger, last_load: int) -> None:
@@ -145,7 +130,7 @@ def _tell(settings: Settings, warehouse: Warehouse, ledger: Ledger, last_load: i
             return
         table = summary(connection, ledger, None)
         odd = connection.execute(_ODD_FILES, [last_load]).fetchall()
-        waiting = connection.execute("SELECT 1 FROM delivery.outbox LIMIT 1").fetchone() is not None
+        waiting = has_rows(connection, "SELECT 1 FROM delivery.outbox LIMIT 1")
     if table.empty:
         out.print(f"There is nothing in {without_login(settings.selligent_exports)} to load.")
     else:

@@ -42,11 +42,11 @@ def open_prompt(settings: Settings, query: str | None, output: str | None = None
         WarehouseError: there is no warehouse, or no `duckdb` beside this Python.
     """
     from pipeline.orchestration.system_errors import naming
-    from pipeline.warehouse import ALIAS, Warehouse, quoted
+    from pipeline.warehouse import ALIAS, Warehouse, has_rows, quoted
 
     warehouse = Warehouse.of(settings)
     with warehouse.reading() as connection:  # which says clearly what is wrong, where something is
-        has_models = connection.execute(_SCHEMA, [ALIAS, settings.schema_name]).fetchone() is not None
+        has_models = has_rows(connection, _SCHEMA, [ALIAS, settings.schema_name])
     prompt = shutil.which("duckdb", path=str(Path(sys.executable).parent)) or shutil.which("duckdb")
     if prompt is None:
         raise WarehouseError("There is no `duckdb` command; `make run` installs it.")

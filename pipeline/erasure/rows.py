@@ -16,7 +16,7 @@ from pipeline.ledger.warehouse_pairing import advance_warehouse, pairing_of
 from pipeline.privacy.suppression import SEPARATOR, is_suppressed, words
 from pipeline.segment import outbox
 from pipeline.segment.enqueue import register
-from pipeline.warehouse import has_table, quoted, transaction
+from pipeline.warehouse import has_table, one_value, quoted, transaction
 from pipeline.warehouse.trimming import trimmed_sql
 
 Connection = duckdb.DuckDBPyConnection
@@ -111,9 +111,8 @@ def forget_rows(connection: Connection, ledger: Ledger, schema: str) -> dict[str
         }
         for table, condition in conditions.items():
             if table in known:
-                gone[table] = connection.execute(
-                    f"DELETE FROM {table} AS {table.split('.')[1]} WHERE {condition}"
-                ).fetchall()[0][0]
+                deletion = f"DELETE FROM {table} AS {table.split('.')[1]} WHERE {condition}"
+                gone[table] = one_value(connection, deletion)
         advance_warehouse(connection)
         _count_again(connection)
         for table in known:
@@ -131,7 +130,7 @@ def _joined(connection: Connection, table: str) -> str:
 
 
 def _count(connection: Connection, table: str) -> int:
-    return int(connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
+    return int(one_value(connection, f"SELECT count(*) FROM {table}"))
 
 
 def _count_again(connection: Connection) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import duckdb
 
 from pipeline.privacy.suppression import EMAIL, LISTED, USER_ID, has_words, normal, phrases, words
-from pipeline.warehouse import ALIAS, literal, quoted
+from pipeline.warehouse import ALIAS, literal, one_value, quoted
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -69,8 +69,7 @@ def count_in(connection: Connection, relation: str, columns: Sequence[str] | Non
     """How often sought values are found in the text columns of a relation (SQL)."""
     listed = text_columns(connection, relation) if columns is None else columns
     return sum(
-        int(connection.execute(_query(connection, "coalesce(sum(often), 0)", relation, column)).fetchall()[0][0])
-        for column in listed
+        int(one_value(connection, _query(connection, "coalesce(sum(often), 0)", relation, column))) for column in listed
     )
 
 
@@ -99,12 +98,12 @@ def count_extremes(connection: Connection, noted: str) -> int:
     `max_value`.
     """
     people = ", ".join(literal(name) for name in PERSON_COLUMNS)
-    found = connection.execute(
+    query = (
         f"SELECT count(*) FROM ({noted}) AS noted WHERE EXISTS (SELECT 1 FROM {SOUGHT} AS sought "
         "WHERE lower(sought.value) IN (lower(noted.min_value), lower(noted.max_value)) "
         f"AND (sought.naming OR noted.column_name IN ({people})))"
-    ).fetchall()
-    return int(found[0][0])
+    )
+    return int(one_value(connection, query))
 
 
 def longer_values(connection: Connection, values: Sequence[bytes]) -> dict[bytes, list[bytes]]:

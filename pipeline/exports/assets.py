@@ -24,6 +24,7 @@ from pipeline.exports.row_accounting import rows_accounted_for
 from pipeline.masking import file_name
 from pipeline.orchestration import markdown
 from pipeline.orchestration.asset_checks import Check, results
+from pipeline.orchestration.asset_keys import raw_table
 from pipeline.orchestration.metadata import preview
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.orchestration.resources import WarehouseResource
@@ -54,57 +55,53 @@ class LoadConfig(dg.Config):
 Metadata = dict[str, dg.MetadataValue | float | int | str]
 
 
-def _key(table: str) -> dg.AssetKey:
-    return dg.AssetKey(["raw", table])
-
-
 ACCOUNTS = Check(
     "every_row_is_accounted_for",
-    _key("events"),
+    raw_table("events"),
     "Rows in a file = events + skipped + rejected + suppressed, file by file.",
     blocking=True,
 )
 FILES = Check(
     "every_file_is_read",
-    _key("export_files"),
+    raw_table("export_files"),
     "No file of these dates is refused, and no new one is left alone since no layout matches its name.",
 )
 ODDITIES = {
     Check(
         "no_event_is_of_the_future",
-        _key("events"),
+        raw_table("events"),
         "No event is later than the moment in which it was loaded. Where a tenth of a file is, its layout reads the "
         "date-times wrongly, and nothing goes on.",
         blocking=True,
     ): future_events,
     Check(
         "every_date_time_is_a_moment",
-        _key("events"),
+        raw_table("events"),
         "No date-time stands for a missing one, as 1900-01-01, 1970-01-01 and 9999-12-31 do.",
     ): placeholder_dates,
     Check(
         "every_event_id_is_of_one_event",
-        _key("events"),
+        raw_table("events"),
         "Rows of one file that share an event_id have the same person and moment.",
     ): shared_event_ids,
     Check(
         "every_event_code_is_known",
-        _key("events"),
+        raw_table("events"),
         "Every event code is listed in its layout; rows with any other are rejected.",
     ): unknown_codes,
     Check(
         "no_value_holds_rows",
-        _key("events"),
+        raw_table("events"),
         "No quoted value holds lines that have all columns of a row, as it does where quotes are stray.",
     ): suspect_quotes,
     Check(
         "no_date_is_missing",
-        _key("events"),
+        raw_table("events"),
         "Every kind of export came on the dates on which its weekday usually has one.",
     ): missing_dates,
     Check(
         "volume_is_as_usual",
-        _key("events"),
+        raw_table("events"),
         "Every export has between half and twice the rows that its weekday had in the weeks before.",
     ): unusual_volumes,
 }
@@ -113,7 +110,9 @@ ODDITIES = {
 @dg.multi_asset(
     name="raw",
     specs=[
-        dg.AssetSpec(_key(table), group_name="raw", description=description, kinds={"csv", "duckdb"}, skippable=True)
+        dg.AssetSpec(
+            raw_table(table), group_name="raw", description=description, kinds={"csv", "duckdb"}, skippable=True
+        )
         for table, description in _DESCRIPTIONS.items()
     ],
     check_specs=[check.spec for check in (ACCOUNTS, FILES, *ODDITIES)],
@@ -156,7 +155,7 @@ def raw(
         metadata = _metadata(table, loaded, people) | {"seconds": round(seconds, 1)}
         if table in counts:
             metadata["dagster/partition_row_count"] = counts[table]
-        if key == _key("events"):
+        if key == raw_table("events"):
             metadata |= {"preview": rows, "rows_per_second": round(loaded.total("rows") / seconds)}
         yield dg.MaterializeResult(asset_key=key, metadata=metadata)
     yield from results({ACCOUNTS: accounts, FILES: files, **oddities}, context.selected_asset_check_keys)

@@ -26,6 +26,7 @@ from pipeline.models.dbt import (
 from pipeline.models.properties import write_properties
 from pipeline.models.run_span import run_span
 from pipeline.models.table_metadata import tables_of
+from pipeline.orchestration.asset_keys import raw_table, segment_table
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.orchestration.private_files import keep_private
 from pipeline.orchestration.resources import WarehouseResource
@@ -91,10 +92,10 @@ class _Translator(DagsterDbtTranslator):
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
         name = str(dbt_resource_props["name"])
         if dbt_resource_props["resource_type"] == "source":
-            return dg.AssetKey(["raw", name])
+            return raw_table(name)
         if name.startswith("stg_"):
             return dg.AssetKey(["staging", name.removeprefix("stg_")])
-        return dg.AssetKey(["segment", name])
+        return segment_table(name)
 
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
         return str(dbt_resource_props["description"]).strip()  # and not the SQL, which the code reference leads to

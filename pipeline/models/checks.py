@@ -11,8 +11,10 @@ from pipeline.export_dates import ExportDates
 from pipeline.finding import Finding, counted
 from pipeline.naming import snake_case_sql
 from pipeline.orchestration.asset_checks import Check, results
+from pipeline.orchestration.asset_keys import STAGED_EVENTS
 from pipeline.orchestration.partitions import WAREHOUSE_WRITERS, dates_of_run
 from pipeline.orchestration.resources import WarehouseResource
+from pipeline.warehouse import one_row
 
 # How far back the sending of an email is looked for.
 SEND_LOOK_BACK = timedelta(days=30)
@@ -26,10 +28,8 @@ def nameless(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Findi
         f"count(DISTINCT {key}) FILTER ({name} IS NULL), count({key}) FILTER ({name} IS NULL), count({name})"
         for key, name in NAMES.values()
     )
-    counts = connection.execute(
-        f"SELECT {columns} FROM staging.events WHERE export_date BETWEEN ? AND ?", [dates.first, dates.last]
-    ).fetchone()
-    assert counts is not None  # an aggregate always has its row
+    query = f"SELECT {columns} FROM staging.events WHERE export_date BETWEEN ? AND ?"
+    counts = one_row(connection, query, [dates.first, dates.last])
     with_lookup = {kind for (kind,) in connection.execute("SELECT DISTINCT kind FROM raw.lookups").fetchall()}
     numbers: dict[str, int] = {}
     odd = []
@@ -74,9 +74,7 @@ def before_send(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Fi
     Of emails whose delivery no export tells, nothing is said. Looked for within 30 days of the opens and clicks.
     """
     seconds = [SEND_LOOK_BACK.total_seconds(), SEND_TOLERANCE.total_seconds()]
-    found = connection.execute(_BEFORE_SEND, [dates.first, dates.last, *seconds]).fetchone()
-    assert found is not None  # an aggregate always has its row
-    events, ahead = found
+    events, ahead = one_row(connection, _BEFORE_SEND, [dates.first, dates.last, *seconds])
     numbers = {"events": events}
     if not events:
         return Finding(True, "No open or click is earlier than the delivery of its email.", numbers)
@@ -119,21 +117,20 @@ def bots(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
     )
 
 
-_EVENTS = dg.AssetKey(["staging", "events"])
 CHECKS = {
     Check(
         "every_id_has_its_name",
-        _EVENTS,
+        STAGED_EVENTS,
         "Emails, campaigns, links and lists have a name, from their own row or from a lookup.",
     ): nameless,
     Check(
         "nothing_is_earlier_than_its_email",
-        _EVENTS,
+        STAGED_EVENTS,
         "No open or click is earlier than the delivery of the email to the same person.",
     ): before_send,
     Check(
         "machines_are_counted_apart",
-        _EVENTS,
+        STAGED_EVENTS,
         "How many events the exports mark as those of machines (is_bot); never a warning.",
     ): bots,
 }

@@ -7,12 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from pipeline.catalog import EVENTS, EVENTS_BY_TABLE, LOOKUPS, SHARED_COLUMNS
-
-_RAW_EVENTS = dg.AssetKey(["raw", "events"])
-_LOOKUPS = dg.AssetKey(["raw", "lookups"])
-_ROWS = dg.AssetKey(["staging", "event_rows"])
-_STAGED = dg.AssetKey(["staging", "events"])
+from pipeline.catalog import EVENTS_BY_TABLE, LOOKUPS, SHARED_COLUMNS
+from pipeline.orchestration.asset_keys import EVENT_ROWS, EVENT_TABLES, STAGED_EVENTS, TRACKS, raw_table
 
 # Columns of staging/event_rows that are raw/events' own, or made of it under another name.
 _IDENTITY = ("user_id", "list_id", "selligent_user_id", "email")
@@ -52,20 +48,20 @@ _CONSTANT = ("context_integration_", "context_library_")
 
 def lineage_of(key: dg.AssetKey) -> dg.TableColumnLineage | None:
     """Of each column of a modelled table, the columns that it is made of; None for a table that is not modelled."""
-    if key == _ROWS:
-        return _lineage({name: _deps(_RAW_EVENTS, columns) for name, columns in _OF_RAW.items()})
-    if key == _STAGED:
-        columns = {name: _deps(_ROWS, (name,)) for name in _OF_RAW if name not in _NOT_STAGED}
-        columns["received_at"] = _deps(_ROWS, ("loaded_at",))
+    if key == EVENT_ROWS:
+        return _lineage({name: _deps(raw_table("events"), columns) for name, columns in _OF_RAW.items()})
+    if key == STAGED_EVENTS:
+        columns = {name: _deps(EVENT_ROWS, (name,)) for name in _OF_RAW if name not in _NOT_STAGED}
+        columns["received_at"] = _deps(EVENT_ROWS, ("loaded_at",))
         for name in _FILLED_IN:
-            columns[name] = [*columns[name], *_deps(_LOOKUPS, (name,))]
+            columns[name] = [*columns[name], *_deps(raw_table("lookups"), (name,))]
         return _lineage(columns)
     if key.path[0] != "segment":
         return None
     event = EVENTS_BY_TABLE.get(key.path[-1])
     names = (*SHARED_COLUMNS, *(event.properties if event else ()))
     return _lineage(
-        {name: _deps(_STAGED, _RENAMED.get(name, (name,))) for name in names if not name.startswith(_CONSTANT)}
+        {name: _deps(STAGED_EVENTS, _RENAMED.get(name, (name,))) for name in names if not name.startswith(_CONSTANT)}
     )
 
 
@@ -79,9 +75,6 @@ def _lineage(columns: Mapping[str, Sequence[dg.TableColumnDep]]) -> dg.TableColu
 
 LINEAGE = {
     key: lineage
-    for key in (
-        *(_ROWS, _STAGED),
-        *(dg.AssetKey(["segment", name]) for name in (*(event.table for event in EVENTS), "tracks")),
-    )
+    for key in (EVENT_ROWS, STAGED_EVENTS, *EVENT_TABLES, TRACKS)
     if (lineage := lineage_of(key)) is not None
 }

@@ -8,7 +8,7 @@ import duckdb
 from pipeline.catalog import LOOKUPS, NEWEST_LOOKUP_FIRST
 from pipeline.export_dates import ExportDates
 from pipeline.privacy.suppression import is_anybody, is_anybody_new
-from pipeline.warehouse import has_table
+from pipeline.warehouse import has_table, one_row
 from pipeline.warehouse.trimming import identifier_sql, visible_sql
 
 
@@ -44,12 +44,12 @@ class RunSpan:
 
 def run_span(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> RunSpan:
     """The span of all files of these dates, those that were replaced included: what they said may have to go."""
-    found = connection.execute(
+    earliest, latest, corrected = one_row(
+        connection,
         "SELECT min(first_event_at), max(last_event_at), coalesce(bool_or(status = 'replaced'), false) "
         "FROM raw.export_files WHERE export_date BETWEEN ? AND ?",
         [dates.first, dates.last],
-    ).fetchone()
-    earliest, latest, corrected = found or (None, None, False)
+    )
     suppressed = suppressed_people(connection)
     renamed = _renamed_events(connection, dates)
     if renamed is None:
@@ -79,9 +79,9 @@ def _renamed_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -
         "SELECT DISTINCT kind FROM raw.export_files WHERE status = 'replaced' AND export_date BETWEEN ? AND ?",
         [dates.first, dates.last],
     ).fetchall()
-    found = [connection.execute(_renamed_by(kind), [dates.first, dates.last]).fetchone() for kind in LOOKUPS]
-    found += [connection.execute(_misnamed_by(kind)).fetchone() for (kind,) in replaced if kind in LOOKUPS]
-    spans = [span for span in found if span and span[0] is not None]
+    found = [one_row(connection, _renamed_by(kind), [dates.first, dates.last]) for kind in LOOKUPS]
+    found += [one_row(connection, _misnamed_by(kind)) for (kind,) in replaced if kind in LOOKUPS]
+    spans = [span for span in found if span[0] is not None]
     if not spans:
         return None
     return min(span[0] for span in spans), max(span[1] for span in spans)

@@ -7,13 +7,13 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from pipeline.catalog import EVENTS
 from pipeline.export_dates import ExportDates
 from pipeline.models.lineage import LINEAGE
 from pipeline.models.run_span import RunSpan
 from pipeline.naming import snake_case_sql
+from pipeline.orchestration.asset_keys import EVENT_ROWS, EVENT_TABLES, STAGED_EVENTS, TRACKS
 from pipeline.orchestration.metadata import Columns, columns_of, preview
-from pipeline.warehouse import Warehouse, quoted
+from pipeline.warehouse import Warehouse, one_value, quoted
 
 
 @dataclass(frozen=True)
@@ -48,20 +48,14 @@ class Counts:
 def counts_in(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Counts:
     """Count by export date, which staging alone knows."""
     between = [dates.first, dates.last]
-    staged = connection.execute(
-        "SELECT count(*) FROM staging.event_rows WHERE export_date BETWEEN ? AND ?", between
-    ).fetchone()
+    rows = one_value(connection, "SELECT count(*) FROM staging.event_rows WHERE export_date BETWEEN ? AND ?", between)
     events = connection.execute(
         f"SELECT {snake_case_sql('event_text')}, count(*) FROM staging.events "
         "WHERE export_date BETWEEN ? AND ? GROUP BY ALL",
         between,
     ).fetchall()
-    rows = staged[0] if staged else 0
     by_table = dict(events)
     return Counts(rows, rows - sum(by_table.values()), by_table)
-
-
-_STAGED = ("event_rows", "events")
 
 
 @dataclass(frozen=True)
@@ -100,16 +94,19 @@ def _previews(
     connection: duckdb.DuckDBPyConnection, schema: str, known: Columns, dates: ExportDates, span: RunSpan
 ) -> dict[dg.AssetKey, dg.MetadataValue]:
     previews = {
-        dg.AssetKey(["staging", table]): preview(
-            connection, f"SELECT * FROM staging.{table} WHERE export_date BETWEEN ? AND ?", [dates.first, dates.last]
+        key: preview(
+            connection,
+            f"SELECT * FROM staging.{key.path[-1]} WHERE export_date BETWEEN ? AND ?",
+            [dates.first, dates.last],
         )
-        for table in _STAGED
-        if ("staging", table) in known
+        for key in (EVENT_ROWS, STAGED_EVENTS)
+        if ("staging", key.path[-1]) in known
     }
-    for table in (*(event.table for event in EVENTS), "tracks"):
+    for key in (*EVENT_TABLES, TRACKS):
+        table = key.path[-1]
         if (schema, table) not in known:  # one table was asked for, before the others were ever made
             continue
         # Event tables do not know export dates; the span of time of these lets most files be left out.
         query = f"SELECT * FROM {quoted(schema)}.{quoted(table)} WHERE timestamp BETWEEN ? AND ?"
-        previews[dg.AssetKey(["segment", table])] = preview(connection, query, [span.earliest, span.latest])
+        previews[key] = preview(connection, query, [span.earliest, span.latest])
     return previews

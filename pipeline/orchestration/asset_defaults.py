@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import dagster as dg
 
+from pipeline.orchestration.asset_keys import OUTBOX, raw_table
+
 # Dagster calls code references beta and says so at every use; the constraints pin the version that is used here.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
@@ -13,8 +15,7 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=48), warn_window=timedelta(hours=36))
 # Assets with values of people in their tables: who has a copy of the warehouse should know which.
 _PERSONAL_GROUPS = {"raw", "staging", "segment"}
-_IMPERSONAL = {dg.AssetKey(["raw", "export_files"]), dg.AssetKey(["raw", "suppressed"])}
-_OUTBOX = dg.AssetKey(["delivery", "outbox"])
+_IMPERSONAL = {raw_table("export_files"), raw_table("suppressed")}
 PERSONAL_TAG = "personal_data"
 
 
@@ -25,7 +26,7 @@ def presented(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefinition
 
 
 def _spec(spec: dg.AssetSpec) -> dg.AssetSpec:
-    personal = spec.key == _OUTBOX or (spec.group_name in _PERSONAL_GROUPS and spec.key not in _IMPERSONAL)
+    personal = spec.key == OUTBOX or (spec.group_name in _PERSONAL_GROUPS and spec.key not in _IMPERSONAL)
     tags = {**spec.tags, **({PERSONAL_TAG: "true"} if personal else {})}
     if spec.partitions_def is None:  # upkeep, which is weekly, and nobody waits for it
         return spec.replace_attributes(tags=tags)

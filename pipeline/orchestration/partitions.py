@@ -15,7 +15,7 @@ EXPORT_DATES = dg.DailyPartitionsDefinition(
     start_date=datetime.combine(FIRST_EXPORT_DATE, time()),
     end_offset=1,  # today has exports, too
 )
-# Under these tags a run says its date, or its range of dates; they are Dagster's, which keeps them to itself.
+# Tags with a run's date or range of dates; Dagster's own, which it does not export.
 PARTITION_TAG = "dagster/partition"
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
@@ -32,6 +32,11 @@ def dates_of(context: dg.AssetExecutionContext) -> ExportDates:
     """The export dates that this step is asked for."""
     keys = context.partition_key_range
     return ExportDates(date.fromisoformat(keys.start), date.fromisoformat(keys.end))
+
+
+def tags_of(dates: ExportDates) -> dict[str, str]:
+    """The tags of a run of these dates."""
+    return {RANGE_START_TAG: str(dates.first), RANGE_END_TAG: str(dates.last)}
 
 
 def dates_of_run(tags: Mapping[str, str]) -> ExportDates:

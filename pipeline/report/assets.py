@@ -6,26 +6,20 @@ import dagster as dg
 
 from pipeline.ledger import CUT, REPORTED
 from pipeline.ledger.warehouse_copy import mirror
+from pipeline.orchestration.asset_keys import DELIVERIES, REPORT
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.report.page import make_report
 from pipeline.report.summary import NUMBERS, as_markdown, delivered_without_name, summary
-from pipeline.segment.assets import delivery_keys
-from pipeline.segment.checks import due_is_settled
+from pipeline.segment.checks import DUE_IS_SETTLED, due_is_settled
 from pipeline.segment.resources import SegmentResource
 
 
 @dg.asset(
-    key=["delivery", "report"],
-    # It counts in raw and in tracks, too; arrows from there would only hide how the events go.
-    deps=delivery_keys(),
-    check_specs=[
-        dg.AssetCheckSpec(
-            "due_is_delivered_waiting_or_dead",
-            asset=["delivery", "report"],
-            description="Events that were ever due = delivered + waiting + dead.",
-        )
-    ],
+    key=REPORT,
+    # It also reads raw and tracks; arrows from there would only hide the path of the events.
+    deps=DELIVERIES,
+    check_specs=[DUE_IS_SETTLED.spec],
     group_name="delivery",
     kinds={"duckdb"},
     partitions_def=EXPORT_DATES,
@@ -54,12 +48,5 @@ def report(
             **{number: int(table[number].sum()) for number in NUMBERS},
             **{f"delivered_without/{name}": number for name, number in nameless.items()},
         },
-        check_results=[
-            dg.AssetCheckResult(
-                check_name="due_is_delivered_waiting_or_dead",
-                passed=balance.holds,
-                description=balance.sentence,
-                metadata=dict(balance.numbers),
-            )
-        ],
+        check_results=[DUE_IS_SETTLED.result(balance)],
     )

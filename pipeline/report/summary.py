@@ -10,7 +10,7 @@ from pipeline.export_dates import ExportDates
 from pipeline.ledger import Ledger
 from pipeline.naming import snake_case_sql
 from pipeline.orchestration import markdown
-from pipeline.warehouse import has_table
+from pipeline.warehouse import has_table, one_row
 
 KEY = ["export_date", "event"]
 NUMBERS = ["loaded", "rejected", "modelled", "delivered", "waiting", "dead"]
@@ -63,8 +63,8 @@ def summary(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: Export
 
 
 def _all_dates(connection: duckdb.DuckDBPyConnection) -> ExportDates | None:
-    found = connection.execute("SELECT min(export_date), max(export_date) FROM raw.export_files").fetchone()
-    return ExportDates(*found) if found and found[0] else None
+    first, last = one_row(connection, "SELECT min(export_date), max(export_date) FROM raw.export_files")
+    return ExportDates(first, last) if first else None
 
 
 def _frame(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object]) -> pd.DataFrame:
@@ -89,7 +89,8 @@ def delivered_without_name(connection: duckdb.DuckDBPyConnection, dates: ExportD
         f"count(*) FILTER (said[{2 * place + 1}] IS NOT NULL AND said[{2 * place + 2}] IS NULL)"
         for place in range(len(NAMES))
     )
-    counted = connection.execute(
+    counts = one_row(
+        connection,
         f"""
         SELECT {columns}
         FROM (
@@ -101,6 +102,5 @@ def delivered_without_name(connection: duckdb.DuckDBPyConnection, dates: ExportD
         )
         """,
         [_PATHS, dates.first, dates.last],
-    ).fetchone()
-    assert counted is not None  # an aggregate always has its row
-    return {name: number for (_, name), number in zip(NAMES.values(), counted, strict=True) if number}
+    )
+    return {name: number for (_, name), number in zip(NAMES.values(), counts, strict=True) if number}

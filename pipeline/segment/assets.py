@@ -1,7 +1,7 @@
 """Event tables as deliveries: the outbox, and the sending, one asset an event name."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -13,12 +13,13 @@ from pipeline.ledger import CUT, MODELLED, Ledger
 from pipeline.ledger.warehouse_copy import mirror, mirror_into
 from pipeline.ledger.warehouse_pairing import check_pair, pair_up
 from pipeline.orchestration import markdown
+from pipeline.orchestration.asset_keys import EVENT_TABLES, OUTBOX, delivery_of
 from pipeline.orchestration.instance import LOCK_TAG
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, SEGMENT_DELIVERY, WAREHOUSE_WRITERS, dates_of
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.orchestration.shutdown import signals_set
 from pipeline.privacy.suppression import listings, mark, refresh
-from pipeline.segment.checks import staged_is_modelled
+from pipeline.segment.checks import STAGED_IS_MODELLED, staged_is_modelled
 from pipeline.segment.circuit_breaker import REST_SECONDS
 from pipeline.segment.delivery import Sent, deliver
 from pipeline.segment.dry_run import drop_written, write_out
@@ -37,16 +38,9 @@ _SHOWN_DEAD = 5
 
 
 @dg.asset(
-    key=["delivery", "outbox"],
-    deps=[dg.AssetKey(["segment", event.table]) for event in EVENTS],
-    check_specs=[
-        dg.AssetCheckSpec(
-            "staged_is_modelled_or_known",
-            asset=["delivery", "outbox"],
-            description="Rows staged = events in the six tables + rows that say a known event again.",
-            blocking=True,
-        )
-    ],
+    key=OUTBOX,
+    deps=EVENT_TABLES,
+    check_specs=[STAGED_IS_MODELLED.spec],
     group_name="delivery",
     kinds={"duckdb", "segment"},
     partitions_def=EXPORT_DATES,
@@ -97,21 +91,14 @@ def outbox(
             "events_per_second": round(sum(events.values()) / seconds),
             **{f"events/{table}": number for table, number in events.items()},
         },
-        check_results=[
-            dg.AssetCheckResult(
-                check_name="staged_is_modelled_or_known",
-                passed=balance.holds,
-                description=balance.sentence,
-                metadata=dict(balance.numbers),
-            )
-        ],
+        check_results=[STAGED_IS_MODELLED.result(balance)],
     )
 
 
 def _delivery_asset(event: Event) -> dg.AssetsDefinition:
     @dg.asset(
-        key=["delivery", event.table],
-        deps=[dg.AssetKey(["delivery", "outbox"])],
+        key=delivery_of(event.table),
+        deps=[OUTBOX],
         group_name="delivery",
         description=f"{event.description} Every such event of these dates that waits is sent to Segment as "
         f"“{event.name}”; without a write key, the requests are written below data/dry_run instead.",
@@ -229,8 +216,3 @@ def _every_few_seconds(context: dg.AssetExecutionContext, event: Event) -> Calla
 
 
 deliveries = [_delivery_asset(event) for event in EVENTS]
-
-
-def delivery_keys() -> Iterator[dg.AssetKey]:
-    """The six keys of the sending."""
-    return (dg.AssetKey(["delivery", event.table]) for event in EVENTS)

@@ -1,7 +1,5 @@
 """Nothing is lost on the way to Segment: counted anew from the tables and the ledger."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -12,29 +10,32 @@ from pipeline.export_dates import EVERY_DATE, ExportDates
 from pipeline.finding import Finding, counted, some
 from pipeline.ledger import Ledger
 from pipeline.orchestration.asset_checks import Check
+from pipeline.orchestration.asset_keys import OUTBOX, REPORT
 from pipeline.orchestration.partitions import WAREHOUSE_WRITERS
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.segment.resources import SegmentResource
 from pipeline.segment.unfinished_dates import unfinished
-from pipeline.warehouse import quoted
+from pipeline.warehouse import one_row, one_value, quoted
+
+STAGED_IS_MODELLED = Check(
+    "staged_is_modelled_or_known",
+    OUTBOX,
+    "Rows staged = events in the event tables + rows that duplicate a known event.",
+    blocking=True,
+)
+DUE_IS_SETTLED = Check(
+    "due_is_delivered_waiting_or_dead", REPORT, "Events that were ever due = delivered + waiting + dead."
+)
 
 
-@dataclass(frozen=True)
-class Balance:
-    """Whether two ways of counting agree, with the numbers and a sentence for a person."""
-
-    holds: bool
-    numbers: Mapping[str, int]
-    sentence: str
-
-
-def staged_is_modelled(connection: duckdb.DuckDBPyConnection, schema: str, dates: ExportDates) -> Balance:
+def staged_is_modelled(connection: duckdb.DuckDBPyConnection, schema: str, dates: ExportDates) -> Finding:
     """Rows staged for these dates = rows in the event tables + rows that say an event again that is known."""
     tables = " UNION ALL ".join(
         f"SELECT id FROM {quoted(schema)}.{quoted(event.table)} WHERE timestamp BETWEEN span.first AND span.last"
         for event in EVENTS
     )
-    found = connection.execute(
+    staged, modelled, duplicates = one_row(
+        connection,
         f"""
         WITH rows AS MATERIALIZED (
             SELECT id, export_date, timestamp FROM staging.event_rows WHERE export_date BETWEEN $1 AND $2
@@ -53,28 +54,27 @@ def staged_is_modelled(connection: duckdb.DuckDBPyConnection, schema: str, dates
                 + (SELECT count(DISTINCT id) FROM rows WHERE id NOT IN (SELECT id FROM events))
         """,
         [dates.first, dates.last],
-    ).fetchone()
-    staged, modelled, duplicates = found or (0, 0, 0)
+    )
     numbers = {"staged": staged, "modelled": modelled, "duplicates": duplicates}
     if staged == modelled + duplicates:
-        return Balance(True, numbers, f"{staged:,} rows = {modelled:,} events + {duplicates:,} said before.")
-    return Balance(
+        return Finding(True, f"{staged:,} rows = {modelled:,} events + {duplicates:,} duplicates.", numbers)
+    return Finding(
         False,
-        numbers,
-        f"{staged:,} rows are staged, but {modelled:,} events are in the tables and {duplicates:,} were said before. "
+        f"{staged:,} rows are staged, but {modelled:,} events are in the tables and {duplicates:,} are duplicates. "
         f"Run these dates again (`python -m pipeline run --from {dates.first} --to {dates.last}`): the tables take "
         "what they lack.",
+        numbers,
+        grave=True,
     )
 
 
-def due_is_settled(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: ExportDates) -> Balance:
+def due_is_settled(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: ExportDates) -> Finding:
     """Events that were ever due for these dates = delivered + waiting + dead, and those that were forgotten."""
-    found = connection.execute(
-        "SELECT count(*) FROM delivery.outbox WHERE export_date BETWEEN ? AND ?", [dates.first, dates.last]
-    ).fetchone()
+    query = "SELECT count(*) FROM delivery.outbox WHERE export_date BETWEEN ? AND ?"
+    outbox = one_value(connection, query, [dates.first, dates.last])
     standings = ledger.standings(dates)
     forgotten = sum(standing.forgotten for standing in standings)
-    due = (found[0] if found else 0) + forgotten
+    due = outbox + forgotten
     delivered = sum(standing.delivered for standing in standings)
     waiting = sum(standing.waiting for standing in standings)
     dead = sum(standing.dead for standing in standings)
@@ -84,9 +84,12 @@ def due_is_settled(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates:
         numbers["forgotten"] = forgotten
         words += f" + {forgotten:,} forgotten"
     if due == delivered + waiting + dead + forgotten:
-        return Balance(True, numbers, f"{due:,} events that were due = {words}.")
-    return Balance(
-        False, numbers, f"{due:,} events were due, but {words}. Materialise delivery/outbox of these dates again."
+        return Finding(True, f"{due:,} events that were due = {words}.", numbers)
+    return Finding(
+        False,
+        f"{due:,} events were due, but {words}. Materialise delivery/outbox of these dates again.",
+        numbers,
+        grave=True,
     )
 
 
@@ -137,7 +140,7 @@ def late_events(connection: duckdb.DuckDBPyConnection, ledger: Ledger, now: date
 
 CHECK = Check(
     "nothing_waits_for_long",
-    dg.AssetKey(["delivery", "report"]),
+    REPORT,
     "Every event is delivered, or dead with a reason, a day after it was loaded; withheld dates wait on purpose.",
 )
 

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from pipeline.orchestration import markdown
+from pipeline.orchestration.asset_keys import UPKEEP
 from pipeline.orchestration.partitions import WAREHOUSE_WRITERS
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.settings import load_settings
 from pipeline.upkeep.maintenance import Upkeep, tidy
 from pipeline.upkeep.sizes import Size
 
-UPKEEP = dg.AssetKey(["warehouse", "upkeep"])
 _MB = 1_000_000
 
 

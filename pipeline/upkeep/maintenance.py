@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import duckdb
 
 from pipeline.upkeep.sizes import Sizes, sizes
-from pipeline.warehouse import ALIAS, CATALOG, Warehouse, find_strays, remove_files, transaction
+from pipeline.warehouse import ALIAS, CATALOG, Warehouse, find_strays, one_value, remove_files, transaction
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -77,7 +77,7 @@ def tidy(warehouse: Warehouse, keep_days: int, now: datetime) -> Upkeep:
         strays = find_strays(connection, warehouse.files, older_than=limit)
         ours = strays.ours if warehouse.is_alone(connection) else []
         remove_files(ours)
-        waiting = connection.execute(f"SELECT count(*) FROM {CATALOG}.ducklake_files_scheduled_for_deletion").fetchone()
+        waiting = one_value(connection, f"SELECT count(*) FROM {CATALOG}.ducklake_files_scheduled_for_deletion")
         return Upkeep(
             before,
             sizes(connection, warehouse),
@@ -85,7 +85,7 @@ def tidy(warehouse: Warehouse, keep_days: int, now: datetime) -> Upkeep:
             merged=merged,
             removed=len(removed),
             strays=len(ours),
-            waiting=waiting[0] if waiting else 0,
+            waiting=waiting,
             strays_of_others=len(strays.ours) + len(strays.others) - len(ours),
         )
 

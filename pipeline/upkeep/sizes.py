@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline.warehouse import ALIAS, CATALOG, Warehouse
+from pipeline.warehouse import ALIAS, CATALOG, Warehouse, one_value
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -50,9 +50,9 @@ def sizes(connection: Connection, warehouse: Warehouse) -> Sizes:
     catalog_bytes = _bytes_of(warehouse.catalog_file)
     if not warehouse.is_ducklake:
         return Sizes({}, 0, catalog_bytes)
-    snapshots = connection.execute(f"SELECT count(*) FROM {CATALOG}.ducklake_snapshot").fetchone()
+    snapshots = one_value(connection, f"SELECT count(*) FROM {CATALOG}.ducklake_snapshot")
     tables = {name: Size(files, taken) for name, files, taken in connection.execute(_TABLES).fetchall()}
-    return Sizes(tables, snapshots[0] if snapshots else 0, catalog_bytes)
+    return Sizes(tables, snapshots, catalog_bytes)
 
 
 def _bytes_of(path: Path | None) -> int:

@@ -2,7 +2,7 @@
 
 from pipeline.warehouse.orphans import find_strays, remove_files
 from pipeline.warehouse.schema.tables import RAW_TABLES, has_table
-from pipeline.warehouse.sql import ALIAS, CATALOG, literal, quoted, transaction
+from pipeline.warehouse.sql import ALIAS, CATALOG, has_rows, literal, one_row, one_value, quoted, transaction
 from pipeline.warehouse.warehouse import BUSY_TIMEOUT_MS, MEMORY_LIMIT, Warehouse
 
 __all__ = [
@@ -13,8 +13,11 @@ __all__ = [
     "RAW_TABLES",
     "Warehouse",
     "find_strays",
+    "has_rows",
     "has_table",
     "literal",
+    "one_row",
+    "one_value",
     "quoted",
     "remove_files",
     "transaction",

@@ -4,6 +4,7 @@ import duckdb
 
 from pipeline.errors import SettingsError
 from pipeline.settings import EXAMPLES, Settings
+from pipeline.warehouse.sql import has_rows
 
 _START_ANEW = (
     "or start anew with another WAREHOUSE, WAREHOUSE_FILES and LEDGER (`rm -r data`, where they are the default)"
@@ -41,7 +42,7 @@ def check_origin(connection: duckdb.DuckDBPyConnection, settings: Settings) -> N
 def ensure_origin(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """The same, and a new warehouse remembers how it was begun."""
     check_origin(connection, settings)
-    if not connection.execute("SELECT 1 FROM raw.origin WHERE name = 'message_id_namespace'").fetchone():
+    if not has_rows(connection, "SELECT 1 FROM raw.origin WHERE name = 'message_id_namespace'"):
         connection.execute(
             "INSERT INTO raw.origin VALUES ('message_id_namespace', ?), ('exports', ?), ('schema', ?)",
             [settings.message_id_namespace, _exports(settings), settings.schema_name],

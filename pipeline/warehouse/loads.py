@@ -6,6 +6,7 @@ from datetime import date, datetime
 import duckdb
 
 from pipeline.export_dates import EVERY_DATE, ExportDates
+from pipeline.warehouse.sql import one_value
 
 
 @dataclass(frozen=True)
@@ -36,4 +37,4 @@ def newest_loads(connection: duckdb.DuckDBPyConnection, dates: ExportDates = EVE
 
 def last_load_number(connection: duckdb.DuckDBPyConnection) -> int:
     """The number of the last load that noted anything; 0 before the first."""
-    return int(connection.execute("SELECT coalesce(max(load_number), 0) FROM raw.export_files").fetchall()[0][0])
+    return int(one_value(connection, "SELECT coalesce(max(load_number), 0) FROM raw.export_files"))

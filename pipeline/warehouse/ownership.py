@@ -5,7 +5,7 @@ Two may be given one place by mistake, and to either of them the other's files l
 
 import duckdb
 
-from pipeline.warehouse.sql import CATALOG, literal
+from pipeline.warehouse.sql import CATALOG, literal, one_value
 
 # What the name of a file ends in that says whose the files beside it are.
 _ENDING = ".warehouse"
@@ -17,11 +17,8 @@ def claim(connection: duckdb.DuckDBPyConnection, files: str) -> int:
     Raises:
         duckdb.IOException: the place can't be read or written.
     """
-    found = connection.execute(
-        f"SELECT schema_uuid FROM {CATALOG}.ducklake_schema WHERE schema_name = 'raw' AND end_snapshot IS NULL"
-    ).fetchone()
-    assert found is not None  # its tables are made
-    ours = f"{files}{found[0]}{_ENDING}"
+    query = f"SELECT schema_uuid FROM {CATALOG}.ducklake_schema WHERE schema_name = 'raw' AND end_snapshot IS NULL"
+    ours = f"{files}{one_value(connection, query)}{_ENDING}"  # there is one, since the tables exist
     known = claims(connection, files)
     if ours not in known:
         connection.execute(f"COPY (SELECT 'A DuckLake keeps its files here.') TO {literal(ours)} (FORMAT csv)")

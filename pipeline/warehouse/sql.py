@@ -1,7 +1,8 @@
-"""The few words that statements are put together from."""
+"""The parts that statements are composed of, and short answers of queries."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import duckdb
 
@@ -25,6 +26,23 @@ def literal(text: str | None) -> str:
         return "NULL"
     pieces = ["'" + piece.replace("'", "''") + "'" for piece in text.split("\0")]
     return pieces[0] if len(pieces) == 1 else f"({' || chr(0) || '.join(pieces)})"
+
+
+def one_row(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] = ()) -> tuple[Any, ...]:
+    """The first row of a query that always has one, as an aggregate does."""
+    row = connection.execute(query, list(parameters)).fetchone()
+    assert row is not None, query
+    return row
+
+
+def one_value(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] = ()) -> Any:
+    """The first value of that row."""
+    return one_row(connection, query, parameters)[0]
+
+
+def has_rows(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] = ()) -> bool:
+    """Whether a query has any row; no further one is fetched."""
+    return connection.execute(query, list(parameters)).fetchone() is not None
 
 
 @contextmanager

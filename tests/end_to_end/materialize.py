@@ -6,6 +6,7 @@ import sys
 import dagster as dg
 
 from pipeline.orchestration.instance import opened_instance
+from pipeline.orchestration.partitions import RANGE_END_TAG, RANGE_START_TAG
 
 
 def main(assets: str, first: str, last: str, config: str) -> int:
@@ -16,7 +17,7 @@ def main(assets: str, first: str, last: str, config: str) -> int:
             instance=instance,
             asset_selection=keys,
             run_config=json.loads(config),
-            tags={"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last},
+            tags={RANGE_START_TAG: first, RANGE_END_TAG: last},
         )
     return 0 if result.success else 1
 

@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 
 from pipeline.export_dates import ExportDates
+from pipeline.finding import Finding
 from pipeline.ledger import Ledger
-from pipeline.segment.checks import Balance, due_is_settled, staged_is_modelled
+from pipeline.segment.checks import due_is_settled, staged_is_modelled
 from pipeline.segment.outbox import cut
 from tests.fakes import segment_faults as faults
 from tests.support.lake import DATES, DAY, NOW, SCHEMA, Lake, day, id_of, one_of_each, said
 from tests.support.sending import Sender
 
 
-def of_the_models(lake: Lake, dates: ExportDates = DATES) -> Balance:
+def of_the_models(lake: Lake, dates: ExportDates = DATES) -> Finding:
     return staged_is_modelled(lake.connection, SCHEMA, dates)
 
 
@@ -24,8 +25,8 @@ def test_rows_are_events_and_repetitions(lake: Lake) -> None:
     lake.stage(*one_of_each(), said(10, export_date=yesterday), said(11, export_date=yesterday))
     lake.say_again(said(1), said(10), said(11))
 
-    assert of_the_models(lake) == Balance(
-        True, {"staged": 9, "modelled": 6, "duplicates": 3}, "9 rows = 6 events + 3 said before."
+    assert of_the_models(lake) == Finding(
+        True, "9 rows = 6 events + 3 duplicates.", {"staged": 9, "modelled": 6, "duplicates": 3}
     )
     assert of_the_models(lake, day(-1)).numbers == {"staged": 2, "modelled": 2, "duplicates": 0}
     assert of_the_models(lake, ExportDates(day(-1).first, DAY)).numbers == {
@@ -36,8 +37,8 @@ def test_rows_are_events_and_repetitions(lake: Lake) -> None:
 
 
 def test_a_quiet_day_is_in_balance(plain: Lake) -> None:
-    assert of_the_models(plain) == Balance(
-        True, {"staged": 0, "modelled": 0, "duplicates": 0}, "0 rows = 0 events + 0 said before."
+    assert of_the_models(plain) == Finding(
+        True, "0 rows = 0 events + 0 duplicates.", {"staged": 0, "modelled": 0, "duplicates": 0}
     )
 
 
@@ -47,8 +48,9 @@ def test_an_event_that_is_missing_from_its_table_is_told(plain: Lake, table: str
     plain.query(f"DELETE FROM {SCHEMA}.{table}")
     balance = of_the_models(plain)
     assert not balance.holds
+    assert balance.grave
     assert balance.sentence == (
-        "6 rows are staged, but 5 events are in the tables and 0 were said before. "
+        "6 rows are staged, but 5 events are in the tables and 0 are duplicates. "
         "Run these dates again (`python -m pipeline run --from 2026-03-02 --to 2026-03-02`): the tables take what they "
         "lack."
     )
@@ -65,10 +67,10 @@ def test_what_was_due_is_delivered_waiting_or_dead(sender: Sender) -> None:
     sender.lake.put_out(sender.ledger)
     sender.server.misbehave(faults.Answer(400), faults.Answer(400), faults.Answer(400))
     sender.deliver()
-    assert due_is_settled(sender.lake.connection, sender.ledger, DATES) == Balance(
+    assert due_is_settled(sender.lake.connection, sender.ledger, DATES) == Finding(
         True,
-        {"due": 6, "delivered": 3, "waiting": 1, "dead": 2},
         "6 events that were due = 3 delivered + 1 waiting + 2 dead.",
+        {"due": 6, "delivered": 3, "waiting": 1, "dead": 2},
     )
 
 

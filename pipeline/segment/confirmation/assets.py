@@ -8,13 +8,12 @@ import dagster as dg
 from pipeline.finding import Finding
 from pipeline.orchestration import markdown
 from pipeline.orchestration.asset_checks import Check
+from pipeline.orchestration.asset_keys import CONFIRMATION, DELIVERIES
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, dates_of
 from pipeline.orchestration.resources import WarehouseResource
-from pipeline.segment.assets import delivery_keys
 from pipeline.segment.confirmation.comparison import OFF, Confirmation, confirm
 from pipeline.segment.confirmation.resources import PublicApiResource
 
-CONFIRMATION = dg.AssetKey(["delivery", "confirmation"])
 CHECK = Check(
     "segment_kept_what_was_delivered",
     CONFIRMATION,
@@ -24,7 +23,7 @@ CHECK = Check(
 
 @dg.asset(
     key=CONFIRMATION,
-    deps=[*delivery_keys()],
+    deps=DELIVERIES,
     check_specs=[CHECK.spec],
     group_name="delivery",
     kinds={"segment"},

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import duckdb
 
 from pipeline.errors import SettingsError
-from pipeline.warehouse.sql import ALIAS
+from pipeline.warehouse.sql import ALIAS, has_rows
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -54,7 +54,7 @@ def version_of(connection: Connection) -> int | None:
 
 def _has_tables(connection: Connection) -> bool:
     query = "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'raw' LIMIT 1"
-    return connection.execute(query, [ALIAS]).fetchone() is not None
+    return has_rows(connection, query, [ALIAS])
 
 
 def migrate(connection: Connection, version: int) -> None:

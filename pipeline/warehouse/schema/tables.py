@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 
 from pipeline.warehouse.schema.migrations import NEWEST, migrate, note_version, version_of
-from pipeline.warehouse.sql import ALIAS, transaction
+from pipeline.warehouse.sql import ALIAS, has_rows, transaction
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -50,11 +50,8 @@ def make_tables(connection: Connection, *, is_ducklake: bool) -> bool:
 
 def has_table(connection: Connection, schema: str, table: str) -> bool:
     """Whether the warehouse has a table; those of the models are made by their first run."""
-    found = connection.execute(
-        "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?",
-        [ALIAS, schema, table],
-    )
-    return found.fetchone() is not None
+    query = "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?"
+    return has_rows(connection, query, [ALIAS, schema, table])
 
 
 def _run_scripts(connection: Connection, *, is_partitioned: bool) -> None:
