@@ -1,7 +1,8 @@
-"""The six events, written once: what they are called, what they carry, which table they become; and the lookups.
+"""The six events, with their names, properties and tables; and the lookups.
 
-Event names and properties follow Segment's email spec (Segment docs, "Spec: Email events"); the columns are
-those of a warehouse that Segment itself loads (Segment docs, "Warehouse schemas").
+Names and properties are those of Segment's own Selligent source (Segment docs, "Selligent Marketing Cloud Source").
+The general email spec ("Spec: Email Events") calls the last event `Unsubscribed`. The columns are those of a warehouse
+that Segment loads ("Warehouse Schemas").
 """
 
 from collections.abc import Mapping
@@ -31,7 +32,7 @@ class Event:
 
 
 EVENTS = (
-    Event("Email Delivered", EMAIL_PROPERTIES, "The receiving server took the email."),
+    Event("Email Delivered", EMAIL_PROPERTIES, "The receiving server accepted the email."),
     Event("Email Opened", EMAIL_PROPERTIES, "The email was opened (Selligent: a view)."),
     Event(
         "Email Link Clicked",
@@ -39,7 +40,7 @@ EVENTS = (
         "A link in the email was clicked (Selligent: a sensor or probe).",
     ),
     Event("Email Marked as Spam", EMAIL_PROPERTIES, "The recipient marked the email as spam (a complaint)."),
-    Event("Email Bounced", EMAIL_PROPERTIES, "The receiving server sent the email back."),
+    Event("Email Bounced", EMAIL_PROPERTIES, "The receiving server returned the email."),
     Event(
         "Email Unsubscribed",
         (*EMAIL_PROPERTIES, "list_id", "list_name"),
