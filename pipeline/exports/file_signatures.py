@@ -5,6 +5,7 @@ from pipeline.errors import FileRefused
 # The header of a tar archive is so long, and what is asked of a head needs no more.
 HEAD_BYTES = 512
 
+PARQUET_MAGIC = b"PAR1"
 GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 
@@ -16,7 +17,7 @@ _FOREIGN = {
     b"-----BEGIN PGP": PGP,
     b"\xd0\xcf\x11\xe0": EXCEL,
     b"%PDF": "is a PDF; have the export written as delimited text",
-    b"PAR1": "is a Parquet file; have the export written as delimited text",
+    b"PARE": "is an encrypted Parquet file; have the export written without encryption",
     b"SQLite format 3\0": "is an SQLite database; have the export written as delimited text",
     b"\x89PNG\r\n": "is a picture; have the export written as delimited text",
     b"PK\x07\x08": "is one part of a zip archive that was split; have it sent in one piece",

@@ -1,6 +1,4 @@
-"""The names in the header of a delimited text, for the loader and for `inspect`: which are usable, and what of them may
-be shown.
-"""
+"""The names of a file's columns, for the loader and for `inspect`: which are usable, and what of them may be shown."""
 
 import re
 from collections import Counter
@@ -73,29 +71,41 @@ def usable_names(cells: Sequence[str], layout: Layout, line: int) -> list[str]:
             layout reads.
     """
     names = clean_names(cells)
-    refuse_too_many(names, line)
-    lowered = [name.lower() for name in names]
-    for column in _required(layout):
-        if key_of(column) not in lowered:
-            raise FileRefused(f"line {line}: {_lacking(column, names)}")
-    repeated = unusable(names)
-    for column in used_columns(layout):
-        if key_of(column) in repeated:
-            raise FileRefused(
-                f"line {line}: the column {column!r} stands in the header more than once, so it is not clear which one "
-                "is meant; list the names under header:"
-            )
+    refuse_unusable(names, layout, line)
     return unique_names(names)
 
 
-def refuse_too_many(names: Sequence[str], line: int = 1) -> None:
-    """Stop at a file with more columns than can be read.
+def refuse_unusable(names: Sequence[str], layout: Layout, line: int | None = None) -> None:
+    """Refuse a file with names that the layout can't be read with; `line` is that of its header, if it has one.
+
+    Raises:
+        FileRefused: it has too many columns, lacks one that the layout requires, or repeats one that the layout uses.
+    """
+    refuse_too_many(names, line)
+    where, owner = ("", "file") if line is None else (f"line {line}: ", "header")
+    keys = [key_of(name) for name in names]
+    for column in _required(layout):
+        if key_of(column) not in keys:
+            raise FileRefused(f"{where}{_lacking(column, names, owner)}")
+    repeated = unusable(names)
+    for column in used_columns(layout):
+        if key_of(column) in repeated:
+            remedy = "rename one of them" if line is None else "list the names under header:"
+            raise FileRefused(
+                f"{where}the column {column!r} stands in the {owner} more than once, so it is not clear which one "
+                f"is meant; {remedy}"
+            )
+
+
+def refuse_too_many(names: Sequence[str], line: int | None = 1) -> None:
+    """Refuse a file with more columns than can be read.
 
     Raises:
         FileRefused: it has more.
     """
     if len(names) > MOST_COLUMNS:
-        raise FileRefused(f"line {line}: it has {len(names):,} columns, and at most {MOST_COLUMNS:,} are read")
+        where = f"line {line}: " if line is not None else ""
+        raise FileRefused(f"{where}it has {len(names):,} columns, and at most {MOST_COLUMNS:,} are read")
 
 
 def _required(layout: Layout) -> list[str]:
@@ -106,15 +116,15 @@ def _required(layout: Layout) -> list[str]:
     return required + ([layout.event_column] if layout.event_column else [])
 
 
-def _lacking(column: str, names: Sequence[str]) -> str:
-    if looks_like_a_row(names):
+def _lacking(column: str, names: Sequence[str], owner: str) -> str:
+    if owner == "header" and looks_like_a_row(names):
         return (
             f"the header has no column {column!r}; the line looks like a row, not a header: where a file has none, "
             "list the names under header:"
         )
     counts = [name for name in names if is_count(name)]
     aggregate = f"; {shown(counts)} are counts, so it may be an aggregate and no export of events"
-    return f"the header has no column {column!r}; it has {shown(names)}" + (
+    return f"the {owner} has no column {column!r}; it has {shown(names)}" + (
         aggregate if len(counts) >= ENOUGH_COUNTS else ""
     )
 

@@ -42,7 +42,8 @@ NAME_GROUPS = ("date", "time", "part", "rows", "md5")
 DATETIME_DIRECTIVES = set("YymdHIMSfpzbBjaA%")
 
 
-# What every encoding of an export can say.
+Format = Literal["csv", "ndjson", "parquet"]
+# Text that every encoding of an export can hold.
 _PROBE = "A;1\r\n"
 
 
@@ -69,7 +70,7 @@ class Layout(BaseModel):
     files: str
     kind: Literal["events", "emails", "campaigns", "links", "lists", "contacts"]
     columns: dict[YamlText, YamlText]
-    format: Literal["csv", "ndjson"] = "csv"
+    format: Format = "csv"
     encoding: str = "utf-8"
     delimiter: str = ","
     quote: str | None = '"'

@@ -1,11 +1,11 @@
 """Export files → `raw`: each file once, by its bytes; each date in one transaction."""
 
 import hashlib
-import shutil
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
@@ -17,12 +17,13 @@ from pipeline.export_dates import ExportDates
 from pipeline.exports.archives import Piece, left_out, pieces, refuse_name
 from pipeline.exports.discovery import Discovered, FileKey, KnownFile, is_known, known_files
 from pipeline.exports.export_files import LoadedFile, note_time, remember, remember_unmatched
+from pipeline.exports.formats import FORMATS
 from pipeline.exports.formats.csv_surroundings import names_an_end, sums_up
+from pipeline.exports.formats.rows import ExportInput, FileRows, unreadable
 from pipeline.exports.locations import ExportLocation, LocalCopy
 from pipeline.exports.matching import MatchedFile, Promise, Unmatched, promise_of_marker
-from pipeline.exports.parsing import first_line
-from pipeline.exports.row_writer import Filled, fill, rows_of
-from pipeline.exports.transcoding import CHUNK_BYTES, Text, texts
+from pipeline.exports.row_writer import WrittenRows, write_rows
+from pipeline.exports.transcoding import CHUNK_BYTES
 from pipeline.finding import some
 from pipeline.masking import file_name
 from pipeline.orchestration.system_errors import naming
@@ -245,8 +246,7 @@ def _take(loader: _Loader, matched: MatchedFile, copy: LocalCopy, before: KnownF
     except FileRefused as error:
         raise _Refused(key, str(error), copy.sha256) from None
     except duckdb.DataError as error:  # a value with which nothing can be computed is the file's own fault, too
-        reason = f"can't be read as {matched.layout.format}: {first_line(error)}"
-        raise _Refused(key, reason, copy.sha256) from None
+        raise _Refused(key, unreadable(matched.layout, error), copy.sha256) from None
     remember(loader.connection, matched, copy.sha256, result, loader.this)
     return result
 
@@ -258,13 +258,17 @@ def _replace(loader: _Loader, matched: MatchedFile, copy: LocalCopy) -> LoadedFi
     if promise.md5 is not None:
         _check_md5(copy, promise.md5)
     with TemporaryDirectory() as folder, naming(Path(folder)):
-        first_part = _texts_of_first_part(loader, matched, Path(folder))
-        rows = rows_of(loader.connection, matched, copy, first_part, Path(folder))
+        first_part = partial(loader.location.local, matched.first_part) if matched.first_part else None
+        file = ExportInput(loader.connection, matched.layout, copy.path, Path(folder), first_part)
+        rows = FORMATS[matched.layout.format].read(file)
         _remove_rows(loader, matched)
-        filled = fill(loader.connection, matched, rows, loader.this, suppressing=loader.suppressing)
-    if promise.rows is not None and not _is_kept(promise.rows, filled):
+        if rows is not None:
+            written = write_rows(loader.connection, matched, rows, loader.this, suppressing=loader.suppressing)
+        else:
+            written = WrittenRows(warning=None if pieces(copy.path) else "it is an archive with no file in it")
+    if promise.rows is not None and not _has_promised_rows(promise.rows, written, rows):
         raise FileRefused(
-            f"{promise.rows:,} rows were promised by its name or its ready marker, but it has {filled.rows:,}; "
+            f"{promise.rows:,} rows were promised by its name or its ready marker, but it has {written.rows:,}; "
             "have it sent again"
         )
     return LoadedFile(
@@ -272,14 +276,14 @@ def _replace(loader: _Loader, matched: MatchedFile, copy: LocalCopy) -> LoadedFi
         matched.export_date,
         matched.layout.kind,
         "loaded",
-        filled.rows,
-        filled.skipped,
-        filled.rejected,
-        filled.suppressed,
-        _joined_warnings(filled.warning, left_out(copy.path)),
-        filled.records,
-        filled.suspect_rows,
-        filled.suspect_line,
+        written.rows,
+        written.skipped,
+        written.rejected,
+        written.suppressed,
+        _joined_warnings(written.warning, left_out(copy.path)),
+        written.records,
+        written.suspect_rows,
+        written.suspect_line,
     )
 
 
@@ -292,13 +296,13 @@ def _joined_warnings(warning: str | None, members: Sequence[str]) -> str | None:
     return warning
 
 
-def _is_kept(promised: int, filled: Filled) -> bool:
-    """Whether a file has the promised number of rows; a trailer that was rejected is none of them."""
-    if filled.trailer is None or not filled.rejected:
-        return filled.rows == promised
-    if names_an_end(filled.trailer):
-        return filled.rows == promised + 1
-    return filled.rows == promised or (filled.rows == promised + 1 and sums_up(filled.trailer, promised))
+def _has_promised_rows(promised: int, written: WrittenRows, rows: FileRows | None) -> bool:
+    """Whether a file has the promised number of rows; a rejected trailer is none of them."""
+    if rows is None or rows.trailer is None or not written.rejected:
+        return written.rows == promised
+    if names_an_end(rows.trailer):
+        return written.rows == promised + 1
+    return written.rows == promised or (written.rows == promised + 1 and sums_up(rows.trailer, promised))
 
 
 def _same_bytes(loader: _Loader, matched: MatchedFile, copy: LocalCopy) -> str | None:
@@ -342,18 +346,6 @@ def _check_md5(copy: LocalCopy, promised: str) -> None:
         if digest.hexdigest() == promised:
             return
     raise FileRefused(f"its bytes are not those whose MD5 was promised ({promised}); have it sent again")
-
-
-def _texts_of_first_part(loader: _Loader, matched: MatchedFile, folder: Path) -> list[Text]:
-    """The texts of the part whose header counts for this one as well; none where this one is the first."""
-    if matched.first_part is None or matched.layout.header is not True or matched.layout.format != "csv":
-        return []
-    # A copy, since the original may go away with its location's own copy.
-    place = folder / "first_part"
-    with loader.location.local(matched.first_part) as first:
-        shutil.copyfile(first.path, place)
-    (folder / "first_part_texts").mkdir()
-    return texts(place, matched.layout, folder / "first_part_texts")
 
 
 def _note_unmatched(loader: _Loader, unmatched: Sequence[Unmatched]) -> list[LoadedFile]:

@@ -1,43 +1,41 @@
-"""Each row of an export file as SQL: typed where its table needs it, and accepted or rejected with a reason."""
+"""The rules for a row of an export file, as SQL: its types, and why it is rejected."""
 
 from datetime import date, timedelta
 
 from pipeline.catalog import LOOKUPS
 from pipeline.exports.datetimes import parsed, placed
-from pipeline.exports.formats.relation import Source
+from pipeline.exports.formats.rows import FileRows
 from pipeline.exports.headers import used_columns
 from pipeline.exports.layouts import MEANINGS, Layout, key_of
 from pipeline.masking import on_one_line_sql
 from pipeline.warehouse import literal, quoted
 from pipeline.warehouse.trimming import identifier_sql, is_something_sql, trimmed_sql
 
-# Ends the reason for a date-time that is none which can be stored.
+# The end of the reason for a date-time that can't be stored.
 OUTSIDE_OF_YEARS = "is outside of the years 1 to 9998"
-# So much of a value is repeated in the reason why its row is rejected; the row itself stands beside it.
+# The reason repeats this many characters of a value; the row itself is stored beside it.
 _SHOWN_LENGTH = 60
 
 
-def meanings_of(source: Source, layout: Layout) -> dict[str, str]:
-    """SQL for each meaning; a column that the file doesn't have is NULL."""
-    by_lower = {key_of(name): expression for name, expression in source.columns.items()}
+def _meanings_of(rows: FileRows, layout: Layout) -> dict[str, str]:
+    """SQL for each meaning; NULL for a column that the file doesn't have."""
+    by_lower = {key_of(name): expression for name, expression in rows.columns.items()}
     expressions = dict.fromkeys(MEANINGS, "CAST(NULL AS VARCHAR)")
     for column, meaning in layout.columns.items():
         expressions[meaning] = by_lower.get(key_of(column), expressions[meaning])
     return expressions
 
 
-def missing_columns(source: Source, layout: Layout) -> list[str]:
+def missing_columns(rows: FileRows, layout: Layout) -> list[str]:
     """Columns that the layout names and the file doesn't have; their meaning is NULL in every row."""
-    names = {key_of(name) for name in source.columns}
+    names = {key_of(name) for name in rows.columns}
     return [column for column in used_columns(layout) if key_of(column) not in names]
 
 
-def event_rows(rows: str, source: Source, layout: Layout, export_date: date) -> str:
-    """SELECT of a file's rows, as `parse` gives them, as `raw.events` has them, but for the columns that say which
-    file it is.
-    """
-    meanings = meanings_of(source, layout)
-    by_lower = {key_of(name): expression for name, expression in source.columns.items()}
+def event_rows(rows: FileRows, layout: Layout, export_date: date) -> str:
+    """SELECT of a file's rows in the columns of `raw.events`, without those that identify the file."""
+    meanings = _meanings_of(rows, layout)
+    by_lower = {key_of(name): expression for name, expression in rows.columns.items()}
     code = by_lower[key_of(layout.event_column)] if layout.event_column else "CAST(NULL AS VARCHAR)"
     times = parsed(layout, "moment")
     instants = placed(layout, "naive_time", "absolute_time", near=export_date - timedelta(days=1))
@@ -45,8 +43,8 @@ def event_rows(rows: str, source: Source, layout: Layout, export_date: date) -> 
     kept = ", ".join(quoted(meaning) for meaning in MEANINGS)
     return f"""
         WITH texts AS (
-            SELECT row_number, {named}, {code} AS event_code, {source.extra} AS extra, {source.fault} AS fault
-            FROM {rows}{" WHERE line IS NOT NULL" if layout.format == "ndjson" else ""}
+            SELECT row_number, {named}, {code} AS event_code, {rows.extra} AS extra, {rows.fault} AS fault
+            FROM {rows.rows}
         ),
         trimmed AS (SELECT *, {trimmed_sql('"timestamp"')} AS moment, {_listed_code(layout)} AS code FROM texts),
         timed AS (SELECT *, {times.naive} AS naive_time, {times.absolute} AS absolute_time FROM trimmed),
@@ -72,7 +70,7 @@ def _event(layout: Layout) -> str:
 
 
 def _listed_code(layout: Layout) -> str:
-    """SQL for a row's code without what pads it, unless the layout lists it with that."""
+    """SQL for a row's code without padding, unless the layout lists it with the padding."""
     if not layout.event_codes:
         return identifier_sql("event_code")
     listed = ", ".join(literal(code) for code in layout.event_codes)
@@ -80,7 +78,7 @@ def _listed_code(layout: Layout) -> str:
 
 
 def _reasons(layout: Layout) -> str:
-    """WHEN clauses, first fault first; a row whose code is known and mapped to nothing is no fault."""
+    """WHEN clauses, the first fault first. A row with a known code without an event is no fault."""
     clauses = ["WHEN fault IS NOT NULL THEN fault"]
     if layout.event_column is not None and layout.event_codes_default is None:
         codes = ", ".join(literal(code) for code in layout.event_codes)
@@ -111,17 +109,17 @@ def _reasons(layout: Layout) -> str:
     return " ".join(clauses)
 
 
-def lookup_rows(rows: str, source: Source, layout: Layout) -> str:
-    """SELECT of a lookup file's rows, as `parse` gives them, as `raw.lookups` has them, with why a row is rejected."""
+def lookup_rows(rows: FileRows, layout: Layout) -> str:
+    """SELECT of a lookup file's rows in the columns of `raw.lookups`, with why a row is rejected."""
     lookup = LOOKUPS[layout.kind]
-    meanings = meanings_of(source, layout)
+    meanings = _meanings_of(rows, layout)
     wanted = (*lookup.key, *lookup.values)
     named = ", ".join(f"{meanings[meaning]} AS {meaning}" for meaning in wanted)
     no_key = " OR ".join(f"NOT {is_something_sql(key)}" for key in lookup.key)
     return f"""
         WITH texts AS (
-            SELECT row_number, {named}, {source.text} AS text, {source.fault} AS fault
-            FROM {rows}{" WHERE line IS NOT NULL" if layout.format == "ndjson" else ""}
+            SELECT row_number, {named}, {rows.text} AS text, {rows.fault} AS fault
+            FROM {rows.rows}
         )
         SELECT
             row_number, {", ".join(wanted)}, text,

@@ -1,6 +1,6 @@
-"""The texts of an export file as DuckDB reads them best: on this machine, unpacked, in UTF-8.
+"""The texts of an export file for DuckDB: on this machine, unpacked, in UTF-8.
 
-A file that is so already is read where it lies; of any other a copy is made, chunk by chunk.
+A file that is so already is read in place; any other is copied, chunk by chunk.
 """
 
 import codecs
@@ -12,6 +12,7 @@ from typing import IO
 
 from pipeline.errors import FileRefused
 from pipeline.exports.archives import Piece, is_packed, pieces
+from pipeline.exports.file_signatures import PARQUET_MAGIC
 from pipeline.exports.layouts import Layout
 from pipeline.exports.record_scan import RecordScan, scan_records
 
@@ -95,22 +96,25 @@ def delimiter_of(layout: Layout) -> str:
     return layout.delimiter if len(layout.delimiter) == 1 else UNIT_SEPARATOR
 
 
-def _marks_of(layout: Layout) -> tuple[str | None, str | None]:
-    """What quotes and what separates the values of a layout's texts."""
-    return (layout.quote, delimiter_of(layout)) if layout.format == "csv" else (None, None)
-
-
-def texts(path: Path, layout: Layout, folder: Path) -> list[Text]:
-    """The texts of a file, as UTF-8; copies are made in `folder`.
+def texts(
+    path: Path, layout: Layout, folder: Path, *, quote: str | None = None, delimiter: str | None = None
+) -> list[Text]:
+    """The texts of a file, as UTF-8, whose values have this quote and this delimiter; copies are made in `folder`.
 
     Raises:
         FileRefused: it is no text, or can't be unpacked.
     """
     found = pieces(path)
-    if not is_packed(path) and _encoding(found[0], layout) == "utf-8" and len(layout.delimiter) == 1:
-        read = [Text(path, None, *_marks_of(layout))]
+    is_long = delimiter is not None and len(delimiter) > 1
+    marks = (quote, UNIT_SEPARATOR if is_long else delimiter)
+    if not is_packed(path) and not is_long and _encoding(found[0], layout) == "utf-8":
+        read = [Text(path, None, *marks)]
     else:
-        read = [_copied(piece, layout, folder / f"{number}.txt") for number, piece in enumerate(found)]
+        read = []
+        for number, piece in enumerate(found):
+            text = Text(folder / f"{number}.txt", piece.name, *marks)
+            _copy(piece, layout, text.path, delimiter if is_long else None)
+            read.append(text)
     return [_with_line_feeds(text, folder / f"{number}.lf.txt") for number, text in enumerate(read)]
 
 
@@ -123,28 +127,29 @@ def _with_line_feeds(text: Text, path: Path) -> Text:
     return replace(text, path=path)
 
 
-def _copied(piece: Piece, layout: Layout, path: Path) -> Text:
+def _copy(piece: Piece, layout: Layout, path: Path, long_delimiter: str | None) -> None:
     encoding = _encoding(piece, layout)
     with piece.open() as source, path.open("wb") as target:
         chunks = _chunks(source)
         if encoding != "utf-8":
             chunks = _recoded(chunks, encoding)
-        if len(layout.delimiter) > 1:
-            chunks = _replaced(chunks, layout.delimiter.encode(), UNIT_SEPARATOR.encode())
+        if long_delimiter is not None:
+            chunks = _replaced(chunks, long_delimiter.encode(), UNIT_SEPARATOR.encode())
         first = next(chunks, b"")
         target.write(first.removeprefix(codecs.BOM_UTF8))
         target.writelines(chunks)
-    return Text(path, piece.name, *_marks_of(layout))
 
 
 def _encoding(piece: Piece, layout: Layout) -> str:
     """What the text is in: a byte order mark says more than the layout, which was written for other files as well.
 
     Raises:
-        FileRefused: it looks like another encoding, whose mark is missing.
+        FileRefused: it looks like another encoding, whose mark is missing, or is a Parquet file.
     """
     with piece.open() as stream:
         head = stream.read(_ZEROS_BYTES)
+    if head.startswith(PARQUET_MAGIC):
+        raise FileRefused("is a Parquet file; its layout would need format: parquet")
     for mark, encoding in BOMS.items():
         if head.startswith(mark):
             return encoding

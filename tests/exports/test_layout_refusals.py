@@ -30,7 +30,7 @@ def refusal(path: Path, text: str) -> str:
         ("name: clicks\n", "", "name: is missing"),
         ("name: clicks", "name: the clicks", "name: string should match pattern '^[A-Za-z0-9_.-]+$'"),
         ("kind: events\n", "", "kind: is missing"),
-        ("kind: events", "format: xml\nkind: events", "format: 'xml' is not 'csv' or 'ndjson'"),
+        ("kind: events", "format: xml\nkind: events", "format: 'xml' is not 'csv', 'ndjson' or 'parquet'"),
         (
             "timezone: Europe/Brussels",
             "timezone: Europe/Brusels",

@@ -1,1 +1,23 @@
-"""How each format of an export file is parsed."""
+"""The formats of export files. A format is one module of this package and one entry of `FORMATS`."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from pipeline.exports.formats import csv, ndjson, parquet
+from pipeline.exports.formats.rows import ExportInput, FileRows
+from pipeline.exports.layouts import Format
+
+
+class FileFormat(Protocol):
+    """How files of one format are read."""
+
+    def read(self, file: ExportInput) -> FileRows | None:
+        """Read a file; None where it has no rows at all. No table of `raw` is changed.
+
+        Raises:
+            FileRefused: the file is of no use as it is.
+            duckdb.Error: the machine failed.
+        """
+
+
+FORMATS: Mapping[Format, FileFormat] = {"csv": csv, "ndjson": ndjson, "parquet": parquet}

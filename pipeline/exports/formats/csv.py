@@ -1,21 +1,68 @@
-"""A delimited text as a relation. Python reads its header and nothing else of it."""
+"""Delimited text. Python reads its header and nothing else of it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from pipeline.exports.formats.csv_surroundings import header_of
-from pipeline.exports.formats.relation import Source, exactly, reading_options, restoring
-from pipeline.exports.headers import refuse_too_many, usable_names, used_columns
+from pipeline.exports.formats.csv_row_grammar import Grammar
+from pipeline.exports.formats.csv_surroundings import framed, header_of, trailer_in
+from pipeline.exports.formats.csv_swallowed_rows import swallowing_rows
+from pipeline.exports.formats.rows import ExportInput, FileRows, exactly, unmapped
+from pipeline.exports.formats.text_rows import Scan, TextTable, read_texts, reading_options, restored
+from pipeline.exports.headers import refuse_too_many, unique_names, usable_names
 from pipeline.exports.layouts import Layout, key_of
-from pipeline.exports.transcoding import Text, delimiter_of
-from pipeline.warehouse import literal
+from pipeline.exports.transcoding import UNIT_SEPARATOR, Text, delimiter_of, texts
+from pipeline.warehouse import literal, quoted
 
 
-def csv_source(text: Text, layout: Layout, *, mended: bool) -> Source | None:
-    """A delimited text; None where it has no rows at all.
+def read(file: ExportInput) -> FileRows | None:
+    """Read a delimited text; None where it has no rows at all.
 
     Raises:
-        FileRefused: the header lacks what the layout can't do without, or repeats a name.
+        FileRefused: the header lacks a column that the layout requires, or repeats a name; or the text can't be read.
+        duckdb.Error: the machine failed.
     """
+    found = texts(file.path, file.layout, file.folder, quote=file.layout.quote, delimiter=file.layout.delimiter)
+    if not found:
+        return None
+    layout = _with_header(file, found[0])
+    found = [
+        framed(text, layout, file.folder / f"{number}.framed.txt", found[0] if number else None)
+        for number, text in enumerate(found)
+    ]
+    names = layout.header if layout.header is not True else header_of(found[0], layout)[0]
+    columns = len(names or [""])
+    table = TextTable(
+        texts=found,
+        columns=columns,
+        header=layout if layout.header is True else None,
+        scan=lambda text, repaired: _scan(text, layout, repaired=repaired),
+        grammar=lambda checked: Grammar.of_delimited(layout, columns, checked=checked),
+    )
+    rows = read_texts(file, table)
+    if rows is None:
+        return None
+    suspect = None
+    if layout.quote is not None and rows.reading.has_line_breaks:
+        suspect = swallowing_rows(rows, layout)
+    trailer = trailer_in(found, layout, len(rows.columns))
+    return replace(rows, stored_text=_stored_text(rows, layout), suspect_rows=suspect, trailer=trailer)
+
+
+def _with_header(file: ExportInput, first: Text) -> Layout:
+    """The layout; for a later part of an export without a header of its own, with the names of the first part."""
+    if file.first_part is None or file.layout.header is not True:
+        return file.layout
+    folder = file.folder / "first_part"
+    folder.mkdir()
+    with file.first_part() as copy:
+        found = texts(copy.path, file.layout, folder, quote=file.layout.quote, delimiter=file.layout.delimiter)
+        names = header_of(found[0], file.layout)[0] if found else None
+    if names is None or header_of(first, file.layout)[0] == names:
+        return file.layout
+    return file.layout.model_copy(update={"header": unique_names(names)})
+
+
+def _scan(text: Text, layout: Layout, *, repaired: bool) -> Scan | None:
     if isinstance(layout.header, list):
         names = layout.header
         refuse_too_many(names)
@@ -26,33 +73,40 @@ def csv_source(text: Text, layout: Layout, *, mended: bool) -> Source | None:
         names = usable_names(cells, layout, line)
     variables = [f"c{position}" for position in range(len(names))]
     types = ", ".join(f"{name}: 'VARCHAR'" for name in variables)
-    # DuckDB wants at least one text for NULL; this one stands in no file.
+    # DuckDB wants at least one text for NULL; this one is in no file.
     nulls = ", ".join(literal(value) for value in layout.null_values or ["\x1a\x1a"])
     quote = literal(layout.quote or "")
-    scan = (
+    query = (
         f"read_csv({exactly(text.path)}, auto_detect = false, columns = {{{types}}}, "
         f"delim = {literal(delimiter_of(layout))}, quote = {quote}, escape = {quote}, "
         f"header = {str(layout.header is True).lower()}, nullstr = [{nulls}], {reading_options(text)})"
     )
-    if restored := restoring(layout, mended=mended):
-        scan = f"(SELECT {', '.join(f'{restored(name)} AS {name}' for name in variables)} FROM {scan})"
+    stand_ins = {UNIT_SEPARATOR: literal(layout.delimiter)} if delimiter_of(layout) != layout.delimiter else {}
     columns = dict(zip(names, variables, strict=True))
-    known = {key_of(column) for column in used_columns(layout)}
-    rest = {name: variable for name, variable in columns.items() if key_of(name) not in known}
-    pairs = ", ".join(f"{literal(name)}, {variable}" for name, variable in rest.items())
-    return Source(
-        scan=scan,
+    return Scan(
+        query=restored(query, variables, stand_ins, repaired=repaired),
         columns=columns,
-        extra=f"json_object({pairs})" if rest else "CAST(NULL AS JSON)",
+        extra=unmapped(columns, layout),
         text=_joined(variables, layout),
-        first_row_line=2 if layout.header is True else 1,
     )
 
 
 def _joined(variables: Sequence[str], layout: Layout) -> str:
-    """SQL for the row's text, for people to find it by: the values, quoted as in the file."""
+    """SQL for the text of a row, to find it by: the values, quoted as in the file."""
     values = [f"coalesce({variable}, '')" for variable in variables]
     if layout.quote is not None:
         quote, doubled = literal(layout.quote), literal(layout.quote * 2)
         values = [f"{quote} || replace({value}, {quote}, {doubled}) || {quote}" for value in values]
     return f"concat_ws({literal(layout.delimiter)}, {', '.join(values)})"
+
+
+def _stored_text(rows: FileRows, layout: Layout) -> str:
+    """SQL over `raw.events` for the values of a row in the order of the file."""
+    meanings = {key_of(column): quoted(meaning) for column, meaning in layout.columns.items()}
+    if layout.event_column:
+        meanings.setdefault(key_of(layout.event_column), "event_code")
+    stored = []
+    for name in rows.columns:
+        pointer = literal("/" + name.replace("~", "~0").replace("/", "~1"))
+        stored.append(f"coalesce({meanings.get(key_of(name), f'extra ->> {pointer}')}, '')")
+    return f"concat_ws({literal(layout.delimiter)}, {', '.join(stored)})"

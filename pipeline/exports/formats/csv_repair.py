@@ -1,10 +1,10 @@
-r"""Texts that DuckDB would give up on, made such that it reads them: rows end alike, and no quote stays open.
+r"""Repair of texts that DuckDB's CSV reader gives up on: all rows end alike, and no quote stays open.
 
 DuckDB's CSV reader is strict or lenient for a whole file. Strict, one line that ends otherwise than the rest refuses
 the file, and one quote that is not closed takes the following rows along; lenient, it accepts rows that are wrong.
-So whatever it can't tell apart is told apart here first: rows that are well-formed are copied, thousands at a time,
-with `\n` at their end; a line that can't be a row is left out and noted. A regular expression finds the longest run of
-rows that need no thought, and Python looks at the others one by one.
+So the rows are separated here first: well-formed rows are copied, thousands at a time, with `\n` at their end; a line
+that can't be a row is left out and noted. A regular expression finds the longest run of plain rows, and Python checks
+the others one by one.
 """
 
 import codecs
@@ -25,11 +25,11 @@ from pipeline.exports.headers import clean_names
 from pipeline.exports.layouts import Layout
 from pipeline.exports.transcoding import CARRIAGE_RETURN, CHUNK_BYTES, UNIT_SEPARATOR, Text, delimiter_of
 
-# As much as DuckDB takes for one row, and so does this.
+# DuckDB's limit for one row.
 MAX_ROW_BYTES = 2_000_000
 _NOTES_AT_A_TIME = 20_000
 _SHOWN_BYTES = 10_000
-# Each quote that stays open costs a look at so much as a row may be long; after so many the file is given up.
+# Each open quote costs a scan over the longest possible row; after so many the file is refused.
 _MOST_OPEN_QUOTES = 1_000
 
 _MARK_COLUMNS = ("record", "shift", "number", "piece")
@@ -39,18 +39,18 @@ TOO_LONG = "the row is longer than 2 MB"
 
 NOTES_TABLES = """
     CREATE OR REPLACE TEMP TABLE line_marks (record BIGINT, shift BIGINT, number BIGINT, piece VARCHAR);
-    CREATE OR REPLACE TEMP TABLE mended_rejects (line BIGINT, reason VARCHAR, text VARCHAR, piece VARCHAR);
+    CREATE OR REPLACE TEMP TABLE repair_rejects (line BIGINT, reason VARCHAR, text VARCHAR, piece VARCHAR);
 """
 
 
 @dataclass
 class Notes:
-    """Where the lines of a file stand, and which are no rows; kept in DuckDB, since there can be any number.
+    """The lines of a file's records, and the lines that are no rows; kept in DuckDB, since there can be any number.
 
-    `line_marks` says that from a record on (the first one of a file, header or not, is 1), lines have the record's
-    number plus a shift; `number` is the record's number where blank lines count, which is what DuckDB calls its line.
-    `mended_rejects` has the lines that are no rows. `rows` counts records without headers, and
-    `breaks` the line breaks inside them.
+    From the `record` of a row of `line_marks` on (the first record of a file, header or not, is 1), a line is the
+    record's number plus `shift`; `number` is the record's number with blank lines counted, which DuckDB calls its line.
+    `repair_rejects` has the lines that are no rows. `rows` counts records without headers, and `breaks` the line breaks
+    inside them.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -64,7 +64,7 @@ class Notes:
         self.connection.execute(NOTES_TABLES)
 
     def mark(self, record: int, shift: int, number: int, piece: str | None) -> None:
-        """From this record on, lines are the record's number plus a shift."""
+        """Set the shift from this record on."""
         if self._marks and self._marks[-1][0] == record:
             self._marks.pop()
         self._marks.append((record, shift, number, piece))
@@ -73,18 +73,18 @@ class Notes:
             del self._marks[:-1]
 
     def reject(self, line: int, reason: str, row: bytes, piece: str | None) -> None:
-        """A line that is no row."""
+        """Note a line that is no row."""
         self.rejected += 1
         text = row[:_SHOWN_BYTES].decode("utf-8", "replace").rstrip("\r\n")
         self._rejects.append((line, reason, text, piece))
         if len(self._rejects) > _NOTES_AT_A_TIME:
-            self._write("mended_rejects", ["line", "reason", "text", "piece"], self._rejects)
+            self._write("repair_rejects", ["line", "reason", "text", "piece"], self._rejects)
             self._rejects.clear()
 
     def finish(self) -> None:
-        """Write what was held back."""
+        """Write the buffered notes."""
         self._write("line_marks", _MARK_COLUMNS, self._marks)
-        self._write("mended_rejects", ["line", "reason", "text", "piece"], self._rejects)
+        self._write("repair_rejects", ["line", "reason", "text", "piece"], self._rejects)
 
     def _write(self, table: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:
         if rows:
@@ -94,35 +94,30 @@ class Notes:
             self.connection.unregister("noted")
 
 
-def mend(
-    texts: Sequence[Text], layout: Layout, notes: Notes, target: Path | None, *, checked: bool = False
-) -> Text | None:
-    """Write the well-formed rows of some texts into one, and note the rest; without a target, only note. `checked`:
-    rows of another number of columns, or that are no text, are among the rest; DuckDB finds them, too, at the price of
-    1 kB of memory a missing value.
+def repair(
+    texts: Sequence[Text], grammar: Grammar, notes: Notes, target: Path | None, *, header: Layout | None
+) -> None:
+    """Write the well-formed rows of some texts into one, and note the others; without a target, only note.
 
-    The first record is the header, where the layout has one; further texts may repeat it.
+    The first record is the header, if a layout for reading it is given; further texts may repeat it.
 
     Raises:
         FileRefused: the header is no row.
     """
-    has_header = layout.format == "csv" and layout.header is True
-    names = layout.header if layout.header is not True else _first_row(_Buffer(texts[0].path).head(), layout)
-    grammar = Grammar.of(layout, len(names or [""]), checked=checked)
-    mender = _Mender(grammar, notes, has_header=has_header, counts_blanks=target is None)
+    repairer = _Repairer(grammar, notes, header, counts_blanks=target is None)
     if target is None:
-        mender.take(texts, layout, None)
-        return None
+        repairer.take(texts, None)
+        return
     with target.open("wb") as out:
-        mender.take(texts, layout, out)
-    return Text(target)
+        repairer.take(texts, out)
 
 
-class _Mender:
-    def __init__(self, grammar: Grammar, notes: Notes, *, has_header: bool, counts_blanks: bool) -> None:
+class _Repairer:
+    def __init__(self, grammar: Grammar, notes: Notes, header: Layout | None, *, counts_blanks: bool) -> None:
         self._grammar = grammar
         self._notes = notes
-        self._has_header = has_header
+        self._header = header
+        self._has_header = header is not None
         self._counts_blanks = counts_blanks
         self._blanks = 0
         self._searched_to = 0
@@ -132,7 +127,7 @@ class _Mender:
         self._piece: str | None = None
         self._under_header = 0
 
-    def take(self, texts: Sequence[Text], layout: Layout, out: IO[bytes] | None) -> None:
+    def take(self, texts: Sequence[Text], out: IO[bytes] | None) -> None:
         header: list[str] | None = None
         for text in texts:
             self._piece = text.name
@@ -140,8 +135,8 @@ class _Mender:
             self._under_header = text.lines_under_header if self._has_header else 0
             buffer = _Buffer(text.path)
             self._searched_to = 0
-            if self._has_header:
-                first = _first_row(buffer.head(), layout)
+            if self._header is not None:
+                first = _first_row(buffer.head(), self._header)
                 if header is None:
                     header = first
                 elif first is not None and clean_names(first) == clean_names(header):
@@ -152,7 +147,7 @@ class _Mender:
         self._notes.finish()
 
     def _move(self, *, by: int = 0, to: int | None = None) -> None:
-        """From the next record on, lines stand elsewhere than records are counted."""
+        """Change the shift between records and lines from the next record on."""
         self._shift = self._shift + by if to is None else to
         record = self._records + 1
         self._notes.mark(record, self._shift, record + self._blanks, self._piece)
@@ -163,7 +158,7 @@ class _Mender:
 
     def _copy(self, buffer: "_Buffer", out: IO[bytes] | None) -> None:
         while buffer.fill(MAX_ROW_BYTES + 2):
-            # Lines under the header were left away: the header is taken alone, so that what follows is counted anew.
+            # Lines under the header were left out: the header is taken alone, and the lines after it are counted anew.
             run = b"" if self._under_header else buffer.take_run(self._grammar.run)
             if run:
                 self._take_run(run.replace(b"\r\n", b"\n"), out)
@@ -211,7 +206,7 @@ class _Mender:
                 return
 
     def _leave_header(self) -> None:
-        """What stands under the header is no row; it is left away in the text already."""
+        """Count the lines under the header, which are no rows and are left out of the text already."""
         if self._under_header:
             self._move(by=self._under_header)
             self._under_header = 0
@@ -248,7 +243,7 @@ class _Mender:
 
 
 class _Buffer:
-    """A file through a window that is always longer than the longest row."""
+    """A window over a file, always longer than the longest row."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -261,12 +256,12 @@ class _Buffer:
             self._at = len(codecs.BOM_UTF8)
 
     def head(self) -> bytes:
-        """The first bytes, without going on."""
+        """The first bytes, without moving on."""
         self.fill(MAX_ROW_BYTES)
         return self._data[self._at : self._at + MAX_ROW_BYTES]
 
     def fill(self, size: int) -> bool:
-        """See that so many bytes lie ahead, or all that there are; whether there are any."""
+        """Buffer so many bytes ahead, or all that are left; return whether there are any."""
         while len(self._data) - self._at < size and not self._ended:
             chunk = next(self._chunks, b"")
             self._ended = not chunk
@@ -277,11 +272,11 @@ class _Buffer:
 
     @property
     def position(self) -> int:
-        """How many bytes of the file lie behind."""
+        """The offset in the file."""
         return self._offset + self._at
 
     def skip_to(self, position: int) -> bytes:
-        """Go on there; returns the start of what is skipped."""
+        """Move on to a position; returns the start of the skipped bytes."""
         start = self._data[self._at : self._at + _SHOWN_BYTES]
         while self._offset + len(self._data) < position and not self._ended:
             self._at = len(self._data)
@@ -323,7 +318,7 @@ class _Buffer:
         return row
 
     def take_line(self) -> tuple[bytes, bool]:
-        """All up to the next line feed, and whether that is as short as a row can be; of a longer one, the start."""
+        """The line up to the next line feed, or its start, and whether it is within the limit of a row."""
         start, begin = self._data[self._at : self._at + _SHOWN_BYTES], self.position
         while (end := self._data.find(b"\n", self._at)) < 0 and not self._ended:
             self._at = len(self._data)
@@ -347,7 +342,7 @@ def _first_row(head: bytes, layout: Layout) -> list[str] | None:
 
 
 def header_reader(lines: Iterable[str], layout: Layout) -> "Iterator[list[str]]":
-    """The rows of some lines, read by Python; for headers, of which there is one."""
+    """The rows of some lines, read by Python; only for headers."""
     if layout.quote is None:
         rows = csv.reader(lines, delimiter=delimiter_of(layout), quoting=csv.QUOTE_NONE)
     else:

@@ -1,17 +1,17 @@
-"""Rows that stray quotes took for the inside of a value: it then holds lines that have all columns of a row."""
+"""Rows that stray quotes make part of a value: it then contains lines that have all columns of a row."""
 
-from pipeline.exports.formats.relation import Source
+from pipeline.exports.formats.rows import FileRows
 from pipeline.exports.layouts import Layout
 from pipeline.warehouse import literal
 
 
-def swallowing_rows(rows: str, source: Source, layout: Layout) -> str:
-    """SELECT of `row_number` of the rows, as `parse` gives them, in which a quoted value looks like several rows.
+def swallowing_rows(rows: FileRows, layout: Layout) -> str:
+    """SELECT of `row_number` of the rows in which a quoted value looks like several rows.
 
     A value of three lines or more: each line between its first and last has as many delimiters as a row. Of two: both
     have as many as their part of a row lacks; with two columns, too many texts do.
     """
-    columns = list(source.columns.values())
+    columns = list(rows.columns.values())
     delimiter, most = literal(layout.delimiter), len(columns) - 1
     if most == 0:
         return "SELECT row_number FROM (SELECT NULL AS row_number) WHERE false"
@@ -20,7 +20,7 @@ def swallowing_rows(rows: str, source: Source, layout: Layout) -> str:
     return f"""
         WITH values_of_rows AS (
             SELECT row_number, unnest([{", ".join(columns)}]) AS value, unnest(range({len(columns)})) AS position
-            FROM (SELECT row_number, {", ".join(columns)} FROM {rows} WHERE {broken})
+            FROM (SELECT row_number, {", ".join(columns)} FROM {rows.rows} WHERE {broken})
         ),
         counted AS (
             SELECT row_number, position, list_transform(string_split(value, chr(10)), lambda line: {of_line}) AS found

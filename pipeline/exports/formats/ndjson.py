@@ -1,4 +1,4 @@
-"""NDJSON as a relation: one JSON object a line; its keys are columns, and match without regard to case."""
+"""NDJSON: one JSON object a line. Its keys are the columns, and match without regard to case."""
 
 import re
 from collections import defaultdict
@@ -8,31 +8,40 @@ from itertools import product
 import duckdb
 
 from pipeline.errors import FileRefused
-from pipeline.exports.formats.relation import Source, exactly, reading_options, restoring
+from pipeline.exports.formats.csv_row_grammar import Grammar
+from pipeline.exports.formats.rows import (
+    ExportInput,
+    FileRows,
+    exactly,
+    refusing_data_errors,
+    stored_as_json,
+    without_nulls,
+)
+from pipeline.exports.formats.text_rows import Scan, TextRows, TextTable, read_texts, reading_options, restored
 from pipeline.exports.headers import used_columns
 from pipeline.exports.layouts import Layout
-from pipeline.exports.transcoding import Text
+from pipeline.exports.transcoding import Text, texts
 from pipeline.warehouse import literal
 
 # A character that JSON text can't hold, so that a line stays one column.
 _NO_DELIMITER = "\x01"
-# Of these, the usual keys are taken; nothing but speed depends on it.
+# The usual keys are those of these lines; only speed depends on it.
 _FIRST_LINES = 1000
 
 NO_OBJECT = "the line is no JSON object"
 NOT_A_NUMBER = "the line has NaN or Infinity, which are no JSON; null would be right"
-REPEATED_KEY = "a key stands in the line's object more than once (in another case, too, where the layout uses it)"
+REPEATED_KEY = "a key occurs in the line's object more than once (in another case, too, if the layout uses it)"
 
 NOT_NDJSON = (
     "one JSON object a line is needed, without commas or brackets around them: jq -c '.[]' makes that of an array, "
     "jq -c . of objects over several lines"
 )
-# DuckDB reads these words as numbers, in any case. To look for each of them is quicker than a pattern, and a pattern
-# for what is before a number is quicker than to leave strings out: most words that are found stand in strings.
+# DuckDB reads these words as numbers, in any case. A search for each of them is quicker than a pattern, and a pattern
+# for what precedes a number is quicker than leaving strings out: most of these words are in strings.
 _WORDS = ["".join(letters) for word in ("nan", "inf") for letters in product(*zip(word, word.upper(), strict=True))]
 # A line that begins an array of objects, an object of which nothing follows, or one that holds such an array.
 OPENS_DOCUMENT = re.compile(r"\[\s*(\{.*)?|\{(.*[\[{])?", re.DOTALL)
-# What is valid JSON and begins so is an object; to ask for its type costs a second parse.
+# Valid JSON that begins so is an object; to ask for its type costs a second parse.
 _NO_OBJECT = (
     "document IS NULL OR NOT (starts_with(line, '{') OR starts_with(ltrim(line, ' ' || chr(9) || chr(13)), '{'))"
 )
@@ -44,25 +53,46 @@ _HAS_WORD = (
 )
 
 
-def ndjson_scan(text: Text, layout: Layout, *, mended: bool) -> Source:
-    """The lines of a text; `with_keys` adds their columns."""
-    scan = (
+def read(file: ExportInput) -> FileRows | None:
+    """Read NDJSON; None where it has no lines at all.
+
+    Raises:
+        FileRefused: no line is an object, or the text can't be read.
+        duckdb.Error: the machine failed.
+    """
+    found = texts(file.path, file.layout, file.folder)
+    if not found:
+        return None
+    table = TextTable(
+        texts=found,
+        columns=1,
+        header=None,
+        scan=_scan,
+        grammar=lambda checked: Grammar.of_lines(file.layout, checked=checked),
+    )
+    rows = read_texts(file, table)
+    if rows is None:
+        return None
+    with refusing_data_errors(file.layout):
+        _note_keys(file.connection, rows)
+        return _with_keys(file.connection, rows, file.layout)
+
+
+def _scan(text: Text, repaired: bool) -> Scan:
+    query = (
         f"read_csv({exactly(text.path)}, auto_detect = false, columns = {{line: 'VARCHAR'}}, "
         f"delim = {literal(_NO_DELIMITER)}, quote = '', escape = '', header = false, {reading_options(text)})"
     )
-    if restored := restoring(layout, mended=mended):
-        scan = f"(SELECT {restored('line')} AS line FROM {scan})"
-    return Source(scan=scan, columns={}, extra="NULL", text="line", first_row_line=1)
+    return Scan(restored(query, ["line"], {}, repaired=repaired), columns={}, extra="NULL", text="line")
 
 
-def note_keys(connection: duckdb.DuckDBPyConnection, rows: str, unread: int) -> None:
-    """Note which keys the objects have, `json_shapes` in `temp`, for `with_keys`. The rows are as `parse` gives them,
-    and `unread` lines stand beside them.
+def _note_keys(connection: duckdb.DuckDBPyConnection, rows: TextRows) -> None:
+    """Write the keys of the objects to `json_shapes` in `temp`.
 
     Raises:
         FileRefused: no line is an object, or the first one opens what further lines close.
     """
-    shapes = f"SELECT TRY(json_keys(line)) AS keys FROM {rows}"
+    shapes = f"SELECT TRY(json_keys(line)) AS keys FROM {rows.rows}"
     # Most lines have the same keys in the same order: to compare them costs half of what grouping costs.
     usual = connection.execute(f"SELECT mode(keys) FROM ({shapes} LIMIT {_FIRST_LINES})").fetchall()[0][0]
     connection.execute("CREATE OR REPLACE TEMP TABLE json_shapes (keys VARCHAR[])")
@@ -72,26 +102,26 @@ def note_keys(connection: duckdb.DuckDBPyConnection, rows: str, unread: int) -> 
         [usual],
     )
     first = connection.execute(
-        f"SELECT line, json_valid(line) FROM {rows} WHERE line IS NOT NULL ORDER BY row_number LIMIT 1"
+        f"SELECT line, json_valid(line) FROM {rows.rows} WHERE line IS NOT NULL ORDER BY row_number LIMIT 1"
     ).fetchone()
     is_object = "CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' END"
-    has_object = connection.execute(f"SELECT 1 FROM {rows} WHERE {is_object} LIMIT 1").fetchone() is not None
-    if not has_object and (unread or first is not None):
+    has_object = connection.execute(f"SELECT 1 FROM {rows.rows} WHERE {is_object} LIMIT 1").fetchone() is not None
+    if not has_object and (rows.unread or first is not None):
         raise FileRefused(f"none of its lines is a JSON object; {NOT_NDJSON}")
     if first is not None and not first[1] and OPENS_DOCUMENT.fullmatch(first[0].strip()):
         raise FileRefused(f"line 1 opens a JSON document that goes on in further lines; {NOT_NDJSON}")
 
 
-def with_keys(connection: duckdb.DuckDBPyConnection, rows: str, source: Source, layout: Layout) -> tuple[str, Source]:
-    """The rows with their `document`, and the source with its columns: a column is a key in all its spellings, of all
-    lines. Of a row whose object is ambiguous or no JSON, nothing is a column; all of it stays in `extra`.
+def _with_keys(connection: duckdb.DuckDBPyConnection, rows: TextRows, layout: Layout) -> TextRows:
+    """The rows with their columns: a column is a key in all its spellings, of all lines. A row whose object is
+    ambiguous or no JSON has no columns; all of it is kept in `extra`.
     """
     used = used_columns(layout)
     spelled = _spelled_keys(connection, used)
     lowered = ", ".join(f"lower({literal(column)})" for column in used)
 
     def repeats(keys: str) -> str:
-        """SQL for whether some key stands there twice; of those that are used, in any case."""
+        """SQL for whether a key is repeated; keys that the layout uses are compared without regard to case."""
         compared = f"list_transform({keys}, lambda k: CASE WHEN lower(k) IN ({lowered}) THEN lower(k) ELSE k END)"
         return f"len({keys}) <> len(list_distinct({compared}))"
 
@@ -106,28 +136,27 @@ def with_keys(connection: duckdb.DuckDBPyConnection, rows: str, source: Source, 
         SELECT * EXCLUDE (document), document ->> [{paths}] AS found, json_merge_patch(document, {removal}) AS rest
         FROM (
             SELECT * REPLACE (CASE WHEN json_fault IS NULL THEN document END AS document) FROM (
-                SELECT *, CASE {fault} END AS json_fault FROM (SELECT *, TRY_CAST(line AS JSON) AS document FROM {rows})
+                SELECT *, CASE {fault} END AS json_fault
+                FROM (SELECT *, TRY_CAST(line AS JSON) AS document FROM {rows.rows} WHERE line IS NOT NULL)
             )
         )
     )"""
-    places: dict[str, list[str]] = defaultdict(list)
-    for place, (column, _) in enumerate(pointers, start=1):
-        places[column].append(f"found[{place}]")
-    return read, replace(
-        source,
-        columns={column: _value(f"coalesce({', '.join(found)}, NULL)", layout) for column, found in places.items()},
+    values: dict[str, list[str]] = defaultdict(list)
+    for position, (column, _) in enumerate(pointers, start=1):
+        values[column].append(f"found[{position}]")
+    columns = {column: without_nulls(f"coalesce({', '.join(found)}, NULL)", layout) for column, found in values.items()}
+    return replace(
+        rows,
+        rows=read,
+        stored_text=stored_as_json(layout),
+        columns=columns,
         extra="CASE WHEN json_fault IS NOT NULL THEN to_json(line) WHEN rest <> '{}' THEN rest END",
         fault="json_fault",
     )
 
 
-def _value(extracted: str, layout: Layout) -> str:
-    nulls = ", ".join(literal(value) for value in layout.null_values)
-    return f"CASE WHEN {extracted} IN ({nulls}) THEN NULL ELSE {extracted} END" if nulls else extracted
-
-
 def _spelled_keys(connection: duckdb.DuckDBPyConnection, used: list[str]) -> dict[str, set[str]]:
-    """How the lines spell the keys that a layout uses; of all other keys, of which there can be any number, none."""
+    """How the lines spell the keys that a layout uses. There can be any number of other keys; they are left out."""
     wanted = ", ".join(f"({literal(column)})" for column in used)
     found = connection.execute(
         "SELECT DISTINCT wanted.name, key FROM (SELECT unnest(keys) AS key FROM temp.json_shapes) "

@@ -1,0 +1,194 @@
+"""Parquet: columns by name, and their values as DuckDB writes them as text.
+
+A file is read by a DuckDB of its own, so that damage in it can't invalidate the connection of the warehouse.
+"""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+import duckdb
+
+from pipeline.errors import FileRefused
+from pipeline.exports.archives import Piece, is_packed, pieces
+from pipeline.exports.file_signatures import PARQUET_MAGIC
+from pipeline.exports.formats.rows import (
+    ExportInput,
+    FileRows,
+    counted,
+    exactly,
+    numbered,
+    refusing_data_errors,
+    stored_as_json,
+    unmapped,
+    without_nulls,
+)
+from pipeline.exports.headers import refuse_unusable
+from pipeline.masking import on_one_line
+from pipeline.warehouse import MEMORY_LIMIT, literal
+
+_NESTED = {"array", "list", "map", "struct", "union", "variant"}
+_SHOWN_LENGTH = 200
+
+
+@dataclass(frozen=True)
+class ParquetTable:
+    """Parquet files as one table: `scan` is SQL for its rows, in columns `c0`, `c1` … with the `names`; `texts` is SQL
+    for their values as text. `nested` are the positions of columns whose values become JSON.
+    """
+
+    scan: str
+    names: tuple[str, ...]
+    texts: tuple[str, ...]
+    nested: frozenset[int]
+
+
+@dataclass(frozen=True)
+class _ParquetRows(FileRows):
+    """`pieces` has the number of rows before each file of an archive, and its name; a line is a position in a file."""
+
+    pieces: tuple[tuple[int, str | None], ...] = ()
+
+    def located(self, rows: str) -> str:
+        """SQL for some rows (a column `row_number`), with their `line` and `piece` in place of the number."""
+        starts = ", ".join(f"({start}, {literal(name)})" for start, name in self.pieces)
+        return (
+            "SELECT located.* EXCLUDE (row_number), row_number - start AS line, piece "
+            f"FROM ({rows}) AS located ASOF JOIN (VALUES {starts}) AS pieces(start, piece) ON row_number > start"
+        )
+
+
+def read(file: ExportInput) -> FileRows | None:
+    """Read a Parquet file; None where it is an archive with no file in it.
+
+    Raises:
+        FileRefused: it is no Parquet file, is damaged, or lacks a column that the layout requires.
+        duckdb.Error: the machine failed.
+    """
+    found = pieces(file.path)
+    if not found:
+        return None
+    paths = _unpacked(found, file) if is_packed(file.path) else [file.path]
+    for path in paths:
+        refuse_other_files(path)
+    target = file.folder / "rows.parquet"
+    (threads,) = counted(file.connection, "SELECT current_setting('threads')")
+    with parquet_reader(file.folder, threads) as reader:
+        with _refusing_damage(file.folder, file.path):
+            for path in paths:
+                refuse_unusable(_top_level_names(reader, path), file.layout)
+            table = parquet_table(reader, paths)
+            records = [rows_in_footer(reader, path) for path in paths]
+            # Every value is read once before it is written, so that a full disk is told from a damaged file.
+            reader.execute(f"SELECT {', '.join(f'count(c{n})' for n in range(len(table.names)))} FROM {table.scan}")
+        texts = ", ".join(f"{without_nulls(text, file.layout)} AS c{n}" for n, text in enumerate(table.texts))
+        with refusing_data_errors(file.layout):
+            reader.execute(f"COPY (SELECT {texts} FROM {table.scan}) TO {literal(str(target))} (FORMAT parquet)")
+    columns = {name: f"c{position}" for position, name in enumerate(table.names)}
+    pairs = ", ".join(f"{literal(name)}, {variable}" for name, variable in columns.items())
+    return _ParquetRows(
+        rows=numbered(target),
+        columns=columns,
+        extra=unmapped(columns, file.layout),
+        text=f"CAST(json_object({pairs}) AS VARCHAR)",
+        stored_text=stored_as_json(file.layout),
+        records=sum(records),
+        counted_by="its footer",
+        pieces=tuple(zip([0, *accumulate(records)], [piece.name for piece in found], strict=False)),
+    )
+
+
+def _unpacked(found: Sequence[Piece], file: ExportInput) -> list[Path]:
+    paths = []
+    for number, piece in enumerate(found):
+        paths.append(file.folder / f"{number}.parquet")
+        with piece.open() as source, paths[-1].open("wb") as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+    return paths
+
+
+def refuse_other_files(path: Path) -> None:
+    """Refuse what does not begin as a Parquet file.
+
+    Raises:
+        FileRefused: it is another file.
+    """
+    with path.open("rb") as file:
+        if file.read(len(PARQUET_MAGIC)) != PARQUET_MAGIC:
+            raise FileRefused("is no Parquet file, although its layout has format: parquet")
+
+
+@contextmanager
+def parquet_reader(folder: Path, threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB that reads Parquet files; `folder` is for what exceeds its memory."""
+    with duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "threads": threads}) as reader:
+        reader.execute("SET TimeZone = 'UTC'")
+        reader.execute(f"SET temp_directory = {literal(str(folder / 'spill'))}")
+        yield reader
+
+
+@contextmanager
+def _refusing_damage(folder: Path, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error as error:  # of damage, DuckDB raises errors of many kinds
+        words = str(error).strip().partition("\n")[0].replace(f"{folder}/", "").replace(str(path), "it")
+        raise FileRefused(
+            f"can't be read as parquet, so it is cut off or damaged: {on_one_line(words, _SHOWN_LENGTH)}; have it sent "
+            "again"
+        ) from None
+
+
+def parquet_table(reader: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> ParquetTable:
+    """Parquet files as one table; columns with the same name are one column.
+
+    Raises:
+        duckdb.Error: a file is damaged, or the same column has types that don't go together.
+    """
+    files = f"read_parquet([{', '.join(map(exactly, paths))}], union_by_name = true, hive_partitioning = false)"
+    found = reader.sql(f"FROM {files}")
+    kinds = [kind.id for kind in found.types]
+    return ParquetTable(
+        scan=f"{files} AS files({', '.join(f'c{position}' for position in range(len(kinds)))})",
+        names=tuple(found.columns),
+        texts=tuple(_text(f"c{position}", kind) for position, kind in enumerate(kinds)),
+        nested=frozenset(position for position, kind in enumerate(kinds) if kind in _NESTED),
+    )
+
+
+def _text(column: str, kind: str) -> str:
+    """SQL for a value as text. Some writers don't mark their texts as such; DuckDB takes them for bytes."""
+    if kind in _NESTED:
+        return f"CAST(to_json({column}) AS VARCHAR)"
+    if kind == "blob":
+        return f"coalesce(TRY(decode({column})), CAST({column} AS VARCHAR))"
+    return f"CAST({column} AS VARCHAR)"
+
+
+def rows_in_footer(reader: duckdb.DuckDBPyConnection, path: Path) -> int:
+    """The number of rows that a file's footer gives.
+
+    Raises:
+        duckdb.Error: the file is damaged.
+    """
+    return counted(reader, f"SELECT num_rows FROM parquet_file_metadata({exactly(path)})")[0]
+
+
+def _top_level_names(reader: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
+    """The names of a file's columns as they are in its schema; DuckDB renames those that repeat another."""
+    nodes = iter(reader.execute(f"SELECT name, num_children FROM parquet_schema({exactly(path)})").fetchall())
+
+    def children(count: int | None) -> list[str]:
+        names = []
+        for _ in range(count or 0):
+            name, grandchildren = next(nodes)
+            children(grandchildren)
+            names.append(name)
+        return names
+
+    return children(next(nodes)[1])
