@@ -32,10 +32,10 @@ from pipeline.export_dates import ExportDates
 from pipeline.http.exchange import EXCHANGE_SECONDS
 from pipeline.ledger import Ledger
 from pipeline.segment.client import GZIP_LEVEL, SegmentClient, body_of
-from pipeline.segment.delivery import deliver
+from pipeline.segment.delivery import Transport, deliver
 from pipeline.segment.enqueue import register
 from pipeline.segment.outbox import bodies, cut, cut_batches
-from pipeline.segment.rate_limiter import Pace
+from pipeline.segment.rate_limiter import RateLimiter
 from pipeline.settings import load_settings
 from pipeline.warehouse import Warehouse
 
@@ -95,10 +95,12 @@ def fill_outbox(_port: int, _events: int) -> dict[str, float]:
 def ours(port: int, _events: int, exchange_seconds: float = EXCHANGE_SECONDS) -> dict[str, float]:
     """Deliver the batches in the outbox."""
     ledger = Ledger(load_settings().ledger)
-    client = SegmentClient(f"http://127.0.0.1:{port}", KEY, CONNECTIONS, Pace(0), exchange_seconds=exchange_seconds)
+    client = SegmentClient(
+        f"http://127.0.0.1:{port}", KEY, CONNECTIONS, RateLimiter(0), exchange_seconds=exchange_seconds
+    )
     started = time.perf_counter()
     with Warehouse.of(load_settings()).reading() as connection:
-        sent = deliver(connection, ledger, client.send, EVENT, DATES, CONNECTIONS)
+        sent = deliver(connection, ledger, EVENT, DATES, Transport(client.send, CONNECTIONS))
     assert sent.stopped_by is None
     return {"seconds": time.perf_counter() - started, "batches": sent.batches}
 

@@ -27,7 +27,7 @@ def replay(event: str | None, reason: str | None, day: datetime | None) -> int:
     from pipeline.ledger.warehouse_pairing import check_pair, pair_up
     from pipeline.privacy.suppression import check, refresh
     from pipeline.segment.enqueue import cut_due
-    from pipeline.segment.replay import dates_of, shown
+    from pipeline.segment.replay import dates_of, samples
     from pipeline.warehouse import Warehouse
     from pipeline.warehouse.immutable_settings import check_origin
 
@@ -49,8 +49,8 @@ def replay(event: str | None, reason: str | None, day: datetime | None) -> int:
         if days:
             dates = ExportDates(min(days), max(days))
             mirror_into(connection, ledger, dates)
-            _show(shown(connection, ids, _SHOWN), len(ids))
-            replayed = len(cut_due(connection, ledger, settings, dates, now, replays_only=True).cut.again)
+            _show(samples(connection, ids, _SHOWN), len(ids))
+            replayed = len(cut_due(connection, ledger, settings, dates, now, replays_only=True).cut.replayed_ids)
             mirror_into(connection, ledger, dates)
     if replayed:
         out.print(f"{replayed:,} dead events are tried again; `python -m pipeline run` sends those that wait.")

@@ -13,7 +13,7 @@ from pipeline.errors import WarehouseError
 from pipeline.export_dates import EVERY_DATE
 from pipeline.ledger import Ledger
 from pipeline.segment import outbox
-from pipeline.segment.dry_run import write_out
+from pipeline.segment.dry_run import write_requests
 from pipeline.warehouse import ALIAS, BUSY_TIMEOUT_MS, Warehouse, find_strays, literal, remove_files, transaction
 
 Connection = duckdb.DuckDBPyConnection
@@ -51,7 +51,7 @@ def forget_bodies(connection: Connection, ledger: Ledger, folder: Path, needles:
             path.unlink()
     if write_again and folder.is_dir():
         for event in EVENTS:
-            write_out(connection, ledger, folder, event.table, EVERY_DATE)
+            write_requests(connection, ledger, folder, event.table, EVERY_DATE)
     return messages
 
 

@@ -1,4 +1,4 @@
-"""Event tables as deliveries: the outbox, and the sending, one asset an event name."""
+"""The outbox and the deliveries, one asset per event name."""
 
 import time
 from collections.abc import Callable
@@ -21,18 +21,18 @@ from pipeline.orchestration.shutdown import signals_set
 from pipeline.privacy.suppression import listings, mark, refresh
 from pipeline.segment.checks import STAGED_IS_MODELLED, staged_is_modelled
 from pipeline.segment.circuit_breaker import REST_SECONDS
-from pipeline.segment.delivery import Sent, deliver
-from pipeline.segment.dry_run import drop_written, write_out
+from pipeline.segment.delivery import Sent, Transport, deliver
+from pipeline.segment.dry_run import delete_requests, write_requests
 from pipeline.segment.enqueue import cut_due, register
-from pipeline.segment.outbox import handed_over
-from pipeline.segment.replay import revive, shown
+from pipeline.segment.outbox import dates_of_moved_events
+from pipeline.segment.replay import revive, samples
 from pipeline.segment.resources import SegmentResource
 from pipeline.settings import DRY_RUN_DIR
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.immutable_settings import check_origin
 
 _PROGRESS_SECONDS = 5
-# By then the circuit breaker lets through again.
+# By then the circuit breaker lets requests through again.
 _LATER = dg.RetryPolicy(max_retries=3, delay=REST_SECONDS, backoff=dg.Backoff.EXPONENTIAL)
 _SHOWN_DEAD = 5
 
@@ -50,9 +50,9 @@ _SHOWN_DEAD = 5
 def outbox(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, segment: SegmentResource
 ) -> dg.MaterializeResult:
-    """What is to be sent: events that were never due before, cut into batches within Segment's limits.
+    """Events to be sent that were never due before, cut into batches within Segment's limits.
 
-    A batch never changes again, so that whatever is sent twice has the same ids twice.
+    A batch never changes, so whatever is sent twice has the same ids twice.
     """
     dates, started = dates_of(context), time.monotonic()
     now, ledger = datetime.now(UTC), warehouse.ledger()
@@ -64,15 +64,15 @@ def outbox(
         balance = staged_is_modelled(connection, segment.settings().schema_name, dates)
         revive(connection, ledger, dates)
         due = cut_due(connection, ledger, segment.settings(), dates, now)
-        # With another date's run, since that cuts what is of that date.
-        ledger.set_back(handed_over(connection, dates) - set(ledger.withheld()))
+        # Another date's run cuts the events of that date.
+        ledger.set_back(dates_of_moved_events(connection, dates) - set(ledger.withheld()))
         if new_listings := listings(connection, "withdrawn_at"):
             mirror_into(connection, ledger, EVERY_DATE)
             mark(connection, "withdrawn_at", new_listings)
     ledger.reach(CUT, modelled)
     if due.cut.dead:
         context.log.warning(
-            f"{due.cut.dead:,} events are dead, since Segment would drop them; delivery.events says why"
+            f"{due.cut.dead:,} events are dead because Segment would drop them; delivery.events has the reasons"
         )
     events, seconds = due.cut.events, time.monotonic() - started
     return dg.MaterializeResult(
@@ -81,7 +81,7 @@ def outbox(
             "batches": due.cut.batches,
             "dead": due.cut.dead,
             "suppressed": due.registered.suppressed,
-            "replayed": len(due.cut.again),
+            "replayed": len(due.cut.replayed_ids),
             "withheld_dates": len(due.withheld),
             "withdrawn_in_time": due.registered.withdrawn_in_time,
             "withdrawn_after_delivery": due.registered.withdrawn_too_late,
@@ -101,7 +101,7 @@ def _delivery_asset(event: Event) -> dg.AssetsDefinition:
         deps=[OUTBOX],
         group_name="delivery",
         description=f"{event.description} Every such event of these dates that waits is sent to Segment as "
-        f"“{event.name}”; without a write key, the requests are written below data/dry_run instead.",
+        f"“{event.name}”. Without a write key, the requests are written below data/dry_run instead.",
         kinds={"segment"},
         partitions_def=EXPORT_DATES,
         backfill_policy=ONE_RUN,
@@ -119,22 +119,22 @@ def _delivery_asset(event: Event) -> dg.AssetsDefinition:
 def _deliver(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, segment: SegmentResource, event: Event
 ) -> dg.MaterializeResult:
-    dates, place, ledger = dates_of(context), warehouse.open(), warehouse.ledger()
+    dates, lake, ledger = dates_of(context), warehouse.open(), warehouse.ledger()
     started = time.monotonic()
-    # The list may have changed since the outbox was cut, and a delivery can be asked for alone.
+    # The list may have changed since the outbox was cut, and a delivery can run alone.
     if (listed := segment.settings().selligent_suppressed) is not None:
-        with place.writing() as connection:
+        with lake.writing() as connection:
             refresh(connection, listed, datetime.now(UTC))
     before = ledger.standing_of(event.table, dates)
-    with place.reading() as connection, segment.client() as client:
+    with lake.reading() as connection, segment.client() as client:
         try:
             check_origin(connection, segment.settings())
             check_pair(connection, ledger)
         except SettingsError as error:
-            raise dg.Failure(str(error), allow_retries=False) from error  # waiting does not put it right
+            raise dg.Failure(str(error), allow_retries=False) from error  # waiting does not fix it
         register(connection, ledger, dates, datetime.now(UTC))
         if client is None:
-            written = write_out(connection, ledger, DRY_RUN_DIR, event.table, dates)
+            written = write_requests(connection, ledger, DRY_RUN_DIR, event.table, dates)
             context.log.info(f"dry run: {written} request bodies written below {DRY_RUN_DIR}")
             return dg.MaterializeResult(
                 metadata={
@@ -146,20 +146,17 @@ def _deliver(
                 }
             )
         with signals_set(segment.stop):
-            sent = deliver(
-                connection,
-                ledger,
+            transport = Transport(
                 client.send,
-                event.table,
-                dates,
                 segment.settings().segment_connections,
-                progress=_every_few_seconds(context, event),
                 history=segment.history(client, datetime.now(UTC).date()),
                 has_delivered=lambda: client.has_delivered,
                 stop=segment.stop,
             )
-    drop_written(DRY_RUN_DIR, event.table, dates)  # of the time before there was a key
-    mirror(place, ledger, dates)
+            progress = _every_few_seconds(context, event)
+            sent = deliver(connection, ledger, event.table, dates, transport, progress)
+    delete_requests(DRY_RUN_DIR, event.table, dates)  # from before there was a key
+    mirror(lake, ledger, dates)
     after = ledger.standing_of(event.table, dates)
     seconds = time.monotonic() - started
     metadata: dict[str, int | float | dg.MetadataValue] = {
@@ -173,32 +170,32 @@ def _deliver(
         "events_per_second": round((after.delivered - before.delivered) / seconds),
     }
     if after.dead:
-        metadata["dead_events"] = _dead_as_markdown(place, ledger, event, dates)
+        metadata["dead_events"] = _dead_as_markdown(lake, ledger, event, dates)
     if sent.dead:
-        context.log.warning(_obituary(sent, event))
+        context.log.warning(_dead_summary(sent, event))
     if sent.stopped_by is not None:
-        # A run of the command line ends, and the next one goes on; one of the daemon's tries again by itself.
+        # A run of the command line ends, and the next one continues; a run of the daemon retries by itself.
         by_itself = not sent.refused and LOCK_TAG not in context.run.tags
-        remedy = "run again once that is put right" if sent.refused else "run again, and the rest is sent"
+        remedy = "run again once that is fixed" if sent.refused else "run again, and the rest is sent"
         raise dg.Failure(
             f"{sent.stopped_by.rstrip('.')}. {after.waiting:,} events are still waiting; "
-            f"{'the rest is tried again later' if by_itself else remedy}.",
+            f"{'the rest is retried later' if by_itself else remedy}.",
             metadata=metadata,
             allow_retries=by_itself,
         )
     return dg.MaterializeResult(metadata=metadata)
 
 
-def _obituary(sent: Sent, event: Event) -> str:
-    # Of several reasons the first: the run's summary and `delivery.dead_events` have them all.
+def _dead_summary(sent: Sent, event: Event) -> str:
+    # Of several reasons only the first: the run's summary and `delivery.dead_events` contain all of them.
     more = f", the first: {sent.dead_because}" if sent.dead > 1 else f": {sent.dead_because}"
     return f"Segment rejected {sent.dead:,} {event.name}, dead from now on{more}"
 
 
 def _dead_as_markdown(warehouse: Warehouse, ledger: Ledger, event: Event, dates: ExportDates) -> dg.MetadataValue:
-    """Some dead events, with what Segment would have got and why it will not."""
+    """Some dead events with their messages and reasons."""
     with warehouse.reading() as connection:
-        rows = shown(connection, ledger.dead_ids(event.table, dates), _SHOWN_DEAD)
+        rows = samples(connection, ledger.dead_ids(event.table, dates), _SHOWN_DEAD)
     dead = [(key, reason, message) for key, _, message, reason in rows]
     return dg.MetadataValue.md(markdown.table(["id", "why", "message"], dead))
 

@@ -1,4 +1,4 @@
-"""What becomes of one batch: whole, or taken apart until the event at fault is alone."""
+"""Sending one batch: whole, or in halves until the event at fault is alone."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,11 +12,11 @@ Send = Callable[[str, int], Answer]
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of a batch or a part of one: how many events were taken, those that are dead with Segment's words, and what
+    """The result of a batch or a part of one: the number of events taken, dead events with Segment's answers, and what
     keeps the rest waiting.
 
-    `unproven` is an event that was rejected when it was sent alone, where no other event of its batch was taken: is it
-    at fault, or would Segment take none?
+    `unproven` is an event that was rejected when it was sent alone, while no other event of its batch was taken: either
+    it is at fault, or Segment would reject any event.
     """
 
     attempts: int
@@ -28,11 +28,11 @@ class Outcome:
 
     @property
     def delivered(self) -> bool:
-        """Everything that is not dead was taken."""
+        """Whether every event was taken or is dead."""
         return self.postponed is None and self.refused is None and self.unproven is None
 
     def then(self, second: "Outcome") -> "Outcome":
-        """Both halves together."""
+        """Combine both halves."""
         return Outcome(
             self.attempts + second.attempts,
             self.taken + second.taken,
@@ -42,31 +42,31 @@ class Outcome:
         )
 
     def proven(self) -> "Outcome":
-        """The same, where Segment takes other events: what was unproven is dead."""
+        """The same where Segment takes other events: an unproven event is dead."""
         return replace(self, dead=(self.unproven,), unproven=None) if self.unproven else self
 
     def waiting(self) -> "Outcome":
-        """The same, where Segment took no other event: what was unproven waits."""
+        """The same where Segment took no other event: an unproven event waits."""
         if self.unproven is None:
             return self
-        reason = f"{self.unproven[1]}. No other event was taken either, so that it stays waiting."
+        reason = f"{self.unproven[1]}. No other event was taken either, so it stays waiting."
         return replace(self, refused=reason, unproven=None)
 
 
-def settle(send: Send, messages: str) -> Outcome:
-    """Send a batch; where Segment won't take it as it is, send its halves, down to the single event.
+def send_bisecting(send: Send, messages: str) -> Outcome:
+    """Send a batch; where Segment rejects it, send its halves, down to single events.
 
     `messages` are the JSON objects of a batch, joined by `SEPARATOR`. One event that gets a 400 dies alone, with
-    Segment's answer as its reason; its neighbours are delivered. Where every event is rejected, none is dead: the
-    fault is that of all requests, or of the server.
+    Segment's answer as its reason; its neighbours are delivered. Where every event is rejected, none is dead: the fault
+    is in all requests, or in the server.
     """
     if not messages:
         return Outcome(attempts=0)
-    outcome = _settle(send, messages)
+    outcome = _bisect(send, messages)
     if outcome.taken or not outcome.dead:
         return outcome
     (key, reason), rejected = outcome.dead[0], len(outcome.dead)
-    if not outcome.delivered:  # too early to say
+    if not outcome.delivered:  # too early to know
         return replace(outcome, dead=())
     if rejected == 1:
         return replace(outcome, dead=(), unproven=(key, reason))
@@ -74,8 +74,8 @@ def settle(send: Send, messages: str) -> Outcome:
     return replace(outcome, dead=(), refused=everything)
 
 
-def _settle(send: Send, messages: str) -> Outcome:
-    # Counted and not taken apart: nearly every batch is taken as it is.
+def _bisect(send: Send, messages: str) -> Outcome:
+    # Counted, not split: nearly every batch is taken as it is.
     events = messages.count(SEPARATOR) + 1
     answer = send(messages, events)
     match answer.verdict:
@@ -90,5 +90,5 @@ def _settle(send: Send, messages: str) -> Outcome:
         case Rejected() | TooLarge():
             listed = messages.split(SEPARATOR)
             halves = (SEPARATOR.join(listed[: events // 2]), SEPARATOR.join(listed[events // 2 :]))
-            first = Outcome(answer.attempts).then(_settle(send, halves[0]))
-            return first.then(_settle(send, halves[1])) if first.delivered else first
+            first = Outcome(answer.attempts).then(_bisect(send, halves[0]))
+            return first.then(_bisect(send, halves[1])) if first.delivered else first

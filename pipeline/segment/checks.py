@@ -1,4 +1,9 @@
-"""Nothing is lost on the way to Segment: counted anew from the tables and the ledger."""
+"""Checks of the way to Segment, each computed anew from the tables and the ledger, in the order of the way:
+
+1. `staged_is_modelled`: every staged row is in an event table, or a duplicate;
+2. `due_is_settled`: every event in the outbox is delivered, waiting or dead;
+3. `late_events`: no event waits for more than a day.
+"""
 
 from datetime import UTC, datetime, timedelta
 
@@ -26,10 +31,24 @@ STAGED_IS_MODELLED = Check(
 DUE_IS_SETTLED = Check(
     "due_is_delivered_waiting_or_dead", REPORT, "Events that were ever due = delivered + waiting + dead."
 )
+NOTHING_WAITS_FOR_LONG = Check(
+    "nothing_waits_for_long",
+    REPORT,
+    "A day after it was loaded, every event is delivered, or dead with a reason; withheld dates wait on purpose.",
+)
+# Between the loading of an event and its delivery.
+DELIVERY_TARGET = timedelta(hours=24)
+
+_WAITING = """
+    SELECT export_date, count(*), min(cut_at) FROM delivery.outbox
+    WHERE batch_id IN (SELECT unnest($1)) AND cut_at < $2
+        AND id NOT IN (SELECT id FROM delivery.dead_events)
+    GROUP BY ALL ORDER BY export_date
+"""
 
 
 def staged_is_modelled(connection: duckdb.DuckDBPyConnection, schema: str, dates: ExportDates) -> Finding:
-    """Rows staged for these dates = rows in the event tables + rows that say an event again that is known."""
+    """Compare rows staged for these dates with rows in the event tables plus duplicates of known events."""
     tables = " UNION ALL ".join(
         f"SELECT id FROM {quoted(schema)}.{quoted(event.table)} WHERE timestamp BETWEEN span.first AND span.last"
         for event in EVENTS
@@ -57,19 +76,19 @@ def staged_is_modelled(connection: duckdb.DuckDBPyConnection, schema: str, dates
     )
     numbers = {"staged": staged, "modelled": modelled, "duplicates": duplicates}
     if staged == modelled + duplicates:
-        return Finding(True, f"{staged:,} rows = {modelled:,} events + {duplicates:,} duplicates.", numbers)
+        return Finding(True, f"{staged:,} rows = {modelled:,} events + {counted(duplicates, 'duplicate')}.", numbers)
     return Finding(
         False,
-        f"{staged:,} rows are staged, but {modelled:,} events are in the tables and {duplicates:,} are duplicates. "
-        f"Run these dates again (`python -m pipeline run --from {dates.first} --to {dates.last}`): the tables take "
-        "what they lack.",
+        f"{staged:,} rows are staged, but the tables contain {modelled:,} events, and {duplicates:,} rows are "
+        f"duplicates. Run these dates again (`python -m pipeline run --from {dates.first} --to {dates.last}`): that "
+        "adds what is missing.",
         numbers,
         grave=True,
     )
 
 
 def due_is_settled(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: ExportDates) -> Finding:
-    """Events that were ever due for these dates = delivered + waiting + dead, and those that were forgotten."""
+    """Compare events that were ever due for these dates with delivered, waiting, dead and forgotten ones."""
     query = "SELECT count(*) FROM delivery.outbox WHERE export_date BETWEEN ? AND ?"
     outbox = one_value(connection, query, [dates.first, dates.last])
     standings = ledger.standings(dates)
@@ -93,21 +112,10 @@ def due_is_settled(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates:
     )
 
 
-# Between the moment in which an event was loaded and its delivery, there is a day at most.
-DELIVERY_TARGET = timedelta(hours=24)
-
-_WAITING = """
-    SELECT export_date, count(*), min(cut_at) FROM delivery.outbox
-    WHERE batch_id IN (SELECT unnest($1)) AND cut_at < $2
-        AND id NOT IN (SELECT id FROM delivery.dead_events)
-    GROUP BY ALL ORDER BY export_date
-"""
-
-
 def late_events(connection: duckdb.DuckDBPyConnection, ledger: Ledger, now: datetime, *, delivers: bool) -> Finding:
-    """Events of whatever date that were cut, and dates that were loaded, longer ago than a delivery may take.
+    """Find events of any date that were cut, and dates that were loaded, longer ago than a delivery may take.
 
-    Nothing is late while delivery is a dry run, and withheld dates wait on purpose.
+    Nothing is late during a dry run, and withheld dates wait on purpose.
     """
     if not delivers:
         return Finding(True, "Nothing is due at Segment while there is no write key (dry run).", {"late": 0})
@@ -116,7 +124,7 @@ def late_events(connection: duckdb.DuckDBPyConnection, ledger: Ledger, now: date
     waiting = ledger.waiting_ids(EVERY_DATE)
     late = [row for row in connection.execute(_WAITING, [waiting, since]).fetchall() if row[0] not in withheld]
     known = withheld | {row[0] for row in late}
-    # Loaded long ago and never gone all the way: a run failed, and no other has come.
+    # Loaded long ago and not reported: a run failed, and none has followed.
     stuck = sorted(day for day, load in unfinished(connection, ledger).items() if load.at < since and day not in known)
     numbers = {"late": sum(row[1] for row in late), "dates_not_finished": len(stuck)}
     words = []
@@ -127,31 +135,24 @@ def late_events(connection: duckdb.DuckDBPyConnection, ledger: Ledger, now: date
             f"oldest for {oldest.total_seconds() / 3600:,.0f} hours"
         )
     if stuck:
-        words.append(f"{some([str(day) for day in stuck])} was loaded and did not go all the way")
+        words.append(f"{some([str(day) for day in stuck])} was loaded, and no run of it was completed")
     if not words:
         return Finding(True, "Nothing waits for Segment for more than 24 hours.", numbers)
     return Finding(
         False,
-        f"{'; '.join(words)}. `python -m pipeline run` goes on with them; if they stay, the last failed run of "
-        "delivery/* says what Segment answered.",
+        f"{'; '.join(words)}. `python -m pipeline run` continues with them; if they remain, the last failed run of "
+        "delivery/* shows what Segment answered.",
         numbers,
     )
 
 
-CHECK = Check(
-    "nothing_waits_for_long",
-    REPORT,
-    "Every event is delivered, or dead with a reason, a day after it was loaded; withheld dates wait on purpose.",
-)
-
-
 @dg.multi_asset_check(
     name="delivery__report__checks",
-    specs=[CHECK.spec],
-    pool=WAREHOUSE_WRITERS,  # a plain DuckDB file has no reader beside a writer
+    specs=[NOTHING_WAITS_FOR_LONG.spec],
+    pool=WAREHOUSE_WRITERS,  # a plain DuckDB file can't be read beside a writer
 )
 def lateness_check(warehouse: WarehouseResource, segment: SegmentResource) -> dg.AssetCheckResult:
-    """Events of whatever date that wait for Segment for more than a day."""
+    """Find events of any date that wait for Segment for more than a day."""
     with warehouse.open().reading() as connection:
         found = late_events(connection, warehouse.ledger(), datetime.now(UTC), delivers=segment.settings().delivers)
-    return CHECK.result(found)
+    return NOTHING_WAITS_FOR_LONG.result(found)

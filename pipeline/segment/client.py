@@ -1,4 +1,4 @@
-"""One batch over HTTP, and how often it is tried."""
+"""The HTTP client: one batch per request, with retries."""
 
 import gzip
 import json
@@ -14,8 +14,8 @@ from tenacity.wait import wait_exponential_jitter
 from pipeline.http.errors import NoReply
 from pipeline.http.exchange import EXCHANGE_SECONDS, BoundedSession
 from pipeline.orchestration.shutdown import SleepStopped
-from pipeline.segment.circuit_breaker import Breaker
-from pipeline.segment.rate_limiter import Pace
+from pipeline.segment.circuit_breaker import CircuitBreaker
+from pipeline.segment.rate_limiter import RateLimiter
 from pipeline.segment.verdicts import Delivered, Refused, RetryLater, Verdict, verdict_of
 
 MAX_ATTEMPTS = 8
@@ -27,8 +27,8 @@ GZIP_LEVEL = 1
 def body_of(messages: str, sent_at: datetime) -> bytes:
     """The body of a request; `messages` are JSON objects joined by commas.
 
-    Segment sets an event's time right by the clock difference that `sentAt` shows, so it has to be the moment of
-    the request (Segment docs, "Spec: Common fields").
+    Segment corrects an event's time by the clock difference that `sentAt` shows, so it has to be the moment of the
+    request (Segment docs, "Spec: Common fields").
     """
     moment = sent_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
     return b'{"batch":[' + messages.encode() + b'],"sentAt":"' + moment.encode() + b'"}'
@@ -36,31 +36,31 @@ def body_of(messages: str, sent_at: datetime) -> bytes:
 
 @dataclass(frozen=True)
 class Answer:
-    """The verdict on a request, and how many tries it took."""
+    """The verdict on a request, and the number of tries."""
 
     verdict: Verdict
     attempts: int
 
 
 class SegmentClient:
-    """Sends batches to `/v1/batch`; one client serves all threads of a run."""
+    """A client for `/v1/batch`; one serves all threads of a run."""
 
     def __init__(
         self,
         endpoint: str,
         write_key: str,
         connections: int,
-        pace: Pace,
+        rate_limiter: RateLimiter,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         max_attempts: int = MAX_ATTEMPTS,
         first_wait: float = FIRST_WAIT_SECONDS,
         sleep: Callable[[float], None] = time.sleep,
-        breaker: Breaker | None = None,
+        circuit_breaker: CircuitBreaker | None = None,
         exchange_seconds: float = EXCHANGE_SECONDS,
     ) -> None:
-        self._breaker = breaker or Breaker()
+        self._circuit_breaker = circuit_breaker or CircuitBreaker()
         self._url = f"{endpoint}/v1/batch"
-        self._pace = pace
+        self._rate_limiter = rate_limiter
         self._clock = clock
         self._max_attempts = max_attempts
         self._sleep = sleep
@@ -73,22 +73,23 @@ class SegmentClient:
 
     @property
     def has_delivered(self) -> bool:
-        """Whether Segment took a request of this run, of whatever event."""
-        return self._breaker.has_delivered
+        """Whether Segment took any request of this run."""
+        return self._circuit_breaker.has_delivered
 
-    def send(self, messages: str, events: int, pace: Pace | None = None) -> Answer:
+    def send(self, messages: str, events: int, rate_limiter: RateLimiter | None = None) -> Answer:
         """Send messages (JSON objects joined by commas) until there is a verdict or the tries are used up.
 
-        At the client's pace, or at a slower one inside it. A wait that is stopped (`SleepStopped`) ends the tries.
+        The client's rate limiter applies, or a slower one inside it. A wait that is stopped (`SleepStopped`) ends the
+        tries.
         """
-        if (reason := self._breaker.open_because()) is not None:
+        if (reason := self._circuit_breaker.open_because()) is not None:
             return Answer(RetryLater(reason), 0)
         attempts = 0
         verdict: Verdict = RetryLater("the sending was stopped")
 
         def attempt() -> Verdict:
             nonlocal attempts, verdict
-            (pace or self._pace).wait_for(events)
+            (rate_limiter or self._rate_limiter).wait_for(events)
             attempts += 1
             verdict = self._post(messages)
             return verdict
@@ -106,20 +107,20 @@ class SegmentClient:
             return Answer(verdict, attempts)
         match verdict:
             case RetryLater(reason):
-                self._breaker.trip(reason)
+                self._circuit_breaker.trip(reason)
             case Delivered():
-                self._breaker.delivered()
+                self._circuit_breaker.delivered()
             case _:
-                self._breaker.close()
+                self._circuit_breaker.close()
         return Answer(verdict, attempts)
 
     def _wait(self, state: RetryCallState) -> float:
         verdict = state.outcome.result() if state.outcome else None
         if isinstance(verdict, RetryLater) and verdict.too_fast:
-            self._pace.slow_down()
+            self._rate_limiter.slow_down()
         if isinstance(verdict, RetryLater) and verdict.seconds:
-            # What one connection was told holds for all of them.
-            self._pace.pause(verdict.seconds)
+            # A pause that one connection was asked for applies to all of them.
+            self._rate_limiter.pause(verdict.seconds)
             return 0
         return self._backoff(state)
 

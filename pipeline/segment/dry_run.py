@@ -1,4 +1,4 @@
-"""The dry run: what would be sent is written into files, and nothing leaves."""
+"""The dry run: requests are written to files instead of being sent."""
 
 from collections.abc import Callable, Collection
 from datetime import UTC, date, datetime
@@ -14,7 +14,7 @@ from pipeline.segment.delivery import groups
 from pipeline.segment.outbox import bodies
 
 
-def write_out(
+def write_requests(
     connection: duckdb.DuckDBPyConnection,
     ledger: Ledger,
     folder: Path,
@@ -24,8 +24,8 @@ def write_out(
 ) -> int:
     """Write every waiting batch's request body to `folder`/date/event/batch.json; how many are new.
 
-    Nothing is sent and the ledger stays as it is. A file that is there already is left alone, unless events of it
-    died; one of a batch that does not wait any more goes.
+    Nothing is sent, and the ledger stays as it is. An existing file is left alone unless some of its events died; the
+    file of a batch that no longer waits is deleted.
     """
     dead, touched = ledger.dead_ids(event, dates), ledger.batches_with_dead(event, dates)
     waiting = ledger.waiting(event, dates)
@@ -33,7 +33,7 @@ def write_out(
         batch.batch_id: folder / f"{batch.export_date}" / event / f"{batch.sequence:06d}_{batch.batch_id}.json"
         for batch in waiting
     }
-    drop_written(folder, event, dates, set(paths.values()))
+    delete_requests(folder, event, dates, set(paths.values()))
     written = 0
     for group in groups(waiting):
         due = [batch for batch in group if batch.batch_id in touched or not paths[batch.batch_id].exists()]
@@ -42,7 +42,7 @@ def write_out(
         paths[due[0].batch_id].parent.mkdir(parents=True, exist_ok=True)
         for batch, messages in bodies(connection, due, dead):
             path = paths[batch.batch_id]
-            if not messages:  # all of its events are dead; Segment would drop an empty batch, too
+            if not messages:  # all of its events are dead, and nothing would be sent
                 path.unlink(missing_ok=True)
                 continue
             written += not path.exists()
@@ -53,10 +53,10 @@ def write_out(
     return written
 
 
-def drop_written(folder: Path, event: str, dates: ExportDates, kept: Collection[Path] = ()) -> None:
-    """Delete what dry runs wrote for one event name and these export dates, but for these files."""
-    for place in folder.glob(f"*/{event}"):
-        if date.fromisoformat(place.parent.name) in dates:
-            for path in place.iterdir():
+def delete_requests(folder: Path, event: str, dates: ExportDates, kept: Collection[Path] = ()) -> None:
+    """Delete the files of dry runs for one event name and these export dates, except `kept`."""
+    for of_event in folder.glob(f"*/{event}"):
+        if date.fromisoformat(of_event.parent.name) in dates:
+            for path in of_event.iterdir():
                 if path not in kept:
                     path.unlink()

@@ -1,4 +1,4 @@
-"""From the event tables into the outbox and the ledger: what a run and a replay have in common."""
+"""Enqueue events: from the event tables into the outbox and the ledger, for runs and for replays."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from pipeline.ledger.warehouse_pairing import pairing_of, record_ledger_generati
 from pipeline.privacy.suppression import is_anybody_new
 from pipeline.segment import outbox
 from pipeline.segment.delivery import CURRENT_DAYS
-from pipeline.segment.outbox import Cut, Limits, cut
+from pipeline.segment.outbox import Cut, CutRules, Limits, cut
 from pipeline.segment.rate_limiter import events_at_once
 from pipeline.settings import Settings
 
 
 @dataclass(frozen=True)
 class Registered:
-    """What the ledger learnt: events withdrawn before they were sent, and after (Segment can't take them back), and
-    events that are not sent since their people are suppressed.
+    """Changes in the ledger: events withdrawn before they were sent, and after (which can't be undone), and events that
+    are not sent because their people are suppressed.
     """
 
     withdrawn_in_time: int
@@ -33,23 +33,23 @@ def register(
     ledger: Ledger,
     dates: ExportDates,
     now: datetime,
-    again: Collection[str] = (),
+    replayed_ids: Collection[str] = (),
 ) -> Registered:
-    """Enter every batch and every undeliverable event of these dates that the ledger does not know; events that were
-    cut `again` are dead no more.
+    """Register every batch and every undeliverable event of these dates that is not in the ledger; events of
+    `replayed_ids` are alive again.
 
-    The outbox is written first and this second, so a process killed in between loses nothing: the next one enters
-    what is missing.
+    The outbox is written first and the ledger second, so a process killed in between loses nothing: the next one
+    registers what is missing.
     """
-    replayed = outbox.in_new_batches(connection, dates, ledger.replays()) | set(again)
+    replayed = outbox.in_new_batches(connection, dates, ledger.replays()) | set(replayed_ids)
     ledger.register(
         outbox.cut_batches(connection, dates),
-        outbox.stillborn(connection, dates),
+        outbox.undeliverable(connection, dates),
         now,
         replayed,
         pairing_of(connection).generation,
     )
-    # Whoever was listed since the last time may have events waiting of any date.
+    # People who were listed since the last time may have waiting events of any date.
     everywhere = is_anybody_new(connection, "withdrawn_at")
     unwanted = outbox.suppressed(connection, ledger.waiting_ids(EVERY_DATE if everywhere else dates))
     suppressed, _ = ledger.withdraw(unwanted, now) if unwanted else (0, 0)
@@ -61,7 +61,7 @@ def register(
 
 @dataclass(frozen=True)
 class Due:
-    """What was put into the outbox, what the ledger learnt, and which of the export dates are withheld."""
+    """The cut, the changes in the ledger, and which of the export dates are withheld."""
 
     cut: Cut
     registered: Registered
@@ -77,9 +77,9 @@ def cut_due(
     *,
     replays_only: bool = False,
 ) -> Due:
-    """Cut what is due for these export dates, with the events whose replay was asked for, or those alone.
+    """Cut and register what is due for these export dates, with the requested replays, or the replays only.
 
-    The warehouse and the ledger are a pair (see `pair_up`).
+    The warehouse and the ledger have to be a pair (see `pair_up`).
     """
     withheld = [day for day in ledger.withheld() if day in dates]
     done = cut(
@@ -87,19 +87,21 @@ def cut_due(
         settings.schema_name,
         dates,
         now,
-        integrations=settings.integrations,
-        withheld=withheld,
-        limits=_limits(settings, now.date()),
-        again=[replay.id for replay in ledger.replays()],
-        nothing_else=replays_only,
+        CutRules(
+            settings.integrations,
+            withheld,
+            _limits(settings, now.date()),
+            replayed_ids=[replay.id for replay in ledger.replays()],
+            replays_only=replays_only,
+        ),
     )
-    registered = register(connection, ledger, dates, now, done.again)
+    registered = register(connection, ledger, dates, now, done.replayed_ids)
     record_ledger_generation(connection, ledger)
     return Due(done, registered, withheld)
 
 
 def _limits(settings: Settings, today: date) -> Limits:
-    """How large a batch may be, so that the ceilings hold."""
+    """The size of batches that keeps to the rate limits."""
     return Limits(
         events_at_once(settings.segment_events_per_second),
         events_at_once(settings.backfill_events_per_second or settings.segment_events_per_second),

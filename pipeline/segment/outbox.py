@@ -1,4 +1,4 @@
-"""What is due, cut into batches, once: a batch gets nothing new after it was cut."""
+"""The outbox: due events are cut into batches, once. A batch never changes after it was cut."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from pipeline.warehouse import literal, quoted, transaction
 
 Connection = duckdb.DuckDBPyConnection
 
-# SQL for whether a row of the outbox is of somebody who must be left out.
+# SQL for whether a row of the outbox belongs to a suppressed person.
 OF_SUPPRESSED = is_suppressed(
     "payload ->> '$.userId'",
     "payload ->> '$.context.traits.email'",
@@ -33,56 +33,57 @@ OF_SUPPRESSED = is_suppressed(
     "payload ->> '$.context.selligent.user_id'",
 )
 
-# An event that begins within these bytes of a batch ends within the limit, however large it is.
+# An event that begins within these bytes of a batch ends within the limit, whatever its size.
 _FILL_BYTES = MAX_BATCH_BYTES - MAX_EVENT_BYTES - ENVELOPE_BYTES
-# Some sixty batches: the last of them is cut short.
+# Some sixty batches; the last of them is shorter than the others.
 _STRETCH_EVENTS = 50_000
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The most events of a batch, and of one of export dates `before` a day; None is Segment's own limit."""
+    """The maximum events of a batch, and of one of export dates `before` a day; None is Segment's own limit."""
 
     events: int | None = None
     old_events: int | None = None
     before: date = date.min
 
     def as_sql(self) -> str:
-        """The limit of a row with an `export_date`."""
+        """SQL for the limit of a row with an `export_date`."""
         new, old = (min(MAX_BATCH_EVENTS, most or MAX_BATCH_EVENTS) for most in (self.events, self.old_events))
         return f"CASE WHEN export_date < DATE '{self.before}' THEN {old} ELSE {new} END" if new != old else f"{new}"
 
 
 @dataclass(frozen=True)
+class CutRules:
+    """Rules for cutting batches.
+
+    `integrations` are the destinations that messages name. Events of `withheld` dates are not due. `limits` are below
+    Segment's where a low rate limit requires it. Events of `replayed_ids` that are due move from their batches into new
+    ones; with `replays_only`, no other events are cut.
+    """
+
+    integrations: Mapping[str, bool] | None = None
+    withheld: Collection[date] = ()
+    limits: Limits = Limits()
+    replayed_ids: Collection[str] = ()
+    replays_only: bool = False
+
+
+@dataclass(frozen=True)
 class Cut:
-    """What was put into the outbox for some dates: events by event name, and how many batches they make; `again` are
-    those that had been in other batches before.
+    """The result of a cut: events by event name, undeliverable events, and batches; `replayed_ids` had been in other
+    batches before.
     """
 
     events: Mapping[str, int]
     dead: int
     batches: int
-    again: Sequence[str] = ()
+    replayed_ids: Sequence[str] = ()
 
 
-def cut(
-    connection: Connection,
-    schema: str,
-    dates: ExportDates,
-    now: datetime,
-    *,
-    integrations: Mapping[str, bool] | None = None,
-    withheld: Collection[date] = (),
-    limits: Limits | None = None,
-    again: Collection[str] = (),
-    nothing_else: bool = False,
-) -> Cut:
-    """Put every event of these export dates that was never due before into batches, all in one transaction.
-
-    `integrations` are the destinations that messages name; events of `withheld` dates are not due; `limits` are
-    narrower than Segment's where a low ceiling asks for it. Ids `again` that are due leave the batches that they are
-    in for new ones, with `nothing_else` if need be.
-    """
+def cut(connection: Connection, schema: str, dates: ExportDates, now: datetime, rules: CutRules | None = None) -> Cut:
+    """Cut every event of these export dates that was never due before into batches, all in one transaction."""
+    rules = rules or CutRules()
     span = connection.execute(
         "SELECT min(timestamp), max(timestamp) FROM staging.events WHERE export_date BETWEEN ? AND ?",
         [dates.first, dates.last],
@@ -95,17 +96,15 @@ def cut(
     between = f"BETWEEN TIMESTAMPTZ '{span[0].isoformat()}' AND TIMESTAMPTZ '{span[1].isoformat()}'"
     suppressing = is_anybody(connection)
     with transaction(connection):
-        if again:
-            connection.execute("CREATE TEMP TABLE asked_again AS SELECT unnest(?::VARCHAR[]) AS id", [list(again)])
-        for event in EVENTS:
-            payload = message(event, integrations)
-            due = _due(event, between, again=bool(again), nothing_else=nothing_else)
+        if rules.replayed_ids:
             connection.execute(
-                _messages(event, payload, schema, dates, between, due, withheld, suppressing=suppressing)
+                "CREATE TEMP TABLE replayed AS SELECT unnest(?::VARCHAR[]) AS id", [list(rules.replayed_ids)]
             )
-            connection.execute(_places(event, dates, limits or Limits()))
-            # After the places were given: a batch never gets the number of one that is no more.
-            if again:
+        for event in EVENTS:
+            connection.execute(_messages(event, schema, dates, between, rules, suppressing=suppressing))
+            connection.execute(_positions(event, dates, rules.limits))
+            # After the positions were assigned: a batch never gets the number of a deleted one.
+            if rules.replayed_ids:
                 moved += [key for (key,) in connection.execute(_MOVED).fetchall()]
                 connection.execute(f"DELETE FROM delivery.outbox WHERE id IN ({_MOVED})")
             inserted = connection.execute(_FILL_OUTBOX, [event.table, now]).fetchone()
@@ -114,46 +113,40 @@ def cut(
         if moved or any(events.values()):
             advance_warehouse(connection)
         connection.execute(
-            "DROP TABLE temp.new_messages; DROP TABLE temp.new_places; DROP TABLE IF EXISTS temp.asked_again"
+            "DROP TABLE temp.new_messages; DROP TABLE temp.new_positions; DROP TABLE IF EXISTS temp.replayed"
         )
     batches, dead = (sum(numbers) for numbers in zip(*counted, strict=True))
     return Cut(events, dead, batches, moved)
 
 
-_COUNTED = (
-    "SELECT (SELECT count(DISTINCT batch_id) FROM temp.new_places), (SELECT count(dead_because) FROM temp.new_messages)"
-)
-_MOVED = "SELECT id FROM temp.new_messages WHERE id IN (SELECT id FROM temp.asked_again)"
+_COUNTED = """
+    SELECT
+        (SELECT count(DISTINCT batch_id) FROM temp.new_positions),
+        (SELECT count(dead_because) FROM temp.new_messages)
+"""
+_MOVED = "SELECT id FROM temp.new_messages WHERE id IN (SELECT id FROM temp.replayed)"
 
 
-def _due(event: Event, between: str, *, again: bool, nothing_else: bool) -> str:
-    """Which events are due (SQL): those that are not in the outbox, and those that are asked for again."""
+def _due(event: Event, between: str, rules: CutRules) -> str:
+    """SQL for whether an event is due: it is not in the outbox, or it is replayed."""
     never = (
         f"events.id NOT IN (SELECT id FROM delivery.outbox "
         f"WHERE event = {literal(event.table)} AND timestamp {between})"
     )
-    asked = "events.id IN (SELECT id FROM temp.asked_again)"
-    if not again:
-        return "false" if nothing_else else never
-    return asked if nothing_else else f"({asked} OR {never})"
+    replayed = "events.id IN (SELECT id FROM temp.replayed)"
+    if not rules.replayed_ids:
+        return "false" if rules.replays_only else never
+    return replayed if rules.replays_only else f"({replayed} OR {never})"
 
 
 def _messages(
-    event: Event,
-    payload: str,
-    schema: str,
-    dates: ExportDates,
-    between: str,
-    due: str,
-    withheld: Collection[date],
-    *,
-    suppressing: bool,
+    event: Event, schema: str, dates: ExportDates, between: str, rules: CutRules, *, suppressing: bool
 ) -> str:
-    """The table of messages (SQL) that are due, in the order in which they are sent."""
+    """SQL for the table of due messages, in the order in which they are sent."""
     table = f"{quoted(schema)}.{quoted(event.table)}"
-    listed = ", ".join(f"DATE '{day}'" for day in withheld)
-    but_withheld = f" AND export_date NOT IN ({listed})" if withheld else ""
-    # Whoever was listed after the models ran.
+    listed = ", ".join(f"DATE '{day}'" for day in rules.withheld)
+    but_withheld = f" AND export_date NOT IN ({listed})" if rules.withheld else ""
+    # People who were listed after the models ran.
     unwanted = is_suppressed(
         "events.user_id",
         "events.context_traits_email",
@@ -169,10 +162,12 @@ def _messages(
                 SELECT CAST(id AS VARCHAR) AS id, export_date FROM staging.events
                 WHERE {_of(dates)} AND event_text = {literal(event.name)}{but_withheld}
             ) AS staged ON events.id = staged.id
-            WHERE events.timestamp {between} AND {due}{f" AND NOT {unwanted}" if suppressing else ""}
+            WHERE events.timestamp {between}
+                AND {_due(event, between, rules)}{f" AND NOT {unwanted}" if suppressing else ""}
         ),
         messages AS (
-            SELECT id, export_date, timestamp, user_id, anonymous_id, {payload} AS payload FROM due
+            SELECT id, export_date, timestamp, user_id, anonymous_id, {message(event, rules.integrations)} AS payload
+            FROM due
         )
         SELECT id, export_date, timestamp, payload, {dead_because("strlen(payload)")} AS dead_because
         FROM messages
@@ -180,16 +175,16 @@ def _messages(
     """
 
 
-def _places(event: Event, dates: ExportDates, limits: Limits) -> str:
-    """The table of where each message goes: which batch, and which number of its date the batch has.
+def _positions(event: Event, dates: ExportDates, limits: Limits) -> str:
+    """SQL for the table of each message's position: its batch, and the batch's number within its date.
 
-    Without the messages themselves, whose bytes would be moved with every sorting; and bytes are summed up over one
-    stretch of messages at a time, so that no day is too large for the memory. A batch's id is a hash of all the ids in
-    it: they are hashed one by one and combined bit by bit, since a text of them all would need memory for each event.
+    It leaves out the messages themselves, whose bytes every sort would move. Bytes are summed up over one stretch of
+    messages at a time, so that any day fits into memory. A batch's id is a hash of all ids in it: they are hashed one
+    by one and combined bit by bit, because a text of all of them would need memory for each event.
     """
     size = f"strlen(payload) + {len(SEPARATOR)}"
     return f"""
-        CREATE OR REPLACE TEMP TABLE new_places AS
+        CREATE OR REPLACE TEMP TABLE new_positions AS
         WITH filled AS (
             SELECT
                 rowid AS message, id, export_date, rowid // {_STRETCH_EVENTS} AS stretch,
@@ -222,12 +217,12 @@ def _places(event: Event, dates: ExportDates, limits: Limits) -> str:
     """
 
 
-# Messages that are dead have no place.
+# Undeliverable messages have no position.
 _FILL_OUTBOX = """
     INSERT INTO delivery.outbox BY NAME
     SELECT id, $1 AS event, export_date, timestamp, sequence, batch_id, payload, dead_because, $2 AS cut_at
     FROM temp.new_messages AS messages
-    LEFT JOIN temp.new_places AS places ON messages.rowid = places.message
+    LEFT JOIN temp.new_positions AS positions ON messages.rowid = positions.message
 """
 
 
@@ -236,7 +231,7 @@ def _of(dates: ExportDates) -> str:
 
 
 def cut_batches(connection: Connection, dates: ExportDates) -> list[Batch]:
-    """Every batch of these dates that was ever cut."""
+    """Every batch of these dates."""
     rows = connection.execute(
         "SELECT batch_id, event, export_date, sequence, count(*) FROM delivery.outbox "
         "WHERE batch_id IS NOT NULL AND export_date BETWEEN ? AND ? GROUP BY ALL ORDER BY export_date, sequence",
@@ -245,8 +240,8 @@ def cut_batches(connection: Connection, dates: ExportDates) -> list[Batch]:
     return [Batch(*row) for row in rows]
 
 
-def stillborn(connection: Connection, dates: ExportDates) -> list[DeadEvent]:
-    """Events that Segment would have dropped without a word; they were never put into a batch."""
+def undeliverable(connection: Connection, dates: ExportDates) -> list[DeadEvent]:
+    """Events that Segment would drop silently; they are in no batch."""
     rows = connection.execute(
         "SELECT id, event, export_date, batch_id, dead_because FROM delivery.outbox "
         "WHERE dead_because IS NOT NULL AND export_date BETWEEN ? AND ?",
@@ -255,11 +250,11 @@ def stillborn(connection: Connection, dates: ExportDates) -> list[DeadEvent]:
     return [DeadEvent(*row) for row in rows]
 
 
-def in_new_batches(connection: Connection, dates: ExportDates, asked: Sequence[Replay]) -> set[str]:
-    """Those of the replays that are in other batches of these dates than the ones they died in."""
-    if not asked:
+def in_new_batches(connection: Connection, dates: ExportDates, replays: Sequence[Replay]) -> set[str]:
+    """Replayed events that are in other batches of these dates than those they died in."""
+    if not replays:
         return set()
-    died_in = {replay.id: replay.batch_id for replay in asked}
+    died_in = {replay.id: replay.batch_id for replay in replays}
     rows = connection.execute(
         "SELECT id, batch_id FROM delivery.outbox "
         "WHERE export_date BETWEEN ? AND ? AND id IN (SELECT unnest(?::VARCHAR[]))",
@@ -269,11 +264,11 @@ def in_new_batches(connection: Connection, dates: ExportDates, asked: Sequence[R
 
 
 def bodies(connection: Connection, group: Sequence[Batch], dead: Sequence[str]) -> Iterator[tuple[Batch, str]]:
-    """The messages of some batches of one event and export date, joined, one text a batch; without dead events, and
+    """The messages of some batches of one event and export date, joined, one text per batch; without dead events, and
     empty where all of them are dead.
 
     Raises:
-        DeliveryError: the outbox does not have just as many events of a batch as the batch says.
+        DeliveryError: a batch has another number of events in the outbox than in the ledger.
     """
     first, last = group[0], group[-1]
     rows = connection.execute(
@@ -300,7 +295,7 @@ def bodies(connection: Connection, group: Sequence[Batch], dead: Sequence[str]) 
 
 
 def suppressed(connection: Connection, batch_ids: Sequence[str]) -> list[DeadEvent]:
-    """Events in these batches that are of people who must be left out."""
+    """Events of suppressed people in these batches."""
     if not batch_ids or not is_anybody(connection):
         return []
     rows = connection.execute(
@@ -312,9 +307,9 @@ def suppressed(connection: Connection, batch_ids: Sequence[str]) -> list[DeadEve
 
 
 def withdrawn(connection: Connection, dates: ExportDates) -> list[DeadEvent]:
-    """Events in the outbox that no export says any more: a corrected file replaced the one that did.
+    """Events in the outbox that no export contains any longer: a corrected file replaced the one that did.
 
-    Those of suppressed people left the tables for another reason.
+    Events of suppressed people left the tables for another reason.
     """
     of_others = f"AND NOT {OF_SUPPRESSED}" if is_anybody(connection) else ""
     rows = connection.execute(
@@ -335,8 +330,8 @@ def withdrawn(connection: Connection, dates: ExportDates) -> list[DeadEvent]:
     return [DeadEvent(*row) for row in rows]
 
 
-def handed_over(connection: Connection, dates: ExportDates) -> set[date]:
-    """Other export dates with events that were never due, and that a corrected file of these dates may have had."""
+def dates_of_moved_events(connection: Connection, dates: ExportDates) -> set[date]:
+    """Other export dates with events that were never due, and that replaced files of these dates may contain."""
     span = connection.execute(
         "SELECT min(first_event_at), max(last_event_at) FROM raw.export_files "
         "WHERE status = 'replaced' AND export_date BETWEEN ? AND ?",

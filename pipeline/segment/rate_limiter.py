@@ -1,4 +1,4 @@
-"""The ceiling on events a second, shared by all connections of a run."""
+"""The rate limiter: a maximum of events per second, shared by all connections of a run."""
 
 import time
 from collections import deque
@@ -6,31 +6,31 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Self
 
-# A ceiling holds within this share over so many seconds; a request that is larger than that allows breaks it.
+# A limit is kept within this tolerance over so many seconds; a larger request than that allows would exceed it.
 _TOLERANCE = 0.02
 _TOLERANCE_SECONDS = 60
-# So long after it was slowed down, a pace is back at its ceiling.
+# So long after a slow-down, the limiter is back at its limit.
 RECOVERY_SECONDS = 60
-# Requests that were on their way together are told to slow down together: that counts once.
+# Several requests that were in flight together may get a 429 together: that counts once.
 _SAME_MOMENT_SECONDS = 1
-# Over so long it is measured how many events pass where there is no ceiling.
+# Without a limit, the rate is measured over so many seconds.
 _MEASURED_SECONDS = 10
 
 
 def events_at_once(events_per_second: float) -> int | None:
-    """The most events of one request under a ceiling, so that no minute sees more than 2 % above it: since a request
-    is not divided, a minute may see one more than it should. None: as many as you like.
+    """The maximum events of one request under a limit, so that no minute exceeds it by more than 2 %: a request is not
+    divided, so a minute may contain one too many. None: any number.
     """
     if not events_per_second:
         return None
     return max(1, int(events_per_second * _TOLERANCE_SECONDS * _TOLERANCE))
 
 
-class Pace:
-    """Lets through so many events a second; 0 lets everything through at once.
+class RateLimiter:
+    """Let through so many events per second; 0 is no limit.
 
-    After a `slow_down` it lets through half as many, and more again with every second. A pace `inside` another holds
-    to both. Clock and sleep (both in seconds) are handed in, so that tests need neither to pass.
+    After a `slow_down` the rate is half, and grows again with every second. A limiter `inside` another keeps to both.
+    Clock and sleep (both in seconds) are passed in, so that tests need no real time.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Pace:
         self._passed: deque[tuple[float, int]] = deque()
 
     def wait_for(self, events: int) -> None:
-        """Return when these events may go; whoever comes later waits longer."""
+        """Return when these events may be sent; later callers wait longer."""
         with self._lock:
             now = self._clock()
             starts_at = max(now, self._free_at)
@@ -60,14 +60,14 @@ class Pace:
             self._free_at = starts_at + (events / rate if rate else 0)
             if self._ceiling is None:
                 self._measure(now, events)
-        # A pause that begins while this one sleeps holds for it, too.
+        # A pause that begins during the sleep applies as well.
         while (left := max(starts_at, self._paused_until) - self._clock()) > 0:
             self._sleep(left)
         if self._inside is not None:
             self._inside.wait_for(events)
 
     def pause(self, seconds: float) -> None:
-        """Nobody goes for so long: the server asked for it."""
+        """Let nothing through for so long: the server asked for it."""
         if self._inside is not None:
             self._inside.pause(seconds)
             return
@@ -76,7 +76,7 @@ class Pace:
             self._free_at = max(self._free_at, self._paused_until)
 
     def slow_down(self) -> None:
-        """Half as many events from now on: the server had too many."""
+        """Halve the rate: the server had too many events."""
         if self._inside is not None:
             self._inside.slow_down()
             return
@@ -90,7 +90,7 @@ class Pace:
                 self._slowed_at, self._slow_rate = now, rate / 2
 
     def _rate(self, now: float) -> float | None:
-        """Events a second at this moment; None is no limit."""
+        """Events per second at this moment; None is no limit."""
         if self._slowed_at is None:
             return self._ceiling
         rate = self._slow_rate + (now - self._slowed_at) * self._full_rate / RECOVERY_SECONDS

@@ -1,4 +1,4 @@
-"""A warehouse and a ledger that do not go together, made a pair again without sending more than has to be sent."""
+"""Reconciliation of a warehouse and a ledger that do not belong together, with as few repeated sends as possible."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from pipeline.export_dates import EVERY_DATE
 from pipeline.ledger import Copied, Ledger, Pairing, Reconciled
 from pipeline.ledger.warehouse_copy import mirror_into
 from pipeline.ledger.warehouse_pairing import batch_ids, pair_warehouse, pairing_of
-from pipeline.segment.outbox import cut_batches, stillborn
+from pipeline.segment.outbox import cut_batches, undeliverable
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -28,11 +28,11 @@ _COPIED_DEAD = """
 
 
 def reconcile(connection: Connection, ledger: Ledger, now: datetime) -> Reconciled:
-    """Make them a pair; what became of the ledger. The connection is a writer's.
+    """Pair them; the connection is a writer's.
 
-    Where the ledger was lost or is older, it takes what the warehouse has copied of it. Batches that the warehouse does
-    not have are no batches any more; those that were delivered are kept until they are cut again, by their ids. The
-    ledger is written first: where the process is killed then, they still do not go together, and it is done again.
+    Where the ledger was lost or is older, it takes the warehouse's copy of it. Batches that the warehouse does not
+    contain are dropped; those that were delivered are recognised by their ids when they are cut again. The ledger is
+    written first: if the process is killed then, the two still do not belong together, and it is repeated.
     """
     ours, theirs = pairing_of(connection), ledger.pairing()
     is_behind = ours.pair != theirs.pair or theirs.generation < ours.seen
@@ -42,7 +42,7 @@ def reconcile(connection: Connection, ledger: Ledger, now: datetime) -> Reconcil
     done = ledger.reconcile(
         batch_ids(connection), _dead(connection, ledger), copied, Pairing(pair, generation=later[1], seen=later[0])
     )
-    ledger.register(cut_batches(connection, EVERY_DATE), stillborn(connection, EVERY_DATE), now)
+    ledger.register(cut_batches(connection, EVERY_DATE), undeliverable(connection, EVERY_DATE), now)
     pair_warehouse(connection, Pairing(pair, generation=later[0], seen=later[1]))
     mirror_into(connection, ledger, EVERY_DATE)
     return done
@@ -58,7 +58,7 @@ def _copied(connection: Connection) -> Copied:
 
 
 def _dead(connection: Connection, ledger: Ledger) -> set[str]:
-    """Those of the ledger's dead events that are in the outbox, in the batches in which they died."""
+    """Dead events of the ledger that are in the outbox, in the batches in which they died."""
     died_in = ledger.dead_batches()
     rows = connection.execute(
         "SELECT id, batch_id FROM delivery.outbox WHERE id IN (SELECT unnest(?::VARCHAR[]))", [list(died_in)]

@@ -1,7 +1,7 @@
-"""Dead events that are tried again: out of their former batches, and into new ones as the tables have them now.
+"""Replays of dead events: they move from their former batches into new ones, as they are in the tables now.
 
-They are noted in the ledger first and struck off last; until then they are dead. A process that is killed in between
-is completed by the next run of their dates.
+A replay is requested in the ledger first and removed there last; until then the events are dead. The next run of their
+dates completes what a killed process began.
 """
 
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ _OF_SUPPRESSED = is_suppressed("user_id", "email", "list_id", "selligent_user_id
 
 
 def revive(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: ExportDates) -> None:
-    """Ask for a replay of what had been withdrawn, or was of a suppressed person, and is an event of these dates
-    again: a corrected export was corrected once more, or the person is off the list.
+    """Request a replay of withdrawn or suppressed events that are events of these dates again: a corrected export was
+    corrected once more, or the person is off the list.
     """
     if not (unwanted := ledger.unwanted_ids()):
         return
@@ -33,7 +33,7 @@ def revive(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: ExportD
 
 
 def dates_of(connection: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> set[date]:
-    """The export dates that events have now, which may not be those that they died with; none of what is no event."""
+    """The export dates that events have now, which may differ from those that they died with."""
     if not ids:
         return set()
     rows = connection.execute(
@@ -44,12 +44,12 @@ def dates_of(connection: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> set[d
 
 
 def asked_dates(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> set[date]:
-    """Export dates with events that were asked for and not cut, since a process was killed; not withheld ones."""
+    """Export dates with requested replays that were not cut because a process was killed; not withheld ones."""
     return dates_of(connection, [replay.id for replay in ledger.replays()]) - set(ledger.withheld())
 
 
-def shown(connection: duckdb.DuckDBPyConnection, ids: list[str], most: int) -> list[tuple[str, str, str, str]]:
-    """Of some dead events: id, event, message with masked addresses and user ids, and why they are dead."""
+def samples(connection: duckdb.DuckDBPyConnection, ids: list[str], most: int) -> list[tuple[str, str, str, str]]:
+    """At most so many of some dead events: id, event, message with masked addresses and user ids, and reason."""
     rows = connection.execute(
         "SELECT outbox.id, outbox.event, regexp_replace(regexp_replace("
         "json_merge_patch(outbox.payload, CASE WHEN outbox.payload ->> '$.userId' IS NULL THEN '{}' "

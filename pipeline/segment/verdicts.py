@@ -1,6 +1,6 @@
-"""What an answer means for the request.
+"""The meaning of an answer for its request.
 
-Rules: Segment docs, "HTTP API". Which answers are worth another try is what Segment's newest own client does.
+Rules: Segment docs, "HTTP API". The retried statuses are those of Segment's newest own client.
 """
 
 import html
@@ -19,7 +19,7 @@ REJECTED_STATUSES = {400, 422}
 LONGEST_RETRY_AFTER_SECONDS = 300
 _SHOWN_ANSWER = 300
 _SHOWN_HEADER = 80
-# Of a page, from the beginning: its first words may stand behind a long head.
+# Of an HTML page: its first words may follow a long head.
 _PAGE_START = 4_000
 _NO_WORDS = re.compile(r"<(script|style)\b[^<>]*>.*?</\1\s*>|<!--.*?-->|<[^<>]*>", re.IGNORECASE | re.DOTALL)
 
@@ -31,7 +31,7 @@ class Delivered:
 
 @dataclass(frozen=True)
 class Rejected:
-    """Something in the request is wrong; as it stands it will never be taken."""
+    """The request has a fault; it will never be taken as it is."""
 
     reason: str
 
@@ -45,7 +45,7 @@ class TooLarge:
 
 @dataclass(frozen=True)
 class RetryLater:
-    """The request may pass another time; `seconds` is what the server asked for, if it did; `too_fast` is why."""
+    """The request may pass later; `seconds` is the wait that the server asked for; `too_fast`: a rate limit."""
 
     reason: str
     seconds: float | None = None
@@ -54,7 +54,7 @@ class RetryLater:
 
 @dataclass(frozen=True)
 class Refused:
-    """No request will pass until a person has changed something."""
+    """No request will pass until a setting or the network is changed."""
 
     reason: str
 
@@ -63,17 +63,17 @@ Verdict = Delivered | Rejected | TooLarge | RetryLater | Refused
 
 
 def verdict_of(reply: Reply, now: datetime, secrets: Sequence[str] = ()) -> Verdict:
-    """What an answer means for the request. `secrets` are masked: some error pages repeat what they were sent.
+    """The meaning of an answer for its request. `secrets` are masked: some error pages repeat the request.
 
-    What another server answers in Segment's place says nothing about the events: no event dies of it.
+    The answer of another server in Segment's place means nothing for the events: no event dies of it.
     """
     answer, status = reply.json(), reply.status
     is_segments = isinstance(answer, dict) and isinstance(answer.get("success"), bool)
     if is_segments:
-        # Written anew, since an address whose @ is escaped would not be seen as one.
+        # Encoded anew, because an address with an escaped @ would not be masked.
         words = f"Segment answered {status}: {shown(json.dumps(answer, ensure_ascii=False), secrets)}"
     else:
-        # Of others Segment's own load balancer may be one.
+        # The other server may be Segment's own load balancer.
         foreign = ", no answer of Segment's" if status in {200, 413, *REJECTED_STATUSES} else ""
         words = f"{reply.host} answered {status}{foreign}{server_of(reply.headers, secrets)}"
         words = f"{words}: {first_words(reply, secrets)}".rstrip(": ")
@@ -91,16 +91,16 @@ def verdict_of(reply: Reply, now: datetime, secrets: Sequence[str] = ()) -> Verd
 
 
 def first_words(reply: Reply, secrets: Sequence[str] = ()) -> str:
-    """The beginning of an answer as text, without markup, secrets and addresses."""
+    """The beginning of an answer as text, without markup, secrets and email addresses."""
     text = reply.body.decode(errors="replace")
     if len(text) > _PAGE_START:
-        # Not a part of a word: it may be the beginning of a key or an address.
+        # Cut at a word: a part of one may be the beginning of a key or an address.
         text = text[:_PAGE_START].rpartition(" ")[0]
     return shown(html.unescape(_NO_WORDS.sub(" ", text)), secrets)
 
 
 def server_of(headers: Mapping[str, str], secrets: Sequence[str] = ()) -> str:
-    """Who answered, in parentheses, where the headers say so."""
+    """The server that answered, in parentheses, where the headers name it."""
     names = [
         f"{name}: {shown(headers[name], secrets, _SHOWN_HEADER)}" for name in ("Server", "Via") if headers.get(name)
     ]
@@ -108,21 +108,21 @@ def server_of(headers: Mapping[str, str], secrets: Sequence[str] = ()) -> str:
 
 
 def shown(text: str, secrets: Sequence[str], length: int = _SHOWN_ANSWER) -> str:
-    """Text of an answer as it may be logged and stored: on one line, without secrets and addresses."""
+    """Text of an answer as it may be logged and stored: on one line, without secrets and email addresses."""
     for secret in secrets:
         text = text.replace(secret, "***")
     return on_one_line(" ".join(text.split()), length)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds that the server asks to wait, in whichever header and form, within bounds."""
+    """The seconds that the server asks to wait, in any header and form, within bounds."""
     for header in ("Retry-After", "X-RateLimit-Reset"):
         value = headers.get(header, "").strip()
         try:
             if re.fullmatch("-?[0-9]+", value):
                 return float(min(max(int(value), 0), LONGEST_RETRY_AFTER_SECONDS))
             moment = parsedate_to_datetime(value)
-        except (ValueError, OverflowError):  # neither a number that a machine can hold nor a date of the calendar
+        except (ValueError, OverflowError):  # neither a valid number nor a valid date
             continue
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)

@@ -189,9 +189,9 @@ histories = st.lists(
 
 
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(history=histories, stillborn=st.lists(st.integers(0, 2), max_size=4))
+@given(history=histories, undeliverable=st.lists(st.integers(0, 2), max_size=4))
 def test_delivered_waiting_and_dead_add_up_to_what_was_due(
-    tmp_path: Path, history: list[tuple[str, int, int, bool, int]], stillborn: list[int]
+    tmp_path: Path, history: list[tuple[str, int, int, bool, int]], undeliverable: list[int]
 ) -> None:
     """Each batch has some dead events and is delivered or not; some events died before they were in a batch."""
     (tmp_path / "ledger.sqlite").unlink(missing_ok=True)
@@ -200,7 +200,7 @@ def test_delivered_waiting_and_dead_add_up_to_what_was_due(
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
     expected: dict[tuple[date, str], list[int]] = {}
     results = []
-    died = [DeadEvent(f"stillborn-{n}", "email_opened", day(of).first, None, "no") for n, of in enumerate(stillborn)]
+    died = [DeadEvent(f"u-{n}", "email_opened", day(of).first, None, "no") for n, of in enumerate(undeliverable)]
     for event in died:
         expected.setdefault((event.export_date, event.event), [0, 0, 0])[2] += 1
     for number, (event, of, events, delivered, deaths) in enumerate(history):

@@ -61,7 +61,7 @@ def test_every_event_that_was_ever_due_is_waiting_delivered_or_dead(
 
     found = events(plain_warehouse)
     assert len(found) == before == 12
-    nobody = "no_user_anon_id: neither a user id nor an email address is known; a contacts lookup can tell"
+    nobody = "no_user_anon_id: neither a user id nor an email address is known; a contacts lookup can add one"
     rejected = 'Segment answered 400: {"success": false, "message": "a message was rejected"}'
     opened_on = ("email_opened", DAY)
     assert found[id_of(20)] == (*opened_on, "dead", None, 0, nobody)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.segment.bisection import Outcome, settle
+from pipeline.segment.bisection import Outcome, send_bisecting
 from pipeline.segment.client import Answer, message_id
 from pipeline.segment.verdicts import Delivered, Refused, Rejected, RetryLater, TooLarge, Verdict
 
@@ -44,7 +44,7 @@ class Segment:
 def test_exactly_the_events_at_fault_die_and_every_other_is_taken_once(case: tuple[int, set[int]]) -> None:
     count, bad = case
     segment = Segment(lambda found: Rejected("no") if ids(bad) & set(found) else Delivered())
-    outcome = settle(segment.send, batch_of(count))
+    outcome = send_bisecting(segment.send, batch_of(count))
     assert outcome.delivered == (len(bad) < count)
     assert outcome.taken == count - len(bad)
     assert dict(outcome.dead) == (dict.fromkeys(ids(bad), "no") if outcome.delivered else {})
@@ -56,26 +56,26 @@ def test_exactly_the_events_at_fault_die_and_every_other_is_taken_once(case: tup
 @pytest.mark.parametrize("bad", [0, 1_249, 1_250, 2_499])
 def test_one_event_at_fault_among_2500_costs_few_requests(bad: int) -> None:
     segment = Segment(lambda found: Rejected("no") if f"id-{bad}" in found else Delivered())
-    settle(segment.send, batch_of(2_500))
+    send_bisecting(segment.send, batch_of(2_500))
     assert len(segment.asked) <= 2 * math.ceil(math.log2(2_500)) + 1
 
 
 @given(st.integers(1, 60), st.integers(1, 60))
 def test_what_is_too_large_is_halved_until_it_is_not(count: int, most: int) -> None:
     segment = Segment(lambda found: TooLarge("413") if len(found) > most else Delivered())
-    outcome = settle(segment.send, batch_of(count))
+    outcome = send_bisecting(segment.send, batch_of(count))
     assert outcome == Outcome(len(segment.asked), taken=count)
     assert segment.taken == [f"id-{number}" for number in range(count)]
 
 
 def test_one_event_that_is_too_large_by_itself_is_dead() -> None:
     segment = Segment(lambda found: TooLarge("413 too large") if "id-1" in found else Delivered())
-    assert settle(segment.send, batch_of(3)).dead == (("id-1", "413 too large"),)
+    assert send_bisecting(segment.send, batch_of(3)).dead == (("id-1", "413 too large"),)
 
 
 def test_attempts_of_all_requests_are_added_up() -> None:
     segment = Segment(lambda found: Rejected("no") if "id-0" in found else Delivered(), attempts=3)
-    assert settle(segment.send, batch_of(2)).attempts == 9
+    assert send_bisecting(segment.send, batch_of(2)).attempts == 9
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_attempts_of_all_requests_are_added_up() -> None:
 )
 def test_a_batch_that_waits_is_not_taken_apart(verdict: Verdict, expected: Outcome) -> None:
     segment = Segment(lambda _: verdict)
-    assert settle(segment.send, batch_of(4)) == expected
+    assert send_bisecting(segment.send, batch_of(4)) == expected
     assert len(segment.asked) == 1
 
 
@@ -102,35 +102,35 @@ def test_when_a_half_has_to_wait_the_other_is_not_sent_and_who_died_before_is_de
         return Delivered() if found == ["id-1"] else ending
 
     segment = Segment(judge)
-    outcome = settle(segment.send, batch_of(8))
+    outcome = send_bisecting(segment.send, batch_of(8))
     assert not outcome.delivered
     assert outcome.dead == (("id-0", "no"),)
     assert segment.asked[-1] == ["id-2", "id-3"]
 
 
 def test_where_every_event_is_rejected_none_is_dead_and_the_sending_is_refused() -> None:
-    outcome = settle(Segment(lambda _: Rejected("Segment answered 400: no")).send, batch_of(5))
+    outcome = send_bisecting(Segment(lambda _: Rejected("Segment answered 400: no")).send, batch_of(5))
     expected = "Each of the 5 events of a batch was rejected, so none of them is dead. Segment answered 400: no"
     assert outcome == Outcome(attempts=9, refused=expected)
 
 
 def test_a_single_event_that_is_rejected_is_dead_where_segment_takes_others() -> None:
-    outcome = settle(Segment(lambda _: Rejected("no")).send, batch_of(1))
+    outcome = send_bisecting(Segment(lambda _: Rejected("no")).send, batch_of(1))
     assert outcome == Outcome(attempts=1, unproven=("id-0", "no"))
     assert not outcome.delivered
     assert outcome.proven() == Outcome(attempts=1, dead=(("id-0", "no"),))
     assert outcome.proven().delivered
-    assert outcome.waiting().refused == "no. No other event was taken either, so that it stays waiting."
+    assert outcome.waiting().refused == "no. No other event was taken either, so it stays waiting."
 
 
 def test_where_only_rejections_came_before_an_outage_none_is_dead() -> None:
     segment = Segment(lambda found: RetryLater("503") if "id-7" in found and len(found) < 8 else Rejected("no"))
-    assert settle(segment.send, batch_of(8)) == Outcome(attempts=9, postponed="503")
+    assert send_bisecting(segment.send, batch_of(8)) == Outcome(attempts=9, postponed="503")
 
 
 def test_nobody_left_is_no_request() -> None:
     segment = Segment(lambda _: Delivered())
-    assert settle(segment.send, "") == Outcome(0)
+    assert send_bisecting(segment.send, "") == Outcome(0)
     assert segment.asked == []
 
 

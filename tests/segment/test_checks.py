@@ -1,4 +1,4 @@
-"""Nothing is lost on the way: two ways of counting agree, or somebody is told what to do."""
+"""Nothing is lost on the way: two ways of counting agree, or the check says what to do."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ def of_the_models(lake: Lake, dates: ExportDates = DATES) -> Finding:
 
 
 def test_rows_are_events_and_repetitions(lake: Lake) -> None:
-    """Of nine rows, one says an event of the day again and two an event of the day before."""
+    """Of nine rows, one duplicates an event of the day and two duplicate events of the day before."""
     yesterday = f"{day(-1).first}"
     lake.stage(*one_of_each(), said(10, export_date=yesterday), said(11, export_date=yesterday))
     lake.say_again(said(1), said(10), said(11))
@@ -43,20 +43,19 @@ def test_a_quiet_day_is_in_balance(plain: Lake) -> None:
 
 
 @pytest.mark.parametrize("table", ["email_delivered", "email_unsubscribed"])
-def test_an_event_that_is_missing_from_its_table_is_told(plain: Lake, table: str) -> None:
+def test_an_event_that_is_missing_from_its_table_is_reported(plain: Lake, table: str) -> None:
     plain.stage(*one_of_each())
     plain.query(f"DELETE FROM {SCHEMA}.{table}")
-    balance = of_the_models(plain)
-    assert not balance.holds
-    assert balance.grave
-    assert balance.sentence == (
-        "6 rows are staged, but 5 events are in the tables and 0 are duplicates. "
-        "Run these dates again (`python -m pipeline run --from 2026-03-02 --to 2026-03-02`): the tables take what they "
-        "lack."
+    found = of_the_models(plain)
+    assert not found.holds
+    assert found.grave
+    assert found.sentence == (
+        "6 rows are staged, but the tables contain 5 events, and 0 rows are duplicates. Run these dates again "
+        "(`python -m pipeline run --from 2026-03-02 --to 2026-03-02`): that adds what is missing."
     )
 
 
-def test_an_event_that_stands_in_its_table_twice_is_told(plain: Lake) -> None:
+def test_an_event_that_is_in_its_table_twice_is_reported(plain: Lake) -> None:
     plain.stage(*one_of_each())
     plain.query(f"INSERT INTO {SCHEMA}.email_opened FROM {SCHEMA}.email_opened")
     assert not of_the_models(plain).holds
@@ -74,20 +73,20 @@ def test_what_was_due_is_delivered_waiting_or_dead(sender: Sender) -> None:
     )
 
 
-def test_what_was_cut_and_not_entered_is_told(sender: Sender) -> None:
+def test_what_was_cut_and_not_registered_is_reported(sender: Sender) -> None:
     sender.lake.stage(said(1))
     sender.lake.put_out(sender.ledger)
     sender.lake.stage(said(2))
     cut(sender.lake.connection, SCHEMA, DATES, NOW + timedelta(days=1))
-    balance = due_is_settled(sender.lake.connection, sender.ledger, DATES)
-    assert not balance.holds
-    assert balance.sentence == (
+    found = due_is_settled(sender.lake.connection, sender.ledger, DATES)
+    assert not found.holds
+    assert found.sentence == (
         "2 events were due, but 0 delivered + 1 waiting + 0 dead. Materialise delivery/outbox of these dates again."
     )
 
 
 def test_what_the_ledger_lacks_it_gets_as_the_sentence_advises(sender: Sender, tmp_path: Path) -> None:
-    """One batch was cut and not entered; then the whole ledger is lost."""
+    """One batch was cut and not registered; then the whole ledger is lost."""
     sender.lake.stage(said(1), said(2, user_id=None))
     sender.lake.put_out(sender.ledger)
     sender.lake.stage(said(3))

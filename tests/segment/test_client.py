@@ -192,7 +192,7 @@ def test_a_server_that_is_down_is_named(time: FakeTime) -> None:
 def test_an_outage_of_minutes_is_waited_out(server: RecordingServer, time: FakeTime) -> None:
     """The defaults bridge at least half a minute without an answer."""
     client = SegmentClient(
-        server.url, KEY, 1, client_module.Pace(0, time.clock, time.sleep), clock=time.now, sleep=time.sleep
+        server.url, KEY, 1, client_module.RateLimiter(0, time.clock, time.sleep), clock=time.now, sleep=time.sleep
     )
     server.misbehave_when(lambda *_: time.seconds < 30, faults.Answer(503))
     assert isinstance(client.send(MESSAGE, 1).verdict, Delivered)

@@ -13,7 +13,7 @@ from pipeline.http.errors import host_of
 from pipeline.ledger import Batch, Ledger
 from pipeline.segment import delivery, outbox
 from pipeline.segment.client import Answer
-from pipeline.segment.delivery import deliver
+from pipeline.segment.delivery import Transport, deliver
 from pipeline.segment.verdicts import Delivered
 from tests.fakes import segment_faults as faults
 from tests.support.batches import A_BATCH, assert_all_arrived, five_batches, put_out
@@ -82,18 +82,11 @@ def test_batches_go_oldest_export_date_first_and_in_order(sender: Sender) -> Non
 def test_progress_ends_at_all_of_it(plain: Lake, ledger: Ledger) -> None:
     plain.stage(*five_batches())
     plain.put_out(ledger)
-    told: list[tuple[int, int]] = []
-    deliver(
-        plain.connection,
-        ledger,
-        lambda *_: Answer(Delivered(), 1),
-        "email_opened",
-        DATES,
-        1,
-        progress=lambda done, of: told.append((done, of)),
-    )
-    assert told == sorted(told)
-    assert told[-1] == (75, 75)
+    reported: list[tuple[int, int]] = []
+    transport = Transport(lambda *_: Answer(Delivered(), 1))
+    deliver(plain.connection, ledger, "email_opened", DATES, transport, lambda done, of: reported.append((done, of)))
+    assert reported == sorted(reported)
+    assert reported[-1] == (75, 75)
 
 
 def test_so_many_connections_are_used_and_no_more(plain: Lake, ledger: Ledger) -> None:
@@ -115,7 +108,7 @@ def test_so_many_connections_are_used_and_no_more(plain: Lake, ledger: Ledger) -
         meeting.wait()
         return Answer(Delivered(), 1)
 
-    deliver(plain.connection, ledger, send, "email_opened", DATES, 3)
+    deliver(plain.connection, ledger, "email_opened", DATES, Transport(send, 3))
     assert most == 3
 
 
@@ -196,7 +189,7 @@ def test_a_lone_event_that_is_rejected_waits_until_segment_takes_another(sender:
     sender.server.misbehave_when(lambda *_: True, faults.RejectMessage(id_of(1)))
     sent = sender.deliver()
     assert sent.refused
-    assert str(sent.stopped_by).endswith("No other event was taken either, so that it stays waiting.")
+    assert str(sent.stopped_by).endswith("No other event was taken either, so it stays waiting.")
     assert sender.standing() == (0, 1, 0)
 
     client = sender.client()

@@ -14,7 +14,7 @@ import pytest
 from pipeline.orchestration.shutdown import sleeping_until
 from pipeline.segment.bisection import Send
 from pipeline.segment.client import Answer, SegmentClient
-from pipeline.segment.rate_limiter import Pace
+from pipeline.segment.rate_limiter import RateLimiter
 from tests.fakes import segment_faults as faults
 from tests.support.batches import A_BATCH, assert_all_arrived, five_batches, put_out
 from tests.support.lake import DATES, TABLES, one_of_each, said
@@ -103,7 +103,7 @@ def first_attempts(folder: Path) -> list[object]:
 def impatient(sender: Sender, stop: threading.Event, connections: int) -> SegmentClient:
     """A client that really sleeps, until it is stopped."""
     sleep = sleeping_until(stop)
-    pace = Pace(0, time.monotonic, sleep)
+    pace = RateLimiter(0, time.monotonic, sleep)
     return SegmentClient(sender.server.url, KEY, connections, pace, sender.time.now, sleep=sleep)
 
 
@@ -163,7 +163,9 @@ def test_a_pause_that_the_ceiling_asks_for_ends_as_well(sender: Sender) -> None:
     put_out(sender, *five_batches())
     stop = threading.Event()
     sleep = sleeping_until(stop)
-    slow = SegmentClient(sender.server.url, KEY, 1, Pace(0.001, time.monotonic, sleep), sender.time.now, sleep=sleep)
+    slow = SegmentClient(
+        sender.server.url, KEY, 1, RateLimiter(0.001, time.monotonic, sleep), sender.time.now, sleep=sleep
+    )
 
     def send(messages: str, events: int) -> Answer:
         threading.Thread(target=lambda: (sender.server.wait_for_requests(1), stop.set())).start()
@@ -177,7 +179,7 @@ KILLED_BY_THE_SYSTEM = """
 import itertools, os, signal, sys
 from pathlib import Path
 
-from pipeline.segment.delivery import deliver
+from pipeline.segment.delivery import Transport, deliver
 from pipeline.ledger import Ledger
 from pipeline.warehouse import Warehouse
 from tests.support.lake import DATES
@@ -195,7 +197,8 @@ def send(messages, events):
 
 warehouse = Warehouse(f"ducklake:sqlite:{folder}/lake/warehouse.sqlite", f"{folder}/lake/files/")
 with warehouse.reading() as connection:
-    deliver(connection, Ledger(f"sqlite:///{folder}/ledger.sqlite"), send, "email_opened", DATES, 1, time.now)
+    ledger, transport = Ledger(f"sqlite:///{folder}/ledger.sqlite"), Transport(send, 1, time.now)
+    deliver(connection, ledger, "email_opened", DATES, transport)
 """
 
 

@@ -8,14 +8,14 @@ import pytest
 
 from pipeline.export_dates import ExportDates
 from pipeline.ledger import DeadEvent, Ledger, Settled
-from pipeline.segment.dry_run import drop_written, write_out
+from pipeline.segment.dry_run import delete_requests, write_requests
 from pipeline.segment.enqueue import register
 from tests.support.lake import DATES, DAY, NOW, TABLES, Lake, day, id_of, large, one_of_each, said
 from tests.support.sending import FakeTime, Sender
 
 
 def dry_run(sender: Sender, folder: Path, event: str = "email_opened", dates: ExportDates = DATES) -> int:
-    return write_out(sender.lake.connection, sender.ledger, folder, event, dates, sender.time.now)
+    return write_requests(sender.lake.connection, sender.ledger, folder, event, dates, sender.time.now)
 
 
 def written(folder: Path) -> dict[Path, bytes]:
@@ -66,7 +66,7 @@ def test_what_does_not_wait_any_more_does_not_stay(sender: Sender, tmp_path: Pat
     lying = [json.loads(body)["batch"] for _, body in sorted(written(folder).items())]
     assert [[message["messageId"] for message in batch] for batch in lying] == [ids[first.batch_id][1:], [id_of(50)]]
 
-    drop_written(folder, "email_opened", DATES)
+    delete_requests(folder, "email_opened", DATES)
     assert [path.parts[0] for path in written(folder)] == [f"{day(1).first}"]
 
 
@@ -101,7 +101,7 @@ def test_a_dry_run_that_was_cut_off_leaves_no_half_body_behind(sender: Sender, t
     sender.lake.put_out(sender.ledger)
     moments = [NOW]
     with pytest.raises(IndexError):
-        write_out(sender.lake.connection, sender.ledger, folder, "email_opened", DATES, moments.pop)
+        write_requests(sender.lake.connection, sender.ledger, folder, "email_opened", DATES, moments.pop)
     assert len(list(folder.rglob("*.json"))) == 1
 
     assert dry_run(sender, folder) == 2
@@ -120,7 +120,7 @@ def test_a_withdrawn_event_is_not_in_the_body(plain: Lake, ledger: Ledger, time:
     plain.put_out(ledger)
     plain.unsay(1)
     register(plain.connection, ledger, DATES, NOW)
-    write_out(plain.connection, ledger, tmp_path / "dry_run", "email_opened", DATES, time.now)
+    write_requests(plain.connection, ledger, tmp_path / "dry_run", "email_opened", DATES, time.now)
     (body,) = written(tmp_path / "dry_run").values()
     assert [message["messageId"] for message in json.loads(body)["batch"]] == [id_of(2)]
 

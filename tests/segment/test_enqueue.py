@@ -20,7 +20,7 @@ def test_a_replay_keeps_to_the_ceiling_and_cuts_nothing_else(sender: Sender) -> 
     lake.stage(said(200))
     settings = Settings(_env_file=None, segment_events_per_second=50)  # type: ignore[call-arg]
     due = cut_due(lake.connection, ledger, settings, DATES, NOW, replays_only=True)
-    assert set(due.cut.again) == {id_of(number) for number in range(130)}
+    assert set(due.cut.replayed_ids) == {id_of(number) for number in range(130)}
     assert sorted(map(len, lake.batches().values())) == [10, 60, 60]
     assert id_of(200) not in lake.due_ids()
     cut_due(lake.connection, ledger, settings, DATES, NOW)

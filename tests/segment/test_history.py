@@ -5,9 +5,9 @@ import pytest
 from pipeline.export_dates import EVERY_DATE, ExportDates
 from pipeline.segment import delivery, outbox
 from pipeline.segment.client import Answer
-from pipeline.segment.delivery import History, deliver
+from pipeline.segment.delivery import History, Transport, deliver
 from pipeline.segment.enqueue import register
-from pipeline.segment.outbox import cut
+from pipeline.segment.outbox import CutRules, cut
 from tests.support.lake import DATES, DAY, NOW, SCHEMA, day, id_of, said
 from tests.support.sending import Sender
 
@@ -52,11 +52,8 @@ def test_history_steps_aside_for_whatever_newer_comes_to_wait(sender: Sender) ->
             sender.lake.put_out(sender.ledger)
 
     client = sender.client()
-    sent = deliver(
-        *(sender.lake.connection, sender.ledger, client.send, "email_opened", OLD, 1, sender.time.now),
-        progress=today_comes,
-        history=slowly(sender),
-    )
+    transport = Transport(client.send, 1, sender.time.now, slowly(sender))
+    sent = deliver(sender.lake.connection, sender.ledger, "email_opened", OLD, transport, today_comes)
     order = [ids[0] for ids in sender.server.sent_ids]
     assert order.index(id_of(100)) < len(order) - 1
     assert set(order) == {id_of(n) for n in (0, 2, 4, 100)}
@@ -79,14 +76,14 @@ def test_without_anything_old_history_changes_nothing(sender: Sender) -> None:
 def test_a_date_that_is_withheld_is_not_due_until_it_is_released(sender: Sender) -> None:
     sender.lake.stage(said(1, **on(OLD)), said(2))
     sender.ledger.withhold([OLD.first], NOW)
-    done = cut(sender.lake.connection, SCHEMA, ALL, NOW, withheld=sender.ledger.withheld())
+    done = cut(sender.lake.connection, SCHEMA, ALL, NOW, CutRules(withheld=sender.ledger.withheld()))
     assert done.events["email_opened"] == 1
     assert sender.lake.due_ids() == {id_of(2)}
 
     assert sender.ledger.release(DATES) == []
     assert sender.ledger.release(EVERY_DATE) == [OLD.first]
     assert sender.ledger.withheld() == []
-    cut(sender.lake.connection, SCHEMA, ALL, NOW, withheld=sender.ledger.withheld())
+    cut(sender.lake.connection, SCHEMA, ALL, NOW, CutRules(withheld=sender.ledger.withheld()))
     assert sender.lake.due_ids() == {id_of(1), id_of(2)}
 
 

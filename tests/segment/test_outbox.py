@@ -14,7 +14,7 @@ from pipeline.export_dates import ExportDates
 from pipeline.ledger import Ledger
 from pipeline.segment import outbox
 from pipeline.segment.client import body_of
-from pipeline.segment.outbox import Limits, bodies, cut, cut_batches, stillborn, withdrawn
+from pipeline.segment.outbox import CutRules, Limits, bodies, cut, cut_batches, undeliverable, withdrawn
 from tests.fakes.segment_rules import Batch, discard_code, read_batch
 from tests.support.lake import DATES, DAY, NOW, PROPERTIES, SCHEMA, TABLES, Lake, day, id_of, large, one_of_each, said
 
@@ -165,7 +165,7 @@ def test_under_a_low_ceiling_batches_are_small_and_those_of_old_dates_smaller(pl
         *(said(number) for number in range(7)),
         *(said(number, export_date=f"{day(-1).first}") for number in range(10, 17)),
     )
-    cut(plain.connection, SCHEMA, two_days, NOW, limits=Limits(4, 2, before=DAY))
+    cut(plain.connection, SCHEMA, two_days, NOW, CutRules(limits=Limits(4, 2, before=DAY)))
     assert [len(ids) for ids in plain.batches(day(-1)).values()] == [2, 2, 2, 1]
     assert [len(ids) for ids in plain.batches(DATES).values()] == [4, 3]
 
@@ -192,7 +192,7 @@ def test_an_event_of_32000_bytes_is_sent_and_one_of_32001_is_dead(plain_of_many_
     payloads = lake.payloads(dates)
     assert len(payloads[id_of(fits)].encode()) == 32_000
     assert len(payloads[id_of(does_not)].encode()) == 32_001
-    (dead,) = stillborn(lake.connection, dates)
+    (dead,) = undeliverable(lake.connection, dates)
     assert (dead.id, dead.event, dead.export_date, dead.batch_id) == (
         id_of(does_not),
         "email_opened",
@@ -232,7 +232,7 @@ def test_whatever_the_sizes_every_request_is_within_the_limits_and_no_event_is_m
         cut(lake.connection, SCHEMA, dates, now)
 
     sent = [assert_segment_takes(body) for body in request_bodies(lake, dates)]
-    dead = {event.id for event in stillborn(lake.connection, dates)}
+    dead = {event.id for event in undeliverable(lake.connection, dates)}
     assert sorted([key for ids in sent for key in ids] + list(dead)) == sorted(staged)
     payloads = lake.payloads(dates)
     assert dead == {key for key in staged if len(payloads[key].encode()) > EVENT_LIMIT_BYTES}
@@ -269,7 +269,7 @@ def test_an_event_of_nobody_is_dead_and_its_neighbours_are_not(plain: Lake) -> N
     plain.stage(said(1), said(2, user_id=None, email=None), said(3, user_id=None, email="a@b.example"))
     done = cut(plain.connection, SCHEMA, DATES, NOW)
     assert (done.events["email_opened"], done.dead, done.batches) == (3, 1, 1)
-    (dead,) = stillborn(plain.connection, DATES)
+    (dead,) = undeliverable(plain.connection, DATES)
     assert dead.id == id_of(2)
     assert dead.reason.startswith("no_user_anon_id: neither a user id nor an email address is known")
     assert list(plain.batches().values()) == [[id_of(1), id_of(3)]]
@@ -279,7 +279,7 @@ def test_an_empty_user_id_is_nobody_too(plain: Lake) -> None:
     """A lookup can give one. Segment answers 200 and drops the event: `id_not_string`, "an empty string"."""
     plain.stage(said(1, user_id=""), said(2, user_id=None, email=""), said(3))
     cut(plain.connection, SCHEMA, DATES, NOW)
-    assert {event.id for event in stillborn(plain.connection, DATES)} == {id_of(1), id_of(2)}
+    assert {event.id for event in undeliverable(plain.connection, DATES)} == {id_of(1), id_of(2)}
     assert plain.due_ids() == {id_of(3)}
 
 

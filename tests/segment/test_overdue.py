@@ -1,4 +1,4 @@
-"""Nothing waits for Segment for more than a day, or somebody is told."""
+"""Nothing waits for Segment for more than a day, or it is reported."""
 
 from datetime import datetime, timedelta
 
@@ -47,7 +47,7 @@ def test_a_date_that_was_loaded_and_never_finished_is_told(sender: Sender) -> No
     loaded(sender.lake)
     found = late_events(sender.lake.connection, sender.ledger, LATER, delivers=True)
     assert found.numbers == {"late": 0, "dates_not_finished": 1}
-    assert found.sentence.startswith("2026-03-02 was loaded and did not go all the way.")
+    assert found.sentence.startswith("2026-03-02 was loaded, and no run of it was completed.")
 
     sender.ledger.reach(REPORTED, {DAY: Load(1, NOW)})
     assert late_events(sender.lake.connection, sender.ledger, LATER, delivers=True).holds

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.segment.rate_limiter import Pace, events_at_once
+from pipeline.segment.rate_limiter import RateLimiter, events_at_once
 from tests.support.sending import FakeTime
 
 ROUNDING = 1e-6
 
 
-def pace_at(events_per_second: float, time: FakeTime) -> Pace:
-    return Pace(events_per_second, time.clock, time.sleep)
+def pace_at(events_per_second: float, time: FakeTime) -> RateLimiter:
+    return RateLimiter(events_per_second, time.clock, time.sleep)
 
 
 @given(
@@ -116,7 +116,7 @@ def test_a_pause_holds_those_too_who_were_waiting_for_their_turn_already(time: F
         if len(time.slept) == 1:
             pace.pause(60)
 
-    pace = Pace(ceiling, time.clock, sleep)
+    pace = RateLimiter(ceiling, time.clock, sleep)
     pace.pause(2)
     pace.wait_for(100)
     assert time.seconds >= 62
@@ -124,7 +124,7 @@ def test_a_pause_holds_those_too_who_were_waiting_for_their_turn_already(time: F
 
 def test_a_pace_inside_another_holds_to_both(time: FakeTime) -> None:
     common = pace_at(1_000, time)
-    slow = Pace(100, time.clock, time.sleep, inside=common)
+    slow = RateLimiter(100, time.clock, time.sleep, inside=common)
     slow.wait_for(100)
     slow.wait_for(100)
     assert time.seconds == pytest.approx(1)

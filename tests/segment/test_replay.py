@@ -10,7 +10,7 @@ from pipeline.ledger.warehouse_copy import mirror_into
 from pipeline.segment import outbox
 from pipeline.segment.checks import due_is_settled
 from pipeline.segment.enqueue import register
-from pipeline.segment.replay import asked_dates, revive, shown
+from pipeline.segment.replay import asked_dates, revive, samples
 from tests.fakes import segment_faults as faults
 from tests.support.lake import DATES, DAY, NOW, SCHEMA, Lake, day, id_of, said
 from tests.support.sending import Sender
@@ -245,7 +245,7 @@ def test_a_dead_event_is_shown_with_segments_words_and_without_the_person(bereav
     bereaved.server.misbehave_when(lambda *_: True, faults.RejectMessage(id_of(30)))
     bereaved.deliver(has_delivered=lambda: True)
     mirror_into(bereaved.lake.connection, bereaved.ledger, DATES)
-    [(key, event, message, reason)] = shown(bereaved.lake.connection, [id_of(30)], 5)
+    [(key, event, message, reason)] = samples(bereaved.lake.connection, [id_of(30)], 5)
     assert (key, event) == (id_of(30), "email_opened")
     assert "400" in reason
     assert "18vzF7u3z" in message

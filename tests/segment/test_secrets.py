@@ -11,7 +11,7 @@ import pytest
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_copy import mirror
 from pipeline.segment import outbox
-from pipeline.segment.dry_run import write_out
+from pipeline.segment.dry_run import write_requests
 from pipeline.warehouse import Warehouse
 from tests.fakes import segment_faults as faults
 from tests.support.delivery_fixtures import opened
@@ -69,7 +69,7 @@ def test_no_kind_of_failure_tells_the_write_key(
         sender = Sender(lake, ledger, server, time)
         lake.stage(*(said(number) for number in range(90)))
         lake.put_out(ledger)
-        told.append(write_out(lake.connection, ledger, tmp_path / "dry_run", "email_opened", DATES))
+        told.append(write_requests(lake.connection, ledger, tmp_path / "dry_run", "email_opened", DATES))
         for fault in [*REFUSALS, *PASSING]:
             server.misbehave(fault)
             told += [sender.deliver(max_attempts=1), *ledger.frames(DATES).values()]

@@ -15,7 +15,7 @@ import duckdb
 from pipeline.export_dates import ExportDates
 from pipeline.ledger import Ledger
 from pipeline.segment.enqueue import register
-from pipeline.segment.outbox import Cut, cut
+from pipeline.segment.outbox import Cut, CutRules, cut
 
 SCHEMA = "selligent_marketing_cloud"
 DAY = date(2026, 3, 2)
@@ -179,14 +179,14 @@ class Lake:
     def put_out(self, ledger: Ledger, dates: ExportDates = DATES) -> Cut:
         """What is due, and what is asked for again, is cut and entered into the ledger."""
         done = self.cut(ledger, dates)
-        register(self.connection, ledger, dates, NOW, done.again)
+        register(self.connection, ledger, dates, NOW, done.replayed_ids)
         return done
 
     def cut(self, ledger: Ledger, dates: ExportDates = DATES) -> Cut:
         """The same, and then killed: the ledger knows nothing of it."""
-        again = [replay.id for replay in ledger.replays()]
-        withheld = ledger.withheld()
-        return cut(self.connection, SCHEMA, dates, NOW, withheld=withheld, again=again)
+        replayed_ids = [replay.id for replay in ledger.replays()]
+        rules = CutRules(withheld=ledger.withheld(), replayed_ids=replayed_ids)
+        return cut(self.connection, SCHEMA, dates, NOW, rules)
 
     def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql, list(parameters)).fetchall()

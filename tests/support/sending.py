@@ -3,7 +3,7 @@
 import gzip
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,10 +13,10 @@ from starlette.requests import Request
 from pipeline.export_dates import ExportDates
 from pipeline.ledger import Ledger
 from pipeline.segment.bisection import Send
-from pipeline.segment.circuit_breaker import Breaker
+from pipeline.segment.circuit_breaker import CircuitBreaker
 from pipeline.segment.client import SegmentClient
-from pipeline.segment.delivery import History, Sent, deliver
-from pipeline.segment.rate_limiter import Pace
+from pipeline.segment.delivery import History, Sent, Transport, deliver
+from pipeline.segment.rate_limiter import RateLimiter
 from tests.fakes.segment_rules import Batch, Refusal
 from tests.fakes.segment_server import SegmentServer
 from tests.support.lake import DATES, TABLES, Lake
@@ -91,6 +91,7 @@ class Sender:
         connections: int = 1,
         max_attempts: int = 8,
         history: History | None = None,
+        progress: Callable[[int, int], None] = lambda _done, _of: None,
         **options: Any,
     ) -> Sent:
         client = self.client(connections, max_attempts)
@@ -98,13 +99,10 @@ class Sender:
             return deliver(
                 self.lake.connection,
                 self.ledger,
-                send or client.send,
                 event,
                 dates,
-                connections,
-                self.time.now,
-                history=history,
-                **options,
+                Transport(send or client.send, connections, self.time.now, history, **options),
+                progress,
             )
         finally:
             client.close()
@@ -137,10 +135,10 @@ def client_for(
         endpoint,
         write_key,
         connections,
-        Pace(events_per_second, time.clock, time.sleep),
+        RateLimiter(events_per_second, time.clock, time.sleep),
         clock=time.now,
         max_attempts=max_attempts,
         sleep=time.sleep,
-        breaker=Breaker(time.clock, rest_seconds),
+        circuit_breaker=CircuitBreaker(time.clock, rest_seconds),
         exchange_seconds=exchange_seconds,
     )
