@@ -91,6 +91,7 @@ COMMANDS: Mapping[str, By | Only] = {
     "python -m pipeline …": Only("is how every command starts", "python -m pipeline --help"),
     "python -m pytest tests/exports": Only(MINUTES, "python -m pytest --collect-only -q -n0 tests/exports"),
     "python -m pytest -n0 tests/docs": Only(MINUTES, "true"),
+    "python -m pipeline.models.dbt parse": Only("is a part of make lint", "grep -q pipeline.models.dbt Makefile"),
     "docker run": Only("is a part of a block that is read", "true"),
     "git pull": Only(A_SERVER, "true"),
 }

@@ -100,6 +100,17 @@ def test_every_path_of_the_project_exists(document: str) -> None:
     assert [path for path in paths if not (PROJECT_ROOT / path).exists()] == []
 
 
+def test_the_table_of_changes_names_files_and_what_is_in_them() -> None:
+    rows = table_rows(section(ARCHITECTURE, "To change X, open Y"))
+    assert len(rows) >= 25
+    for change, where in rows:
+        paths = [PROJECT_ROOT / code for code in code_spans(where) if PATH.fullmatch(code)]
+        assert paths, change
+        texts = [path.read_text("utf-8") for path in paths if path.is_file()]
+        names = [code for code in code_spans(where) if not PATH.fullmatch(code)]
+        assert [name for name in names if not any(name in text for text in texts)] == [], change
+
+
 def test_every_package_is_in_the_table_of_layers() -> None:
     packages = {f"pipeline/{path.parent.name}" for path in (PROJECT_ROOT / "pipeline").glob("*/__init__.py")}
     cells = " ".join(row[1] for row in table_rows(section(ARCHITECTURE, "Layers")))
