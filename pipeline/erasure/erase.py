@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from pipeline.erasure import files, rows, verification
-from pipeline.erasure.byte_search import Needles, found_in
+from pipeline.erasure.byte_search import ByteSearch
 from pipeline.erasure.search_terms import as_bytes, make_sought
 from pipeline.errors import SettingsError
 from pipeline.ledger import Ledger
@@ -63,11 +63,11 @@ def _prepare(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
 def _remove(settings: Settings, warehouse: Warehouse, ledger: Ledger) -> dict[str, int]:
     with warehouse.writing_in_turn() as connection:
         _prepare(connection, settings)
-        needles = Needles(as_bytes(connection))
+        search = ByteSearch(as_bytes(connection))
         removed = {"ledger": rows.forget_ledger(connection, ledger, datetime.now(UTC))}
         removed |= rows.forget_rows(connection, ledger, settings.schema_name)
         removed["dry run"] = files.forget_bodies(
-            connection, ledger, DRY_RUN_DIR, needles, write_again=not settings.delivers
+            connection, ledger, DRY_RUN_DIR, search, write_again=not settings.delivers
         )
         if warehouse.is_ducklake:
             removed["Parquet files"] = files.forget_old_snapshots(connection, warehouse.files)
@@ -79,7 +79,7 @@ def _remove(settings: Settings, warehouse: Warehouse, ledger: Ledger) -> dict[st
     files.drop_spilled(SPILL_DIR)
     for name, folder in (("dbt's files", DBT_TARGET_DIR), ("report", REPORT_DIR)):
         for path in files.files_below(folder):
-            if found_in(path, needles):
+            if search.found_in(path):
                 path.unlink()
                 removed[name] = removed.get(name, 0) + 1
     return removed
@@ -93,7 +93,7 @@ def _search(settings: Settings, warehouse: Warehouse, ledger: Ledger, removed: d
         if warehouse.is_ducklake:
             found["Parquet files"] = verification.in_parquet(connection, warehouse)
             found["catalog"] = verification.in_catalog(connection)
-        needles = Needles(as_bytes(connection))
+        search = ByteSearch(as_bytes(connection))
     ledger.close()
     places = {
         "catalog" if warehouse.is_ducklake else "warehouse file": verification.with_companions(warehouse.catalog_file),
@@ -104,7 +104,7 @@ def _search(settings: Settings, warehouse: Warehouse, ledger: Ledger, removed: d
         "Dagster's files": files.files_below(dagster_home()),
     }
     left_alone = [Path(place) for place in (settings.selligent_suppressed, settings.selligent_exports) if place]
-    files_with = verification.in_bytes(warehouse.reading, needles, places, left_alone)
+    files_with = verification.in_bytes(warehouse.reading, search, places, left_alone)
     for name, paths in files_with.items():
         found[name] = found.get(name, 0) + len(paths)
     names = [*found, *(name for name in removed if name not in found)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from pipeline.catalog import EVENTS
-from pipeline.erasure.byte_search import Needles, found_in
+from pipeline.erasure.byte_search import ByteSearch
 from pipeline.erasure.search_terms import count_in_parquet, naming
 from pipeline.errors import WarehouseError
 from pipeline.export_dates import EVERY_DATE
@@ -43,11 +43,13 @@ def naming_bodies(connection: Connection, folder: Path) -> tuple[list[Path], int
     return [Path(name) for name, _ in rows], sum(count for _, count in rows)
 
 
-def forget_bodies(connection: Connection, ledger: Ledger, folder: Path, needles: Needles, *, write_again: bool) -> int:
+def forget_bodies(
+    connection: Connection, ledger: Ledger, folder: Path, search: ByteSearch, *, write_again: bool
+) -> int:
     """Delete the bodies of the dry run that name these people, and write what is left of them; how many messages."""
     of_them, messages = naming_bodies(connection, folder)
     for path in files_below(folder):
-        if path in of_them or found_in(path, needles):
+        if path in of_them or search.found_in(path):
             path.unlink()
     if write_again and folder.is_dir():
         for event in EVENTS:

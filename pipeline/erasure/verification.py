@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline.erasure.byte_search import Needles, found_in
+from pipeline.erasure.byte_search import ByteSearch
 from pipeline.erasure.files import naming_bodies
 from pipeline.erasure.search_terms import count_extremes, count_in, count_in_parquet, longer_values, tables_of
 from pipeline.errors import WarehouseError
@@ -64,7 +64,7 @@ def in_bodies(connection: Connection, folder: Path) -> int:
 
 def in_bytes(
     connection_of: Callable[[], AbstractContextManager[Connection]],
-    needles: Needles,
+    search: ByteSearch,
     places: Mapping[str, list[Path]],
     left_alone: list[Path],
 ) -> dict[str, list[Path]]:
@@ -74,7 +74,7 @@ def in_bytes(
     `connection_of` opens the warehouse in between, to learn whose other values hold one of these.
     """
     found = {
-        place: {path: found_in(path, needles) for path in paths if not _is_any(path, left_alone)}
+        place: {path: search.found_in(path) for path in paths if not _is_any(path, left_alone)}
         for place, paths in places.items()
     }
     values = {value for paths in found.values() for here in paths.values() for value in here}
@@ -82,9 +82,9 @@ def in_bytes(
         return {place: [] for place in places}
     with connection_of() as connection:
         longer = longer_values(connection, sorted(values))
-    suspects = Needles(values)
+    suspects = ByteSearch(values)
     return {
-        place: [path for path, here in paths.items() if here and found_in(path, suspects, longer)]
+        place: [path for path, here in paths.items() if here and suspects.found_in(path, longer)]
         for place, paths in found.items()
     }
 
