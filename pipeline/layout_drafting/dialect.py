@@ -63,6 +63,11 @@ class Table:
     swallowing: int = 0
 
     @property
+    def is_delimited(self) -> bool:
+        """Whether the rows are delimited text."""
+        return self.format == "csv"
+
+    @property
     def looked_at(self) -> int:
         """How many rows the sample has, those that could not be cut included."""
         return len(self.rows) + self.odd_rows + self.repeated_headers

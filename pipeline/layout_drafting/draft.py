@@ -30,7 +30,7 @@ class Inspected:
     """All that was found out about one file."""
 
     head: Head
-    decoded: Decoded
+    decoded: Decoded | None
     table: Table
     columns: Sequence[Column]
     nulls: Sequence[tuple[str, int]]
@@ -115,13 +115,11 @@ def _top(inspected: Inspected, body: Iterable[str]) -> list[str]:
     if missing:
         lines += _note(f"MISSING: no column was found that means {' or '.join(missing)}; without it, this is refused.")
     if table.odd_rows:
-        what = "that are no JSON objects" if table.format == "ndjson" else "with another number of columns"
+        what = "with another number of columns" if table.is_delimited else "that are no JSON objects"
         lines += _note(f"Rows {what}, which will be rejected: {table.odd_rows:,}.")
     lines += ["#", *_note(f"File: {on_one_line(inspected.head.name, 200)}{_packing(inspected.head)}")]
     if table.first_lines:
-        lines += [
-            f"# Its first rows, with addresses masked{'' if table.format == 'ndjson' else ', as they stand there'}:"
-        ]
+        lines += [f"# Its first rows, with addresses masked{', as they stand there' if table.is_delimited else ''}:"]
         lines += [f"#   {on_one_line(line, 400)}" for line in table.first_lines]
     return lines
 
@@ -157,9 +155,11 @@ def _name(inspected: Inspected) -> list[str]:
 
 
 def _text(inspected: Inspected) -> list[str]:
-    table = inspected.table
-    encoding = _line("encoding", inspected.decoded.encoding, on_one_line(inspected.decoded.why, 300))
-    if table.format == "ndjson":
+    table, decoded = inspected.table, inspected.decoded
+    if decoded is None:
+        return [*_line("format", table.format, "columns by name"), *_nulls(inspected)]
+    encoding = _line("encoding", decoded.encoding, on_one_line(decoded.why, 300))
+    if not table.is_delimited:
         return [*_line("format", "ndjson", "one JSON object a line"), *encoding, *_nulls(inspected)]
     width = len(inspected.columns)
     separates = f"{_SHOWN_NAMES.get(table.delimiter, '')}: cuts the rows into {width} columns".removeprefix(": ")

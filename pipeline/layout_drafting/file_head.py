@@ -2,12 +2,13 @@
 
 import gzip
 import io
+import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -59,6 +60,19 @@ def read_head(file: str, size: int = HEAD_BYTES) -> Head:
     if not head.content.strip():
         raise InspectionRefused(f"{name}: is empty")
     return head
+
+
+def whole_file(file: str, copy: Path) -> Path:
+    """The path of a local file, or that of a copy of a file elsewhere.
+
+    Raises:
+        InspectionRefused: the file can't be read.
+    """
+    if "://" not in file:
+        return Path(file)
+    with _opened(file) as remote, copy.open("wb") as target:
+        shutil.copyfileobj(remote, target)
+    return copy
 
 
 def _name_of(file: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pipeline.exports.file_signatures import PARQUET_MAGIC
 from pipeline.layout_drafting.column_meanings import Guess, guesses
 from pipeline.layout_drafting.dialect import cut
 from pipeline.layout_drafting.draft import Inspected, draft
@@ -11,6 +12,7 @@ from pipeline.layout_drafting.event_codes import code_column
 from pipeline.layout_drafting.file_head import read_head
 from pipeline.layout_drafting.file_name_pattern import name_pattern
 from pipeline.layout_drafting.layout_kind import kind_of, refuse_aggregates
+from pipeline.layout_drafting.parquet_table import parquet_table
 from pipeline.layout_drafting.sample_columns import Column, columns_of, null_values
 
 
@@ -30,8 +32,11 @@ def find_out(file: str) -> Inspected:
         InspectionRefused: the file can't be read, or is no export of events or names.
     """
     head = read_head(file)
-    decoded = decode(head)
-    table = cut(head.name, decoded.text, head.is_whole)
+    if head.content.startswith(PARQUET_MAGIC):
+        decoded, table = None, parquet_table(head.name, file)
+    else:
+        decoded = decode(head)
+        table = cut(head.name, decoded.text, head.is_whole)
     file_name = name_pattern(head.name, table.looked_at if table.is_whole else None)
     nulls = null_values(table)
     columns = columns_of(table, [value for value, _ in nulls])

@@ -95,7 +95,7 @@ def null_values(table: Table) -> list[tuple[str, int]]:
         word: count
         for word, count in counts.items()
         if (count >= _FREQUENT or word.lower() in _SURE_NULLS)
-        and (table.format == "ndjson" or (table.delimiter not in word and (not table.quote or table.quote not in word)))
+        and (not table.is_delimited or (table.delimiter not in word and (not table.quote or table.quote not in word)))
     }
     return sorted(allowed.items(), key=lambda pair: -pair[1])
 

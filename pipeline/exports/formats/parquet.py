@@ -35,7 +35,7 @@ _SHOWN_LENGTH = 200
 
 
 @dataclass(frozen=True)
-class ParquetTable:
+class _Table:
     """Parquet files as one table: `scan` is SQL for its rows, in columns `c0`, `c1` … with the `names`; `texts` is SQL
     for their values as text. `nested` are the positions of columns whose values become JSON.
     """
@@ -71,17 +71,17 @@ def read(file: ExportInput) -> FileRows | None:
     found = pieces(file.path)
     if not found:
         return None
-    paths = _unpacked(found, file) if is_packed(file.path) else [file.path]
+    paths = _unpacked(found, file.folder) if is_packed(file.path) else [file.path]
     for path in paths:
-        refuse_other_files(path)
+        _refuse_other_files(path)
     target = file.folder / "rows.parquet"
     (threads,) = counted(file.connection, "SELECT current_setting('threads')")
-    with parquet_reader(file.folder, threads) as reader:
+    with _reader(file.folder, threads) as reader:
         with _refusing_damage(file.folder, file.path):
             for path in paths:
                 refuse_unusable(_top_level_names(reader, path), file.layout)
-            table = parquet_table(reader, paths)
-            records = [rows_in_footer(reader, path) for path in paths]
+            table = _table(reader, paths)
+            records = [_rows_in_footer(reader, path) for path in paths]
             # Every value is read once before it is written, so that a full disk is told from a damaged file.
             reader.execute(f"SELECT {', '.join(f'count(c{n})' for n in range(len(table.names)))} FROM {table.scan}")
         texts = ", ".join(f"{without_nulls(text, file.layout)} AS c{n}" for n, text in enumerate(table.texts))
@@ -101,16 +101,39 @@ def read(file: ExportInput) -> FileRows | None:
     )
 
 
-def _unpacked(found: Sequence[Piece], file: ExportInput) -> list[Path]:
+@dataclass(frozen=True)
+class Sample:
+    """The first rows of a Parquet file as text; `rows_in_file` is the number of all. `nested`: as in `_Table`."""
+
+    names: tuple[str, ...]
+    rows: tuple[tuple[str | None, ...], ...]
+    nested: frozenset[int]
+    rows_in_file: int
+
+
+def sample(path: Path, folder: Path, most: int) -> Sample:
+    """At most so many rows of a Parquet file, or of the first file of an archive; `folder` is for temporary files.
+
+    Raises:
+        FileRefused: it is damaged.
+    """
+    inner = _unpacked(pieces(path)[:1], folder)[0] if is_packed(path) else path
+    with _reader(folder, 1) as reader, _refusing_damage(folder, path):
+        table = _table(reader, [inner])
+        rows = reader.execute(f"SELECT {', '.join(table.texts)} FROM {table.scan} LIMIT {most}").fetchall()
+        return Sample(table.names, tuple(rows), table.nested, _rows_in_footer(reader, inner))
+
+
+def _unpacked(found: Sequence[Piece], folder: Path) -> list[Path]:
     paths = []
     for number, piece in enumerate(found):
-        paths.append(file.folder / f"{number}.parquet")
+        paths.append(folder / f"{number}.parquet")
         with piece.open() as source, paths[-1].open("wb") as target:
             shutil.copyfileobj(source, target, 1 << 20)
     return paths
 
 
-def refuse_other_files(path: Path) -> None:
+def _refuse_other_files(path: Path) -> None:
     """Refuse what does not begin as a Parquet file.
 
     Raises:
@@ -122,7 +145,7 @@ def refuse_other_files(path: Path) -> None:
 
 
 @contextmanager
-def parquet_reader(folder: Path, threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
+def _reader(folder: Path, threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB that reads Parquet files; `folder` is for what exceeds its memory."""
     with duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "threads": threads}) as reader:
         reader.execute("SET TimeZone = 'UTC'")
@@ -144,7 +167,7 @@ def _refusing_damage(folder: Path, path: Path) -> Iterator[None]:
         ) from None
 
 
-def parquet_table(reader: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> ParquetTable:
+def _table(reader: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> _Table:
     """Parquet files as one table; columns with the same name are one column.
 
     Raises:
@@ -153,7 +176,7 @@ def parquet_table(reader: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> P
     files = f"read_parquet([{', '.join(map(exactly, paths))}], union_by_name = true, hive_partitioning = false)"
     found = reader.sql(f"FROM {files}")
     kinds = [kind.id for kind in found.types]
-    return ParquetTable(
+    return _Table(
         scan=f"{files} AS files({', '.join(f'c{position}' for position in range(len(kinds)))})",
         names=tuple(found.columns),
         texts=tuple(_text(f"c{position}", kind) for position, kind in enumerate(kinds)),
@@ -170,7 +193,7 @@ def _text(column: str, kind: str) -> str:
     return f"CAST({column} AS VARCHAR)"
 
 
-def rows_in_footer(reader: duckdb.DuckDBPyConnection, path: Path) -> int:
+def _rows_in_footer(reader: duckdb.DuckDBPyConnection, path: Path) -> int:
     """The number of rows that a file's footer gives.
 
     Raises:
