@@ -2,9 +2,8 @@
 
     python examples/make_exports.py
 
-rewrites `examples/exports/`, with the same content each time. All people are invented. A file is written in
-the morning and contains the day before, local time. It starts by repeating the last hour of the file before
-(except the loyalty programme, which repeats nothing).
+rewrites `examples/exports/`, with the same content each time. All people are invented. A file is written in the morning
+and contains the day before, local time. It starts with the last hour of the file before (not in the loyalty programme).
 
 Special rows, and their number in the files of 11, 12 and 13 June (loyalty: 12 and 13):
 
@@ -22,9 +21,9 @@ Special rows, and their number in the files of 11, 12 and 13 June (loyalty: 12 a
 | neither, but a user of a list        | 0, 121, 0     | none    | none    | 0, 0    | found in contacts   |
 | opened or clicked by a machine       | 84, 57, 36    | unknown | none    | 0, 0    | events with is_bot  |
 
-The last three count events, not emails. One pair of the interactions of 12 June is in the hour that is
-repeated: it is the pair of 13 June. Campaign 6200 has a new name in the lookup of 13 June;
-email 8304 has a subject only in that of 13 June, though its clicks and bounces begin in the files before.
+The last three count events, not emails. One pair of the interactions of 12 June is in the hour that is repeated: it
+is the pair of 13 June. Campaign 6200 has a new name in the lookup of 13 June; email 8304 has a subject only in that of
+13 June, though its clicks and bounces begin in the files before.
 """
 
 import csv
@@ -36,7 +35,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 EXPORTS = Path(__file__).parent / "exports"
 SEED = 20240611
@@ -44,35 +43,12 @@ EXPORT_DATES = (date(2024, 6, 11), date(2024, 6, 12), date(2024, 6, 13))
 DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
 
 FIRST_NAMES = [
-    "Zoë",
-    "Åsa",
-    "Jürgen",
-    "Chloé",
-    "Noël",
-    "Inès",
-    "Björn",
-    "Lotte",
-    "François",
-    "Mieke",
-    "Anaïs",
-    "Daan",
-    "Élodie",
-    "Joël",
-    "Jef",
+    *("Zoë", "Åsa", "Jürgen", "Chloé", "Noël", "Inès", "Björn", "Lotte", "François", "Mieke", "Anaïs", "Daan"),
+    *("Élodie", "Joël", "Jef"),
 ]
 LAST_NAMES = [
-    "Peeters",
-    "Dubois",
-    "Janssens",
-    "Lindström",
-    "Lefèvre",
-    "Maes",
-    "Müller",
-    "Claes",
-    "Gérard",
-    "Wouters",
-    "Desmet",
-    "Núñez",
+    *("Peeters", "Dubois", "Janssens", "Lindström", "Lefèvre", "Maes", "Müller", "Claes", "Gérard", "Wouters"),
+    *("Desmet", "Núñez"),
 ]
 DOMAINS = ("example.com", "example.org", "example.net")
 
@@ -114,34 +90,14 @@ EVENT_NAMES = {
 }
 
 LOG = [
-    "LIST_ID",
-    "USER_ID",
-    "CUSTOMER_KEY",
-    "MAIL",
-    "JOURNEY_ID",
-    "JOURNEY_NAME",
-    "CONTENT_ID",
-    "SUBJECT",
-    "INTERACTION",
-    "LINK_ID",
-    "LINK_NAME",
-    "IS_BOT",
-    "INTERACTION_DT",
+    *("LIST_ID", "USER_ID", "CUSTOMER_KEY", "MAIL", "JOURNEY_ID", "JOURNEY_NAME", "CONTENT_ID", "SUBJECT"),
+    *("INTERACTION", "LINK_ID", "LINK_NAME", "IS_BOT", "INTERACTION_DT"),
 ]
 CLICKS = ["CUSTOMER_KEY", "MAIL", "CAMPAIGN_ID", "CAMPAIGN_NAME", "MAIL_ID", "PROBE_ID", "PROBE_NAME", "CLICK_DT"]
 BOUNCES = ["CUSTOMER_KEY", "MAIL", "CAMPAIGN_ID", "MAIL_ID", "BOUNCE_TYPE", "BOUNCE_DT"]
 TRACK = [
-    "user_id",
-    "event",
-    "email_id",
-    "email_subject",
-    "campaign_id",
-    "campaign_name",
-    "link_id",
-    "link_name",
-    "list_id",
-    "list_name",
-    "timestamp",
+    *("user_id", "event", "email_id", "email_subject", "campaign_id", "campaign_name", "link_id", "link_name"),
+    *("list_id", "list_name", "timestamp"),
 ]
 
 Row = list[str]
@@ -300,7 +256,7 @@ def bounce_row(event: Event) -> Row:
 
 
 def track_row(event: Event) -> Row:
-    """Segment's names: links and lists only where an event has them, the time with its offset."""
+    """Segment's names: links and lists only if an event has them, the time with its offset."""
     at, person, mail, code, link, _ = event
     what = [mail.id, mail.subject, mail.campaign, CAMPAIGNS[mail.campaign], link, LINKS.get(link, "")]
     whence = [LOYALTY, LISTS[LOYALTY]] if code == "OPTOUT" else ["", ""]
@@ -309,8 +265,7 @@ def track_row(event: Event) -> Row:
 
 def spoiled(rng: random.Random, columns: Row, rows: Sequence[Row], flaws: Iterable[Flaw]) -> list[Row]:
     """The rows and, at random positions, a faulty copy of one of them for each flaw."""
-    result = list(rows)
-    views = [row for row in rows if "VIEW" in row] or rows
+    result, views = list(rows), [row for row in rows if "VIEW" in row] or rows
     for flaw in flaws:
         row = rng.choice(views)
         if isinstance(flaw, int):
@@ -323,8 +278,7 @@ def spoiled(rng: random.Random, columns: Row, rows: Sequence[Row], flaws: Iterab
 
 def delimited(columns: Row, rows: Iterable[Row], delimiter: str = ",", quote_all: bool = False) -> bytes:
     """A file with a header; quotes inside quotes are doubled."""
-    text = io.StringIO()
-    quoting: Literal[0, 1] = csv.QUOTE_ALL if quote_all else csv.QUOTE_MINIMAL
+    text, quoting = io.StringIO(), csv.QUOTE_ALL if quote_all else csv.QUOTE_MINIMAL
     csv.writer(text, delimiter=delimiter, quoting=quoting, lineterminator="\n").writerows([columns, *rows])
     return text.getvalue().encode()
 

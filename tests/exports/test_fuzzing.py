@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.exports.test_round_trips import ExportFile, export_files
+from tests.exports.formats.test_round_trips import ExportFile, export_files
 from tests.support.desk import CODED, Reader, Reading
 
 FILES = int(os.environ.get("FUZZ_FILES", "60"))

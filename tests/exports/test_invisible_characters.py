@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.exports.test_reading_ndjson import NDJSON
+from tests.exports.formats.test_ndjson import NDJSON
 from tests.support.desk import AT, CODED, CODED_COLUMNS, HEADER, NOBODY_TO_TELL, Reader
 
 WHEN = "2024-06-11T09:15:10"
