@@ -17,13 +17,13 @@ def reconcile() -> int:
     from pipeline.console import out
     from pipeline.ledger import Ledger
     from pipeline.ledger.warehouse_pairing import is_pair
-    from pipeline.orchestration.instance import alone, opened_instance
+    from pipeline.orchestration.instance import exclusive, opened_instance
     from pipeline.segment.reconcile import reconcile as make_pair
     from pipeline.warehouse import Warehouse
     from pipeline.warehouse.immutable_settings import ensure_origin
 
     warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
-    with opened_instance() as instance, alone(instance), warehouse.writing() as connection:
+    with opened_instance() as instance, exclusive(instance), warehouse.writing() as connection:
         ensure_origin(connection, settings)
         if is_pair(connection, ledger):
             out.print("The warehouse and the ledger go together; there is nothing to do.")

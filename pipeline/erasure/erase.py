@@ -13,7 +13,7 @@ from pipeline.erasure.search_terms import as_bytes, make_sought
 from pipeline.errors import SettingsError
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_pairing import pair_up
-from pipeline.orchestration.instance import alone, dagster_home, opened_instance
+from pipeline.orchestration.instance import dagster_home, exclusive, opened_instance
 from pipeline.privacy.suppression import SETTING, check, learn_contacts, refresh
 from pipeline.settings import DBT_TARGET_DIR, DRY_RUN_DIR, REPORT_DIR, SPILL_DIR, Settings
 from pipeline.warehouse import Warehouse
@@ -44,7 +44,7 @@ def erase(settings: Settings) -> list[Location]:
         raise SettingsError(f"{SETTING}: the list names nobody")
     warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
     verification.refuse_what_is_missing(warehouse)
-    with opened_instance() as instance, alone(instance), warehouse.turn():
+    with opened_instance() as instance, exclusive(instance), warehouse.turn():
         with warehouse.writing_in_turn() as connection:
             pair_up(connection, ledger)
         removed = _remove(settings, warehouse, ledger)

@@ -1,4 +1,4 @@
-"""Dagster's home: made on first use below `data/`, so that runs from the command line are seen in the UI."""
+"""Dagster's home, which the UI and runs of the command line share, and which of its runs live."""
 
 import fcntl
 import os
@@ -10,23 +10,22 @@ from uuid import uuid4
 
 import dagster as dg
 import sqlalchemy as sa
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from pipeline.errors import PipelineError
 from pipeline.orchestration.system_errors import naming, sentence
 from pipeline.settings import DATA_DIR
 
 LOCK_TAG = "pipeline/lock"
-_ALONE = "alone.lock"
 _UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 _CONFIG = """\
-# Made on first use; change it as you like.
+# Created on first use; change it as you like.
 telemetry:
   enabled: false
 concurrency:
   runs:
-    max_concurrent_runs: 3  # history may be on its way for hours, and today must not wait for it
+    max_concurrent_runs: 3  # history may take hours, and today must not wait for it
     tag_concurrency_limits:
       - key: dagster/partition  # never two runs of one date
         value: {applyLimitPerUniqueValue: true}
@@ -35,17 +34,17 @@ run_monitoring:
   enabled: true
   start_timeout_seconds: 300
   cancel_timeout_seconds: 300
-  max_runtime_seconds: 172800  # a run that hangs is ended after two days; what it had not finished is run again
+  max_runtime_seconds: 172800  # a run that hangs is ended after two days; the next one completes its work
 """
 
 
 def dagster_home() -> Path:
-    """DAGSTER_HOME, or `data/dagster`; with a configuration in it, and set for this process and its children."""
+    """DAGSTER_HOME, or `data/dagster`, with a configuration; the variable is set for this process and its children."""
     home = Path(os.environ.setdefault("DAGSTER_HOME", str(DATA_DIR / "dagster")))
     home.mkdir(parents=True, exist_ok=True)
     config = home / "dagster.yaml"
     if not config.exists():
-        whole = home / f".{uuid4().hex}.yaml"  # another process may read it already
+        whole = home / f".{uuid4().hex}.yaml"  # another process may be reading it
         with naming(config):
             whole.write_text(_CONFIG, "utf-8")
             whole.rename(config)
@@ -54,8 +53,8 @@ def dagster_home() -> Path:
 
 @contextmanager
 def opened_instance() -> Iterator[dg.DagsterInstance]:
-    """The instance of Dagster's home, whose storages are made by one process at a time: two that make them at once
-    leave two revisions in a table of versions, and Dagster refuses such a home for good.
+    """The instance of Dagster's home. One process at a time creates its storages: two at once leave two revisions in a
+    table of versions, and Dagster refuses such a home permanently.
     """
     home = dagster_home()
     if not sa.event.contains(sa.Engine, "handle_error", _of_a_disk):
@@ -63,7 +62,7 @@ def opened_instance() -> Iterator[dg.DagsterInstance]:
     with ExitStack() as stack:
         with FileLock(home / ".opening"):
             instance = stack.enter_context(dg.DagsterInstance.get())
-            # The storages come into being as they are first asked.
+            # The storages are created by their first query.
             instance.get_runs_count()
             instance.event_log_storage.get_maximum_record_id()
             instance.all_instigator_state()
@@ -71,7 +70,7 @@ def opened_instance() -> Iterator[dg.DagsterInstance]:
 
 
 def _of_a_disk(context: sa.engine.ExceptionContext) -> None:
-    """Name the database of Dagster's that can't be written; the engines are made deep inside of it."""
+    """Name the database of Dagster that can't be written; Dagster creates the engines internally."""
     error = context.original_exception
     database = context.engine.url.database if context.engine is not None else None
     is_dagsters = isinstance(error, sqlite3.Error) and database and Path(database).is_relative_to(dagster_home())
@@ -81,22 +80,22 @@ def _of_a_disk(context: sa.engine.ExceptionContext) -> None:
 
 @contextmanager
 def run_lock() -> Iterator[dict[str, str]]:
-    """Tags for a run of this process, which hold good as long as the process lives: the system drops its lock.
+    """Tags for a run of this process, valid as long as the process lives: the system releases its lock.
 
     Raises:
-        PipelineError: somebody needs to be alone.
+        PipelineError: an exclusive command is running.
     """
-    path = _locks() / f"{uuid4().hex}.lock"  # in each container this process has the same number
+    path = _locks() / f"{uuid4().hex}.lock"  # process numbers are the same in several containers
     with _holding(path):
         yield {LOCK_TAG: str(path)}
 
 
 @contextmanager
 def alive(run_id: str) -> Iterator[None]:
-    """Say of a run that its process lives, whoever started it: Dagster itself does not know after a crash.
+    """Mark a run as one whose process lives, however it was started: Dagster itself does not know after a crash.
 
     Raises:
-        PipelineError: somebody needs to be alone.
+        PipelineError: an exclusive command is running.
     """
     with _holding(_lock_of(run_id)):
         yield
@@ -104,13 +103,13 @@ def alive(run_id: str) -> Iterator[None]:
 
 @contextmanager
 def _holding(path: Path) -> Iterator[None]:
-    # Held before it has its name and gone before it is let go, so that nobody finds it there and not held.
+    # Locked before it has its name and deleted before it is released, so that it never exists without being locked.
     unnamed = path.with_suffix(".unnamed")
-    with FileLock(unnamed):
+    with _lock_of_all_runs(fcntl.LOCK_SH) as shared, FileLock(unnamed):
+        if not shared:
+            raise PipelineError("People are being forgotten; run again when that is done.")
         unnamed.rename(path)
         try:
-            if _is_held(_locks() / _ALONE):
-                raise PipelineError("People are being forgotten; run again when that is done.")
             yield
         finally:
             path.unlink(missing_ok=True)
@@ -121,27 +120,34 @@ def _lock_of(run_id: str) -> Path:
 
 
 @contextmanager
-def alone(instance: dg.DagsterInstance) -> Iterator[None]:
-    """No run goes on, from the command line or the UI, and none comes to its first step.
-
-    Both sides take their lock before they look at the other's, so never do both go on.
+def exclusive(instance: dg.DagsterInstance) -> Iterator[None]:
+    """Keep every run, of the command line or the UI, from its first step for the duration of the block.
 
     Raises:
-        PipelineError: a run is going on.
+        PipelineError: a run, or another exclusive command, is running.
     """
-    try:
-        lock = FileLock(_locks() / _ALONE)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise PipelineError("People are being forgotten already; wait for it.") from None
-    try:
-        fail_dead_runs(instance)
-        held = any(_is_held(path) for path in _locks().glob("*.lock") if path.name != _ALONE)
-        if held or instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED), limit=1):
+    with _lock_of_all_runs(fcntl.LOCK_EX) as free:
+        if not free:
+            with _lock_of_all_runs(fcntl.LOCK_SH) as shared:
+                if not shared:
+                    raise PipelineError("People are being forgotten already; wait for it.")
+        else:
+            fail_dead_runs(instance)
+        if not free or instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED), limit=1):
             raise PipelineError("A run is going on; wait for it, or stop it in the UI, and try again.")
         yield
-    finally:
-        lock.release()
+
+
+@contextmanager
+def _lock_of_all_runs(operation: int) -> Iterator[bool]:
+    """Whether the lock could be had: shared by all runs, or exclusive. The system releases it when the process ends."""
+    with (_locks() / "all-runs").open("ab") as file:
+        try:
+            fcntl.flock(file, operation | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def _locks() -> Path:
@@ -151,9 +157,9 @@ def _locks() -> Path:
 
 
 def fail_dead_runs(instance: dg.DagsterInstance) -> None:
-    """Runs whose process is gone have failed.
+    """Mark runs as failed whose process is gone.
 
-    A run of the service that has not come to its first step has no lock yet: Dagster gives it five minutes for that.
+    A run of the service before its first step has no lock yet: Dagster gives it five minutes for that.
     """
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
         of_the_command_line = run.tags.get(LOCK_TAG)
@@ -161,7 +167,7 @@ def fail_dead_runs(instance: dg.DagsterInstance) -> None:
         held = _is_held(path)
         if held or (held is None and not of_the_command_line):
             continue
-        now = instance.get_run_by_id(run.run_id)  # it may have ended while we looked, and then let go of its lock
+        now = instance.get_run_by_id(run.run_id)  # it may have ended meanwhile, and released its lock
         if now is None or now.is_finished:
             continue
         instance.report_run_failed(run, "The process of this run was killed. What it had not finished is run again.")
@@ -170,8 +176,8 @@ def fail_dead_runs(instance: dg.DagsterInstance) -> None:
 
 
 def _is_held(path: Path) -> bool | None:
-    """None: there is no such lock, or it has just been let go of."""
-    # Not by FileLock, which would make a file that has just gone, and shut out others who only look.
+    """Whether a process holds the lock; None where there is no such lock, or no longer."""
+    # Not by FileLock, which would create a file that was just deleted, and block other readers.
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

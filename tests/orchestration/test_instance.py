@@ -1,6 +1,5 @@
-"""Dagster's home: what is written into it on first use, and never again; and which of its runs live."""
+"""Dagster's home: what is written into it on first use only, and which of its runs live."""
 
-import fcntl
 import os
 import sqlite3
 import subprocess
@@ -13,7 +12,7 @@ import dagster as dg
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.orchestration.instance import alive, alone, dagster_home, fail_dead_runs, run_lock
+from pipeline.orchestration.instance import alive, dagster_home, exclusive, fail_dead_runs, run_lock
 from tests.automation.daily import going_on
 
 
@@ -33,7 +32,7 @@ def test_limits_of_the_queue_are_those_of_the_project(home: Path) -> None:
             {"key": "dagster/partition", "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
         ]
         assert instance.run_monitoring_enabled
-        assert instance.run_monitoring_max_runtime_seconds > 24 * 60 * 60, "history is on its way for hours"
+        assert instance.run_monitoring_max_runtime_seconds > 24 * 60 * 60, "history takes hours"
 
 
 def test_a_configuration_that_is_there_is_the_users(home: Path) -> None:
@@ -92,27 +91,42 @@ def test_two_commands_hold_two_locks(instance: dg.DagsterInstance) -> None:
     assert status_of(instance, run) is dg.DagsterRunStatus.FAILURE
 
 
-def test_runs_that_begin_together_do_not_take_each_other_for_somebody_who_needs_to_be_alone(
-    instance: dg.DagsterInstance,
-) -> None:
-    with alone(instance):
+def test_an_exclusive_command_and_runs_refuse_each_other(instance: dg.DagsterInstance) -> None:
+    with alive("a-run"), alive("another"), pytest.raises(PipelineError, match="A run is going on"), exclusive(instance):
         pass
-    with (dagster_home() / "locks" / "alone.lock").open("rb") as another_run:
-        fcntl.flock(another_run, fcntl.LOCK_SH)  # it looks whether somebody is alone
-        with alive("a-run"):
+    with exclusive(instance):
+        with pytest.raises(PipelineError, match="People are being forgotten already"), exclusive(instance):
             pass
-
-
-def test_whoever_needs_to_be_alone_is(instance: dg.DagsterInstance) -> None:
-    with alive("a-run"), pytest.raises(PipelineError, match="A run is going on"), alone(instance):
-        pass
-    with alone(instance):
         for of_a_run in (alive("a-run"), run_lock()):
             with pytest.raises(PipelineError, match="People are being forgotten"), of_a_run:
                 pass
     with alive("a-run"):
         pass
-    assert list((dagster_home() / "locks").glob("*.lock")) == [dagster_home() / "locks" / "alone.lock"]
+    assert list((dagster_home() / "locks").glob("*.lock")) == []
+
+
+def test_a_killed_run_no_longer_holds_off_an_exclusive_command(instance: dg.DagsterInstance) -> None:
+    run = going_on(instance)
+    with subprocess.Popen(
+        [sys.executable, "-c", _LIVING, run.run_id], env=dict(os.environ), stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "alive\n"
+        with pytest.raises(PipelineError, match="A run is going on"), exclusive(instance):
+            pass
+        process.kill()
+        process.wait()
+        with exclusive(instance):
+            assert status_of(instance, run) is dg.DagsterRunStatus.FAILURE
+
+
+_LIVING = """
+import sys, threading
+from pipeline.orchestration.instance import alive
+with alive(sys.argv[1]):
+    print("alive", flush=True)
+    threading.Event().wait()
+"""
 
 
 _FIRST_START = """
@@ -132,8 +146,8 @@ def test_first_starts_at_once_make_one_home(tmp_path: Path) -> None:
             subprocess.Popen([sys.executable, "-c", _FIRST_START], env=environment, stderr=subprocess.PIPE, text=True)
             for _ in range(4)
         ]
-        told = [start.communicate()[1] for start in starts]
-        assert [start.returncode for start in starts] == [0] * 4, told
+        errors = [start.communicate()[1] for start in starts]
+        assert [start.returncode for start in starts] == [0] * 4, errors
         storages = sorted(home.rglob("*.db"))
         assert {path.name for path in storages} >= {"runs.db", "schedules.db", "index.db"}
         for path in storages:
