@@ -1,25 +1,22 @@
 """A catalog in PostgreSQL as DuckDB reaches it: DuckDB repeats a connection string in its errors, so the password is
-handed over apart from it.
+passed apart from it.
 """
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import unquote
 
+from pipeline.errors import SettingsError, missing_packages
 from pipeline.warehouse.sql import literal
 
-# Under this name a DuckDB connection keeps the password.
+# Under this name a DuckDB connection stores the password.
 LOGIN = "catalog"
-_PAIR = re.compile(r"\s*(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)*)(?=\s|$)", re.DOTALL)
-_SCHEMES = ("postgresql://", "postgres://")
 
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """Where the catalog is, as libpq has it (`host=… dbname=…`), and the password; empty: it is not needed, or libpq
-    finds it in its own file.
+    """The address of a catalog in libpq's form (`host=… dbname=…`), and the password. The password is empty where none
+    is needed, or libpq finds it in its own file.
     """
 
     address: str
@@ -27,52 +24,36 @@ class PostgresServer:
 
     @classmethod
     def of(cls, dsn: str, environment: Mapping[str, str] = os.environ) -> "PostgresServer":
-        """The server of a connection string or a URL; PGPASSWORD counts where they have no password."""
+        """The server of a connection string or a URL; PGPASSWORD applies where they contain no password.
+
+        Raises:
+            SettingsError: the driver is not installed.
+        """
+        try:
+            from psycopg.conninfo import make_conninfo  # here, as only this kind of warehouse needs it
+        except ImportError:
+            raise SettingsError(missing_packages("WAREHOUSE", "ducklake:postgres:", "postgres")) from None
         parameters = parameters_of(dsn)
         password = parameters.pop("password", "") or environment.get("PGPASSWORD", "")
-        # What can't be read is left as it is, for the driver to refuse.
-        address = " ".join(f"{name}={_value(value)}" for name, value in parameters.items()) or dsn
-        return cls(address, password)
+        # An invalid string is left as it is, for the driver to refuse.
+        return cls(make_conninfo(**parameters) or dsn, password)
 
     @property
     def secret(self) -> str:
-        """The statement by which a DuckDB connection knows the password."""
+        """The statement that gives a DuckDB connection the password."""
         return f"CREATE SECRET {LOGIN} (TYPE postgres, PASSWORD {literal(self.password)})"
 
 
 def parameters_of(dsn: str) -> dict[str, str]:
-    """What a connection string or a URL of PostgreSQL says, by libpq's names; nothing where it is neither."""
-    if dsn.startswith(_SCHEMES):
-        return _of_url(dsn)
-    parameters, end = {}, 0
-    while found := _PAIR.match(dsn, end):
-        name, value = found.groups()
-        parameters[name] = re.sub(r"\\(.)", r"\1", value[1:-1] if value.startswith("'") else value, flags=re.DOTALL)
-        end = found.end()
-    return parameters if not dsn[end:].strip() else {}
-
-
-def _of_url(url: str) -> dict[str, str]:
-    rest, _, query = url.partition("://")[2].partition("?")
-    servers, _, database = rest.partition("/")
-    login, _, servers = servers.rpartition("@")
-    user, _, password = login.partition(":")
-    # libpq takes several servers, and as many ports.
-    hosts, ports = [], []
-    for server in servers.split(","):
-        host, _, port = server.rpartition(":") if re.search(r":\d*$", server) else (server, "", "")
-        hosts.append(host.removeprefix("[").removesuffix("]"))
-        ports.append(port)
-    given = {
-        "host": ",".join(hosts),
-        "port": ",".join(ports) if any(ports) else "",
-        "dbname": database,
-        "user": user,
-        "password": password,
-        **dict(pair.partition("=")[::2] for pair in query.split("&")),
-    }
-    return {name: unquote(value) for name, value in given.items() if value}
-
-
-def _value(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    """The parameters of a connection string or a URL of PostgreSQL, by libpq's names. Empty where it is neither, and
+    where the driver is not installed, without which no server is ever connected to.
+    """
+    try:
+        from psycopg import ProgrammingError
+        from psycopg.conninfo import conninfo_to_dict
+    except ImportError:
+        return {}
+    try:
+        return {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
+    except ProgrammingError:
+        return {}
