@@ -1,6 +1,6 @@
 {#-
-    Descriptions become comments in the database. A comment is a change of the catalog, so only those are written
-    that are not there already: a run that changes nothing leaves no trace.
+    Descriptions become comments in the database. Writing a comment changes the catalog, so only new or changed
+    comments are written: a run that changes nothing leaves no snapshot.
 -#}
 {% macro duckdb__alter_relation_comment(relation, comment) -%}
     {%- set known = run_query(
@@ -8,7 +8,7 @@
         ~ "' and schema_name = '" ~ relation.schema ~ "' and table_name = '" ~ relation.identifier ~ "'"
     ) -%}
     {%- if known.rows | length > 0 and known.rows[0][0] == comment -%}
-        select 0 as nothing_to_say
+        select 0 as no_new_comment
     {%- else -%}
         comment on table {{ relation }} is {{ duckdb_escape_comment(comment) }}
     {%- endif -%}
@@ -26,6 +26,6 @@
         comment on column {{ relation }}.{{ adapter.quote(name) }}
         is {{ duckdb_escape_comment(column_dict[name]["description"]) }};
     {%- else %}
-        select 0 as nothing_to_say
+        select 0 as no_new_comment
     {%- endfor -%}
 {%- endmacro %}

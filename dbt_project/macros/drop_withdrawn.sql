@@ -1,7 +1,7 @@
 {#-
-    Events that no export says any more, because a corrected file replaced the one that did, leave the table.
-    `upstream` is the model that still has every event. Only the span of time that this run's files touch, now or
-    before their correction, is searched.
+    Delete events that no export contains any more, because a corrected file replaced the one that did. `upstream` is
+    the model that has every remaining event. Only the time span of this run's files, now or before their correction, is
+    searched.
 -#}
 {% macro drop_withdrawn(upstream) -%}
     {%- set still_there = ref(upstream) -%}

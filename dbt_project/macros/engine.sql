@@ -1,11 +1,11 @@
-{#- What differs between SQL engines stands here and nowhere else in the project. -#}
+{#- Everything that differs between SQL engines is in this file. -#}
 
-{#- A UUID-shaped hash of texts in their order; NULL and '' are different, and no text can imitate a border. -#}
+{#- A UUID-shaped hash of a list of texts. NULL and '' differ, and no text can imitate a boundary between two texts. -#}
 {% macro hashed(expressions) -%}
     cast(md5(to_json([{{ expressions | join(", ") }}])) as uuid)
 {%- endmacro %}
 
-{#- A number that is the same for the same values, and quickly told; it is stored nowhere. -#}
+{#- A cheap hash: the same values give the same number. It is not stored anywhere. -#}
 {% macro bucket(expressions) -%}
     hash({{ expressions | join(", ") }})
 {%- endmacro %}
@@ -19,7 +19,7 @@
     sha256({{ text }})
 {%- endmacro %}
 
-{#- Without invisible characters at either end; pipeline/warehouse/trimming.py has the rule, and these three in Python. -#}
+{#- Without invisible characters at either end. pipeline/warehouse/trimming.py has the rule, and these three in Python. -#}
 {% macro trimmed(text) -%}
     regexp_replace({{ text }}, '^[{{ var("invisible") }}]+|[{{ var("invisible") }}]+$', '', 'g')
 {%- endmacro %}
@@ -29,7 +29,7 @@
     nullif({{ trimmed(text) }}, '')
 {%- endmacro %}
 
-{#- A text that people read: as it stands, unless nothing of it can be seen. -#}
+{#- A text that people read: unchanged, unless none of it is visible. -#}
 {% macro visible(text) -%}
     case when {{ trimmed(text) }} <> '' then {{ text }} end
 {%- endmacro %}

@@ -1,6 +1,6 @@
 {#-
-    The table of one event name, as a Segment warehouse would have it, with the event's properties as columns; what they
-    are is written in pipeline/catalog.py. `event_name` none gives `tracks`: every event, shared columns only.
+    The table of one event, as a Segment warehouse has it, with the event's properties as columns; they are defined in
+    pipeline/catalog.py. Without an event name, it is `tracks`: every event, shared columns only.
 -#}
 {% macro event_table(event_name) -%}
 {%- set properties = var("events")[event_name]["properties"] if event_name else [] -%}
@@ -18,7 +18,7 @@ with events as (
 
     union all
 
-    {#- What is not here once although it was taken, for whatever reason: a run of its date puts that right. #}
+    {#- Events that were taken but are missing or duplicate here, for whatever reason: a run of their date repairs that. #}
     select staged.*
     from {{ ref("stg_events") }} as staged
     where {{ in_run_span("staged.timestamp") }}

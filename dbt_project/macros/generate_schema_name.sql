@@ -1,6 +1,6 @@
 {#-
-    A model's schema is named as written: users query `staging`, not `main_staging`. The event tables' schema bears
-    the name of the Segment source, which is a setting.
+    A model's schema has exactly the given name: users query `staging`, not `main_staging`. The schema of the event
+    tables has the name of the Segment source, which is a setting.
 -#}
 {% macro generate_schema_name(custom_schema_name, node) -%}
     {%- if custom_schema_name == "segment_source" -%}

@@ -1,6 +1,6 @@
 {#-
-    Tests look at what this run could have changed, unless they say otherwise: an id is tied to one timestamp, so
-    within the span of the run `unique` is as exact as over the whole table, and costs a day instead of a history.
+    By default, tests cover what this run could have changed. An id has one timestamp, so `unique` within the time span
+    of the run is as exact as over the whole table, and its cost depends on the day, not on the history.
 -#}
 {% macro get_where_subquery(relation) -%}
     {%- if config.get("where") == "in_run_span" -%}

@@ -1,8 +1,8 @@
 {#-
-    How a table takes the rows of a run. Both strategies are one transaction, and both are safe to run again.
+    How a table takes the rows of a run. Both strategies are one transaction each, and safe to repeat.
 -#}
 
-{#- The rows of this run's export dates are replaced as a whole. -#}
+{#- Replace all rows of this run's export dates. -#}
 {% macro get_incremental_replace_export_dates_sql(arg_dict) -%}
     {%- set columns = arg_dict["dest_columns"] | map(attribute="quoted") | join(", ") -%}
     delete from {{ arg_dict["target_relation"] }} as target where {{ in_run_dates("target") }};
@@ -11,8 +11,8 @@
 {%- endmacro %}
 
 {#-
-    A row with a known id replaces the row that has it, every other is added. An id is tied to one timestamp, so the
-    search for known ids stays within the timestamps of the new rows: a day costs what the day holds.
+    Replace rows with a known id, and add the others. An id has one timestamp, so the search for known ids covers only
+    the timestamps of the new rows: the cost depends on the day, not on the history.
 -#}
 {% macro get_incremental_each_id_once_sql(arg_dict) -%}
     {%- set columns = arg_dict["dest_columns"] | map(attribute="quoted") | join(", ") -%}

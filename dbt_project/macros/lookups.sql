@@ -1,6 +1,6 @@
 {#-
-    The newest value of every key in the lookups of one kind; persons and ids are trimmed, as in `stg_event_rows`.
-    The kinds and what the newest one is are written in pipeline/catalog.py.
+    The newest values of every key in the lookups of one kind. Persons and ids are trimmed, as in `stg_event_rows`. The
+    kinds, and which lookup is the newest, are defined in pipeline/catalog.py.
 -#}
 {% macro newest_lookup(kind) -%}
     {%- set keys, values = var("lookups")[kind]["key"] | list, var("lookups")[kind]["values"] | list -%}

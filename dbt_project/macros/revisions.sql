@@ -1,30 +1,30 @@
 {#-
-    How an event table finds what staging wrote since it last looked, whichever run wrote it. Each write of
-    `staging.events` has a number, one more than the last, which its rows bear as `revision`; `staging.revisions` has
-    its last number, and of each event table the number up to which it has taken. No clock decides: one that
-    jumps would hide rows for as long as it jumped. A number is noted in the transaction that writes the rows, so
+    How an event table finds the rows that staging wrote since the table last took some, whichever run wrote them. Each
+    write of `staging.events` has a number, one more than the last, which is the `revision` of its rows.
+    `staging.revisions` has the last number, and for each event table the number up to which it has taken rows. Times
+    would not do: a clock that jumps back would hide rows. A number is stored in the transaction that writes the rows, so
     after a kill at most some rows are taken twice, which changes nothing.
 -#}
 {% macro revisions_table() -%}
     {{ target.database }}.{{ generate_schema_name("staging", none) }}.revisions
 {%- endmacro %}
 
-{#- They leave no trace where there is nothing to do; staging.events of an earlier version has no numbers. -#}
+{#- Without changes, these statements leave no snapshot. staging.events of an earlier version has no numbers. -#}
 {% macro prepare_revisions() -%}
     {%- set table = revisions_table() -%}
     create table if not exists {{ table }} (table_name varchar, revision bigint)
     {%- set known = known_revisions() if execute else none -%}
     {%- if execute and (known is none or not known[0]) -%}
-    ; comment on table {{ table }} is 'How far each event table has taken what staging.events was given.'
+    ; comment on table {{ table }} is 'How far each event table has taken the rows of staging.events.'
     ; comment on column {{ table }}.table_name is 'The table, with its schema.'
-    ; comment on column {{ table }}.revision is 'Number of the last write: to staging.events, or of it that was taken.'
+    ; comment on column {{ table }}.revision is 'Number of the last write to staging.events, or of the last one that the table took.'
     {%- endif -%}
     {%- if is_incremental() -%}
     ; alter table {{ this }} add column if not exists revision bigint
     {%- endif -%}
 {%- endmacro %}
 
-{#- The comment of the table, in a row; none where there is no table. -#}
+{#- A row with the comment of the table; none if there is no table. -#}
 {% macro known_revisions() -%}
     {%- set found = run_query(
         "select comment from duckdb_tables() where database_name = '" ~ target.database ~ "' and schema_name = '"
@@ -33,7 +33,7 @@
     {{- return(found.rows[0] if found.rows | length > 0 else none) -}}
 {%- endmacro %}
 
-{#- The number that is noted for a table; none where no number is. -#}
+{#- The number stored for a table; none if there is no number. -#}
 {% macro noted_revision(relation) -%}
     {%- if known_revisions() is none -%}
         {{- return(none) -}}
@@ -43,7 +43,7 @@
     ).rows[0][0]) -}}
 {%- endmacro %}
 
-{#- The number of what staging.events is about to be given. -#}
+{#- The number of the next write to staging.events. -#}
 {% macro next_revision() -%}
     {%- if execute -%}
         {{- return((noted_revision(this) or 0) | int + 1) -}}

@@ -1,10 +1,11 @@
 {#-
-    What this run is about. Inside the pipeline: export dates from `first_date` to `last_date`, whose events happened
-    between `earliest` and `latest`; `all_names` is set when lookups changed names of events of other dates,
-    `corrected` when a file of these dates was replaced by newer bytes; `suppressed` says whether anybody is to be left
-    out (see suppressed.sql). By itself, dbt models everything.
+    What this run covers. In the pipeline: export dates from `first_date` to `last_date`, whose events happened between
+    `earliest` and `latest`. `all_names` is set if lookups changed names of events of other dates, `corrected` if a file
+    of these dates was replaced by newer content. `suppressed` is described in suppressed.sql. On its own, dbt models
+    everything.
 
-    Read from the environment, and only when SQL is made, so that a new date doesn't make dbt parse the project anew.
+    The values are read from the environment, and only when SQL is compiled, so that dbt doesn't parse the project again
+    for a new date.
 -#}
 {% macro run_window(part) -%}
     {%- set defaults = {
@@ -28,7 +29,7 @@
     {{ relation }}.export_date between date '{{ run_window("first_date") }}' and date '{{ run_window("last_date") }}'
 {%- endmacro %}
 
-{#- The rows whose events happened in the span of time that this run's exports touch. -#}
+{#- The rows whose events happened in the time span of this run's exports. -#}
 {% macro in_run_span(column) -%}
     {{ column }} between timestamptz '{{ run_window("earliest") }}' and timestamptz '{{ run_window("latest") }}'
 {%- endmacro %}

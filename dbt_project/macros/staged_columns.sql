@@ -1,4 +1,4 @@
-{#- The columns of an event that make it say something else when they change. -#}
+{#- The columns of which a change makes an event a changed event. -#}
 {% macro staged_columns(relation) -%}
     {%- set columns = [
         "export_date", "event_text", "timestamp", "exported_at", "user_id", "email", "list_id", "selligent_user_id",

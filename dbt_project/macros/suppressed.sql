@@ -1,7 +1,7 @@
 {#-
-    People on the list of SELLIGENT_SUPPRESSED. `raw.suppressed` has hashes of their user ids and addresses, and of
-    the contacts that lookups know them by; pipeline/privacy/suppression.py makes them in the same way. A run without a list
-    says "no", and none of this is in its SQL; "known": the tables were rid of everybody before; "new": not yet.
+    People on the list of SELLIGENT_SUPPRESSED. `raw.suppressed` has hashes of their user ids and addresses, and of their
+    contacts in lookups; pipeline/privacy/suppression.py computes them in the same way. The run's `suppressed` is "no"
+    without a list, and then none of this is in the SQL; "known" if all of them have left the tables; else "new".
 -#}
 {% macro is_suppressed(relation, email="email", list_id="list_id", selligent_user_id="selligent_user_id") -%}
     {%- set digests = {
@@ -21,12 +21,12 @@
     )
 {%- endmacro %}
 
-{#- Events that were modelled before the list named their people leave the table. -#}
+{#- Delete events of people who were put on the list after the events were modelled. -#}
 {% macro drop_suppressed(columns={}) -%}
     {%- if is_incremental() and run_window("suppressed") == "new" -%}
     delete from {{ this }} as target where {{ is_suppressed("target", **columns) }}
     {%- else -%}
-    select 0 as nobody_to_drop
+    select 0 as nothing_to_drop
     {%- endif -%}
 {%- endmacro %}
 

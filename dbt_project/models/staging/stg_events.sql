@@ -1,7 +1,6 @@
 {#-
-    One row an event, for ever: of all rows that say the same event, the one of the earliest export, with the names
-    and persons that lookups know, but for people who must be left out. A run writes only rows that are new or say
-    something new.
+    One row per event, forever: of all rows of the same event, the one of the earliest export, with names and persons from
+    lookups, without people who must be left out. A run writes only rows that are new or changed.
 -#}
 {{ config(
     alias="events",
@@ -11,7 +10,7 @@
     post_hook="{{ note_written_revision() }}",
 ) }}
 
-{#- An event that a corrected file of these dates doesn't say any more is now of the next export that says it. -#}
+{#- If a corrected file of these dates no longer contains an event, the next export that contains it counts. -#}
 {%- set in_this_run -%}
     (
         {{ in_run_dates("event_rows") }} or {{ run_window("all_names") }}
@@ -23,7 +22,7 @@
         {%- endif %}
     ) and {{ in_run_span("event_rows.timestamp") }}
 {%- endset %}
-{#- The same event in an export of another date counts too; its timestamp is the same, so few files are searched. -#}
+{#- Exports of other dates can contain the same event. Its timestamp is the same, so few files are searched. -#}
 with repeated as (
 
     select id
@@ -35,7 +34,7 @@ with repeated as (
 
 ),
 
-{#- Sorting is for the few ids that stand there twice: sorting all rows would cost twice the rest of the model. -#}
+{#- Only rows with duplicate ids are sorted: sorting all rows would cost twice as much as the rest of the model. -#}
 first_rows as not materialized (
 
     select *
@@ -108,7 +107,7 @@ named as (
 
 ),
 
-{#- Only now it is known whose events they are. -#}
+{#- Persons are known only after the join with contacts. -#}
 wanted as (
 
     select *

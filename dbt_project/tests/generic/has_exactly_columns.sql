@@ -1,4 +1,4 @@
-{#- The table has these columns, in this order, and no others: queries and dashboards hold on to them. -#}
+{#- The table has exactly these columns, in this order, since queries and dashboards depend on them. -#}
 {% test has_exactly_columns(model, columns) %}
 with expected as (
 

@@ -1,4 +1,4 @@
-{#- None of these columns is ever without a value; one scan for all of them. -#}
+{#- None of these columns is ever null; all are tested in one scan. -#}
 {% test never_null(model, columns) %}
 select {{ columns | join(", ") }}
 from {{ model }}
