@@ -1,4 +1,4 @@
-"""The pictures of the README, taken of the examples.
+"""The pictures of the documents, taken with the examples.
 
 python -m tests.browser.screenshots
 """
