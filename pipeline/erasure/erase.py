@@ -9,7 +9,7 @@ import duckdb
 
 from pipeline.erasure import files, rows, verification
 from pipeline.erasure.byte_search import ByteSearch
-from pipeline.erasure.search_terms import as_bytes, make_sought
+from pipeline.erasure.search_terms import as_bytes, make_search_terms
 from pipeline.errors import SettingsError
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_pairing import pair_up
@@ -57,7 +57,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     now = datetime.now(UTC)
     refresh(connection, settings.selligent_suppressed, now)
     learn_contacts(connection, "SELECT * FROM raw.lookups WHERE kind = 'contacts'", now)
-    make_sought(connection)
+    make_search_terms(connection)
 
 
 def _remove(settings: Settings, warehouse: Warehouse, ledger: Ledger) -> dict[str, int]:

@@ -14,7 +14,7 @@ from pipeline.export_dates import EVERY_DATE
 from pipeline.ledger import Ledger
 from pipeline.segment import outbox
 from pipeline.segment.dry_run import write_requests
-from pipeline.warehouse import ALIAS, BUSY_TIMEOUT_MS, Warehouse, find_strays, literal, remove_files, transaction
+from pipeline.warehouse import ALIAS, BUSY_TIMEOUT_MS, Warehouse, find_orphans, literal, remove_files, transaction
 
 Connection = duckdb.DuckDBPyConnection
 # Later than any snapshot and any file says of itself, by whatever clock it was written.
@@ -73,8 +73,8 @@ def forget_old_snapshots(connection: Connection, files: str) -> int:
     connection.execute(expire)
     old = connection.execute(f"CALL ducklake_cleanup_old_files('{ALIAS}', cleanup_all => true)").fetchall()
     # What a process that was killed had not yet told the catalog of.
-    strays = find_strays(connection, files, older_than=_WHENEVER)
-    theirs = [path for path in strays.ours if _is_cut_off(connection, path) or count_in_parquet(connection, [path])]
+    orphans = find_orphans(connection, files, older_than=_WHENEVER)
+    theirs = [path for path in orphans.ours if _is_cut_off(connection, path) or count_in_parquet(connection, [path])]
     remove_files(theirs)
     return len(old) + len(theirs)
 
@@ -92,7 +92,7 @@ def _is_cut_off(connection: Connection, path: str) -> bool:
 
 def copy_anew(warehouse: Warehouse) -> None:
     """Write a plain DuckDB file anew: in the old one, deleted rows stay in blocks that nothing refers to."""
-    place = Path(warehouse.place)
+    place = Path(warehouse.location)
     fresh = place.with_name(f"{place.name}.forgetting")
     fresh.unlink(missing_ok=True)
     with warehouse.writing_in_turn() as connection:

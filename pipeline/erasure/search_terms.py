@@ -11,7 +11,7 @@ from pipeline.warehouse import ALIAS, literal, one_value, quoted
 Connection = duckdb.DuckDBPyConnection
 
 # kind, value, the phrase that it is in longer texts, and whether it is `naming`: it tells the person wherever it is.
-SOUGHT = "temp.sought_values"
+SEARCH_TERMS = "temp.search_terms"
 # Columns in which even a mere number tells a person.
 PERSON_COLUMNS = {
     "user_id": USER_ID,
@@ -22,17 +22,17 @@ PERSON_COLUMNS = {
 _REJECTED_TEXTS = ("text",)
 
 
-def make_sought(connection: Connection) -> None:
+def make_search_terms(connection: Connection) -> None:
     """The table of what is looked for, from the list: also the hash that can stand in for an address in the tables."""
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE sought_values AS SELECT kind, value, phrase, naming FROM {LISTED} "
+        f"CREATE OR REPLACE TEMP TABLE search_terms AS SELECT kind, value, phrase, naming FROM {LISTED} "
         f"UNION ALL SELECT kind, sha256(value), sha256(value), true FROM {LISTED} WHERE kind = '{EMAIL}'"
     )
 
 
 def as_bytes(connection: Connection) -> list[bytes]:
     """The values that can be looked for among the bytes of a file, in lower case; others occur there by chance."""
-    rows = connection.execute(f"SELECT DISTINCT lower(value) FROM {SOUGHT} WHERE naming").fetchall()
+    rows = connection.execute(f"SELECT DISTINCT lower(value) FROM {SEARCH_TERMS} WHERE naming").fetchall()
     return [value.encode() for (value,) in rows]
 
 
@@ -47,15 +47,15 @@ def _finds(connection: Connection, column: str) -> Iterator[str]:
     for kind in (USER_ID, EMAIL):
         yield (
             "SELECT value, phrase, text, often FROM texts "
-            f"JOIN {SOUGHT} AS sought ON sought.value = {normal(kind, 'text')} "
-            f"AND (sought.naming OR sought.kind = {literal(PERSON_COLUMNS.get(column, ''))})"
+            f"JOIN {SEARCH_TERMS} AS term ON term.value = {normal(kind, 'text')} "
+            f"AND (term.naming OR term.kind = {literal(PERSON_COLUMNS.get(column, ''))})"
         )
     # A rejected row has no columns to tell the person by.
-    telling = "true" if column in _REJECTED_TEXTS else "sought.naming"
+    telling = "true" if column in _REJECTED_TEXTS else "term.naming"
     yield (
         "SELECT value, phrase, text, often FROM "
         f"(SELECT text, often, unnest({phrases(connection, 'text')}) AS word FROM texts WHERE {has_words('text')}) "
-        f"JOIN {SOUGHT} AS sought ON sought.phrase = word AND {telling}"
+        f"JOIN {SEARCH_TERMS} AS term ON term.phrase = word AND {telling}"
     )
 
 
@@ -99,9 +99,9 @@ def count_extremes(connection: Connection, noted: str) -> int:
     """
     people = ", ".join(literal(name) for name in PERSON_COLUMNS)
     query = (
-        f"SELECT count(*) FROM ({noted}) AS noted WHERE EXISTS (SELECT 1 FROM {SOUGHT} AS sought "
-        "WHERE lower(sought.value) IN (lower(noted.min_value), lower(noted.max_value)) "
-        f"AND (sought.naming OR noted.column_name IN ({people})))"
+        f"SELECT count(*) FROM ({noted}) AS noted WHERE EXISTS (SELECT 1 FROM {SEARCH_TERMS} AS term "
+        "WHERE lower(term.value) IN (lower(noted.min_value), lower(noted.max_value)) "
+        f"AND (term.naming OR noted.column_name IN ({people})))"
     )
     return int(one_value(connection, query))
 
@@ -134,7 +134,7 @@ def naming(connection: Connection, table: str, rows: str, text: str, *, any_valu
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT DISTINCT text "
         f"FROM (SELECT text, unnest({phrases(connection, 'text')}) AS word FROM (SELECT {text} AS text FROM {rows})) "
-        f"JOIN {SOUGHT} AS sought ON sought.phrase = word AND {'true' if any_value else 'sought.naming'}"
+        f"JOIN {SEARCH_TERMS} AS term ON term.phrase = word AND {'true' if any_value else 'term.naming'}"
     )
     return f"coalesce({text} IN (SELECT text FROM temp.{table}), false)"
 

@@ -1,4 +1,4 @@
-"""The reconciliation as an asset, and the mark that dates went all the way."""
+"""The report as an asset; its end marks the dates as reported."""
 
 from datetime import UTC, datetime
 
@@ -29,22 +29,22 @@ from pipeline.segment.resources import SegmentResource
 def report(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, segment: SegmentResource
 ) -> dg.MaterializeResult:
-    """Files → rows → events → delivered, per date and event: every number reconciles. Over the newest export dates, a
-    page tells the same in pictures, with the SQL of each number: data/report/index.html.
+    """Files → rows → events → delivered, by date and event: every number reconciles. data/report/index.html shows the
+    newest export dates in pictures, with the SQL of each number.
     """
-    dates, place, ledger = dates_of(context), warehouse.open(), warehouse.ledger()
-    mirror(place, ledger, dates)
-    with place.reading() as connection:
+    dates, lake, ledger = dates_of(context), warehouse.open(), warehouse.ledger()
+    mirror(lake, ledger, dates)
+    with lake.reading() as connection:
         balance = due_is_settled(connection, ledger, dates)
         table = summary(connection, ledger, dates)
         nameless = delivered_without_name(connection, dates)
-    made = make_report(place, ledger, segment.settings(), datetime.now(UTC))
+    page = make_report(lake, ledger, segment.settings(), datetime.now(UTC))
     ledger.reach(REPORTED, ledger.reached(CUT, dates))
     return dg.MaterializeResult(
         metadata={
             "reconciliation": dg.MetadataValue.md(as_markdown(table)),
-            "page": dg.MetadataValue.path(str(made.path)),
-            **{f"picture/{chart.name}": dg.MetadataValue.md(chart.markdown) for chart in made.charts},
+            "page": dg.MetadataValue.path(str(page.path)),
+            **{f"picture/{chart.name}": dg.MetadataValue.md(chart.markdown) for chart in page.charts},
             **{number: int(table[number].sum()) for number in NUMBERS},
             **{f"delivered_without/{name}": number for name, number in nameless.items()},
         },

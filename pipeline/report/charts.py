@@ -1,7 +1,6 @@
-"""The report's pictures: small SVGs that take their colours from the page, where there is one around them.
+"""The report's pictures: small SVGs that take their colours from the page around them, if there is one.
 
-Matplotlib is imported where something is drawn: it takes longer to import than all the rest of a run that has
-nothing to do.
+Matplotlib is imported where something is drawn: its import takes longer than a whole run with nothing to do.
 """
 
 import logging
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# What each colour of a picture means; the page has a variable of the same name, for light and for dark.
+# Colours by meaning; the page has a variable of the same name, for light and for dark.
 COLOURS = {
     "card": "#fefefe",
     "ink": "#1f2733",
@@ -73,7 +72,7 @@ _FEWEST_BARS = 5
 
 @dataclass(frozen=True)
 class Chart:
-    """One picture: `alt` says what it shows to whom it can't be shown."""
+    """One picture; `alt` is its text alternative."""
 
     name: str
     title: str
@@ -83,19 +82,19 @@ class Chart:
 
     @property
     def markdown(self) -> str:
-        """The picture for Dagster's UI, complete in itself."""
+        """The picture for Dagster's UI, as a data URL."""
         sized = self.svg.replace("<svg ", '<svg width="560" ', 1)
         return f"![{self.alt}](data:image/svg+xml;base64,{b64encode(sized.encode()).decode()})"
 
 
 def draw_charts(numbers: Numbers) -> list[Chart]:
-    """The pictures for which there is anything to show."""
+    """The pictures for which there is data."""
     drawn = (funnel_chart(numbers), standing_chart(numbers), lateness_chart(numbers), pace_chart(numbers))
     return [chart for chart in drawn if chart is not None]
 
 
 def funnel_chart(numbers: Numbers) -> Chart | None:
-    """Delivered, opened and clicked per export date, and below what went wrong."""
+    """Delivered, opened and clicked by export date; below, unsubscribes, complaints and bounces."""
     rows, total = _by_date(numbers, "funnel"), numbers.total("funnel")
     if not rows:
         return None
@@ -106,8 +105,8 @@ def funnel_chart(numbers: Numbers) -> Chart | None:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.5])
         _margins(figure, above=0.3, below=0.28)
         figure.subplots_adjust(hspace=0.34)
-        for place, (column, name) in enumerate(good):
-            width = 0.82 - 0.18 * place
+        for position, (column, name) in enumerate(good):
+            width = 0.82 - 0.18 * position
             upper.bar(range(len(rows)), _values(rows, column), width, color=COLOURS[name], label=name)
         _stack(lower, rows, bad)
         _dates_below(lower, rows)
@@ -124,7 +123,7 @@ def funnel_chart(numbers: Numbers) -> Chart | None:
 
 
 def standing_chart(numbers: Numbers) -> Chart | None:
-    """What was due per export date, by what became of it."""
+    """Due events by export date and status."""
     rows, total = _by_date(numbers, "due"), numbers.total("due")
     if not rows:
         return None
@@ -148,14 +147,14 @@ def standing_chart(numbers: Numbers) -> Chart | None:
 
 
 def lateness_chart(numbers: Numbers) -> Chart | None:
-    """How long after an event its export was written, and how long after it Segment had it."""
+    """Delay from an event to its export, and to its delivery."""
     series = [("exported", "export written", "opened"), ("delivered", "delivered to Segment", "good")]
     bars = numbers.rows("lateness")
     series = [each for each in series if any(row[each[0]] for row in bars)]
     if not series:
         return None
-    # From the first bar that holds anything to the last.
-    full = [place for place, row in enumerate(bars) if any(row[column] for column, _, _ in series)]
+    # From the first bar that is not empty to the last.
+    full = [position for position, row in enumerate(bars) if any(row[column] for column, _, _ in series)]
     bars = bars[full[0] : full[-1] + 1]
     medians = {row["what"]: row["median"] for row in numbers.rows("delays")}
 
@@ -163,10 +162,10 @@ def lateness_chart(numbers: Numbers) -> Chart | None:
         axes = figure.subplots()
         _margins(figure, above=0.3, below=0.05, beside=1.5)
         thick = 0.8 / len(series)
-        for place, (column, name, colour) in enumerate(series):
+        for position, (column, name, colour) in enumerate(series):
             all_of_it = sum(_values(numbers.rows("lateness"), column))
             shares = [100 * value / all_of_it for value in _values(bars, column)]
-            middles = [bar + (place - (len(series) - 1) / 2) * thick for bar in range(len(bars))]
+            middles = [bar + (position - (len(series) - 1) / 2) * thick for bar in range(len(bars))]
             axes.barh(middles, shares, thick * 0.92, color=COLOURS[colour], label=name)
             for middle, share in zip(middles, shares, strict=True):
                 if share:
@@ -180,13 +179,13 @@ def lateness_chart(numbers: Numbers) -> Chart | None:
         _legend_above(axes)
 
     words = " and ".join(f"{name} after {duration(medians.get(column))}" for column, name, _ in series)
-    alt = f"Shares of events by how long they took; half of them had their {words} at most."
+    alt = f"Shares of events by delay; half of them had their {words} at most."
     height = 0.75 + 0.42 * len(bars) * (0.7 + 0.3 * len(series))
-    return Chart("lateness", "How late events came", alt, "lateness", _svg("lateness", height, paint))
+    return Chart("lateness", "Delay of events", alt, "lateness", _svg("lateness", height, paint))
 
 
 def pace_chart(numbers: Numbers) -> Chart | None:
-    """Events a second of each delivery."""
+    """Events per second of each delivery."""
     rows = numbers.rows("throughput")[::-1]
     if not rows:
         return None
@@ -200,15 +199,15 @@ def pace_chart(numbers: Numbers) -> Chart | None:
 
     last = rows[-1]
     alt = (
-        f"Events a second of the last {len(rows)} deliveries; the newest brought {number(last['events'])} events in "
-        f"{duration(last['seconds'])}, {number(last['events_per_second'])} a second."
+        f"Events per second of the last {len(rows)} deliveries; the newest delivered {number(last['events'])} "
+        f"events in {duration(last['seconds'])}, {number(last['events_per_second'])} a second."
     )
-    return Chart("pace", "Events a second, by delivery", alt, "throughput", _svg("pace", 2.5, paint))
+    return Chart("pace", "Events per second, by delivery", alt, "throughput", _svg("pace", 2.5, paint))
 
 
 def _svg(name: str, height: float, paint: "Callable[[Figure], None]") -> str:
-    """The picture as an <svg> element: the same bytes for the same numbers, and no id that another picture has."""
-    # That it builds its cache of fonts, or has no place for it, would be mailed by cron.
+    """The picture as an <svg> element: the same bytes for the same numbers, and ids that no other picture has."""
+    # Cron would mail its messages about the cache of fonts.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     import matplotlib as mpl
 
@@ -233,7 +232,7 @@ def _by_date(numbers: Numbers, name: str) -> list[Row]:
 
 
 def _margins(figure: "Figure", above: float, below: float, beside: float = 0.55) -> None:
-    """Room for words around the axes, in inches: a layout that measures them takes as long as all of the drawing."""
+    """Margins around the axes, in inches: a layout that measures text takes as long as the whole drawing."""
     height = figure.get_figheight()
     figure.subplots_adjust(left=beside / _WIDTH, right=1 - 0.25 / _WIDTH, bottom=below / height, top=1 - above / height)
 
@@ -260,9 +259,9 @@ def _dates_below(axes: "Axes", rows: Sequence[Row]) -> None:
 
 def _labels_below(axes: "Axes", labels: Sequence[str]) -> None:
     step = -(-len(labels) // _MOST_LABELS)
-    shown = range((len(labels) - 1) % step, len(labels), step)  # the newest has its label
-    axes.set_xticks(list(shown), [labels[place] for place in shown])
-    beside = max(_FEWEST_BARS - len(labels), 0) / 2 + 0.6  # a few bars are not blown up
+    shown = range((len(labels) - 1) % step, len(labels), step)  # the newest is labelled
+    axes.set_xticks(list(shown), [labels[position] for position in shown])
+    beside = max(_FEWEST_BARS - len(labels), 0) / 2 + 0.6  # a few bars are not widened
     axes.set_xlim(-beside, len(labels) - 1 + beside)
 
 

@@ -1,4 +1,4 @@
-"""Every number of the report, read from the warehouse in one go."""
+"""The numbers of the report, and whether the stages reconcile."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,33 +17,33 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Numbers:
-    """What the queries gave, by their names; `dates` None: the warehouse has no export date yet."""
+    """Results of the queries by name; `dates` is None while the warehouse has no export date."""
 
     dates: ExportDates | None
     results: Mapping[str, QueryResult]
 
     def rows(self, name: str) -> list[Row]:
-        """A query's rows; none where it could not be asked."""
+        """A query's rows; none where its tables do not exist yet."""
         return [{str(name): value for name, value in row.items()} for row in self.frame(name).to_dict("records")]
 
     def frame(self, name: str) -> pd.DataFrame:
-        """The same as a frame."""
+        """The same as a data frame."""
         return self.results[name].rows if name in self.results else pd.DataFrame()
 
     def total(self, name: str) -> Row:
-        """The row that sums up all export dates; empty where there is none."""
+        """The row with the sum of all export dates; empty where there is none."""
         found = [row for row in self.rows(name) if row["export_date"] is None and row.get("event") is None]
         return found[0] if found else {}
 
 
 def newest_dates(connection: duckdb.DuckDBPyConnection) -> ExportDates | None:
-    """From the first to the last of the newest export dates; None where there are none."""
+    """The range of the newest export dates; None where there are none."""
     [row] = ask(connection, "window", None).rows.to_dict("records")
     return ExportDates(row["first"], row["last"]) if row["dates"] else None
 
 
 def read_numbers(connection: duckdb.DuckDBPyConnection, schema: str) -> Numbers:
-    """Ask everything over the newest export dates. What needs tables that are not made yet is left out."""
+    """Run all queries over the newest export dates, but for those whose tables do not exist yet."""
     dates = newest_dates(connection)
     results = {"window": ask(connection, "window", None)}
     if dates is None:
@@ -59,18 +59,18 @@ def read_numbers(connection: duckdb.DuckDBPyConnection, schema: str) -> Numbers:
 
 
 def _schemas(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    """Schemas in which there are tables."""
+    """Schemas that contain tables."""
     found = connection.execute("SELECT DISTINCT schema_name FROM duckdb_tables() WHERE database_name = ?", [ALIAS])
     return {name for (name,) in found.fetchall()}
 
 
-# What is compared; each has a column `reconciles`.
+# The queries with a column `reconciles`.
 STAGES = ("rows", "events", "due")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One export date, or all of them (None), through the stages; a stage is empty where nothing could be asked."""
+    """One export date, or all of them (None), through the stages; a stage without a result is empty."""
 
     export_date: date | None
     rows: Row
@@ -84,7 +84,7 @@ class Line:
 
 
 def lines(numbers: Numbers) -> Sequence[Line]:
-    """A line an export date, the newest last, and then the sum."""
+    """One line per export date, the newest last, and then the sum."""
     found: dict[str, dict[date | None, Row]] = {}
     for stage in STAGES:
         of_dates = [row for row in numbers.rows(stage) if row.get("event") is None]

@@ -1,4 +1,4 @@
-"""The report as one page that needs nothing but itself: no network, no script."""
+"""The report as one HTML page without scripts or external resources."""
 
 import os
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from pipeline import __version__
 from pipeline.catalog import LIBRARY_NAME
+from pipeline.finding import counted
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_copy import mirror
 from pipeline.masking import masked, printable
@@ -23,8 +24,8 @@ from pipeline.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
-class Made:
-    """What stands at the foot of a report."""
+class Provenance:
+    """When and from what a report was made."""
 
     at: datetime
     warehouse: str
@@ -35,8 +36,8 @@ class Made:
     version: str
 
     @classmethod
-    def of(cls, settings: Settings, now: datetime) -> "Made":
-        """Of these settings, at this moment."""
+    def of(cls, settings: Settings, now: datetime) -> "Provenance":
+        """With these settings, at this moment."""
         return cls(
             at=now,
             warehouse=Warehouse.of(settings).shown,
@@ -48,7 +49,7 @@ class Made:
         )
 
     def facts(self) -> Sequence[tuple[str, str]]:
-        """Each with what it is called."""
+        """Labels and values, as the page shows them."""
         return (
             ("Made", f"{self.at:%Y-%m-%d %H:%M:%S} UTC"),
             ("Warehouse", self.warehouse),
@@ -63,9 +64,9 @@ PAGE = REPORT_DIR / "index.html"
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def render(numbers: Numbers, charts: Sequence[Chart], made: Made) -> str:
-    """The page. Whatever comes from outside (names of files, reasons) is escaped."""
-    # Imported here, as Matplotlib is: a run that has nothing to do makes no page.
+def render(numbers: Numbers, charts: Sequence[Chart], provenance: Provenance) -> str:
+    """The page as HTML. Text from outside (names of files, reasons) is escaped."""
+    # Imported here, as Matplotlib is: a run with nothing to do makes no page.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -79,12 +80,12 @@ def render(numbers: Numbers, charts: Sequence[Chart], made: Made) -> str:
     environment.filters |= {
         name: getattr(formatting, name)
         for name in ("number", "percent", "duration", "at_most", "moment", "short_date", "event_words")
-    }
+    } | {"counted": counted}
     return environment.get_template("page.html.j2").render(
         numbers=numbers,
-        # Markup: ours, not text from outside; Matplotlib escapes the words in it.
+        # Markup: generated here, and Matplotlib escapes the text in it.
         charts={chart.name: (chart, Markup(chart.svg)) for chart in charts},  # noqa: S704
-        made=made,
+        provenance=provenance,
         lines=lines(numbers),
         titles=TITLES,
         colours=COLOURS,
@@ -92,14 +93,14 @@ def render(numbers: Numbers, charts: Sequence[Chart], made: Made) -> str:
 
 
 def _shown(value: object) -> object:
-    """Text without addresses, and without characters that don't show or turn the direction of what follows."""
+    """Text without addresses, invisible characters and marks that reverse the direction of text."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return printable(masked(value), kept="\n\u00a0")
     return value
 
 
 def write(page: str, path: Path = PAGE) -> Path:
-    """Put the page where it belongs in one go: whoever has it open never reads half of it."""
+    """Replace the page atomically, so that a reader never gets half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(f".{os.getpid()}")
     with naming(path):
@@ -110,17 +111,17 @@ def write(page: str, path: Path = PAGE) -> Path:
 
 @dataclass(frozen=True)
 class Report:
-    """Where the page is, and its pictures."""
+    """The page's path, and its pictures."""
 
     path: Path
     charts: Sequence[Chart]
 
 
 def make_report(warehouse: Warehouse, ledger: Ledger, settings: Settings, now: datetime, path: Path = PAGE) -> Report:
-    """Write the page over the newest export dates, whichever dates a run was of.
+    """Write the page about the newest export dates, whatever the dates of the run.
 
-    The ledger's copies of all these dates are brought up to date first: a delivery that was killed, or a replay, may
-    have changed what no run has looked at since.
+    The ledger's copies of these dates are updated first: a delivery that was killed, or a replay, may have changed them
+    since the last run.
     """
     with warehouse.reading() as connection:
         dates = newest_dates(connection)
@@ -129,4 +130,4 @@ def make_report(warehouse: Warehouse, ledger: Ledger, settings: Settings, now: d
     with warehouse.reading() as connection:
         numbers = read_numbers(connection, settings.schema_name)
     charts = draw_charts(numbers)
-    return Report(write(render(numbers, charts, Made.of(settings, now)), path), charts)
+    return Report(write(render(numbers, charts, Provenance.of(settings, now)), path), charts)

@@ -1,4 +1,4 @@
-"""The SQL that the report's numbers come from: what is executed is what the page shows, letter for letter."""
+"""The SQL of the report's numbers. The page shows each query exactly as it was executed."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -10,27 +10,27 @@ import pandas as pd
 from pipeline.export_dates import ExportDates
 
 QUERIES_DIR = Path(__file__).parent / "queries"
-# In the order of the page: what each query tells.
+# Titles, in the order of the page.
 TITLES = {
     "window": "Export dates of this report",
     "funnel": "What became of the emails",
     "rows": "Files and their rows",
     "events": "Rows and their events",
     "due": "Events and their delivery",
-    "handover": "Events that are not due, or gone since",
-    "undelivered": "What is waiting or dead, and why",
+    "handover": "Events that are not due, or no longer in a table",
+    "undelivered": "Waiting and dead events by reason",
     "withheld": "Withheld export dates",
-    "refused": "Files refused or not known",
+    "refused": "Files refused or not matched",
     "rejected": "Rejected rows by reason",
-    "lateness": "How late events came",
+    "lateness": "Delay of events",
     "delays": "Delays: median and 95th percentile",
-    "throughput": "Deliveries and their pace",
+    "throughput": "Deliveries and their throughput",
 }
 
 
 @dataclass(frozen=True)
 class QueryResult:
-    """A query with its export dates filled in, and what it gave."""
+    """A query with its export dates filled in, and its result."""
 
     name: str
     title: str
@@ -40,14 +40,12 @@ class QueryResult:
 
 @cache
 def text_of(name: str) -> str:
-    """The query's file; `$first` and `$last` stand for the ends of the range of export dates."""
+    """The text of the query's file; `$first` and `$last` stand for the first and last export date."""
     return (QUERIES_DIR / f"{name}.sql").read_text("utf-8").strip()
 
 
 def bound(name: str, dates: ExportDates | None) -> str:
-    """The query as it is executed and shown. Values stand in it, so that it can be pasted into a prompt; they are
-    dates and nothing else.
-    """
+    """The query as it is executed and shown, with the dates as literals, so that it can be pasted into a prompt."""
     text = text_of(name)
     if dates is None:
         return text
@@ -55,7 +53,7 @@ def bound(name: str, dates: ExportDates | None) -> str:
 
 
 def ask(connection: duckdb.DuckDBPyConnection, name: str, dates: ExportDates | None) -> QueryResult:
-    """Execute one query; rows as Python values, None for NULL."""
+    """Execute one query; its rows have Python values, None for NULL."""
     sql = bound(name, dates)
     cursor = connection.execute(sql)
     columns = [column[0] for column in cursor.description or []]

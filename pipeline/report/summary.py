@@ -1,4 +1,4 @@
-"""Files → rows → events → delivered, per export date and event: the table that `status` prints."""
+"""Files → rows → events → delivered, by export date and event: the table that `status` prints; and missing names."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from pipeline.warehouse import has_table, one_row
 
 KEY = ["export_date", "event"]
 NUMBERS = ["loaded", "rejected", "modelled", "delivered", "waiting", "dead"]
-# Rows that tell no event: known and skipped, or rejected before the event was understood.
+# Rows without an event: skipped, or rejected before the event was known.
 NO_EVENT = "(no event)"
 
 _LOADED = f"""
@@ -23,7 +23,7 @@ _LOADED = f"""
         count(rejected_because) AS rejected
     FROM raw.events WHERE export_date BETWEEN $1 AND $2 GROUP BY ALL
 """
-# Rows that could not even be split into columns stand in no other table.
+# Rows that could not be split into columns are in no other table.
 _UNREAD = f"""
     SELECT export_date, '{NO_EVENT}' AS event, 0 AS loaded, sum(rejected) AS rejected
     FROM (
@@ -42,7 +42,7 @@ _MODELLED = f"""
 
 
 def summary(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: ExportDates | None) -> pd.DataFrame:
-    """One row an export date and event: KEY and NUMBERS, in events (`rejected`: in rows); dates None are all."""
+    """One row per export date and event, with KEY and NUMBERS (events; `rejected`: rows). `dates` None means all."""
     window = dates or _all_dates(connection)
     if window is None:
         return pd.DataFrame(columns=[*KEY, *NUMBERS])
@@ -58,7 +58,7 @@ def summary(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: Export
     table = loaded.merge(modelled, how="outer", on=KEY).merge(standings, how="outer", on=KEY)
     table[NUMBERS] = table[NUMBERS].fillna(0).astype(int)
     table = table[(table[NUMBERS] != 0).any(axis=1)]
-    order = {event.table: place for place, event in enumerate(EVENTS)} | {NO_EVENT: len(EVENTS)}
+    order = {event.table: position for position, event in enumerate(EVENTS)} | {NO_EVENT: len(EVENTS)}
     return table.sort_values(KEY, key=lambda column: column.map(order) if column.name == "event" else column)
 
 
@@ -82,19 +82,19 @@ _PATHS = [f"$.properties.{key}" for pair in NAMES.values() for key in pair]
 
 
 def delivered_without_name(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> dict[str, int]:
-    """By name (`email_subject`, `campaign_name` …), the delivered events of these export dates whose message has the
-    id and not the name; names that no message lacks are left out.
+    """By name (`email_subject`, `campaign_name` …), the number of delivered events of these export dates whose message
+    has the id but not the name; names that are always there are omitted.
     """
     columns = ", ".join(
-        f"count(*) FILTER (said[{2 * place + 1}] IS NOT NULL AND said[{2 * place + 2}] IS NULL)"
-        for place in range(len(NAMES))
+        f"count(*) FILTER (pairs[{2 * kind + 1}] IS NOT NULL AND pairs[{2 * kind + 2}] IS NULL)"
+        for kind in range(len(NAMES))
     )
     counts = one_row(
         connection,
         f"""
         SELECT {columns}
         FROM (
-            SELECT json_extract_string(outbox.payload, $1) AS said
+            SELECT json_extract_string(outbox.payload, $1) AS pairs
             FROM delivery.outbox
             JOIN delivery.batches ON outbox.batch_id = batches.batch_id AND batches.status = 'delivered'
             WHERE outbox.export_date BETWEEN $2 AND $3

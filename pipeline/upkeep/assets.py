@@ -49,8 +49,8 @@ def metadata_of(done: Upkeep, *, is_ducklake: bool) -> dict[str, int | str | dg.
         "files_merged": done.merged,
         "old_files_removed": done.removed,
         "old_files_left_for_readers": done.waiting,
-        "strays_removed": done.strays,
-        "strays_perhaps_of_another_warehouse": done.strays_of_others,
+        "orphans_removed": done.orphans,
+        "orphans_perhaps_of_another_warehouse": done.orphans_of_others,
         "tables": dg.MetadataValue.md(_as_markdown(done)),
     }
 

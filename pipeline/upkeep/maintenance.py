@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import duckdb
 
 from pipeline.upkeep.sizes import Sizes, sizes
-from pipeline.warehouse import ALIAS, CATALOG, Warehouse, find_strays, one_value, remove_files, transaction
+from pipeline.warehouse import ALIAS, CATALOG, Warehouse, find_orphans, one_value, remove_files, transaction
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -47,7 +47,7 @@ _EXPIRED = f"""
 
 @dataclass(frozen=True)
 class Upkeep:
-    """What upkeep found, did and left. `waiting`: files that are removed by a later upkeep; `strays_of_others`: files
+    """What upkeep found, did and left. `waiting`: files that are removed by a later upkeep; `orphans_of_others`: files
     that are not of this warehouse's tables, or may be another's, which keeps its own in the same place.
     """
 
@@ -56,9 +56,9 @@ class Upkeep:
     expired: int = 0
     merged: int = 0
     removed: int = 0
-    strays: int = 0
+    orphans: int = 0
     waiting: int = 0
-    strays_of_others: int = 0
+    orphans_of_others: int = 0
 
 
 def tidy(warehouse: Warehouse, keep_days: int, now: datetime) -> Upkeep:
@@ -74,8 +74,8 @@ def tidy(warehouse: Warehouse, keep_days: int, now: datetime) -> Upkeep:
         merged = _merge(connection)
         limit = f"TIMESTAMPTZ '{(now - LEFT_ALONE).isoformat()}'"
         removed = connection.execute(f"CALL ducklake_cleanup_old_files('{ALIAS}', older_than => {limit})").fetchall()
-        strays = find_strays(connection, warehouse.files, older_than=limit)
-        ours = strays.ours if warehouse.is_alone(connection) else []
+        orphans = find_orphans(connection, warehouse.files, older_than=limit)
+        ours = orphans.ours if warehouse.is_alone(connection) else []
         remove_files(ours)
         waiting = one_value(connection, f"SELECT count(*) FROM {CATALOG}.ducklake_files_scheduled_for_deletion")
         return Upkeep(
@@ -84,9 +84,9 @@ def tidy(warehouse: Warehouse, keep_days: int, now: datetime) -> Upkeep:
             expired=expired,
             merged=merged,
             removed=len(removed),
-            strays=len(ours),
+            orphans=len(ours),
             waiting=waiting,
-            strays_of_others=len(strays.ours) + len(strays.others) - len(ours),
+            orphans_of_others=len(orphans.ours) + len(orphans.others) - len(ours),
         )
 
 

@@ -1,6 +1,6 @@
 """Where the tables are kept: the one place that knows how storage is attached."""
 
-from pipeline.warehouse.orphans import find_strays, remove_files
+from pipeline.warehouse.orphans import find_orphans, remove_files
 from pipeline.warehouse.schema.tables import RAW_TABLES, has_table
 from pipeline.warehouse.sql import ALIAS, CATALOG, has_rows, literal, one_row, one_value, quoted, transaction
 from pipeline.warehouse.warehouse import BUSY_TIMEOUT_MS, MEMORY_LIMIT, Warehouse
@@ -12,7 +12,7 @@ __all__ = [
     "MEMORY_LIMIT",
     "RAW_TABLES",
     "Warehouse",
-    "find_strays",
+    "find_orphans",
     "has_rows",
     "has_table",
     "literal",

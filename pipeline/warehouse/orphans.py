@@ -29,14 +29,14 @@ _FOLDERS = f"""
 
 
 @dataclass(frozen=True)
-class Strays:
+class Orphans:
     """Files that the catalog does not know, as URLs or paths: `ours`, and `others` that are left alone."""
 
     ours: Sequence[str]
     others: Sequence[str]
 
 
-def find_strays(connection: duckdb.DuckDBPyConnection, files: str, older_than: str) -> Strays:
+def find_orphans(connection: duckdb.DuckDBPyConnection, files: str, older_than: str) -> Orphans:
     """Those below `files` that are older than a moment (SQL)."""
     found = connection.execute(
         f"CALL ducklake_delete_orphaned_files('{ALIAS}', dry_run => true, older_than => {older_than})"
@@ -44,7 +44,7 @@ def find_strays(connection: duckdb.DuckDBPyConnection, files: str, older_than: s
     folders = {folder for (folder,) in connection.execute(_FOLDERS).fetchall()}
     places = {str(path): _PLACE.fullmatch(path.removeprefix(files)) for (path,) in found}
     is_ours = {path: place is not None and place[1] in folders for path, place in places.items()}
-    return Strays([path for path in is_ours if is_ours[path]], [path for path in is_ours if not is_ours[path]])
+    return Orphans([path for path in is_ours if is_ours[path]], [path for path in is_ours if not is_ours[path]])
 
 
 def remove_files(paths: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 """Whose Parquet files lie in a place: each DuckLake says so there.
 
-Two may be given one place by mistake, and to either of them the other's files look like strays that nobody needs.
+Two may be given one place by mistake, and to either of them the other's files look like orphans that nobody needs.
 """
 
 import duckdb

@@ -47,9 +47,9 @@ _OTHER_VERSION = re.compile(r"catalog version|version number|storage version", r
 
 @dataclass(frozen=True)
 class Warehouse:
-    """A DuckLake or a DuckDB file; `place` as in WAREHOUSE, `files` as in WAREHOUSE_FILES, absolute."""
+    """A DuckLake or a DuckDB file; `location` as in WAREHOUSE, `files` as in WAREHOUSE_FILES, absolute."""
 
-    place: str = field(repr=False)
+    location: str = field(repr=False)
     files: str
 
     @classmethod
@@ -60,7 +60,7 @@ class Warehouse:
     @property
     def is_ducklake(self) -> bool:
         """Whether it is a DuckLake, which readers and one writer can use at once."""
-        return self.place.startswith("ducklake:")
+        return self.location.startswith("ducklake:")
 
     @property
     def is_in_s3(self) -> bool:
@@ -72,23 +72,23 @@ class Warehouse:
         """The local file that the catalog is in; None for a server."""
         if self.server is not None:
             return None
-        return Path(self.place.removeprefix("ducklake:sqlite:"))
+        return Path(self.location.removeprefix("ducklake:sqlite:"))
 
     @property
     def server(self) -> PostgresServer | None:
         """The server that the catalog is in; None for a local file."""
-        place = self.place.removeprefix(_ON_SERVER)
-        return PostgresServer.of(place) if place != self.place else None
+        place = self.location.removeprefix(_ON_SERVER)
+        return PostgresServer.of(place) if place != self.location else None
 
     @property
     def dsn(self) -> str:
         """What the driver of the server is given, with its password."""
-        return self.place.removeprefix(_ON_SERVER)
+        return self.location.removeprefix(_ON_SERVER)
 
     @property
     def path(self) -> str:
         """What ATTACH is given: the place without the server's password."""
-        return f"{_ON_SERVER}{self.server.address}" if self.server else self.place
+        return f"{_ON_SERVER}{self.server.address}" if self.server else self.location
 
     @property
     def shown(self) -> str:

@@ -31,7 +31,11 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     with warehouse.writing() as connection:
         connection.execute("CREATE SCHEMA selligent_marketing_cloud")
         connection.execute(f"CREATE TABLE raw.moods AS SELECT {HOSTILE} AS mood")
-    places = {"WAREHOUSE": warehouse.place, "WAREHOUSE_FILES": warehouse.files, "PIPELINE_DATA_DIR": f"{folder}/data"}
+    places = {
+        "WAREHOUSE": warehouse.location,
+        "WAREHOUSE_FILES": warehouse.files,
+        "PIPELINE_DATA_DIR": f"{folder}/data",
+    }
     without = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
     return {**without, **places, "TERM": "xterm"}
 
@@ -174,7 +178,7 @@ def test_a_warehouse_without_event_tables_can_be_asked(environment: Mapping[str,
     warehouse = ducklake_in(tmp_path)
     with warehouse.writing():
         pass
-    places = {"WAREHOUSE": warehouse.place, "WAREHOUSE_FILES": warehouse.files}
+    places = {"WAREHOUSE": warehouse.location, "WAREHOUSE_FILES": warehouse.files}
     done = subprocess.run(
         command("--format", "csv", "SELECT count(*) AS files FROM raw.export_files"),
         env={**environment, **places},

@@ -52,7 +52,7 @@ class Project:
         ours = {
             "SELLIGENT_EXPORTS": str(self.exports),
             "SELLIGENT_LAYOUTS": str(self.layouts),
-            "WAREHOUSE": self.warehouse.place,
+            "WAREHOUSE": self.warehouse.location,
             "WAREHOUSE_FILES": self.warehouse.files,
             "LEDGER": f"sqlite:///{self.folder}/ledger.sqlite",
             "DAGSTER_HOME": str(self.data / "dagster"),

@@ -83,7 +83,7 @@ def test_tables_are_written_read_and_tidied_there(s3_environment: S3, tmp_path: 
 
 
 def test_what_a_killed_process_left_is_removed_there_and_nothing_else(s3_environment: S3, tmp_path: Path) -> None:
-    bucket = s3_environment.bucket("strays")
+    bucket = s3_environment.bucket("orphans")
     outer = Warehouse(f"ducklake:sqlite:{tmp_path}/outer.sqlite", f"s3://{bucket}/")
     inner = Warehouse(f"ducklake:sqlite:{tmp_path}/inner.sqlite", f"s3://{bucket}/test/")
     for warehouse in (outer, inner):
@@ -94,7 +94,7 @@ def test_what_a_killed_process_left_is_removed_there_and_nothing_else(s3_environ
     for key in left:
         s3_environment.client.put_object(Bucket=bucket, Key=key, Body=b"PAR1")
     done = tidy(outer, 30, datetime.now(UTC) + timedelta(days=2))
-    assert (done.strays, done.strays_of_others) == (1, 3)
+    assert (done.orphans, done.orphans_of_others) == (1, 3)
     assert s3_environment.keys(bucket) == known | left - {"raw/t/ducklake-0.parquet"}
 
 

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from pipeline.erasure.rows import forget_ledger, forget_rows
-from pipeline.erasure.search_terms import count_in, make_sought
+from pipeline.erasure.search_terms import count_in, make_search_terms
 from pipeline.errors import SettingsError
 from pipeline.export_dates import EVERY_DATE
 from pipeline.exports.discovery import discover
@@ -335,7 +335,7 @@ def forget(desk: Listing) -> dict[str, int]:
     """What the command does to the tables."""
     ledger = Ledger(f"sqlite:///{desk.folder.parent}/ledger.sqlite")
     desk.read_list()
-    make_sought(desk.connection)
+    make_search_terms(desk.connection)
     forget_ledger(desk.connection, ledger, NOW)
     return forget_rows(desk.connection, ledger, "segment")
 
@@ -374,7 +374,7 @@ def test_what_is_forgotten_in_texts_is_not_found_afterwards(desk: Listing, value
     desk.put("opens.csv", HEADER + f"bob,,,,see {value},{AT},OPEN,see <{value}>.\n")
     desk.load()
     desk.suppress(f"{'email' if '@' in value else 'user_id'}\n{value}\n")
-    make_sought(desk.connection)
+    make_search_terms(desk.connection)
     assert count_in(desk.connection, "raw.events") > 0
     forget(desk)
     assert count_in(desk.connection, "raw.events") == 0

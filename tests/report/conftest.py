@@ -60,7 +60,7 @@ class Reported:
 
 
 def settings_of(warehouse: Warehouse, **settings: object) -> Settings:
-    given: dict[str, object] = {"warehouse": warehouse.place, "warehouse_files": warehouse.files, **settings}
+    given: dict[str, object] = {"warehouse": warehouse.location, "warehouse_files": warehouse.files, **settings}
     return Settings(_env_file=None, **given)  # type: ignore[arg-type, call-arg]
 
 

@@ -55,7 +55,7 @@ def test_what_happened_is_counted_as_by_hand(busy: Reported) -> None:
     rows = {"files": 2, "rows": 20, "event_rows": 13, "lookup_rows": 4, "skipped": 2, "rejected": 1, "suppressed": 0}
     assert row_of(numbers, "rows", DAY) == {"export_date": DAY, **rows, "reconciles": True}
     assert row_of(numbers, "rows", NEXT_DAY)["suppressed"] == 1
-    events = {"event_rows": 13, "events": 11, "said_before": 2, "left_out": 0, "tracked": 11}
+    events = {"event_rows": 13, "events": 11, "duplicates": 2, "suppressed_since": 0, "tracked": 11}
     assert row_of(numbers, "events", DAY) == {"export_date": DAY, **events, "reconciles": True}
     due = {"due": 13, "delivered": 10, "waiting": 2, "dead": 1, "forgotten": 0, "delivered_rate": 10 / 13}
     assert row_of(numbers, "due", None) == {"export_date": None, "event": None, **due, "reconciles": True}
@@ -211,7 +211,7 @@ def test_an_empty_warehouse_has_a_page_that_says_so(nothing: Reported) -> None:
     made = nothing.make()
     page = made.path.read_text("utf-8")
     assert made.charts == []
-    assert "There is nothing in the warehouse yet" in page
+    assert "The warehouse is empty" in page
     assert Tags(page).loads == ["data:,"]
 
 
@@ -231,7 +231,7 @@ def test_a_warehouse_without_models_has_what_there_is(busy: Reported) -> None:
 
 def test_a_dry_run_is_called_one(busy: Reported) -> None:
     page = busy.page(segment_write_key=None)
-    assert "Dry run: there is no write key, nothing is sent" in page
+    assert "Dry run: no write key, nothing is sent" in page
     assert "dry run: nothing is sent" in page
 
 

@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from pipeline.erasure.files import forget_old_snapshots
-from pipeline.erasure.search_terms import make_sought
+from pipeline.erasure.search_terms import make_search_terms
 from pipeline.privacy.suppression import refresh
 from pipeline.settings import PROJECT_ROOT
 from pipeline.upkeep.assets import metadata_of
@@ -83,7 +83,7 @@ class Reader:
 
     def __init__(self, warehouse: Warehouse) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _READER, warehouse.place, warehouse.files],
+            [sys.executable, "-c", _READER, warehouse.location, warehouse.files],
             cwd=PROJECT_ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -216,7 +216,7 @@ def test_to_forget_somebody_ends_snapshots_of_the_future_too(lake: Warehouse, tm
             "UPDATE __ducklake_metadata_lake.ducklake_snapshot SET snapshot_time = ?", [later.isoformat()]
         )
         refresh(connection, str(people), in_days(0))
-        make_sought(connection)
+        make_search_terms(connection)
         forget_old_snapshots(connection, lake.files)
         kept = connection.execute("SELECT count(*) FROM ducklake_snapshots('lake')").fetchone()
     assert kept == (1,)
@@ -236,19 +236,19 @@ def test_to_forget_somebody_removes_files_whose_writing_was_cut_off(
     with lake.writing() as connection:
         before = connection.execute(CONTENT).fetchone()
         refresh(connection, str(people), in_days(0))
-        make_sought(connection)
+        make_search_terms(connection)
         forget_old_snapshots(connection, lake.files)
         assert connection.execute(CONTENT).fetchone() == before
     assert not stray.exists()
 
 
-def test_strays_are_removed_when_no_writer_can_be_at_them(lake: Warehouse) -> None:
+def test_orphans_are_removed_when_no_writer_can_be_at_them(lake: Warehouse) -> None:
     old, new = (Path(lake.files) / "raw" / "clean" / f"ducklake-{age}.parquet" for age in ("old", "new"))
     for stray in (old, new):
         shutil.copy(min(files_of(lake)), stray)
     long_ago = (datetime.now(UTC) - LEFT_ALONE - timedelta(hours=1)).timestamp()
     os.utime(old, (long_ago, long_ago))
-    assert tidy(lake, 30, in_days(0)).strays == 1
+    assert tidy(lake, 30, in_days(0)).orphans == 1
     assert (old.exists(), new.exists()) == (False, True)
 
 
@@ -257,9 +257,9 @@ def test_files_of_another_warehouse_in_the_same_place_are_no_strays(lake: Wareho
     with other.writing() as connection:
         connection.execute("CREATE TABLE raw.clean AS SELECT range AS n FROM range(1000)")
     done = tidy(lake, 30, in_days(3))
-    assert (done.strays, done.strays_of_others) == (0, 1)
+    assert (done.orphans, done.orphans_of_others) == (0, 1)
     assert rows(other, "SELECT sum(n) FROM raw.clean") == [(499_500,)]
-    assert tidy(other, 30, in_days(3)).strays == 0
+    assert tidy(other, 30, in_days(3)).orphans == 0
     assert rows(lake, CONTENT)
 
 
@@ -272,10 +272,10 @@ def test_files_of_another_warehouse_in_a_folder_below_are_no_strays(
     with other.writing() as connection:
         connection.execute("CREATE TABLE raw.clean AS SELECT range AS n FROM range(1000)")
     done = tidy(lake, 30, in_days(3))
-    assert (done.strays, done.strays_of_others) == (0, 1)
+    assert (done.orphans, done.orphans_of_others) == (0, 1)
     assert rows(other, "SELECT sum(n) FROM raw.clean") == [(499_500,)]
     before = rows(lake, CONTENT)
-    assert tidy(other, 30, in_days(3)).strays == 0
+    assert tidy(other, 30, in_days(3)).orphans == 0
     assert rows(lake, CONTENT) == before
 
 
@@ -287,7 +287,7 @@ def test_parquet_files_of_other_people_are_no_strays(lake: Warehouse) -> None:
         (Path(lake.files) / name).parent.mkdir(parents=True, exist_ok=True)
         (Path(lake.files) / name).write_bytes(content)
     done = tidy(lake, 30, in_days(3))
-    assert (done.strays, done.strays_of_others) == (len(ours), len(others))
+    assert (done.orphans, done.orphans_of_others) == (len(ours), len(others))
     assert [name for name in (*ours, *others) if (Path(lake.files) / name).exists()] == others
 
 
@@ -301,7 +301,7 @@ def test_to_forget_somebody_removes_no_file_of_another_warehouse(lake: Warehouse
     shutil.copy(min(files_of(other)), stray)
     with lake.writing() as connection:
         refresh(connection, str(people), in_days(0))
-        make_sought(connection)
+        make_search_terms(connection)
         forget_old_snapshots(connection, lake.files)
     assert not stray.exists()
     assert rows(other, "SELECT user_id, count(*) FROM raw.clean GROUP BY ALL") == [("person-of-the-test", 1000)]
@@ -318,6 +318,6 @@ def test_a_plain_file_is_checkpointed_and_says_so(tmp_path: Path) -> None:
 
 def test_what_is_shown_tells_before_and_after_by_table(lake: Warehouse) -> None:
     shown = metadata_of(tidy(lake, 40_000, in_days(0)), is_ducklake=True)
-    assert (shown["snapshots_expired"], shown["strays_removed"]) == (0, 0)
+    assert (shown["snapshots_expired"], shown["orphans_removed"]) == (0, 0)
     assert int(str(shown["files_after"])) < int(str(shown["files_before"]))
     assert f"| raw.clean | {DAYS} | 1 |" in str(shown["tables"])

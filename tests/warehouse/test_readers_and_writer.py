@@ -40,7 +40,7 @@ class AnotherProcess:
     """A second process with the warehouse open."""
 
     def __init__(self, warehouse: Warehouse, how: str) -> None:
-        command = [sys.executable, "-c", ANOTHER_PROCESS, warehouse.place, warehouse.files, how]
+        command = [sys.executable, "-c", ANOTHER_PROCESS, warehouse.location, warehouse.files, how]
         self.process = subprocess.Popen(
             command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
@@ -138,7 +138,7 @@ def test_a_killed_writer_locks_nobody_out_and_leaves_nothing_half_done(ducklake:
 
 def test_writers_of_several_machines_take_turns_and_a_killed_one_locks_nobody_out(shared: Warehouse) -> None:
     """Two that bring `delivery.batches` up to the ledger at once would both enter the same batch."""
-    catalog = psycopg.connect(shared.place.removeprefix("ducklake:postgres:"), autocommit=True)
+    catalog = psycopg.connect(shared.location.removeprefix("ducklake:postgres:"), autocommit=True)
     with catalog, ExitStack() as processes, ThreadPoolExecutor(1) as beside:
         first = processes.enter_context(another_process(shared, "writing"))
         assert first.greeting == "open"

@@ -107,7 +107,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, kind: Any) -> None
 
 def test_a_place_for_files_that_cannot_be_made_is_told(ducklake: Warehouse, tmp_path: Path) -> None:
     (tmp_path / "files").write_text("a file")
-    assert told(Warehouse(ducklake.place, f"{tmp_path}/files/")).startswith("WAREHOUSE")
+    assert told(Warehouse(ducklake.location, f"{tmp_path}/files/")).startswith("WAREHOUSE")
 
 
 def test_a_server_that_has_no_ducklake_yet_is_told_from_one_that_does_not_answer(

@@ -22,8 +22,8 @@
     end
 {%- endset -%}
 {#- Only what the export's own row says goes into an id: a lookup that comes late must not change it. -#}
-{%- set said = ["event_text", kind_of_person, person, "email_id", "campaign_id", "link_id", "list_id", "send_id"] -%}
-{%- set own_id = hashed([namespace] + said + [microseconds("timestamp")]) -%}
+{%- set identity_columns = ["event_text", kind_of_person, person, "email_id", "campaign_id", "link_id", "list_id", "send_id"] -%}
+{%- set own_id = hashed([namespace] + identity_columns + [microseconds("timestamp")]) -%}
 {%- set given_id = hashed([namespace, "event_text", "event_id"]) %}
 with understood as not materialized (
 
@@ -64,7 +64,7 @@ with understood as not materialized (
 crowded as (
 
     select bucket
-    from (select {{ bucket(said + ["timestamp"]) }} as bucket from understood where event_id is null)
+    from (select {{ bucket(identity_columns + ["timestamp"]) }} as bucket from understood where event_id is null)
     group by bucket
     having count(*) > 1
 
@@ -90,7 +90,7 @@ numbered as (
                 *,
                 {{ own_id }} as first_id
             from understood
-            where event_id is null and {{ bucket(said + ["timestamp"]) }} in (select bucket from crowded)
+            where event_id is null and {{ bucket(identity_columns + ["timestamp"]) }} in (select bucket from crowded)
         )
     )
 
@@ -102,7 +102,7 @@ identified as (
         *,
         case when event_id is not null then {{ given_id }} else {{ own_id }} end as id
     from understood
-    where event_id is not null or {{ bucket(said + ["timestamp"]) }} not in (select bucket from crowded)
+    where event_id is not null or {{ bucket(identity_columns + ["timestamp"]) }} not in (select bucket from crowded)
 
     union all by name
 

@@ -1,10 +1,10 @@
--- Every event row is an event of its export date, says again what an export said, or is of somebody who has been left
--- out since. The events are also counted in `tracks`, by their ids.
+-- Every event row is an event of its export date, a duplicate of an event of this or another export, or of a person who
+-- was suppressed since. The events are also counted in `tracks`, by their ids.
 WITH span AS (
     SELECT min(timestamp) AS first, max(timestamp) AS last
     FROM staging.event_rows WHERE export_date BETWEEN $first AND $last
 ),
-said AS (
+rows_by_id AS (
     SELECT export_date, id, count(*) AS rows
     FROM staging.event_rows WHERE export_date BETWEEN $first AND $last GROUP BY export_date, id
 ),
@@ -14,19 +14,19 @@ known AS (
     WHERE events.timestamp BETWEEN span.first AND span.last
 ),
 listed AS (
-    SELECT count(*) > 0 AS anybody FROM raw.suppressed
+    SELECT count(*) > 0 AS people FROM raw.suppressed
 ),
 parts AS (
     SELECT
-        said.export_date,
-        sum(said.rows) AS event_rows,
-        sum(CASE WHEN known.export_date = said.export_date THEN said.rows - 1
-            WHEN known.id IS NOT NULL THEN said.rows END) AS said_before,
-        sum(said.rows) FILTER (known.id IS NULL) AS left_out,
+        rows_by_id.export_date,
+        sum(rows_by_id.rows) AS event_rows,
+        sum(CASE WHEN known.export_date = rows_by_id.export_date THEN rows_by_id.rows - 1
+            WHEN known.id IS NOT NULL THEN rows_by_id.rows END) AS duplicates,
+        sum(rows_by_id.rows) FILTER (known.id IS NULL) AS suppressed_since,
         0 AS events,
         0 AS tracked
-    FROM said LEFT JOIN known ON said.id = known.id
-    GROUP BY said.export_date
+    FROM rows_by_id LEFT JOIN known ON rows_by_id.id = known.id
+    GROUP BY rows_by_id.export_date
     UNION ALL BY NAME
     SELECT export_date, count(*) AS events
     FROM staging.events WHERE export_date BETWEEN $first AND $last GROUP BY export_date
@@ -44,8 +44,8 @@ dates AS (
         export_date,
         coalesce(sum(event_rows), 0)::BIGINT AS event_rows,
         coalesce(sum(events), 0)::BIGINT AS events,
-        coalesce(sum(said_before), 0)::BIGINT AS said_before,
-        coalesce(sum(left_out), 0)::BIGINT AS left_out,
+        coalesce(sum(duplicates), 0)::BIGINT AS duplicates,
+        coalesce(sum(suppressed_since), 0)::BIGINT AS suppressed_since,
         coalesce(sum(tracked), 0)::BIGINT AS tracked
     FROM parts
     GROUP BY export_date
@@ -54,11 +54,11 @@ SELECT
     export_date,
     sum(event_rows)::BIGINT AS event_rows,
     sum(events)::BIGINT AS events,
-    sum(said_before)::BIGINT AS said_before,
-    sum(left_out)::BIGINT AS left_out,
+    sum(duplicates)::BIGINT AS duplicates,
+    sum(suppressed_since)::BIGINT AS suppressed_since,
     sum(tracked)::BIGINT AS tracked,
     bool_and(
-        event_rows = events + said_before + left_out AND events = tracked AND (left_out = 0 OR listed.anybody)
+        event_rows = events + duplicates + suppressed_since AND events = tracked AND (suppressed_since = 0 OR listed.people)
     ) AS reconciles
 FROM dates, listed
 GROUP BY ROLLUP (export_date)

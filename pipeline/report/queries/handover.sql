@@ -1,5 +1,5 @@
--- Events in the tables that were never due, as those of withheld dates, and events that were due and are in no table
--- any more: a corrected export does not have them, or their person has been left out since.
+-- Events in the tables that were never due, such as those of withheld dates, and events that were due and are no longer
+-- in a table: a corrected export does not contain them, or their person was suppressed since.
 SELECT
     coalesce(events.export_date, outbox.export_date) AS export_date,
     count(events.id) AS events,

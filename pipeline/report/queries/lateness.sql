@@ -1,5 +1,5 @@
--- How long after an event its export was written (sent_at - timestamp), and how long after it Segment had it
--- (delivered_at - timestamp). A bar holds what took at most that many seconds, and longer than the bar before.
+-- Delay from an event to its export (sent_at - timestamp), and to its delivery (delivered_at - timestamp). A bar counts
+-- delays of at most that many seconds, and longer than the bar before.
 WITH delays AS (
     SELECT 'exported' AS what, (epoch_ms(exported_at) - epoch_ms(timestamp)) // 1000 AS seconds
     FROM staging.events WHERE export_date BETWEEN $first AND $last

@@ -1,5 +1,5 @@
 -- Every row of every loaded file is an event, a name for a lookup, skipped, rejected or suppressed. Each column is
--- counted in the table that it stands in; of suppressed rows, the number is all that is kept.
+-- counted in the table of these rows; of suppressed rows, only the number is kept.
 WITH parts AS (
     SELECT export_date, count(*) AS files, sum(rows) AS rows, sum(coalesce(suppressed, 0)) AS suppressed,
         0 AS event_rows, 0 AS skipped, 0 AS lookup_rows, 0 AS rejected

@@ -1,5 +1,5 @@
--- Deliveries: batches with no ten minutes between one answer and the next are one. A batch's events are counted less
--- the dead and forgotten ones. A first attempt that lies long before the answer was another delivery's.
+-- Deliveries: batches with less than ten minutes between one response and the next are one delivery. A batch's events
+-- are counted less the dead and forgotten ones. A first attempt long before the response belongs to another delivery.
 WITH lost AS (
     SELECT batch_id, sum(events) AS events
     FROM (

@@ -1,4 +1,4 @@
--- Why events are not delivered. Addresses in the words of others are masked.
+-- Why events are not delivered. Addresses in responses are masked.
 SELECT
     events.status,
     CASE

@@ -1,4 +1,4 @@
--- The newest export dates, of which at least one file was read or refused.
+-- The newest export dates with at least one file that was read or refused.
 SELECT min(export_date) AS first, max(export_date) AS last, count(*) AS dates
 FROM (
     SELECT DISTINCT export_date FROM raw.export_files
