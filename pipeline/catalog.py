@@ -19,7 +19,7 @@ EMAIL_PROPERTIES = ("email_id", "email_subject", "campaign_id", "campaign_name")
 
 @dataclass(frozen=True)
 class Event:
-    """One event name, with the properties that its messages and its table carry, in their order."""
+    """An event name, with the properties of its messages and its table, in their order."""
 
     name: str
     properties: tuple[str, ...]
@@ -27,7 +27,7 @@ class Event:
 
     @property
     def table(self) -> str:
-        """The event's table, which is also the value of its column `event`."""
+        """The name of the event's table, and the value of the column `event`."""
         return snake_case(self.name)
 
 
@@ -54,7 +54,7 @@ EVENTS_BY_TABLE = {event.table: event for event in EVENTS}
 
 @dataclass(frozen=True)
 class Lookup:
-    """What one kind of lookup file maps: its key, and the values of which a file gives at least one."""
+    """A kind of lookup file: its key columns, and its values, of which a file has at least one."""
 
     key: tuple[str, ...]
     values: tuple[str, ...]
@@ -73,7 +73,7 @@ LOOKUPS: Mapping[str, Lookup] = {
 NEWEST_LOOKUP_FIRST = (
     "export_date DESC, exported_at DESC, load_number DESC NULLS LAST, loaded_at DESC, file DESC, row_number DESC"
 )
-# Of the lookups that say what something is called: its id and its name.
+# Id and name, of the lookups that map one to the other.
 NAMES = {kind: (lookup.key[0], lookup.values[0]) for kind, lookup in LOOKUPS.items() if kind != "contacts"}
 
 # Columns of every event table and of `tracks`, in their order.

@@ -1,6 +1,6 @@
-"""What a person at a terminal reads: answers on stdout, and on stderr what happens meanwhile and what is odd.
+"""Output to a terminal: results on stdout, progress and warnings on stderr.
 
-Names, codes and answers come from outside, so text is never markup, and a terminal never obeys it.
+Names, codes and responses come from outside, so text is never markup, and control characters are escaped.
 """
 
 import os
@@ -14,24 +14,24 @@ from pipeline.masking import printable
 
 
 class SafeConsole(Console):
-    """Prints strings as they are, but for characters that a terminal would obey: these are shown as escapes."""
+    """Prints strings as they are, with escapes in place of characters that a terminal would interpret."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(highlight=False, soft_wrap=True, markup=False, emoji=False, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """A string as text that is printed: rich makes one of every string that it is given, cells of tables too."""
+        """The text that rich makes of every string it prints, cells of tables included."""
         return super().render_str(printable(text, kept="\n"), **options)
 
     def on_broken_pipe(self) -> None:
-        """Be silent from now on: rich would end the program, and with it a run that its reader has left."""
+        """Print nothing from now on: rich would end the program, and with it a run whose reader has gone."""
         self.quiet = True
         with suppress(OSError, ValueError):  # a file of its own has no descriptor
-            # Else Python, too, would find at its end that what it holds back can't be written.
+            # Else Python would fail at its exit to flush what is buffered.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
 
 out = SafeConsole()
 if not out.is_terminal:
-    out.width = 200  # a file or another program has no edge to wrap at
+    out.width = 200  # a file or another program has no width to wrap at
 err = SafeConsole(stderr=True)

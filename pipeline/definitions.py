@@ -1,4 +1,4 @@
-"""What Dagster loads; nothing but putting together."""
+"""The definitions that Dagster loads."""
 
 import dagster as dg
 
@@ -23,7 +23,7 @@ from pipeline.segment.resources import SegmentResource
 from pipeline.settings import load_settings
 from pipeline.upkeep.assets import upkeep
 
-# A wrong setting is told when the code is loaded, before anything is touched.
+# A wrong setting is reported when the code is loaded, before anything is written.
 load_settings()
 
 defs = dg.Definitions(
@@ -40,11 +40,11 @@ defs = dg.Definitions(
         "dbt": dbt_resource,
     },
     loggers={"progress": progress_logger},
-    # Every step in the run's own process: starting one costs seconds, and no step has anything to gain from it.
+    # All steps in the run's own process: starting another takes seconds, and no step gains from it.
     executor=in_process,
 )
 
 
 def job_of(name: str) -> dg.JobDefinition:
-    """A job by its name, for those who run it outside of the service."""
+    """A job by its name, to be run outside of Dagster's service."""
     return defs.resolve_job_def(name)

@@ -1,12 +1,12 @@
-"""The one family of errors that this project raises on purpose."""
+"""The errors that this project raises on purpose, and shared messages."""
 
 
 class PipelineError(Exception):
-    """Something that a person can put right; its text is one sentence that says what, where and how."""
+    """An error that a person can fix; its message is one sentence that names what, where and how."""
 
 
 class SettingsError(PipelineError):
-    """A setting or an argument is wrong; nothing was touched."""
+    """A setting or an argument is wrong; nothing was written."""
 
 
 class LayoutError(SettingsError):
@@ -14,38 +14,38 @@ class LayoutError(SettingsError):
 
 
 class InspectionRefused(SettingsError):
-    """A file is no export that a layout could describe."""
+    """No layout could describe the file as an export."""
 
 
 class LocationError(PipelineError):
-    """The place where exports arrive can't be read."""
+    """The location of the exports can't be read."""
 
 
 class FileRefused(PipelineError):
-    """One export file can't be taken; the others go on."""
+    """One export file is refused; the others are loaded."""
 
 
 class FileUnreadable(PipelineError):
-    """One export file can't be read at this moment; the others go on, and the next run tries it again."""
+    """One export file can't be read at the moment; the others are loaded, and the next run retries it."""
 
 
 class FileChanged(PipelineError):
-    """One export file changed while it was read; the others go on, and the next run reads it."""
+    """One export file changed while it was read; the others are loaded, and the next run retries it."""
 
 
 class WarehouseError(PipelineError):
-    """The warehouse can't be opened, or does not take what it is given."""
+    """The warehouse can't be opened or written."""
 
 
 class NoWarehouse(WarehouseError):
-    """There is no warehouse yet: nothing was ever committed to its place."""
+    """There is no warehouse yet: nothing was ever committed at its location."""
 
     def __init__(self) -> None:
         super().__init__("There is no warehouse yet; `make run` makes it.")
 
 
 class EarlierWarehouse(WarehouseError):
-    """An earlier version of the program made the warehouse, and nothing was written to it since."""
+    """An earlier version of the program made the warehouse, and it was not written since."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -54,10 +54,10 @@ class EarlierWarehouse(WarehouseError):
 
 
 class DeliveryError(PipelineError):
-    """Delivery stopped; what was not sent is still waiting in the ledger."""
+    """Delivery stopped; what was not sent still waits in the ledger."""
 
 
 def missing_packages(setting: str, what: str, extra: str) -> str:
-    """The sentence for a setting whose packages are not there; the versions are those that were tested."""
+    """The message for a setting whose packages are not installed; its command installs the tested versions."""
     install = f".venv/bin/python -m pip install -c constraints.txt -e '.[{extra}]'"
     return f"{setting}: {what} needs packages that are not installed: `{install}` beside pyproject.toml"

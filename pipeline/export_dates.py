@@ -1,10 +1,10 @@
-"""The dates that a run is of."""
+"""Export dates, and ranges of them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-# The first export date that there is a partition for.
+# The first partition.
 FIRST_EXPORT_DATE = date(2010, 1, 1)
 
 
@@ -29,7 +29,7 @@ EVERY_DATE = ExportDates(date.min, date.max)
 
 
 def ranges(days: Iterable[date]) -> list[ExportDates]:
-    """The fewest ranges that hold these dates and no others, in order."""
+    """The fewest ranges that contain exactly these dates, in order."""
     found: list[ExportDates] = []
     for day in sorted(set(days)):
         if found and day - found[-1].last == timedelta(days=1):

@@ -1,17 +1,17 @@
-"""What a check finds, as a value that knows nothing of Dagster; and the words for it."""
+"""The result of a check, as a value without Dagster, and helpers for its sentence."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-# A sentence for a terminal and a mail: so many examples, and the number of the others.
+# A sentence names so many examples, and the number of the others.
 _EXAMPLES = 3
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Whether all is as it should be, a sentence that says what to do where it is not, and the numbers behind it.
+    """Whether a check passed, a sentence that says what to do if not, and the numbers behind it.
 
-    `grave`: going on would do harm, so what comes after must not begin.
+    `grave`: continuing would do harm, so downstream steps must not start.
     """
 
     holds: bool
@@ -21,7 +21,7 @@ class Finding:
 
 
 def some(examples: Sequence[str], separator: str = ", ") -> str:
-    """The first few, and how many there are beside them."""
+    """The first examples, and the number of the others."""
     rest = len(examples) - _EXAMPLES
     return separator.join(examples[:_EXAMPLES]) + (f"{separator}and {rest:,} more" if rest > 0 else "")
 

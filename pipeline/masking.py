@@ -1,9 +1,9 @@
-"""What may be shown of an export's values: no e-mail address, no line break, no more than fits."""
+"""Values of exports made fit to be shown: addresses masked, one line, limited in length."""
 
 import re
 
-# Wider than any address may be: what is masked without need costs nothing, an address that is shown does. The bounds
-# keep long texts from being searched to their end from each of their letters.
+# Wider than any valid address: masking too much costs nothing, showing an address does. The bounds limit the search
+# from each letter of a long text.
 _LOCAL = r"""(?:"[^"\n]{0,254}"|[^\s@<>"',;|()\[\]{}:=~]{1,254})"""
 _ADDRESS = re.compile(rf"(?P<local>{_LOCAL})(?P<at>@|%40)(?P<domain>[\w.-]+)", re.IGNORECASE)
 _EXAMPLE_LENGTH = 40
@@ -27,12 +27,12 @@ def _masked_address(found: re.Match[str]) -> str:
 
 
 def holds_address(text: str) -> bool:
-    """Whether an e-mail address stands somewhere in the text."""
+    """Whether the text contains an e-mail address."""
     return _ADDRESS.search(text) is not None
 
 
 def printable(text: str, kept: str = "") -> str:
-    """The text with an escape in place of each character that a terminal would obey or not show.
+    """The text with an escape in place of each character that a terminal would interpret or not show.
 
     Control characters, those that change the direction of writing, other invisible ones, and halves of characters that
     no encoding can write; `kept` stay as they are.
@@ -46,15 +46,15 @@ def printable(text: str, kept: str = "") -> str:
 
 
 def on_one_line(text: str, length: int) -> str:
-    """The text as it can stand on one line: masked first, so that no half address escapes the mask."""
+    """The text on one line of limited length: masked before it is cut, so that no part of an address remains."""
     # Addresses become shorter, so more of the text is needed than is shown.
     line = printable(masked(text[: length * 8]))
     return line if len(line) <= length else f"{line[: length - 1]}…"
 
 
 def on_one_line_sql(text: str, length: int) -> str:
-    """SQL for the same of a value; `text` is SQL. Of what can't be shown, NUL, tab and line ends have their escape, and
-    all else is a replacement character.
+    """SQL for the same; `text` is SQL. NUL, tab and line ends become escapes, other unprintable ones a replacement
+    character.
     """
     line = rf"regexp_replace(left({text}, {length * 8}), '{_ADDRESS_IN_SQL}', '\1\2***\3', 'g')"
     for code, escape in _ESCAPES_IN_SQL.items():
@@ -64,10 +64,10 @@ def on_one_line_sql(text: str, length: int) -> str:
 
 
 def file_name(name: str) -> str:
-    """A file's name, or what else is called by a short name from outside, as it is shown."""
+    """A file's name, or another short name from outside, as it is shown."""
     return on_one_line(name, _NAME_LENGTH)
 
 
 def example(text: str) -> str:
-    """A value as an example in a comment."""
+    """A value as an example in a comment of a drafted layout."""
     return f"'{on_one_line(text, _EXAMPLE_LENGTH)}'"

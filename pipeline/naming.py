@@ -1,4 +1,4 @@
-"""How names are written and compared. Segment's snake case names schemas, tables and columns in its warehouses."""
+"""Names of schemas, tables and columns as Segment's warehouses write them, and how names are compared."""
 
 import re
 import unicodedata
@@ -11,7 +11,7 @@ _SEPARATORS = re.compile(r"[^A-Za-z0-9]+")
 def snake_case(name: str) -> str:
     """The slug that Segment's warehouses make of a name: `Email Marked as Spam` → `email_marked_as_spam`.
 
-    Only ASCII letters and digits survive; everything else separates words. A name without any gives ''.
+    Only ASCII letters and digits are kept; everything else separates words. A name without any gives ''.
     Source: Segment docs, "Warehouse schemas" (naming conventions), and columns seen in such warehouses.
     """
     chunks = _SEPARATORS.split(name)
@@ -19,11 +19,11 @@ def snake_case(name: str) -> str:
 
 
 def snake_case_sql(text: str) -> str:
-    """SQL for the snake case of the name of an event, which is words of letters alone; `text` is SQL for the name."""
+    """SQL for the snake case of an event's name, which has only letters and blanks; `text` is SQL for the name."""
     return f"replace(lower({text}), ' ', '_')"
 
 
 def plain(name: str) -> str:
-    """A name as it is compared: without case, accents and marks, so that `Journey-Name` is `journeyname`."""
+    """A name for comparison, without case, accents and punctuation: `Journey-Name` → `journeyname`."""
     letters = unicodedata.normalize("NFKD", name.casefold())
     return re.sub(r"[^a-z0-9]", "", letters)

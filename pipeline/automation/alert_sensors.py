@@ -1,4 +1,4 @@
-"""Which runs are told to ALERT_WEBHOOK: those that failed, and where somebody asks for it those that warn."""
+"""Sensors that report runs to ALERT_WEBHOOK: failed ones and, where switched on, those with failed checks."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -7,20 +7,20 @@ import dagster as dg
 
 from pipeline.automation.job_names import MAIN_JOB, UPKEEP_JOB
 from pipeline.automation.redaction import fit_to_tell, reason_of
-from pipeline.automation.webhook import Alert, Outcome, tell
+from pipeline.automation.webhook import Alert, Outcome, send
 from pipeline.export_dates import EVERY_DATE
 from pipeline.orchestration.markdown import plain
 from pipeline.orchestration.partitions import dates_of_run
 from pipeline.settings import Settings, load_settings
 
-# Materialising assets from the UI has a job of Dagster's own.
+# Dagster has a job of its own for assets that are materialised from the UI.
 _JOBS = {MAIN_JOB: MAIN_JOB, "__ASSET_JOB": MAIN_JOB, UPKEEP_JOB: UPKEEP_JOB}
 
 
-# All code locations: a run of the command line belongs to none, and a sensor of one location would not see it.
+# All code locations: a run of the command line belongs to none, so a sensor of one location would not see it.
 @dg.run_failure_sensor(name="failed_runs", monitor_all_code_locations=True, minimum_interval_seconds=30)
 def failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
-    """A run that failed, whoever started it, is told to ALERT_WEBHOOK."""
+    """Report a failed run to ALERT_WEBHOOK, whatever started it."""
 
     def alert(run: dg.DagsterRun, settings: Settings) -> Alert:
         failures = context.get_step_failure_events()
@@ -39,7 +39,7 @@ def failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
     minimum_interval_seconds=30,
 )
 def warned_runs(context: dg.RunStatusSensorContext) -> dg.SkipReason | None:
-    """A run that went well but for checks that warn, whoever started it, is told to ALERT_WEBHOOK."""
+    """Report a successful run with failed checks to ALERT_WEBHOOK, whatever started it."""
 
     def alert(run: dg.DagsterRun, settings: Settings) -> Alert | None:
         warnings = list(_warnings(context.instance, run.run_id))
@@ -47,7 +47,7 @@ def warned_runs(context: dg.RunStatusSensorContext) -> dg.SkipReason | None:
             return None
         assets = list(dict.fromkeys(warning.asset_key.to_user_string() for warning in warnings))
         words = "; ".join(f"{warning.check_name}: {plain(warning.description or '')}" for warning in warnings)
-        # A check of that severity that nothing waits for fails no run.
+        # A failed check of that severity fails no run where no asset waits for it.
         grave = any(warning.severity is dg.AssetCheckSeverity.ERROR for warning in warnings)
         outcome: Outcome = "has a failed check" if grave else "warns"
         return Alert(_JOBS[run.job_name], run.run_id, _dates_of(run), outcome, assets, fit_to_tell(words, settings))
@@ -64,8 +64,8 @@ def _report(
     try:
         settings = load_settings()
         if settings.alert_webhook is not None and (alert := alert_of(run, settings)) is not None:
-            tell(alert, settings, context.log.warning)
-    except Exception as error:  # whatever it is: a report that fails must fail nothing, nor be tried for ever
+            send(alert, settings, context.log.warning)
+    except Exception as error:  # of any kind: an alert that fails must not fail the sensor, nor be retried for ever
         context.log.warning(f"Run {run.run_id} could not be reported ({type(error).__name__}).")
     return None
 
@@ -76,7 +76,7 @@ def _dates_of(run: dg.DagsterRun) -> str:
 
 
 def _warnings(instance: dg.DagsterInstance, run_id: str) -> Iterator[Any]:
-    """The evaluations of checks of this run that do not hold."""
+    """Evaluations of the failed checks of this run."""
     found = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     for record in found.records:
         event = record.event_log_entry.dagster_event

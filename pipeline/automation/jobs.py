@@ -1,4 +1,4 @@
-"""The jobs that a schedule, a sensor or a person starts."""
+"""The jobs, and the dates that runs are busy with."""
 
 import dagster as dg
 
@@ -27,11 +27,11 @@ selligent_to_segment = dg.define_asset_job(
 warehouse_upkeep = dg.define_asset_job(
     UPKEEP_JOB,
     selection=dg.AssetSelection.assets(UPKEEP),
-    description="Small files merged, old snapshots ended, so that a year of runs stays as quick as the first week.",
+    description="Merges small files and expires old snapshots, so that runs stay as quick as in the first week.",
 )
 
 
 def running_dates(instance: dg.DagsterInstance) -> list[ExportDates]:
-    """The export dates of the main job's runs that are queued or under way."""
+    """The export dates of runs of the main job that are queued or in progress."""
     runs = instance.get_runs(dg.RunsFilter(job_name=MAIN_JOB, statuses=_UNFINISHED))
     return [dates_of_run(run.tags) for run in runs]

@@ -1,4 +1,4 @@
-"""Which export dates have something to do."""
+"""Export dates that need a run."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from pipeline.warehouse import Warehouse, one_value
 
 
 def dates_with_new_files(warehouse: Warehouse, discovered: Discovered) -> Mapping[date, list[str]]:
-    """Export dates with files that are new, changed, or under a changed layout; what tells those files apart."""
+    """Export dates with files that are new, changed, or of a changed layout, and a fingerprint of each such file."""
     known = known_in(warehouse)
     new: dict[date, list[str]] = defaultdict(list)
     for matched in discovered.matched:
@@ -22,7 +22,7 @@ def dates_with_new_files(warehouse: Warehouse, discovered: Discovered) -> Mappin
 
 
 def gone_files(warehouse: Warehouse, discovered: Discovered) -> list[str]:
-    """Files that were loaded and are gone from the location, oldest date first; their rows stay."""
+    """Loaded files that are no longer at the location, oldest date first; their rows stay."""
     with warehouse.reading_if_any() as connection:
         if connection is None:
             return []
@@ -34,7 +34,7 @@ def gone_files(warehouse: Warehouse, discovered: Discovered) -> list[str]:
 
 
 def unfinished_dates(warehouse: Warehouse, ledger: Ledger) -> set[date]:
-    """Export dates whose newest file did not go all the way, of a warehouse that may not be there yet."""
+    """Export dates whose newest file did not reach the report; none where there is no warehouse yet."""
     with warehouse.reading_if_any() as connection:
         if connection is None:
             return set()
@@ -42,7 +42,7 @@ def unfinished_dates(warehouse: Warehouse, ledger: Ledger) -> set[date]:
 
 
 def newest_date(warehouse: Warehouse) -> set[date]:
-    """The newest export date with a file that was loaded, if there is any."""
+    """The newest export date with a loaded file, if there is one."""
     with warehouse.reading() as connection:
         newest = one_value(connection, "SELECT max(export_date) FROM raw.export_files WHERE status = 'loaded'")
     return {newest} if newest else set()

@@ -1,4 +1,4 @@
-"""Why a step failed, in one sentence, without what must not be told."""
+"""The reason of a failure in one sentence, without secrets and addresses."""
 
 import os
 import re
@@ -15,9 +15,9 @@ from pipeline.warehouse.postgres import parameters_of
 
 SEE_THE_RUN = "see the run in Dagster's UI"
 HIDDEN = "***"
-# Of a text that is told elsewhere, nothing but its beginning is needed.
+# The beginning of a message is enough for those outside.
 _LONGEST = 1000
-# A password of fewer characters than this would blank half a sentence.
+# Replacing a shorter password would blank half a sentence.
 _SHORTEST_SECRET = 4
 # Variables of S3 and Azure that hold secrets.
 _CREDENTIALS = (
@@ -33,7 +33,7 @@ _IN_CONNECTION_STRINGS = ("AccountKey=", "SharedAccessSignature=")
 
 
 def reason_of(event: dg.DagsterEvent, settings: Settings) -> str:
-    """The sentence of the error that a step, or a run as a whole, failed with; the innermost cause says most."""
+    """The sentence of the error that a step or a run failed with: that of the innermost cause."""
     if event.is_step_failure:
         data = event.step_failure_data
         if data.user_failure_data is not None and data.user_failure_data.description:
@@ -51,12 +51,12 @@ def reason_of(event: dg.DagsterEvent, settings: Settings) -> str:
 
 
 def _sentence(text: str, settings: Settings) -> str:
-    """Of an error as Dagster keeps it: `SomeError: what happened`, perhaps over several lines."""
+    """The sentence of an error as Dagster stores it: `SomeError: what happened`, perhaps over several lines."""
     if text.startswith(_OURS):
         return " ".join(completed(text.removeprefix(_OURS), settings).split())
     if (words := sentence(text, settings)) is not None:
         return words
-    if _DBT_ERRORS in text:  # before that, how dbt was called
+    if _DBT_ERRORS in text:  # before that is the command line of dbt
         text = text.partition(_DBT_ERRORS)[2]
     elif found := _OF_THE_SYSTEM.match(text):
         text = f"{found['file']}: {found['words']}" if found["file"] else found["words"]

@@ -1,4 +1,4 @@
-"""When jobs run by the clock."""
+"""The schedules of the jobs."""
 
 from datetime import UTC, date, datetime
 
@@ -18,21 +18,21 @@ from pipeline.segment.resources import SegmentResource
 def selligent_to_segment_daily(
     context: dg.ScheduleEvaluationContext, exports: Exports, warehouse: WarehouseResource, segment: SegmentResource
 ) -> list[dg.RunRequest]:
-    """Today's exports at six in the morning (UTC), whether or not the sensor saw them, and each date that is left: with
-    files that are still new, as the run that was to load them failed, not gone all the way, or with events that wait.
+    """Run today's date at 06:00 UTC, and each date that is not finished: with files that are still new since their run
+    failed, with files that did not reach the report, or with waiting events.
     """
     fail_dead_runs(context.instance)
     today = (context.scheduled_execution_time or datetime.now(UTC)).date()
     left: set[date] = set()
     try:
-        place, ledger = warehouse.open(), warehouse.ledger()
-        place.bring_up_to_date()
-        left = unfinished_dates(place, ledger)
+        lake, ledger = warehouse.open(), warehouse.ledger()
+        lake.bring_up_to_date()
+        left = unfinished_dates(lake, ledger)
         if segment.settings().delivers:
             left |= ledger.waiting_dates()
-        left |= set(dates_with_new_files(place, exports.discover()))
-    except PipelineError as error:  # today's run fails of it, too, and is told
-        context.log.warning(f"Which dates are left can't be said: {error}")
+        left |= set(dates_with_new_files(lake, exports.discover()))
+    except PipelineError as error:  # today's run fails of it, too, and reports it
+        context.log.warning(f"Unfinished dates can't be determined: {error}")
     busy = running_dates(context.instance)
     due = sorted(day for day in {today, *left} if not any(day in dates for dates in busy))
     return [dg.RunRequest(partition_key=f"{day}", run_key=f"daily-{today}-{day}") for day in due]
@@ -43,5 +43,5 @@ warehouse_upkeep_weekly = dg.ScheduleDefinition(
     job=warehouse_upkeep,
     cron_schedule="0 3 * * 0",
     execution_timezone="UTC",
-    description="Sundays at three in the morning (UTC).",
+    description="Sundays at 03:00 UTC.",
 )

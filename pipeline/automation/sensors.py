@@ -19,25 +19,28 @@ from pipeline.orchestration.resources import WarehouseResource
 
 
 @dataclass(frozen=True)
-class Asked:
-    """The sensor's cursor, which Dagster keeps: for which files of a date it asked for a run, as long as they are new,
-    and of which files it said that they are gone.
+class Cursor:
+    """The sensor's cursor: by date, a digest of the files that a run was requested for, as long as they are new; and a
+    digest of the missing files that were logged.
+
+    `run_key` alone does not do: Dagster finds a key among the runs it still keeps, and history is deleted.
     """
 
     dates: dict[str, str] = field(default_factory=dict)
     gone: str = ""
 
     @classmethod
-    def of(cls, cursor: str | None) -> "Asked":
-        """What the cursor says; one that can't be read, perhaps of another version, says nothing."""
+    def parse(cls, cursor: str | None) -> "Cursor":
+        """Read a cursor; one that can't be read, perhaps of another version, is empty."""
         try:
-            said = json.loads(cursor or "{}")
-            return cls({str(day): str(seen) for day, seen in said.get("dates", {}).items()}, str(said.get("gone", "")))
+            stored = json.loads(cursor or "{}")
+            dates = {str(day): str(digest) for day, digest in stored.get("dates", {}).items()}
+            return cls(dates, str(stored.get("gone", "")))
         except (ValueError, AttributeError):
             return cls()
 
-    def as_cursor(self) -> str:
-        """For Dagster."""
+    def as_json(self) -> str:
+        """The text that Dagster stores."""
         return json.dumps({"dates": self.dates, "gone": self.gone})
 
 
@@ -45,46 +48,46 @@ class Asked:
 def new_exports(
     context: dg.SensorEvaluationContext, exports: Exports, warehouse: WarehouseResource
 ) -> dg.SensorResult | dg.SkipReason:
-    """A new or changed export asks for a run of its date, once; a date that is being run is asked for when that ends.
+    """Request one run of a date with new or changed exports; while the date is being run, wait until that run ends.
 
-    A file that was loaded and is gone from its folder asks for nothing: most are moved away on purpose, and their rows
-    stay. It is told once.
+    A loaded file that is no longer in its folder requests no run: most are moved away on purpose, and their rows stay.
+    It is logged once.
     """
-    fail_dead_runs(context.instance)  # else their dates would be taken for being run
-    place = warehouse.open()
+    fail_dead_runs(context.instance)  # else their dates would seem to be in progress
+    lake = warehouse.open()
     try:
-        place.bring_up_to_date()
+        lake.bring_up_to_date()
         discovered = exports.discover()
-        new = dates_with_new_files(place, discovered)
-        gone = gone_files(place, discovered)
+        new = dates_with_new_files(lake, discovered)
+        gone = gone_files(lake, discovered)
     except PipelineError as error:
         return dg.SkipReason(str(error))
-    asked = Asked.of(context.cursor)
-    if gone and _digest(gone) != asked.gone:
+    before = Cursor.parse(context.cursor)
+    if gone and _digest(gone) != before.gone:
         context.log.info(
-            f"{counted(len(gone), 'loaded file')} gone from the folder, which changes nothing: {file_name(gone[-1])}"
+            f"{counted(len(gone), 'loaded file')} missing from the folder, which changes nothing: {file_name(gone[-1])}"
         )
     busy = running_dates(context.instance)
     seen = {str(day): _digest(files) for day, files in new.items()}
-    wanted = {day for day, files in seen.items() if asked.dates.get(day) != files}
+    wanted = {day for day, files in seen.items() if before.dates.get(day) != files}
     waiting = sorted(day for day in wanted if any(date.fromisoformat(day) in dates for dates in busy))
     due = sorted(wanted - set(waiting))
-    # What waits is not noted as asked for, so that the next look asks; what was loaded by now is forgotten.
-    kept = {day: files for day, files in asked.dates.items() if day in seen} | {day: seen[day] for day in due}
-    cursor = Asked(kept, _digest(gone) if gone else "").as_cursor()
+    # Dates that wait are not recorded, so that the next tick requests them; what was loaded meanwhile is dropped.
+    kept = {day: files for day, files in before.dates.items() if day in seen} | {day: seen[day] for day in due}
+    cursor = Cursor(kept, _digest(gone) if gone else "").as_json()
     requests = [dg.RunRequest(run_key=f"{day}-{seen[day]}", partition_key=day) for day in due]
     return dg.SensorResult(
-        run_requests=requests, skip_reason=None if requests else _why_nothing(waiting, len(seen), gone), cursor=cursor
+        run_requests=requests, skip_reason=None if requests else _skip_reason(waiting, len(seen), gone), cursor=cursor
     )
 
 
-def _why_nothing(waiting: Sequence[str], asked_for: int, gone: Sequence[str]) -> str:
+def _skip_reason(waiting: Sequence[str], requested: int, gone: Sequence[str]) -> str:
     words = "No export is new."
     if waiting:
-        words = f"{', '.join(waiting)}: a run is going on; the new exports are asked for when it has ended."
-    elif asked_for:
-        words = f"{counted(asked_for, 'date')} with new exports asked for already; see its run."
-    return f"{words} {counted(len(gone), 'loaded file')} gone from the folder; their rows stay." if gone else words
+        words = f"{', '.join(waiting)}: a run is in progress; the new exports are requested when it has ended."
+    elif requested:
+        words = f"{counted(requested, 'date')} with new exports requested already; see its run."
+    return f"{words} {counted(len(gone), 'loaded file')} missing from the folder; their rows stay." if gone else words
 
 
 def _digest(texts: Sequence[str]) -> str:

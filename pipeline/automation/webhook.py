@@ -1,4 +1,4 @@
-"""A run is told to ALERT_WEBHOOK. That the alert itself fails must never fail anything."""
+"""Alerts to ALERT_WEBHOOK. An alert that fails must never fail anything else."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ Outcome = Literal["failed", "has a failed check", "warns"]
 
 @dataclass(frozen=True)
 class Alert:
-    """A run and how it ended: which, of which export dates, at which steps or assets, and why."""
+    """A run and how it ended: its export dates, the steps or assets concerned, and the reason."""
 
     job: str
     run_id: str
@@ -30,7 +30,7 @@ class Alert:
     error: str
 
     def as_json(self) -> dict[str, str | Sequence[str]]:
-        """The body; `text` is what Slack, Teams and Mattermost show of it."""
+        """The request body; Slack, Teams and Mattermost show `text`."""
         link = f"{os.environ.get(UI_URL_VARIABLE, DEFAULT_UI_URL).rstrip('/')}/runs/{self.run_id}"
         where = f" at {', '.join(self.steps)}" if self.steps else ""
         return {
@@ -45,8 +45,8 @@ class Alert:
         }
 
 
-def tell(alert: Alert, settings: Settings, log: Callable[[str], None]) -> bool:
-    """POST the alert; whether it was taken. What goes wrong is logged without the URL, which is a secret."""
+def send(alert: Alert, settings: Settings, log: Callable[[str], None]) -> bool:
+    """POST the alert; whether it was accepted. Errors are logged without the URL, which is a secret."""
     if settings.alert_webhook is None:
         return False
     with BoundedSession() as session:

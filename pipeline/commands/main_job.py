@@ -24,7 +24,7 @@ from pipeline.warehouse import Warehouse, has_rows
 from pipeline.warehouse.immutable_settings import check_origin
 from pipeline.warehouse.loads import last_load_number
 
-# What a person should look at although the run went well; on stderr, which cron sends by mail.
+# Files to review although the run went well; on stderr, which cron sends by mail.
 _ODD_FILES = """
     SELECT name, concat_ws('; ',
         CASE WHEN status = 'loaded' THEN reason ELSE status || ': ' || reason END,
@@ -59,7 +59,7 @@ def run_main_job(
         err.print(on_one_line(f"{file.file.name} waits: {file.reason}", _LONGEST), style="yellow")
     unwanted, is_behind, last_load = False, False, 0
     warehouse.bring_up_to_date()
-    with warehouse.reading_if_any() as connection:  # one that can't be used is reported before Dagster starts
+    with warehouse.reading_if_any() as connection:  # an unusable one is reported before Dagster starts
         if connection is not None:
             check_origin(connection, settings)
         check_pair(connection, ledger)
@@ -67,14 +67,14 @@ def run_main_job(
             is_behind = is_copy_behind(connection, ledger)
             unwanted = is_work(connection, settings.selligent_suppressed)
             last_load = last_load_number(connection)
-    if is_behind:  # of dates, perhaps, that no run comes to for long
+    if is_behind:  # perhaps of dates that no run comes to for long
         mirror(warehouse, ledger, EVERY_DATE)
     days = set[date]()
     if dates is None:
         days = set(dates_with_new_files(warehouse, discovered)) | unfinished_dates(warehouse, ledger)
-        if unwanted and not days:  # any run rids the tables of them, whatever its dates
+        if unwanted and not days:  # any run removes them from the tables, whatever its dates
             days = newest_date(warehouse)
-    # From here on released dates are unfinished, too; but they lack no more than the sending.
+    # From here on released dates are unfinished, too, but they only lack the delivery.
     released = set(ledger.release(dates or EVERY_DATE)) if release else set[date]()
     if dates is not None:
         work, sending = [dates], []
@@ -82,10 +82,10 @@ def run_main_job(
         waiting = ledger.waiting_dates() if settings.delivers and not withhold else set[date]()
         work, sending = ranges(days), ranges((waiting | released) - days)
     if withhold:
-        # Also dates of which nothing is here now: their files may come later, or be gone since a dry run loaded them.
+        # Also dates without files now: these may come later, or have been moved since a dry run loaded them.
         held = set(dates or days | ledger.waiting_dates() | {file.export_date for file in discovered.waiting})
         ledger.withhold(held, datetime.now(UTC))
-        if held and warehouse.exists():  # no run may come to these dates for long, and the report tells which they are
+        if held and warehouse.exists():  # the report lists these dates, and no run may come to them for long
             mirror(warehouse, ledger, ExportDates(min(held), max(held)))
     if not work and not sending:
         out.print("Nothing is new.")
@@ -98,13 +98,13 @@ def run_main_job(
                 *(_run_job(span, everything=False) for span in sending),
             ]
         )
-    _tell(settings, warehouse, ledger, last_load)
+    _print_result(settings, warehouse, ledger, last_load)
     return int(failed)
 
 
 def _name_unmatched(warehouse: Warehouse, discovered: Discovered) -> None:
-    """Files without a layout that no run has noted yet: they alone are no reason for one. On stdout, since every look
-    names them until there is one, and cron would send a mail for each.
+    """Print files without a layout that no run has recorded yet: they alone are no reason for a run. On stdout, since
+    each call prints them until there is a layout, and cron would send a mail for each.
     """
     with warehouse.reading_if_any() as connection:
         known = known_files(connection) if connection is not None else {}
@@ -123,7 +123,7 @@ def _run_job(dates: ExportDates, *, everything: bool) -> bool:
     return bool(run_job(MAIN_JOB, f"Waiting events of export dates {dates}", tags_of(dates), sending).success)
 
 
-def _tell(settings: Settings, warehouse: Warehouse, ledger: Ledger, last_load: int) -> None:
+def _print_result(settings: Settings, warehouse: Warehouse, ledger: Ledger, last_load: int) -> None:
     with warehouse.reading_if_any() as connection:
         if connection is None:
             out.print(f"There is nothing in {without_login(settings.selligent_exports)} to load.")
@@ -143,7 +143,7 @@ def _tell(settings: Settings, warehouse: Warehouse, ledger: Ledger, last_load: i
     for name, words in odd[:_SHOWN_FILES]:
         err.print(on_one_line(f"{name}: {words}", _LONGEST), style="yellow")
     if len(odd) > _SHOWN_FILES:
-        err.print(f"{len(odd) - _SHOWN_FILES} files more; raw.export_files has them all", style="yellow")
+        err.print(f"{len(odd) - _SHOWN_FILES} more files; raw.export_files has them all", style="yellow")
     if not settings.delivers and waiting:
         out.print(f"Dry run, since SEGMENT_WRITE_KEY is not set: the requests are in {DRY_RUN_DIR}")
     if PAGE.exists():

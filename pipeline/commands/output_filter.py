@@ -1,4 +1,4 @@
-"""The answer to a query on its way to a terminal or a spreadsheet, which would obey some of its values.
+"""Makes the result of a query safe for a terminal or a spreadsheet, which would interpret some of its values.
 
 As a program it is the pager of DuckDB's prompt: `python -m pipeline.commands.output_filter [csv|json]`.
 """
@@ -12,18 +12,18 @@ from typing import IO, TextIO
 
 from pipeline.masking import printable
 
-# What a spreadsheet takes for a formula (OWASP, "CSV Injection"); a number is one although it begins so.
+# What a spreadsheet takes for a formula (OWASP, "CSV Injection"), but for numbers, which may begin the same way.
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def lines_of(stream: IO[bytes]) -> TextIO:
-    """What DuckDB writes, as text whose line ends stay as they are."""
+    """DuckDB's output as text with its line ends unchanged."""
     return io.TextIOWrapper(stream, "utf-8", errors="replace", newline="")
 
 
 def pass_on(lines: TextIO, output: str | None, to: TextIO = sys.stdout) -> None:
-    """Copy an answer line by line. JSON has escapes of its own for all that a terminal would obey."""
+    """Copy a result line by line. JSON itself escapes all that a terminal would interpret."""
     if output == "csv":
         csv.field_size_limit(sys.maxsize)
         csv.writer(to, lineterminator="\n").writerows(map(_safe_row, csv.reader(lines)))
@@ -41,7 +41,7 @@ def _is_harmless(cell: str) -> bool:
 
 
 def safe_lines(lines: Iterable[str]) -> Iterator[str]:
-    """Lines in which what a terminal would obey is shown as an escape."""
+    """Lines with escapes in place of what a terminal would interpret."""
     return (printable(line, kept="\n") for line in lines)
 
 

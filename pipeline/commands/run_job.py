@@ -1,4 +1,4 @@
-"""Jobs as the command line runs them: in this process, seen in the UI, and told line by line."""
+"""Jobs of the command line: run in this process, visible in the UI, with their progress line by line."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -12,13 +12,13 @@ from pipeline.settings import load_settings
 
 
 def run_job(name: str, words: str, tags: Mapping[str, str], selection: Sequence[Any] | None = None) -> Any:
-    """Dagster's result of a job, or of those of its assets; what failed is told, and why.
+    """Run a job, or a selection of its assets, and print what failed and why; Dagster's result.
 
     Raises:
-        PipelineError: somebody needs to be alone.
-        Stopped: a signal asked for it; the run has ended, and holds nothing.
+        PipelineError: people are being erased, and no run may start meanwhile.
+        Stopped: a signal stopped the run, which has released its locks.
     """
-    # Imported here: Dagster takes seconds to import, which a run with nothing to do should not.
+    # Imported here: Dagster takes seconds to import, which a run with nothing to do does not need.
     from pipeline.orchestration.instance import dagster_home, fail_dead_runs, opened_instance, run_lock
 
     dagster_home()
@@ -42,21 +42,21 @@ def run_job(name: str, words: str, tags: Mapping[str, str], selection: Sequence[
                 tags={**lock, **tags},
             )
     stop_if_asked()
-    _tell_failures(result)
+    _print_failures(result)
     return result
 
 
-def _tell_failures(result: Any) -> None:
-    """A sentence for each step that failed, for a mail by cron as well, or for the run where none did."""
+def _print_failures(result: Any) -> None:
+    """A sentence for each failed step, or for the run where no step failed; cron sends them by mail."""
     failed = sorted(result.get_failed_step_keys())
     for step in failed:
-        err.print(f"failed: {step.replace('__', '/')}: {_why(result, step)}", style="red", markup=False)
+        err.print(f"failed: {step.replace('__', '/')}: {_reason(result, step)}", style="red", markup=False)
     if not result.success and not failed:
-        err.print(f"failed: {_why(result, None)}", style="red", markup=False)
+        err.print(f"failed: {_reason(result, None)}", style="red", markup=False)
 
 
-def _why(result: Any, step: str | None) -> str:
-    """The sentence of the error that a step failed with, or the run as a whole; the innermost cause says most."""
+def _reason(result: Any, step: str | None) -> str:
+    """The sentence of the error that a step failed with, or the run as a whole."""
     # Imported here, as it imports Dagster.
     from pipeline.automation.redaction import SEE_THE_RUN, fit_to_tell, reason_of
 

@@ -20,7 +20,7 @@ from pipeline.settings import Settings, load_settings
 
 # The first run of the models makes it.
 _SCHEMA = "SELECT 1 FROM duckdb_schemas() WHERE database_name = ? AND schema_name = ?"
-# The prompt's own colours are such escapes as are taken out of values.
+# The prompt's own colours are escapes, too, which are removed from values.
 _CLEAR_LINE = "\r\x1b[K"
 _WITHOUT_COLOURS = (".highlight_results off", ".highlight_errors off")
 
@@ -36,7 +36,7 @@ def sql(query: str | None, output: str | None) -> int:
 
 
 def open_prompt(settings: Settings, query: str | None, output: str | None = None) -> int:
-    """Open the prompt, or answer one query, in a format as the prompt calls them; the exit status of the prompt.
+    """Open the prompt, or run one query with one of the prompt's output formats; the prompt's exit status.
 
     Raises:
         WarehouseError: there is no warehouse, or no `duckdb` beside this Python.
@@ -45,14 +45,14 @@ def open_prompt(settings: Settings, query: str | None, output: str | None = None
     from pipeline.warehouse import ALIAS, Warehouse, has_rows, quoted
 
     warehouse = Warehouse.of(settings)
-    with warehouse.reading() as connection:  # which says clearly what is wrong, where something is
+    with warehouse.reading() as connection:  # which reports clearly what is wrong, if anything
         has_models = has_rows(connection, _SCHEMA, [ALIAS, settings.schema_name])
     prompt = shutil.which("duckdb", path=str(Path(sys.executable).parent)) or shutil.which("duckdb")
     if prompt is None:
         raise WarehouseError("There is no `duckdb` command; `make run` installs it.")
     is_dialogue = query is None and sys.stdin.isatty() and sys.stdout.isatty()
     with TemporaryDirectory() as folder:
-        # A file, since a password in an argument could be read by every user of the machine.
+        # A file, since every user of the machine can read a password in an argument.
         start = Path(folder) / "start.sql"
         start.touch(mode=0o600)
         statements = [*warehouse.attach_statements(read_only=True), "SET TimeZone = 'UTC'"]
@@ -61,7 +61,7 @@ def open_prompt(settings: Settings, query: str | None, output: str | None = None
         lines = [*_display(is_dialogue), *(f"{statement};" for statement in statements)]
         with naming(start):
             start.write_text("\n".join(lines) + "\n", "utf-8")
-        # Not by -init, which says on stderr what it reads, and keeps the user's own settings of the prompt out.
+        # Not by -init, which prints what it reads to stderr; -no-init ignores the user's own settings of the prompt.
         arguments = [prompt, "-cmd", f".read '{start}'", *([f"-{output}"] if output else [])]
         arguments += ["-bail", "-no-init", "-c", query] if query is not None else []
         return _run(arguments, output, is_dialogue=is_dialogue)
@@ -70,15 +70,15 @@ def open_prompt(settings: Settings, query: str | None, output: str | None = None
 def _display(is_dialogue: bool) -> Sequence[str]:
     if is_dialogue:
         return (*_WITHOUT_COLOURS, ".pager on")
-    if sys.stdout.isatty():  # which the prompt does not see, since its answer goes by way of this program
+    if sys.stdout.isatty():  # which the prompt does not see, since its output passes through this program
         return (*_WITHOUT_COLOURS, f".maxwidth {shutil.get_terminal_size().columns}")
     return _WITHOUT_COLOURS
 
 
 def _run(arguments: Sequence[str], output: str | None, *, is_dialogue: bool) -> int:
-    """DuckDB's prompt, whose answers and errors come to the terminal without what that would obey.
+    """Run DuckDB's prompt, with its results and errors made safe for a terminal.
 
-    In a dialogue the prompt writes to the terminal itself, as it is typed into, and each answer goes through its pager.
+    In a dialogue the prompt writes to the terminal itself, and each result goes through its pager.
     """
     pager = shlex.join([sys.executable, "-m", output_filter.__name__, *([output] if output else [])])
     running = subprocess.Popen(
@@ -94,9 +94,9 @@ def _run(arguments: Sequence[str], output: str | None, *, is_dialogue: bool) -> 
         if running.stdout is not None:
             try:
                 pass_on(lines_of(running.stdout), output, sys.stdout)
-            except BrokenPipeError:  # its reader has what it wanted
+            except BrokenPipeError:  # its reader has closed it
                 running.terminate()
-                # Else Python would find so again at its end.
+                # Else Python would fail once more at its exit.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 return 0
         running.wait()
@@ -105,7 +105,7 @@ def _run(arguments: Sequence[str], output: str | None, *, is_dialogue: bool) -> 
 
 
 def _pass_errors_on(lines: TextIO, is_dialogue: bool) -> None:
-    """Copy errors, which repeat values, line by line. In a dialogue, the next prompt may stand there already."""
+    """Copy errors, which repeat values, line by line. In a dialogue, the next prompt may be on the line already."""
     for line in safe_lines(lines):
         sys.stderr.write(_CLEAR_LINE + line if is_dialogue else line)
         sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""What is told of a run that failed."""
+"""Alerts about runs that failed or warn."""
 
 import json
 import socket
@@ -19,8 +19,8 @@ from pipeline.automation import webhook
 from pipeline.automation.alert_sensors import failed_runs, warned_runs
 from pipeline.automation.job_names import MAIN_JOB, UPKEEP_JOB
 from pipeline.automation.redaction import fit_to_tell
-from pipeline.automation.webhook import Alert, tell
-from pipeline.commands.run_job import _why
+from pipeline.automation.webhook import Alert, send
+from pipeline.commands.run_job import _reason
 from pipeline.orchestration.instance import LOCK_TAG, fail_dead_runs
 from pipeline.orchestration.partitions import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
 from pipeline.settings import SECRETS, Settings, load_settings
@@ -132,7 +132,7 @@ def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
         yield hook
 
 
-def test_a_failed_run_is_told_once_with_what_a_person_needs(
+def test_a_failed_run_is_reported_once_with_what_a_person_needs(
     monitor: Monitor, hook: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SEGMENT_WRITE_KEY", SECRET)
@@ -194,7 +194,7 @@ def test_a_webhook_that_nobody_answers_fails_nothing_and_is_not_named(
     monitor.looks()
 
     said: list[str] = []
-    assert not tell(Alert("job", "run", TUESDAY, "failed", [], "broken"), load_settings(), said.append)
+    assert not send(Alert("job", "run", TUESDAY, "failed", [], "broken"), load_settings(), said.append)
     assert said == [
         "ALERT_WEBHOOK could not be reached: no answer from its host: Connection refused; "
         "run run is not reported there."
@@ -210,14 +210,14 @@ def test_a_webhook_that_never_ends_its_answer_fails_nothing(monitor: Monitor, mo
     logged: list[str] = []
     with answering(drip) as slow:
         monkeypatch.setenv("ALERT_WEBHOOK", f"{slow.url}/{SECRET}")
-        assert not tell(Alert("job", "run", TUESDAY, "failed", [], "broken"), load_settings(), logged.append)
+        assert not send(Alert("job", "run", TUESDAY, "failed", [], "broken"), load_settings(), logged.append)
     assert logged == [
         "ALERT_WEBHOOK could not be reached: no whole answer from its host within 0.2 seconds; "
         "run run is not reported there."
     ]
 
 
-def test_a_run_that_warns_is_told_once_and_one_that_does_not_is_not(
+def test_a_run_that_warns_is_reported_once_and_no_other_is(
     monitor: Monitor, hook: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
@@ -231,7 +231,7 @@ def test_a_run_that_warns_is_told_once_and_one_that_does_not_is_not(
     assert (told["severity"], told["error"], told["run_id"]) == ("warning", words, run)
 
 
-def test_a_check_that_is_an_error_and_fails_no_run_is_told_as_one(monitor: Monitor, hook: Hook) -> None:
+def test_a_failed_check_that_fails_no_run_is_reported_as_an_error(monitor: Monitor, hook: Hook) -> None:
     warn(monitor.instance, holds=False, severity=dg.AssetCheckSeverity.ERROR, **{PARTITION_TAG: TUESDAY})
     monitor.looks()
     [told] = hook.told
@@ -239,27 +239,27 @@ def test_a_check_that_is_an_error_and_fails_no_run_is_told_as_one(monitor: Monit
     assert told["text"].startswith("selligent_to_segment of 2024-06-11 has a failed check at links: names: ")
 
 
-def test_upkeep_that_failed_is_told(monitor: Monitor, hook: Hook) -> None:
+def test_failed_upkeep_is_reported(monitor: Monitor, hook: Hook) -> None:
     run = monitor.instance.add_run(dg.DagsterRun(job_name=UPKEEP_JOB, status=dg.DagsterRunStatus.STARTED))
     monitor.instance.report_run_failed(run, "The disk is full.")
     monitor.looks()
     assert hook.told[0]["text"].startswith("warehouse_upkeep of no date in particular failed: The disk is full.")
 
 
-def test_without_a_webhook_nobody_is_told(monitor: Monitor) -> None:
+def test_without_a_webhook_no_alert_is_sent(monitor: Monitor) -> None:
     fail(monitor.instance, **{PARTITION_TAG: TUESDAY})
     monitor.looks()
 
 
-def test_the_command_line_tells_no_secret_either(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_line_prints_no_secret(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cron sends by mail what stands on stderr."""
     monkeypatch.setenv("LEDGER", f"postgresql://zoe@db/ledger?password={SECRET}")
     result = failing.execute_in_process(instance=instance, raise_on_error=False)
-    assert _why(result, "raw") == "ValueError: login of z***@example.com with *** failed"
+    assert _reason(result, "raw") == "ValueError: login of z***@example.com with *** failed"
 
 
 @pytest.mark.parametrize("name", SECRETS)
-def test_no_secret_of_a_setting_is_told(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_no_secret_of_a_setting_is_shown(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     forms = {
         "warehouse": f"ducklake:postgres:host=db password = '{SECRET}'",
         "ledger": f"postgresql://zoe:{SECRET}@db/ledger",
@@ -282,7 +282,7 @@ def test_every_secret_is_known_as_one() -> None:
     )
 
 
-def test_what_is_told_holds_no_password_of_any_setting(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shown_text_contains_no_password_of_any_setting(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = {
         "LEDGER": "postgresql://zoe:pass%20word@db/ledger",
         "WAREHOUSE": "ducklake:postgres:host=db password=word-two",

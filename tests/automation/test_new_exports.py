@@ -1,4 +1,4 @@
-"""When the sensor asks for a run."""
+"""When the sensor requests a run."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +19,14 @@ from tests.end_to_end.project import Project
 
 @dataclass
 class Daemon:
-    """Looks again and again, with the cursor that it left."""
+    """Evaluates the sensor with the cursor of the last tick."""
 
     instance: dg.DagsterInstance
     cursor: str | None = None
     skipped: str = ""
 
     def looks(self) -> dict[str, str]:
-        """Dates that are asked for, with their run keys."""
+        """Requested dates with their run keys."""
         with dg.build_sensor_context(
             self.instance,
             self.cursor,
@@ -46,25 +46,25 @@ def daemon(instance: dg.DagsterInstance, project: Project) -> Daemon:
     return Daemon(instance)
 
 
-def test_nothing_new_asks_for_nothing(daemon: Daemon) -> None:
+def test_without_new_exports_no_run_is_requested(daemon: Daemon) -> None:
     assert daemon.looks() == {}
     assert daemon.skipped == "No export is new."
 
 
-def test_new_exports_ask_for_one_run_a_date(daemon: Daemon, project: Project) -> None:
+def test_new_exports_request_one_run_per_date(daemon: Daemon, project: Project) -> None:
     put(project, "log_20240611.csv", "log_20240611_0700.csv", "log_20240612.csv")
     assert set(daemon.looks()) == {TUESDAY, WEDNESDAY}
 
 
-def test_what_was_asked_for_is_not_asked_for_again(daemon: Daemon, project: Project) -> None:
+def test_a_run_is_requested_once(daemon: Daemon, project: Project) -> None:
     put(project, "log_20240611.csv")
     daemon.looks()
     assert Daemon(daemon.instance, daemon.cursor).looks() == {}, "after a restart, the cursor is all that is left"
     assert daemon.looks() == {}
-    assert daemon.skipped == "1 date with new exports asked for already; see its run."
+    assert daemon.skipped == "1 date with new exports requested already; see its run."
 
 
-def test_a_changed_export_asks_again_under_another_key(daemon: Daemon, project: Project) -> None:
+def test_a_changed_export_requests_a_run_under_another_key(daemon: Daemon, project: Project) -> None:
     put(project, "log_20240611.csv")
     first = daemon.looks()
     load_all(project)
@@ -84,26 +84,26 @@ def test_a_changed_export_asks_again_under_another_key(daemon: Daemon, project: 
     ],
     ids=["about to start", "going on", "going on, a range"],
 )
-def test_a_date_that_is_being_run_is_asked_for_when_that_has_ended(
+def test_a_date_in_progress_is_requested_when_its_run_has_ended(
     daemon: Daemon, project: Project, status: dg.DagsterRunStatus, tags: dict[str, str]
 ) -> None:
     run = going_on(daemon.instance, status, **tags)
     put(project, "log_20240611.csv", "log_20240705.csv")
     assert set(daemon.looks()) == {"2024-07-05"}
     assert daemon.looks() == {}
-    assert daemon.skipped.startswith("2024-06-11: a run is going on")
+    assert daemon.skipped.startswith("2024-06-11: a run is in progress")
 
     daemon.instance.report_run_failed(run)
     assert set(daemon.looks()) == {TUESDAY}
 
 
-def test_a_run_of_another_date_is_nobodys_business(daemon: Daemon, project: Project) -> None:
+def test_a_run_of_another_date_does_not_matter(daemon: Daemon, project: Project) -> None:
     going_on(daemon.instance, **{PARTITION_TAG: WEDNESDAY})
     put(project, "log_20240611.csv")
     assert set(daemon.looks()) == {TUESDAY}
 
 
-def test_a_killed_run_of_the_command_line_holds_no_date(daemon: Daemon, project: Project, tmp_path: Path) -> None:
+def test_a_killed_run_of_the_command_line_blocks_no_date(daemon: Daemon, project: Project, tmp_path: Path) -> None:
     run = going_on(daemon.instance, **{PARTITION_TAG: TUESDAY, LOCK_TAG: str(tmp_path / "1.lock")})
     put(project, "log_20240611.csv")
     assert set(daemon.looks()) == {TUESDAY}
@@ -112,24 +112,24 @@ def test_a_killed_run_of_the_command_line_holds_no_date(daemon: Daemon, project:
     assert ended.status is dg.DagsterRunStatus.FAILURE
 
 
-def test_a_living_run_of_the_command_line_holds_its_date(daemon: Daemon, project: Project, tmp_path: Path) -> None:
+def test_a_live_run_of_the_command_line_blocks_its_date(daemon: Daemon, project: Project, tmp_path: Path) -> None:
     with FileLock(tmp_path / "1.lock"):
         going_on(daemon.instance, **{PARTITION_TAG: TUESDAY, LOCK_TAG: str(tmp_path / "1.lock")})
         put(project, "log_20240611.csv")
         assert daemon.looks() == {}
 
 
-def test_a_file_that_is_gone_asks_for_nothing_and_is_told(daemon: Daemon, project: Project) -> None:
+def test_a_missing_file_requests_no_run_and_is_reported(daemon: Daemon, project: Project) -> None:
     put(project, "log_20240611.csv")
     put(project, "log_20240612.csv", rows=[ROW, ROW])
     load_all(project)
     (project.exports / "log_20240611.csv").unlink()
     assert daemon.looks() == {}
-    assert daemon.skipped == "No export is new. 1 loaded file gone from the folder; their rows stay."
+    assert daemon.skipped == "No export is new. 1 loaded file missing from the folder; their rows stay."
     assert project.query("SELECT count(*) FROM raw.events") == [(3,)]
 
 
-def test_what_is_wrong_with_a_layout_is_told_and_nothing_is_forgotten(daemon: Daemon, project: Project) -> None:
+def test_a_wrong_layout_is_reported_and_the_cursor_stays(daemon: Daemon, project: Project) -> None:
     put(project, "log_20240611.csv")
     daemon.looks()
     before = daemon.cursor
@@ -140,7 +140,7 @@ def test_what_is_wrong_with_a_layout_is_told_and_nothing_is_forgotten(daemon: Da
 
 
 @pytest.mark.parametrize("cursor", ["", "{", "[]", '{"dates": 3}', "20240611"])
-def test_a_cursor_that_cannot_be_read_is_begun_anew(daemon: Daemon, project: Project, cursor: str) -> None:
+def test_an_unreadable_cursor_is_replaced(daemon: Daemon, project: Project, cursor: str) -> None:
     put(project, "log_20240611.csv")
     daemon.cursor = cursor
     assert set(daemon.looks()) == {TUESDAY}
