@@ -1,1 +1,1 @@
-"""Keeping the warehouse small and quick, however long it has been written to."""
+"""Maintenance that keeps the warehouse small and quick."""

@@ -1,4 +1,4 @@
-"""Upkeep as an asset of its own job: it is nobody's step, and no run waits for it."""
+"""Upkeep as an asset of its own job, for which no other run waits."""
 
 from datetime import UTC, datetime
 
@@ -17,20 +17,20 @@ _MB = 1_000_000
 
 @dg.asset(key=UPKEEP, group_name="warehouse", kinds={"duckdb"}, pool=WAREHOUSE_WRITERS)
 def upkeep(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
-    """Small files merged, snapshots older than KEEP_SNAPSHOTS_DAYS ended, old files removed; readers notice nothing.
+    """Merge small files, expire snapshots older than KEEP_SNAPSHOTS_DAYS and remove old files, unnoticed by readers.
 
-    A file that is not needed any more is removed a day later, so that a query that still reads it can end. A plain
-    DuckDB file has no snapshots: it is checkpointed.
+    A file that is no longer needed is removed a day later, so that a query that still reads it can end. A plain DuckDB
+    file has no snapshots: it is checkpointed.
     """
-    place = warehouse.open()
-    done = tidy(place, load_settings().keep_snapshots_days, datetime.now(UTC))
-    if not place.is_ducklake:
+    lake = warehouse.open()
+    done = tidy(lake, load_settings().keep_snapshots_days, datetime.now(UTC))
+    if not lake.is_ducklake:
         context.log.info("a plain DuckDB file was checkpointed; it has no snapshots and no files to merge")
-    return dg.MaterializeResult(metadata=metadata_of(done, is_ducklake=place.is_ducklake))
+    return dg.MaterializeResult(metadata=metadata_of(done, is_ducklake=lake.is_ducklake))
 
 
 def metadata_of(done: Upkeep, *, is_ducklake: bool) -> dict[str, int | str | dg.MetadataValue]:
-    """What is worth showing: before and after, in all and by table."""
+    """Metadata of the asset: sizes before and after, in total and by table."""
     catalog: dict[str, int | str | dg.MetadataValue] = {
         "catalog_bytes_before": done.before.catalog_bytes,
         "catalog_bytes_after": done.after.catalog_bytes,

@@ -1,9 +1,9 @@
-"""Small files merged, old snapshots ended, and what nobody refers to any more removed; readers notice nothing.
+"""Merge small files, expire old snapshots and remove unreferenced files, unnoticed by readers.
 
-Merging replaces files in old snapshots, too. An open transaction goes on to see the catalog as it was, provided that
-it reads the catalog in one thread (see `warehouse/warehouse.py`), and the old files stay a day longer.
+Merging replaces files in old snapshots, too. An open transaction still sees the catalog as it was, provided that it
+reads the catalog in one thread (see `warehouse/warehouse.py`), and the old files stay a day longer.
 
-Rows that lie in the catalog itself, since they were written few at a time, stay there: they are no burden.
+Rows inlined in the catalog, since they were written few at a time, stay there: they cost little.
 """
 
 from dataclasses import dataclass
@@ -16,21 +16,19 @@ from pipeline.warehouse import ALIAS, CATALOG, Warehouse, find_orphans, one_valu
 
 Connection = duckdb.DuckDBPyConnection
 
-# A file that a snapshot of today lost may still be read by a query that began before. A day is told by clocks, and may
-# be none where one was set: that is all right, since such a file was no longer needed at an earlier upkeep, and a
-# query that misses it fails with a sentence and can be asked again. A file that no snapshot has is of a process that
-# was killed: the writers of this project have ended, since upkeep has the writer's turn; the day is for writers by
-# hand.
+# A query that began earlier may still read a file that today's snapshots no longer have. Clocks measure the day, and it
+# is shorter where one was set: that does no harm, since such a file was unneeded at an earlier upkeep already, and a
+# query that misses it fails with a message and can be repeated. An orphan is of a process that was killed: this project
+# has no other writer while upkeep holds the write lock; the day is for manual writers.
 LEFT_ALONE = timedelta(days=1)
-# A file of which so much is deleted is written anew: files with deletions are never merged, and slow every query.
+# A file with this share of deleted rows is rewritten: files with deletions are never merged, and slow every query.
 _DELETED_SHARE = 0.05
-# Longer than that is for ever, and more than dates can be reckoned with.
+# More would overflow dates.
 _A_CENTURY = 36_500
 
-# Time travel goes to a moment, so the snapshot that was the newest one at the limit is needed as well. Snapshots have
-# the time of the clock that wrote them, their numbers rise: one that is earlier than one before it was written by a
-# clock that was behind, and says nothing of the age of those before; neither does one of the future. How long ago the
-# others were written, only clocks can tell.
+# Time travel goes to a moment, so the newest snapshot at the limit is needed as well. Snapshots have the time of their
+# writer's clock, while their numbers rise: one that is earlier than a predecessor was written by a slow clock, and does
+# not show the age of those before; neither does one in the future.
 _EXPIRED = f"""
     WITH snapshots AS (
         SELECT snapshot_id, CAST(snapshot_time AS TIMESTAMPTZ) AS moment FROM {CATALOG}.ducklake_snapshot
@@ -47,8 +45,8 @@ _EXPIRED = f"""
 
 @dataclass(frozen=True)
 class Upkeep:
-    """What upkeep found, did and left. `waiting`: files that are removed by a later upkeep; `orphans_of_others`: files
-    that are not of this warehouse's tables, or may be another's, which keeps its own in the same place.
+    """The result of upkeep. `waiting`: files that a later upkeep removes; `orphans_of_others`: files that do not belong
+    to this warehouse's tables, or may belong to another warehouse in the same folder.
     """
 
     before: Sizes
@@ -62,9 +60,9 @@ class Upkeep:
 
 
 def tidy(warehouse: Warehouse, keep_days: int, now: datetime) -> Upkeep:
-    """Keep a DuckLake small, and time travel over `keep_days`; a plain file is only written together."""
+    """Keep a DuckLake small, with time travel over `keep_days`; a plain file is only checkpointed."""
     with warehouse.writing() as connection:
-        # One thread: DuckDB was seen to corrupt its memory, rarely, while files are rewritten and read with several.
+        # One thread: with several, DuckDB rarely corrupted its memory while files were rewritten and read.
         connection.execute("SET threads = 1")
         before = sizes(connection, warehouse)
         if not warehouse.is_ducklake:
@@ -91,7 +89,7 @@ def tidy(warehouse: Warehouse, keep_days: int, now: datetime) -> Upkeep:
 
 
 def _expire(connection: Connection, now: datetime, limit: datetime) -> int:
-    """End the snapshots that were no more the newest one at the limit."""
+    """Expire snapshots older than the newest one at the limit; how many."""
     expired = [version for (version,) in connection.execute(_EXPIRED, {"now": now, "limit": limit}).fetchall()]
     if expired:
         connection.execute(f"CALL ducklake_expire_snapshots('{ALIAS}', versions => {expired})")
@@ -99,7 +97,7 @@ def _expire(connection: Connection, now: datetime, limit: datetime) -> int:
 
 
 def _merge(connection: Connection) -> int:
-    """Write small files, and files with much that is deleted, anew; how many went into others."""
+    """Merge small files and rewrite files with many deleted rows; the number of files processed."""
     merge = f"CALL ducklake_merge_adjacent_files('{ALIAS}')"
     rewrite = f"CALL ducklake_rewrite_data_files('{ALIAS}', delete_threshold => {_DELETED_SHARE})"
     written = 0

@@ -1,4 +1,4 @@
-"""How much there is: files and bytes of each table, snapshots, and the catalog itself."""
+"""Size of the warehouse: files and bytes of each table, snapshots, and the catalog."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from pipeline.warehouse import ALIAS, CATALOG, Warehouse, one_value
 
 Connection = duckdb.DuckDBPyConnection
 
-# Files that hold rows as they are now; those of the past lie beside them until their snapshots end.
+# Files of the current snapshot; older ones stay beside them until their snapshots expire.
 _TABLES = f"""
     SELECT
         schemas.schema_name || '.' || tables.table_name,
@@ -33,7 +33,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much there is at one moment; a plain file has no files of tables and no snapshots."""
+    """Sizes at one moment; a plain file has no files of tables and no snapshots."""
 
     tables: Mapping[str, Size]
     snapshots: int
@@ -46,7 +46,7 @@ class Sizes:
 
 
 def sizes(connection: Connection, warehouse: Warehouse) -> Sizes:
-    """Look at the warehouse as it is now."""
+    """The current sizes of a warehouse."""
     catalog_bytes = _bytes_of(warehouse.catalog_file)
     if not warehouse.is_ducklake:
         return Sizes({}, 0, catalog_bytes)
@@ -56,7 +56,7 @@ def sizes(connection: Connection, warehouse: Warehouse) -> Sizes:
 
 
 def _bytes_of(path: Path | None) -> int:
-    """Of a database's file and its write-ahead log; a server's are its own."""
+    """Bytes of a database's file and its write-ahead log; 0 for a server."""
     if path is None:
         return 0
     logs = (path.with_name(f"{path.name}{ending}") for ending in ("", "-wal", ".wal"))

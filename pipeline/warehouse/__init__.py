@@ -1,4 +1,4 @@
-"""Where the tables are kept: the one place that knows how storage is attached."""
+"""The storage of the tables: attached, read and written here only."""
 
 from pipeline.warehouse.orphans import find_orphans, remove_files
 from pipeline.warehouse.schema.tables import RAW_TABLES, has_table

@@ -1,7 +1,7 @@
-"""What a local file is that a warehouse is to be in: one, none yet, or the file of another program.
+"""Whether a local file is a warehouse, none yet, or the file of another program.
 
-A load that could not even make the warehouse, since the disk was full, leaves a file in which nothing was committed.
-That is no warehouse yet, and the next writer makes it; a file with something else in it is never written to.
+A load that could not create the warehouse, since the disk was full, leaves a file in which nothing was committed. That
+is no warehouse yet, and the next writer creates it. A file with other content is never written to.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ _MAGIC_AT, _MAGIC = 8, b"DUCK"
 
 
 def is_empty(file: Path) -> bool:
-    """Whether there is no file, or not a byte in it."""
+    """Whether the file does not exist or has no bytes."""
     try:
         return file.stat().st_size == 0
     except FileNotFoundError:
@@ -30,10 +30,10 @@ def is_empty(file: Path) -> bool:
 
 
 def is_incomplete(file: Path) -> bool:
-    """Whether a file ends before anything can have been committed to it: it holds only zeros, or ends in DuckDB's
+    """Whether a file ends before anything can have been committed to it: it has only zeros, or ends in DuckDB's
     headers.
 
-    It is opened where it is that small, which no file is that is in use: SQLite's locks go when another part of the
+    Only a file that small is opened, and none that small is in use: SQLite's locks are lost when another part of the
     process closes its file.
     """
     if not file.is_file() or file.stat().st_size >= _DUCKDB_HEADERS:
@@ -43,20 +43,20 @@ def is_incomplete(file: Path) -> bool:
 
 
 def put_incomplete_away(file: Path, *, is_ducklake: bool) -> None:
-    """Remove an incomplete file, in which there is nothing; SQLite makes a database of an empty one by itself."""
+    """Remove an incomplete file; SQLite makes a database of an empty one by itself."""
     if is_incomplete(file) and not (is_ducklake and is_empty(file)):
         file.unlink()
 
 
 def check_catalog(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
-    """See that a SQLite file holds a DuckLake: ATTACH would add its tables to whatever database there is.
+    """Check that a SQLite file contains a DuckLake: ATTACH would add its tables to any database.
 
     Raises:
-        NoWarehouse: there is no table in it.
-        WarehouseError: there are only other tables in it.
+        NoWarehouse: it has no tables.
+        WarehouseError: it has only other tables.
         duckdb.Error: it is no SQLite file, or can't be read.
     """
-    # By the SQLite that DuckLake uses: two of them in one process would take each other's locks of the file.
+    # With DuckLake's own SQLite: two of them in one process would drop each other's locks of the file.
     connection.execute(f"ATTACH {literal(str(file))} AS {quoted(_NAME)} (TYPE sqlite, READ_ONLY)")
     found = connection.execute(
         "SELECT table_name FROM duckdb_tables() WHERE database_name = ? ORDER BY table_name", [_NAME]

@@ -1,10 +1,10 @@
-"""New files on the disk before a catalog refers to them.
+"""Sync new files to disk before a catalog refers to them.
 
-DuckDB writes Parquet files without asking the system to put them on the disk, while the catalog's own commit does ask
-(seen in a trace of system calls, DuckDB 1.5.5). After a loss of power the catalog would then know files that are empty
-or cut off. So each transaction calls `sync_files()` as its last statement, in this program as well as in dbt.
+DuckDB writes Parquet files without fsync, while the catalog's commit does fsync (seen in a trace of system calls,
+DuckDB 1.5.5). After a loss of power the catalog would refer to files that are empty or truncated. So `sync_files()` is
+the last statement of each transaction, in this program as well as in dbt.
 
-This module imports nothing of the project: dbt's process loads it, too.
+This module imports nothing of the project, since dbt's process loads it, too.
 """
 
 import os
@@ -18,16 +18,16 @@ SYNC = f"SELECT {FUNCTION}()"
 
 
 class _FileSync:
-    """Knows which files it has put on the disk, so that each is synced once."""
+    """Remembers which files are synced, so that each is synced once."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
-        # What was there before is either part of a commit, and synced by its writer, or part of none.
+        # Files from before belong to a commit, and were synced by its writer, or to none.
         self._known = set(self._files())
         self._folders: set[str] = set()
 
     def __call__(self) -> int:
-        """Sync what is new, files first and then the folders that list them; how many files."""
+        """Sync new files, then the folders that contain them; the number of files."""
         new = [path for path in self._files() if path not in self._known]
         folders = {path.rpartition(os.sep)[0] for path in new}
         for path in new:
@@ -46,7 +46,7 @@ class _FileSync:
                 yield from (os.path.join(folder, name) for name in names)  # noqa: PTH118 - thousands of them
 
     def _parents(self, folders: set[str]) -> set[str]:
-        """The folders above, up to the one that holds the warehouse's: each may be new."""
+        """The folders above, up to the parent of the warehouse's folder: each may be new."""
         assert self._folder is not None or not folders
         top = self._folder.parent if self._folder else Path()
         return {str(parent) for folder in folders for parent in Path(folder).parents if parent.is_relative_to(top)}
@@ -61,8 +61,8 @@ def _sync(path: str) -> None:
 
 
 def provide_sync(connection: duckdb.DuckDBPyConnection, files: str) -> None:
-    """Define `sync_files()` on a connection. `files` is the folder of a warehouse's Parquet files; of a bucket, or of
-    a DuckDB file (''), which syncs itself, there is nothing to sync.
+    """Define `sync_files()` on a connection. `files` is the folder of a warehouse's Parquet files; a
+    bucket, or a DuckDB file (''), which syncs itself, needs none.
     """
     folder = Path(files).resolve() if files and "://" not in files else None
     connection.create_function(FUNCTION, _FileSync(folder), [], "INTEGER", side_effects=True)

@@ -1,4 +1,4 @@
-"""What a warehouse was made of: settings that it can't be used with otherwise."""
+"""Settings that can't change once a warehouse was made with them."""
 
 import duckdb
 
@@ -7,12 +7,12 @@ from pipeline.settings import EXAMPLES, Settings
 from pipeline.warehouse.sql import has_rows
 
 _START_ANEW = (
-    "or start anew with another WAREHOUSE, WAREHOUSE_FILES and LEDGER (`rm -r data`, where they are the default)"
+    "or start again with another WAREHOUSE, WAREHOUSE_FILES and LEDGER (`rm -r data`, where they are the default)"
 )
 
 
 def check_origin(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """See that a warehouse is used as it was begun.
+    """Check that a warehouse is used with the settings that it was made with.
 
     Raises:
         SettingsError: ids in it were made with another namespace, its event tables are in another schema, or it
@@ -40,7 +40,7 @@ def check_origin(connection: duckdb.DuckDBPyConnection, settings: Settings) -> N
 
 
 def ensure_origin(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """The same, and a new warehouse remembers how it was begun."""
+    """The same; a new warehouse records its settings."""
     check_origin(connection, settings)
     if not has_rows(connection, "SELECT 1 FROM raw.origin WHERE name = 'message_id_namespace'"):
         connection.execute(

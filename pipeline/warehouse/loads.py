@@ -1,4 +1,4 @@
-"""Which load a file came with, which is how far an export date can come at most."""
+"""Loads of files: how far an export date has come is measured by them."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,10 +11,10 @@ from pipeline.warehouse.sql import one_value
 
 @dataclass(frozen=True)
 class Load:
-    """A load of files. The warehouse numbers its loads, from 1 on, while it has the writer's turn: no clock decides
-    which of two is the later one. `at` is when it was, for people, and is compared for equality only: it distinguishes
-    the loads of a former version, whose number is 0, and those of a warehouse that was restored from a copy and
-    gives a number again that it had given before.
+    """A load of files. A writer numbers its loads from 1 on while it holds the write lock, so no clock decides which of
+    two is later. `at` is its time, for people, and compared for equality only: it distinguishes loads of an earlier
+    version of the program, whose number is 0, and loads of a warehouse that was restored from a copy and uses a number
+    a second time.
     """
 
     number: int
@@ -22,8 +22,8 @@ class Load:
 
 
 def newest_loads(connection: duckdb.DuckDBPyConnection, dates: ExportDates = EVERY_DATE) -> dict[date, Load]:
-    """The load that the newest file of each export date came with; one whose new bytes another file has counts, too,
-    since the rows of its former bytes are gone.
+    """The load of the newest file of each export date. A file that became a duplicate of another counts, too, since the
+    rows of its former content are gone.
     """
     query = """
         SELECT export_date, max({'number': coalesce(load_number, 0), 'at': loaded_at}) FROM raw.export_files
@@ -36,5 +36,5 @@ def newest_loads(connection: duckdb.DuckDBPyConnection, dates: ExportDates = EVE
 
 
 def last_load_number(connection: duckdb.DuckDBPyConnection) -> int:
-    """The number of the last load that noted anything; 0 before the first."""
+    """The number of the last load; 0 before the first."""
     return int(one_value(connection, "SELECT coalesce(max(load_number), 0) FROM raw.export_files"))

@@ -1,9 +1,8 @@
-"""Parquet files that the catalog does not know of: what a process left that was killed before it committed.
+"""Orphaned Parquet files: those that no catalog refers to, since their writer was killed before it committed.
 
-DuckLake takes every Parquet file below its folder that it does not know for one of these, though a folder below may
-be another warehouse's, and a bucket hold anything. Ours are told by their place and name: schema, table, partitions,
-and nothing else on the way. From any other folder, above or below, the way to a file of another warehouse is longer
-or shorter than that.
+DuckLake takes every unknown Parquet file below its folder for an orphan, though a folder below may be another
+warehouse's, and a bucket may contain anything. Ours are recognised by path and name: schema, table, partitions, and
+nothing else between. Seen from any other folder, the path to a file of another warehouse is longer or shorter.
 """
 
 import re
@@ -15,8 +14,8 @@ import duckdb
 from pipeline.filesystems.access import open_filesystem
 from pipeline.warehouse.sql import ALIAS, CATALOG
 
-_PLACE = re.compile(r"([^/]+/[^/]+/)(?:[^/=]+=[^/]*/)*ducklake-[^/]+\.parquet")
-# dbt makes a table anew under a name that is not in the catalog before it is done.
+_PATH = re.compile(r"([^/]+/[^/]+/)(?:[^/=]+=[^/]*/)*ducklake-[^/]+\.parquet")
+# dbt rebuilds a table under a name that enters the catalog only at the end.
 _FOLDERS = f"""
     SELECT schemas.path || tables.path FROM {CATALOG}.ducklake_table AS tables
     JOIN {CATALOG}.ducklake_schema AS schemas USING (schema_id)
@@ -30,25 +29,25 @@ _FOLDERS = f"""
 
 @dataclass(frozen=True)
 class Orphans:
-    """Files that the catalog does not know, as URLs or paths: `ours`, and `others` that are left alone."""
+    """Files that the catalog does not refer to, as URLs or paths: `ours`, and `others`, which are kept."""
 
     ours: Sequence[str]
     others: Sequence[str]
 
 
 def find_orphans(connection: duckdb.DuckDBPyConnection, files: str, older_than: str) -> Orphans:
-    """Those below `files` that are older than a moment (SQL)."""
+    """Orphans below `files` that are older than a timestamp (SQL)."""
     found = connection.execute(
         f"CALL ducklake_delete_orphaned_files('{ALIAS}', dry_run => true, older_than => {older_than})"
     ).fetchall()
     folders = {folder for (folder,) in connection.execute(_FOLDERS).fetchall()}
-    places = {str(path): _PLACE.fullmatch(path.removeprefix(files)) for (path,) in found}
-    is_ours = {path: place is not None and place[1] in folders for path, place in places.items()}
+    paths = {str(path): _PATH.fullmatch(path.removeprefix(files)) for (path,) in found}
+    is_ours = {path: parts is not None and parts[1] in folders for path, parts in paths.items()}
     return Orphans([path for path in is_ours if is_ours[path]], [path for path in is_ours if not is_ours[path]])
 
 
 def remove_files(paths: Sequence[str]) -> None:
-    """Delete files of a warehouse, by the URLs or paths under which they were found."""
+    """Delete files of a warehouse by their URLs or paths."""
     for path in paths:
-        filesystem, place = open_filesystem(path, "WAREHOUSE_FILES")
-        filesystem.rm(place)
+        filesystem, file = open_filesystem(path, "WAREHOUSE_FILES")
+        filesystem.rm(file)

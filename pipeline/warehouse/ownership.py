@@ -1,21 +1,21 @@
-"""Whose Parquet files lie in a place: each DuckLake says so there.
+"""Which DuckLakes keep their Parquet files in a folder: each leaves a marker file there.
 
-Two may be given one place by mistake, and to either of them the other's files look like orphans that nobody needs.
+Two may be given one folder by mistake, and each would take the other's files for orphans.
 """
 
 import duckdb
 
 from pipeline.warehouse.sql import CATALOG, literal, one_value
 
-# What the name of a file ends in that says whose the files beside it are.
+# Ending of the marker files.
 _ENDING = ".warehouse"
 
 
 def claim(connection: duckdb.DuckDBPyConnection, files: str) -> int:
-    """Say that this DuckLake keeps its files there; how many do.
+    """Leave the marker of this DuckLake; the number of markers.
 
     Raises:
-        duckdb.IOException: the place can't be read or written.
+        duckdb.IOException: the folder can't be read or written.
     """
     query = f"SELECT schema_uuid FROM {CATALOG}.ducklake_schema WHERE schema_name = 'raw' AND end_snapshot IS NULL"
     ours = f"{files}{one_value(connection, query)}{_ENDING}"  # there is one, since the tables exist
@@ -26,10 +26,10 @@ def claim(connection: duckdb.DuckDBPyConnection, files: str) -> int:
 
 
 def claims(connection: duckdb.DuckDBPyConnection, files: str) -> set[str]:
-    """The files that say so.
+    """The marker files in a folder.
 
     Raises:
-        duckdb.IOException: the place can't be read.
+        duckdb.IOException: the folder can't be read.
     """
     listed = connection.execute(f"SELECT file FROM glob({literal(f'{files}*{_ENDING}')})").fetchall()
     return {str(file) for (file,) in listed}

@@ -1,7 +1,7 @@
-"""S3 as DuckDB reaches it: Amazon's, or another server that speaks it, as AWS's own tools are told.
+"""S3 for DuckDB: Amazon's or a compatible server, configured like AWS's own tools.
 
-Credentials are found as those tools find them: in AWS_ACCESS_KEY_ID and its like, in `~/.aws`, or by the machine's
-role. They are in no statement.
+Credentials are found as by those tools: in AWS_ACCESS_KEY_ID and the like, in `~/.aws`, or by the machine's role. No
+statement contains them.
 """
 
 import os
@@ -13,13 +13,13 @@ from pipeline.errors import SettingsError
 from pipeline.warehouse.sql import literal
 
 EXTENSIONS = ("httpfs", "aws")
-# The more special one counts for more, as in AWS's tools.
+# The more specific one wins, as in AWS's tools.
 _ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 
 
 @dataclass(frozen=True)
 class S3Server:
-    """Where requests go, and whether a bucket's name stands in the path or in the host's name."""
+    """The server, and whether a bucket's name is part of the path or of the host's name."""
 
     endpoint: str = "s3.amazonaws.com"
     use_ssl: bool = True
@@ -38,12 +38,12 @@ class S3Server:
         url = urlsplit(environment[variable])
         if url.scheme not in ("http", "https") or not url.netloc:
             raise SettingsError(f"{variable}: is no URL; it looks like https://s3.example.com")
-        # Few other servers have a host name for each bucket.
+        # Few other servers have a host name per bucket.
         return cls(url.netloc + url.path.rstrip("/"), url.scheme != "http", "path")
 
     @property
     def secret(self) -> str:
-        """The statement by which a DuckDB connection reaches it."""
+        """The statement that lets a DuckDB connection reach it."""
         return (
             f"CREATE SECRET warehouse_files (TYPE s3, PROVIDER credential_chain, "
             f"ENDPOINT {literal(self.endpoint)}, USE_SSL {str(self.use_ssl).lower()}, URL_STYLE '{self.url_style}')"

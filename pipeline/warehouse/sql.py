@@ -9,7 +9,7 @@ import duckdb
 from pipeline.warehouse.file_sync import SYNC
 
 ALIAS = "lake"
-# Under this name DuckDB attaches the database that a DuckLake's catalog is in.
+# The name under which DuckDB attaches the database of a DuckLake's catalog.
 CATALOG = f"__ducklake_metadata_{ALIAS}"
 
 
@@ -19,8 +19,8 @@ def quoted(identifier: str) -> str:
 
 
 def literal(text: str | None) -> str:
-    """An SQL text literal, safe whatever characters it has; None is NULL. A statement ends at a NUL, so that one is
-    put together by its number.
+    """An SQL text literal, safe whatever characters it has; None is NULL. A statement would end at a NUL, which is
+    written as `chr(0)` instead.
     """
     if text is None:
         return "NULL"
@@ -47,7 +47,7 @@ def has_rows(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequ
 
 @contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """All of the block's statements, or none; what they wrote is on the disk before the catalog refers to it."""
+    """Run the block's statements as a whole or not at all; files are synced before the catalog refers to them."""
     connection.execute("BEGIN")
     try:
         yield

@@ -1,9 +1,9 @@
-r"""What counts as nothing at either end of a value: one rule for people, ids and codes, in Python, DuckDB and dbt.
+r"""Invisible characters at the ends of values: one rule for people, ids and codes, in Python, DuckDB and dbt.
 
 Blanks that pad a CHAR(n), a NUL that stands for an empty string, a byte order mark where files were joined, a
 zero-width space from a web page: none of them makes another person or another event. Inside a value they stay, since
-there nothing says that they are not meant. An event's id is made of trimmed values, so that the rule is never changed:
-it names its characters one by one and does not ask the Unicode version of the machine.
+there they may be intended. An event's id is made of trimmed values, so the rule never changes: it lists its characters
+and does not depend on the machine's version of Unicode.
 """
 
 # First and last of each range. White space, control characters and the default-ignorable characters of Unicode 16,
@@ -55,12 +55,10 @@ def identifier_sql(text: str) -> str:
 
 
 def is_something_sql(text: str) -> str:
-    """SQL for whether anything of a text can be seen; most texts begin with a visible ASCII character, which is quickly
-    seen. False for NULL.
-    """
+    """SQL for whether a text has a visible character, quick where it begins with visible ASCII; false for NULL."""
     return f"CASE WHEN {text} >= '!' AND {text} < chr(127) THEN true ELSE coalesce({trimmed_sql(text)}, '') <> '' END"
 
 
 def visible_sql(text: str) -> str:
-    """SQL for a text that people read: as it stands, and NULL where nothing of it can be seen."""
+    """SQL for a text that people read: unchanged, and NULL without a visible character."""
     return f"CASE WHEN {trimmed_sql(text)} <> '' THEN {text} END"

@@ -1,7 +1,7 @@
-"""How storage is attached, for readers and for one writer.
+"""A warehouse, attached for readers and for one writer.
 
 A warehouse is a DuckLake (catalog in SQLite or PostgreSQL, data in Parquet) or a plain DuckDB file. It is always
-attached under the name `lake`, so that every statement reads the same for all of them.
+attached as `lake`, so that statements are the same for all of them.
 """
 
 import re
@@ -26,7 +26,7 @@ from pipeline.warehouse.schema.tables import make_tables
 from pipeline.warehouse.server_turn import NO_SERVER, turn_at_server
 from pipeline.warehouse.sql import ALIAS, literal
 
-# Analysts' long transactions hold the catalog for a moment at most; half a minute outlasts any of them.
+# Even long transactions of analysts hold the catalog only for moments; half a minute outlasts them.
 BUSY_TIMEOUT_MS = 30_000
 MEMORY_LIMIT = "600MB"
 # DuckDB reads SQLite's tables with several threads, and each of them but for the first sees the newest state, whatever
@@ -34,7 +34,7 @@ MEMORY_LIMIT = "600MB"
 # files or a run deleted rows of one file again. One thread sees one moment. GLOBAL, for the connection that DuckLake
 # opens for itself.
 _ONE_MOMENT = "SET GLOBAL sqlite_disable_multithreaded_scans = true"
-# Extensions whose signatures this process has checked: they are in its memory from then on, and not loaded anew.
+# Extensions whose signatures this process has checked: they stay in its memory and are not loaded again.
 _CHECKED: set[str] = set()
 
 _ON_SERVER = "ducklake:postgres:"
@@ -77,33 +77,33 @@ class Warehouse:
     @property
     def server(self) -> PostgresServer | None:
         """The server that the catalog is in; None for a local file."""
-        place = self.location.removeprefix(_ON_SERVER)
-        return PostgresServer.of(place) if place != self.location else None
+        dsn = self.location.removeprefix(_ON_SERVER)
+        return PostgresServer.of(dsn) if dsn != self.location else None
 
     @property
     def dsn(self) -> str:
-        """What the driver of the server is given, with its password."""
+        """The connection string for the server's driver, with its password."""
         return self.location.removeprefix(_ON_SERVER)
 
     @property
     def path(self) -> str:
-        """What ATTACH is given: the place without the server's password."""
+        """The location for ATTACH, without the server's password."""
         return f"{_ON_SERVER}{self.server.address}" if self.server else self.location
 
     @property
     def shown(self) -> str:
-        """Where it is, for a person: a path inside the project is shown without the project's, and of a server, whose
-        connection string may hold a password, nothing but the kind.
+        """Its location for people: relative to the project where it is inside, and only the kind of a server, whose
+        connection string may contain a password.
         """
         if self.catalog_file is None:
             return "a DuckLake with its catalog in PostgreSQL"
         file = self.catalog_file
-        place = file.relative_to(PROJECT_ROOT) if file.is_relative_to(PROJECT_ROOT) else file
-        return f"ducklake:sqlite:{place}" if self.is_ducklake else f"{place}"
+        path = file.relative_to(PROJECT_ROOT) if file.is_relative_to(PROJECT_ROOT) else file
+        return f"ducklake:sqlite:{path}" if self.is_ducklake else f"{path}"
 
     @property
     def extensions(self) -> list[str]:
-        """DuckDB's extensions that attaching needs."""
+        """The DuckDB extensions that ATTACH needs."""
         if not self.is_ducklake:
             return []
         catalog = "postgres_scanner" if self.server is not None else "sqlite_scanner"
@@ -112,9 +112,9 @@ class Warehouse:
     @property
     def attach_options(self) -> dict[str, str | int | bool]:
         """Options of ATTACH. WAL lets readers and the writer work at once on a SQLite catalog; the data path is
-        given anew each time, so that a project's folder can be moved.
+        given each time, so that a project's folder can be moved.
         """
-        if not self.is_ducklake:  # by itself, ATTACH takes a database of SQLite as well
+        if not self.is_ducklake:  # without a type, ATTACH would also accept a SQLite database
             return {"type": "duckdb"}
         options: dict[str, str | int | bool] = {"data_path": self.files, "override_data_path": True}
         if self.catalog_file is not None:
@@ -124,7 +124,7 @@ class Warehouse:
         return options
 
     def exists(self) -> bool:
-        """Whether something was ever committed. What is locked, or does not answer, is believed to have it."""
+        """Whether something was ever committed; assumed of a warehouse that is locked or does not respond."""
         try:
             with self.reading():
                 return True
@@ -169,7 +169,7 @@ class Warehouse:
             yield connection
 
     def bring_up_to_date(self) -> None:
-        """Give tables that an earlier version of the program made what they lack; nothing where there is no warehouse.
+        """Migrate tables that an earlier version of the program made; do nothing where there is no warehouse.
 
         Raises:
             SettingsError: a newer version of the program wrote it.
@@ -182,7 +182,7 @@ class Warehouse:
             return
         except EarlierWarehouse:
             with self.writing():
-                pass  # whoever opens it for writing makes what is missing
+                pass  # opening it for writing migrates it
 
     @contextmanager
     def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -206,7 +206,7 @@ class Warehouse:
         """
         with self._connected(read_only=False) as connection:
             if self.is_in_s3:  # before anything is noted in the catalog of files that can't be written
-                self._look_into_files(connection)
+                self._check_files(connection)
             if make_tables(connection, is_ducklake=self.is_ducklake) and self.is_ducklake:
                 self._claim(connection)
             yield connection
@@ -273,7 +273,7 @@ class Warehouse:
             raise WarehouseError(_attach_failure(self, str(error))) from None
 
     def import_extensions(self) -> None:
-        """Put the extensions where DuckDB looks for them.
+        """Install the packaged extensions where DuckDB looks for them.
 
         Raises:
             SettingsError: the package of one is not installed.
@@ -285,7 +285,7 @@ class Warehouse:
                 raise SettingsError(missing_packages("WAREHOUSE_FILES", "s3://", "s3")) from None
 
     def attach_statements(self, *, read_only: bool) -> list[str]:
-        """What makes `lake` of a fresh DuckDB connection; a reader attaches read-only."""
+        """The statements that attach `lake` to a new DuckDB connection; a reader attaches read-only."""
         load = [f"LOAD {name}" for name in self.extensions]
         load += [_ONE_MOMENT] if "sqlite_scanner" in self.extensions else []
         load += [self.server.secret] if self.server is not None else []
@@ -300,10 +300,10 @@ class Warehouse:
         return [*load, attach, f"USE {ALIAS}"]
 
     def is_alone(self, connection: duckdb.DuckDBPyConnection) -> bool:
-        """Whether no other DuckLake keeps its files in the same place, as far as anybody said so there."""
+        """Whether no other DuckLake has left its marker in the same folder."""
         return self._claim(connection) == 1
 
-    def _look_into_files(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def _check_files(self, connection: duckdb.DuckDBPyConnection) -> None:
         try:
             claims(connection, self.files)
         except duckdb.IOException as error:
@@ -323,7 +323,7 @@ class Warehouse:
 
 
 def _attach_failure(warehouse: Warehouse, message: str) -> str:
-    """The sentence for a person; the driver's own words can hold a password, so they are not repeated."""
+    """The message; the driver's own can contain a password and is not repeated for a server."""
     if _NO_CREDENTIALS.search(message):
         return "WAREHOUSE_FILES: there are no credentials for S3; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
     name = str(warehouse.catalog_file or "the PostgreSQL catalog")

@@ -1,7 +1,7 @@
-"""What changes in a warehouse that an earlier version of the program made: numbered, forward only.
+"""Migrations of a warehouse that an earlier version of the program made: numbered, forward only.
 
-A new warehouse is made as the scripts say and has the newest number from the start. `raw.origin` keeps the number; a
-warehouse that has none was made before there were numbers.
+A new warehouse is created by the scripts and has the newest number from the start. `raw.origin` stores the number; a
+warehouse without one was made before migrations had numbers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,9 +13,9 @@ from pipeline.warehouse.sql import ALIAS, has_rows
 
 Connection = duckdb.DuckDBPyConnection
 
-# Statements by the number that the warehouse has when they are done. One that was released is never changed.
+# Statements by the number that the warehouse has after them. Released migrations never change.
 MIGRATIONS: Mapping[int, Sequence[str]] = {
-    # Of what warehouses without a number may lack, any part can be there.
+    # A warehouse without a number may lack any of these.
     1: (
         "ALTER TABLE raw.export_files ADD COLUMN IF NOT EXISTS suppressed BIGINT DEFAULT 0",
         "ALTER TABLE raw.export_files ADD COLUMN IF NOT EXISTS records BIGINT",
@@ -58,13 +58,13 @@ def _has_tables(connection: Connection) -> bool:
 
 
 def migrate(connection: Connection, version: int) -> None:
-    """Bring the tables from one number to the newest, within the caller's transaction."""
+    """Migrate the tables from one number to the newest, within the caller's transaction."""
     for number in range(version + 1, NEWEST + 1):
         for statement in MIGRATIONS[number]:
             connection.execute(statement)
 
 
 def note_version(connection: Connection) -> None:
-    """Keep that the tables are those of the newest number, within the caller's transaction."""
+    """Store the newest number, within the caller's transaction."""
     connection.execute("DELETE FROM raw.origin WHERE name = ?", [_NAME])
     connection.execute("INSERT INTO raw.origin VALUES (?, ?)", [_NAME, str(NEWEST)])

@@ -1,4 +1,4 @@
-"""The tables that no model makes: `raw`, `delivery`, and what each of their columns says of itself."""
+"""The tables that no dbt model creates, `raw` and `delivery`, with comments on every column."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ RAW_TABLES = _SCHEMA / "raw.sql"
 _DELIVERY_TABLES = _SCHEMA / "delivery.sql"
 COMMENTS = _SCHEMA / "comments.sql"
 
-# Messages are read some batches at a time, and a row group is what is unpacked for it.
+# Messages are read a few batches at a time, and whole row groups are decompressed for it.
 _OUTBOX_ROW_GROUPS = (
     f"CALL ducklake_set_option('{ALIAS}', 'parquet_row_group_size', '20480', "
     "schema => 'delivery', table_name => 'outbox')"
@@ -22,7 +22,7 @@ _OUTBOX_ROW_GROUPS = (
 
 
 def make_tables(connection: Connection, *, is_ducklake: bool) -> bool:
-    """Make what is not there yet, and bring what an earlier version made up to date; whether anything was done.
+    """Create missing tables and migrate older ones; whether anything was done.
 
     Raises:
         SettingsError: a newer version of the program wrote the warehouse.
@@ -34,28 +34,28 @@ def make_tables(connection: Connection, *, is_ducklake: bool) -> bool:
         _run_scripts(connection, is_partitioned=is_ducklake and version is None)
         if version is not None:
             migrate(connection, version)
-        # A semicolon may be in a comment, but at the end of a line it ends a statement.
+        # A comment may contain a semicolon; at the end of a line it ends a statement.
         for statement in COMMENTS.read_text("utf-8").split(";\n"):
             if statement.strip():
                 connection.execute(statement)
         if version:
             note_version(connection)
     if not version:
-        if is_ducklake:  # which a DuckLake takes of a table that it has only
+        if is_ducklake:  # a DuckLake takes the option for an existing table only
             connection.execute(_OUTBOX_ROW_GROUPS)
-        with transaction(connection):  # last of all: where a process was killed before, the next one does it again
+        with transaction(connection):  # last of all: after a kill before this, the next writer repeats everything
             note_version(connection)
     return True
 
 
 def has_table(connection: Connection, schema: str, table: str) -> bool:
-    """Whether the warehouse has a table; those of the models are made by their first run."""
+    """Whether the warehouse has a table; the first run creates those of the models."""
     query = "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?"
     return has_rows(connection, query, [ALIAS, schema, table])
 
 
 def _run_scripts(connection: Connection, *, is_partitioned: bool) -> None:
     for statement in (RAW_TABLES.read_text("utf-8") + _DELIVERY_TABLES.read_text("utf-8")).split(";"):
-        # Only a DuckLake lays its files out by partition, and one that has its tables has done so.
+        # Only a DuckLake has partitions, and sets them when it creates its tables.
         if statement.strip() and (is_partitioned or "SET PARTITIONED BY" not in statement):
             connection.execute(statement)
