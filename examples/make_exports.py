@@ -104,7 +104,7 @@ Row = list[str]
 # Other values for some columns of a row, or the number of columns after which it breaks off.
 Flaw = dict[str, str] | int
 UNKNOWN: Flaw = {"INTERACTION": "FWD"}
-NOBODY: Flaw = {"LIST_ID": "", "USER_ID": "", "CUSTOMER_KEY": "", "MAIL": "", "user_id": ""}
+NO_PERSON: Flaw = {"LIST_ID": "", "USER_ID": "", "CUSTOMER_KEY": "", "MAIL": "", "user_id": ""}
 UNREADABLE: Flaw = {
     "INTERACTION_DT": "2024-02-31T08:15:00",
     "CLICK_DT": "31-02-2024 10:15:00",
@@ -301,9 +301,9 @@ def gzipped(content: bytes) -> bytes:
 def files_of_log(rng: random.Random, events: Sequence[Event]) -> Iterator[tuple[str, bytes]]:
     """The newsletters: an interaction log with all six events; the file of the second day is gzipped."""
     flaws: list[list[Flaw]] = [
-        [6, 9, UNKNOWN, UNREADABLE, NOBODY],
-        [9, UNKNOWN, UNREADABLE, UNREADABLE, NOBODY, NOBODY],
-        [3, 12, UNKNOWN, UNREADABLE, NOBODY],
+        [6, 9, UNKNOWN, UNREADABLE, NO_PERSON],
+        [9, UNKNOWN, UNREADABLE, UNREADABLE, NO_PERSON, NO_PERSON],
+        [3, 12, UNKNOWN, UNREADABLE, NO_PERSON],
     ]
     for export_date, file, faults in zip(EXPORT_DATES, by_export(events, late=2), flaws, strict=True):
         rows = spoiled(rng, LOG, [log_row(event) for event in file], faults)
@@ -317,7 +317,7 @@ def files_of_orders(rng: random.Random, customers: Sequence[Person]) -> Iterator
     clicks = apart(at_all_hours(rng, customers, 85, "CLICK"))
     clicks = twice(clicks, datetime(2024, 6, 11, 13), datetime(2024, 6, 11, 20))
     bounces = apart(at_all_hours(rng, customers, 15, "BOUNCE"))
-    click_flaws: list[list[Flaw]] = [[5, UNREADABLE], [NOBODY, NOBODY], [7, UNREADABLE]]
+    click_flaws: list[list[Flaw]] = [[5, UNREADABLE], [NO_PERSON, NO_PERSON], [7, UNREADABLE]]
     bounce_flaws: list[list[Flaw]] = [[], [UNREADABLE], []]
     for export_date, file, flaws in zip(EXPORT_DATES, by_export(clicks, late=0), click_flaws, strict=True):
         rows = spoiled(rng, CLICKS, [click_row(event) for event in file], flaws)
@@ -335,9 +335,9 @@ def files_of_loyalty(rng: random.Random, customers: Sequence[Person]) -> Iterato
         rows = [track_row(event) for event in events if event.code in EVENT_NAMES]
         name = f"ACME_loyalty_{midnight:%Y%m%d}_0410"
         if mail is POINTS:
-            yield f"{name}.csv", delimited(TRACK, spoiled(rng, TRACK, rows, [9, UNREADABLE, NOBODY]))
+            yield f"{name}.csv", delimited(TRACK, spoiled(rng, TRACK, rows, [9, UNREADABLE, NO_PERSON]))
         else:
-            lines = json_lines(TRACK, spoiled(rng, TRACK, rows, [NOBODY])).splitlines(keepends=True)
+            lines = json_lines(TRACK, spoiled(rng, TRACK, rows, [NO_PERSON])).splitlines(keepends=True)
             lines.insert(200, lines[100][:60] + b"\n")
             yield f"{name}.ndjson", b"".join(lines)
 

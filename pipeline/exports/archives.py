@@ -1,4 +1,4 @@
-"""The texts inside of a file: unpacked as a stream, within limits."""
+"""The files inside an export file: unpacked as a stream, within limits."""
 
 import errno
 import gzip
@@ -25,9 +25,9 @@ from pipeline.exports.zip_members import (
     too_much,
 )
 
-# What is left to others on the disk that is unpacked to.
+# Stays free on the disk for other programs.
 _SPARE_BYTES = 1 << 30
-# What zipfile, gzip and zlib raise where a package contradicts itself.
+# Raised by zipfile, gzip and zlib for an inconsistent archive.
 _DAMAGE = (EOFError, zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, ValueError)
 _CUT_OFF = "is cut off or damaged, so it can't be unpacked: {}; have it sent again"
 _BEHIND_GZIP = "has further bytes behind its packed text, which are not gzip's; have it sent again"
@@ -35,17 +35,17 @@ _BEHIND_GZIP = "has further bytes behind its packed text, which are not gzip's; 
 
 @dataclass(frozen=True)
 class Piece:
-    """A text inside a file: the file itself, or a member of its archive, which has a `name`."""
+    """A file to read: the export file itself, or a member of its archive, which has a `name`."""
 
     name: str | None
     open: Callable[[], IO[bytes]]
 
 
 def pieces(path: Path) -> list[Piece]:
-    """The texts that a file holds, still encoded, in the order of their names.
+    """The pieces of a file, unpacked, in the order of their names.
 
     Raises:
-        FileRefused: it is no text and no archive of texts; also while a piece is read.
+        FileRefused: it is neither an export nor an archive of exports; also while a piece is read.
         FileUnreadable: the disk is too full to unpack it; only while a piece is read.
     """
     with path.open("rb") as file:
@@ -59,13 +59,13 @@ def pieces(path: Path) -> list[Piece]:
 
 
 def is_packed(path: Path) -> bool:
-    """Whether the texts have to be unpacked."""
+    """Whether the pieces have to be unpacked."""
     with path.open("rb") as file:
         return file.read(HEAD_BYTES).startswith((GZIP_MAGIC, *ZIP_MAGICS))
 
 
 def left_out(path: Path) -> list[str]:
-    """The names of members that are no export, and are not read.
+    """The names of archive members that are no exports and are not read.
 
     Raises:
         FileRefused: as `pieces`.
@@ -78,7 +78,7 @@ def left_out(path: Path) -> list[str]:
 
 
 def refuse_name(path: Path, name: str) -> None:
-    """Refuse a file that its name calls encrypted, and that is no text.
+    """Refuse a file whose name and content suggest encryption.
 
     Raises:
         FileRefused: with what it is.
@@ -92,7 +92,7 @@ def opened_zip(file: IO[bytes]) -> Iterator[tuple[zipfile.ZipFile, Members]]:
     """A zip archive and its members, for the block.
 
     Raises:
-        FileRefused: it is damaged, or not to be read.
+        FileRefused: it is damaged or unsafe.
     """
     with unpacking():
         packed_bytes = file.seek(0, 2)
@@ -103,19 +103,19 @@ def opened_zip(file: IO[bytes]) -> Iterator[tuple[zipfile.ZipFile, Members]]:
 
 @contextmanager
 def unpacking() -> Iterator[None]:
-    """Faults of a package, while it is read, as a reason to refuse the file."""
+    """Turn errors of unpacking into a refusal of the file."""
     try:
         yield
     except NotImplementedError as error:
         raise FileRefused(f"is packed in a way that is not read ({error}); pack it otherwise") from None
     except gzip.BadGzipFile as error:
-        # It began as gzip's does, or it would not be read as such.
+        # The file began as gzip does, or it would not be read as such.
         is_behind = str(error).startswith("Not a gzipped file")
         raise FileRefused(_BEHIND_GZIP if is_behind else _CUT_OFF.format(error)) from None
     except _DAMAGE as error:
         raise FileRefused(_CUT_OFF.format(error)) from None
     except OSError as error:
-        # A place that can't be (before the start of the file, say) is written in the package itself.
+        # An impossible position (before the start of the file, say) comes from the archive itself.
         if error.errno not in (None, errno.EINVAL):
             raise
         raise FileRefused(_CUT_OFF.format(error.strerror or error)) from None
@@ -138,7 +138,7 @@ def _gunzipped(path: Path) -> IO[bytes]:
 def _members(path: Path) -> list[Piece]:
     with path.open("rb") as file, opened_zip(file) as (_, members):
         texts = members.texts
-    # One for all members, since to open it again for each would read the whole list of members each time.
+    # One for all members: opening it reads the whole list of members.
     archive = zipfile.ZipFile(path)
     return [Piece(info.filename if len(texts) > 1 else None, _opener(archive, info, path)) for info in texts]
 
@@ -163,7 +163,7 @@ def _bounded(stream: "IO[bytes] | gzip.GzipFile", packed_bytes: int) -> IO[bytes
 
 
 class _Bounded(io.RawIOBase):
-    """A stream that ends in a refusal when it grows out of proportion, or when it would fill the disk."""
+    """A stream that is refused when it grows out of proportion, or would fill the disk."""
 
     def __init__(self, stream: "IO[bytes] | gzip.GzipFile", packed_bytes: int) -> None:
         self._stream = stream

@@ -1,4 +1,4 @@
-"""Export files as assets: tables that one reading of the files fills."""
+"""The tables of `raw` as one multi-asset: the export files are read once for all of them."""
 
 import time
 from collections.abc import Iterator
@@ -33,15 +33,15 @@ from pipeline.warehouse.immutable_settings import ensure_origin
 from pipeline.warehouse.loads import last_load_number
 
 _DESCRIPTIONS = {
-    "export_files": "One row a file and content: what it is, with which layout it was read, how many rows it had, and "
-    "what became of it. The place to look when a file seems to be missing.",
-    "events": "Every data row of the export files, as text, with the file and the row that it came from, and what its "
-    "layout makes of it: an event and its moment, nothing (the code is known and skipped), or a reason for rejection.",
-    "rejected_rows": "Every row that could not be read or understood: file, line, reason, and the row itself. Nothing "
-    "is dropped silently.",
-    "lookups": "Names of emails, campaigns, links and lists, and contacts, from lookup files: all snapshots, of which "
-    "the newest wins.",
-    "suppressed": "Who must not be loaded, modelled or delivered, as hashes: the list of SELLIGENT_SUPPRESSED.",
+    "export_files": "One row for each file and content: its layout, its number of rows, and its status. Look here "
+    "first if a file seems to be missing.",
+    "events": "Every data row of the export files, as text, with its file and row number. By its layout, a row is an "
+    "event with its moment, skipped (its code is known and is no event), or rejected with a reason.",
+    "rejected_rows": "Every row that could not be read or used: file, line, reason, and the row itself. No row is "
+    "dropped silently.",
+    "lookups": "Names of emails, campaigns, links and lists, and contacts, from lookup files: all snapshots; the "
+    "newest name is used.",
+    "suppressed": "People who are not loaded, modelled or delivered, as hashes: the list of SELLIGENT_SUPPRESSED.",
 }
 
 
@@ -49,7 +49,7 @@ class LoadConfig(dg.Config):
     """How files are loaded."""
 
     reload: bool = False
-    """Read files again whose bytes and layout are known already."""
+    """Read files again whose bytes and layout are known."""
 
 
 Metadata = dict[str, dg.MetadataValue | float | int | str]
@@ -64,20 +64,20 @@ ACCOUNTS = Check(
 FILES = Check(
     "every_file_is_read",
     raw_table("export_files"),
-    "No file of these dates is refused, and no new one is left alone since no layout matches its name.",
+    "No file of these dates is refused, and every new file matches a layout.",
 )
 ODDITIES = {
     Check(
         "no_event_is_of_the_future",
         raw_table("events"),
-        "No event is later than the moment in which it was loaded. Where a tenth of a file is, its layout reads the "
-        "date-times wrongly, and nothing goes on.",
+        "No event is later than the moment at which it was loaded. If a tenth of a file is, its layout reads the "
+        "date-times wrongly, and the run stops.",
         blocking=True,
     ): future_events,
     Check(
         "every_date_time_is_a_moment",
         raw_table("events"),
-        "No date-time stands for a missing one, as 1900-01-01, 1970-01-01 and 9999-12-31 do.",
+        "No date-time is a placeholder for a missing one, such as 1900-01-01, 1970-01-01 and 9999-12-31.",
     ): placeholder_dates,
     Check(
         "every_event_id_is_of_one_event",
@@ -92,12 +92,12 @@ ODDITIES = {
     Check(
         "no_value_holds_rows",
         raw_table("events"),
-        "No quoted value holds lines that have all columns of a row, as it does where quotes are stray.",
+        "No quoted value contains lines with all columns of a row, which is a sign of stray quotes.",
     ): suspect_quotes,
     Check(
         "no_date_is_missing",
         raw_table("events"),
-        "Every kind of export came on the dates on which its weekday usually has one.",
+        "Every layout has an export on each date on which its weekday usually has one.",
     ): missing_dates,
     Check(
         "volume_is_as_usual",
@@ -124,7 +124,7 @@ ODDITIES = {
 def raw(
     context: dg.AssetExecutionContext, config: LoadConfig, exports: Exports, warehouse: WarehouseResource
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-    """Read each export file of these dates once, by its bytes; one that is known already is left alone."""
+    """Read each export file of these dates once, by its bytes; known files are skipped."""
     dates, now, started = dates_of(context), datetime.now(UTC), time.monotonic()
     discovered = exports.discover()
     with exports.location() as location, warehouse.open().writing() as connection:
@@ -162,7 +162,7 @@ def raw(
 
 
 def _rows_in_tables(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> dict[str, int]:
-    """What the tables have of these dates, whether it was read now or before."""
+    """The rows of these dates in the tables, from this and earlier runs."""
     query = " UNION ALL ".join(
         f"SELECT '{table}', count(*) FROM raw.{table} WHERE export_date BETWEEN $1 AND $2"
         for table in ("events", "rejected_rows", "lookups")
@@ -192,7 +192,7 @@ def _metadata(table: str, loaded: Loaded, people: Suppressed) -> Metadata:
 
 
 def files_as_markdown(loaded: Loaded) -> str:
-    """The files that this step dealt with, as a table; nothing of their content."""
+    """The files that this step processed, as a table without their content."""
     if not loaded.files:
         return "Nothing was new."
     numbers = ["rows", "skipped", "rejected", "suppressed"]

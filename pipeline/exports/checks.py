@@ -1,4 +1,4 @@
-"""What is odd about the exports of some dates although every row is accounted for: counted in `raw`."""
+"""Checks of the exports of some dates for which every row is accounted for, by counts in `raw`."""
 
 from collections.abc import Collection
 from datetime import date, timedelta
@@ -11,22 +11,22 @@ from pipeline.finding import Finding, counted, some
 from pipeline.masking import file_name, on_one_line
 from pipeline.warehouse.trimming import identifier_sql
 
-# A clock may be wrong by so much; an event that is further ahead can't have happened.
+# The tolerance for a wrong clock; an event that is further ahead can't have happened.
 CLOCK_TOLERANCE = timedelta(minutes=5)
-# Where so many of a file's events are in the future, it is the layout that is wrong, and not some rows.
+# If this share of a file's events is in the future, the layout is wrong, and not some rows.
 GRAVE_SHARE = 0.1
 GRAVE_LEAST = 10
-# A date is compared with so many earlier dates of the same day of the week.
+# A date is compared with this many earlier dates of the same weekday.
 GAP_WEEKS = 4
 VOLUME_WEEKS = 8
 VOLUME_LEAST_WEEKS = 3
 VOLUME_LOW, VOLUME_HIGH = 0.5, 2.0
 
 _LONGEST_CODE = 40
-# As many as `some` shows.
+# The number that `some` shows.
 _EXAMPLES = 3
 
-# A file that no layout matches is told when it is first seen: it may be none of ours, and stay there for ever.
+# An unmatched file is reported only when it is discovered: it may be no export, and stay there forever.
 _UNREAD = """
     SELECT name, status, reason FROM raw.export_files
     WHERE (status = 'refused' AND export_date BETWEEN $1 AND $2) OR (status = 'unmatched' AND load_number > $3)
@@ -37,8 +37,8 @@ _UNREAD = """
 def unread_files(
     connection: duckdb.DuckDBPyConnection, dates: ExportDates, since: int, there: Collection[str]
 ) -> Finding:
-    """Files of these dates that were refused, and those of any date that a load with a number above `since` found to
-    match no layout; of those that are still `there`.
+    """Refused files of these dates, and files of any date that a load with a number above `since` could not match
+    with a layout; only files that are still `there`.
     """
     unread = connection.execute(_UNREAD, [dates.first, dates.last, since]).fetchall()
     found = [row for row in unread if row[0] in there]
@@ -72,7 +72,7 @@ _UNKNOWN_CODES = """
 
 
 def unknown_codes(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
-    """Codes that no layout lists: their rows are rejected, and may be events."""
+    """Codes that are missing in a layout: their rows are rejected, and may be events."""
     found = connection.execute(_UNKNOWN_CODES, [dates.first, dates.last]).fetchall()
     if not found:
         return Finding(True, "Every event code is listed in its layout.", {"codes": 0, "rows": 0})
@@ -99,7 +99,7 @@ _SUSPECT_QUOTES = """
 
 
 def suspect_quotes(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
-    """Quoted values that look like several rows: quotes that were never meant as such swallow the rows between them."""
+    """Quoted values that look like several rows: stray quotes swallow the rows between them."""
     found = connection.execute(_SUSPECT_QUOTES, [dates.first, dates.last]).fetchall()
     rows = sum(row[2] for row in found)
     numbers = {"rows": rows, "files": len(found)}
@@ -122,8 +122,8 @@ def suspect_quotes(connection: duckdb.DuckDBPyConnection, dates: ExportDates) ->
     )
 
 
-# Of each kind of export: the dates before the newest one on which it should have come. The newest date itself may
-# still be on its way.
+# For each layout: the dates before the newest one on which an export is missing. That of the newest date may still
+# arrive.
 _MISSING_DATES = """
     WITH exports AS (
         SELECT DISTINCT layout, export_date FROM raw.export_files WHERE status = 'loaded' AND kind = 'events'
@@ -163,11 +163,11 @@ _MISSING_DATES = """
 
 
 def missing_dates(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
-    """Dates on which a kind of export should have come and did not, from four weeks before these dates on.
+    """Dates without an expected export of a layout, from four weeks before these dates on.
 
-    It should have come where it came on most of the same weekdays in the four weeks before, so that a weekly export,
-    or one that rests on Sundays, is missed on its own days only. In its first week, where there is nothing to compare
-    with: on a Monday to Friday between two dates that have one.
+    An export is expected if most of the same weekdays in the four weeks before have one, so that a weekly export, or
+    one that rests on Sundays, is expected on its own days only. In the first week of a layout, it is expected on a
+    Monday to Friday between two dates that have one.
     """
     first = max(dates.first, date.min + timedelta(weeks=GAP_WEEKS)) - timedelta(weeks=GAP_WEEKS)
     found = connection.execute(_MISSING_DATES, [first, dates.last, GAP_WEEKS]).fetchall()
@@ -240,11 +240,11 @@ _FUTURE = """
 
 
 def future_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
-    """Events that are later than the moment in which they were loaded.
+    """Events that are later than the moment at which they were loaded.
 
-    Grave where they are a tenth of a file or more, and ten at least: its layout reads the date-times wrongly. Since
-    an event's id is made of its moment, all of them would get other ids once the layout is put right, and be delivered
-    a second time.
+    Grave if they are at least a tenth of a file, and at least ten: its layout reads the date-times wrongly. Since an
+    event's id is made of its moment, all of them would get other ids once the layout is corrected, and be delivered a
+    second time.
     """
     found = connection.execute(_FUTURE, [dates.first, dates.last, CLOCK_TOLERANCE.total_seconds()]).fetchall()
     ahead = sum(row[3] for row in found)
@@ -277,27 +277,28 @@ def future_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> 
     )
 
 
-# What tells persons and moments of rows apart, as a number; equal rows have the same.
-_SAID = f"""
+# A hash of a row's person and moment.
+_IDENTITY = f"""
     hash({identifier_sql("user_id")}, lower({identifier_sql("email")}), {identifier_sql("list_id")},
         {identifier_sql("selligent_user_id")}, occurred_at)
 """
 _SHARED_IDS = f"""
     SELECT file, layout, id AS text, count(*) AS rows
     FROM (
-        SELECT export_date, file, layout, event, {identifier_sql("event_id")} AS id, {_SAID} AS said FROM raw.events
+        SELECT export_date, file, layout, event, {identifier_sql("event_id")} AS id, {_IDENTITY} AS identity
+        FROM raw.events
         WHERE export_date BETWEEN $1 AND $2 AND event_id IS NOT NULL AND event IS NOT NULL
             AND rejected_because IS NULL
     )
     WHERE id IS NOT NULL
     GROUP BY export_date, file, layout, event, id
-    HAVING min(said) <> max(said)
+    HAVING min(identity) <> max(identity)
 """
 
 
 def shared_event_ids(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
     """Values of `event_id` that rows of one file share although they differ in person or moment. Such rows are one
-    event, whatever they mean: the column is no id of a row, or a spreadsheet has shortened its numbers.
+    event. Either the column is no id of a row, or a spreadsheet has shortened its numbers.
     """
     ids, rows = connection.execute(
         f"SELECT count(*), coalesce(sum(rows), 0) FROM ({_SHARED_IDS})", [dates.first, dates.last]
@@ -315,9 +316,9 @@ def shared_event_ids(connection: duckdb.DuckDBPyConnection, dates: ExportDates) 
     )
 
 
-# Systems write their first day, or their last one, where they have no date: 0001-01-01, 1601-01-01, 1753-01-01,
-# 1899-12-30, 1900-01-01, 1904-01-01, 1970-01-01, 9999-12-31; a zone moves it into the day beside it. No export is about
-# an email of before this moment, which is the year 2000 in the zone where it begins first.
+# Systems write their first or last day for a missing date: 0001-01-01, 1601-01-01, 1753-01-01,
+# 1899-12-30, 1900-01-01, 1904-01-01, 1970-01-01, 9999-12-31; a zone can move it by a day. No export has emails from
+# before this moment, the start of the year 2000 in the earliest zone.
 FIRST_MOMENT = "1999-12-31 10:00:00+00"
 _PLACEHOLDERS = f"""
     SELECT file, layout, timestamp AS text, count(*) AS rows
@@ -332,7 +333,7 @@ _PLACEHOLDERS = f"""
 
 
 def placeholder_dates(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
-    """Rows whose date-time stands for none: before the year 2000, or outside of the years that there can be."""
+    """Rows whose date-time is a placeholder: before the year 2000, or outside of the possible years."""
     texts, rows = connection.execute(
         f"SELECT count(*), coalesce(sum(rows), 0) FROM ({_PLACEHOLDERS})", [dates.first, dates.last]
     ).fetchall()[0]

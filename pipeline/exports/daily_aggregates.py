@@ -1,10 +1,10 @@
-"""Daily aggregates, which hold counts of events and no events: told by what their columns are called."""
+"""Detection of daily aggregates, which contain counts instead of events, by the names of their columns."""
 
 import re
 
 from pipeline.naming import plain
 
-# So many columns of counts make an aggregate.
+# The number of columns of counts that make an aggregate.
 ENOUGH_COUNTS = 3
 
 _COUNTED = re.compile(
@@ -17,5 +17,5 @@ _COUNTED = re.compile(
 
 
 def is_count(name: str) -> bool:
-    """Whether a name is that of a number of events, as daily aggregates have them."""
+    """Whether a column's name is that of a number of events, as in daily aggregates."""
     return _COUNTED.search(plain(name)) is not None

@@ -1,7 +1,7 @@
 """Date-times of an export as SQL: text in, UTC instants out, by the rules of a layout.
 
-A local time in the hour that a zone repeats in autumn means two instants, and one in the hour that it skips in
-spring means none. DuckDB would choose silently; here the layout's rule is written out.
+A local time in the hour that a zone repeats in autumn is two instants, and one in the hour that it skips in spring is
+none. DuckDB would choose silently; here the rule of the layout decides.
 """
 
 import re
@@ -16,11 +16,11 @@ from pipeline.warehouse.trimming import trimmed
 
 ISO_CLOCK = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?"
 ISO_OFFSET = r" ?(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)"
-# The same clock in its usual length: a glob is checked in half the time of a regular expression.
+# The same clock in its usual length: a glob takes half the time of a regular expression.
 _USUAL_CLOCK = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9][T ][0-9][0-9]:[0-9][0-9]:[0-9][0-9]"
 # A format in parts: directives, white space, other characters.
 _TOKENS = re.compile(r"%.|\s+|.", re.DOTALL)
-# What they stand for in Python's strptime (`_strptime.TimeRE`), which takes the first of several ways.
+# Their patterns in Python's strptime (`_strptime.TimeRE`), which takes the first match.
 _NUMBERS = {
     "%d": r"(?:3[01]|[12]\d|0[1-9]|[1-9])",
     "%f": r"\d{1,6}",
@@ -43,7 +43,7 @@ _DIRECTIVES = _NUMBERS | {
     "%z": r"(?:[+-]\d\d:?(?:[0-5]\d)?|Z)",
     "%%": "%",
 }
-# Every day outside these years goes the careful way; inside, only days on which a zone changes its clocks do.
+# Days outside these years are computed the slow way; inside, only days on which a zone changes its clocks are.
 _FIRST_YEAR, _LAST_YEAR = 2000, 2050
 
 
@@ -56,7 +56,7 @@ class DateTimes:
 
 
 def parsed(layout: Layout, text: str) -> DateTimes:
-    """How the layout's date-times are read; `text` is SQL for the column."""
+    """SQL that reads the date-times of a layout; `text` is SQL for the column."""
     if not layout.datetime_formats:
         plain = f"replace({text}, ',', '.')"
         return DateTimes(
@@ -82,20 +82,20 @@ def _strptime(text: str, pattern: str) -> str:
     if tokens.count("%f") != 1:
         return plain
     ways = [_with_fraction_apart(text, tokens, fraction) for fraction in (r"(\d{1,6})", r"(\d{6})\d{1,3}?")]
-    # DuckDB takes six digits, also where some are the next number's.
+    # DuckDB takes six digits, even if some belong to the next number.
     if not _is_number(*tokens[tokens.index("%f") + 1 :][:1]):
         ways.insert(0, plain)
     return f"coalesce({', '.join(ways)})"
 
 
 def _is_number(token: str = "") -> bool:
-    """Whether what a part of a format stands for begins and ends with a digit."""
+    """Whether the text for a part of a format begins and ends with a digit."""
     return token in _NUMBERS or token.isdecimal()
 
 
 def _with_fraction_apart(text: str, tokens: list[str], fraction: str) -> str:
-    """SQL for a moment whose fraction of a second is the group of a regular expression, wherever it stands: the text
-    is cut as Python cuts it, since DuckDB would give a number the digits of the next one.
+    """SQL for a moment whose fraction of a second is a group of a regular expression: the text is cut as Python cuts
+    it, since DuckDB would give a number the digits of the next one.
     """
     groups: list[list[str]] = [[]]
     for before, token in zip(["", *tokens], tokens, strict=False):
@@ -103,11 +103,11 @@ def _with_fraction_apart(text: str, tokens: list[str], fraction: str) -> str:
             groups.append([])
         groups[-1].append(token)
     names = [f"g{number}" for number in range(len(groups))]
-    place = groups.index(["%f"])
+    position = groups.index(["%f"])
     expressions = (fraction if group == ["%f"] else f"({''.join(map(_expression, group))})" for group in groups)
     whole = literal(f"^{''.join(expressions)}$")
     found = f"regexp_extract({text}, {whole}, [{', '.join(map(literal, names))}])"
-    digits = f"rpad(left({found}.{names.pop(place)}, 6), 6, '0')"
+    digits = f"rpad(left({found}.{names.pop(position)}, 6), 6, '0')"
     rest = f"concat_ws('|', {', '.join(f'{found}.{name}' for name in names)})"
     pattern = "|".join("".join(group) for group in groups if group != ["%f"])
     return (
@@ -117,7 +117,7 @@ def _with_fraction_apart(text: str, tokens: list[str], fraction: str) -> str:
 
 
 def _expression(token: str) -> str:
-    """What a part of a format stands for, as a regular expression."""
+    """The regular expression for a part of a format."""
     if token.isspace():
         return r"\s+"
     return _DIRECTIVES[token] if token in _DIRECTIVES else re.escape(token)
@@ -129,15 +129,15 @@ def _first(expressions: list[str], sql_type: str) -> str:
 
 @dataclass(frozen=True)
 class Instants:
-    """SQL over the columns of `parsed`: the instant (NULL where there is none) and what was special about it."""
+    """SQL over the columns of `parsed`: the instant, and a note for an ambiguous or nonexistent local time."""
 
     occurred_at: str
     note: str
 
 
-def placed(layout: Layout, naive: str, absolute: str, near: date) -> Instants:
-    """The instant that a local time means in the layout's zone; `naive` and `absolute` are columns. Most times are
-    expected near a day: as long as clocks don't change around it, they need an addition only.
+def instants(layout: Layout, naive: str, absolute: str, near: date) -> Instants:
+    """SQL for the instant of a local time in the zone of the layout; `naive` and `absolute` are columns. Most times are
+    expected `near` a day: if clocks don't change around it, an addition is enough.
     """
     if layout.timezone is None:
         return Instants(absolute, "NULL")
@@ -175,7 +175,7 @@ def placed(layout: Layout, naive: str, absolute: str, near: date) -> Instants:
 
 @dataclass(frozen=True)
 class CalmSpell:
-    """Local days from `first` to before `end` (none, where they are the same) in which a zone keeps one offset."""
+    """Local days from `first` to before `end` (none if they are the same) with a constant offset in a zone."""
 
     first: date
     end: date
@@ -184,7 +184,7 @@ class CalmSpell:
 
 @cache
 def calm_spell(zone: str, near: date) -> CalmSpell:
-    """The longest calm spell that a day lies in."""
+    """The longest calm spell around a day."""
     changes = [date(_FIRST_YEAR, 1, 1), *change_days(zone), date(_LAST_YEAR, 12, 31)]
     before = [day for day in changes if day <= near]
     after = [day for day in changes if day > near]
@@ -198,13 +198,13 @@ def calm_spell(zone: str, near: date) -> CalmSpell:
 @cache
 def change_days(zone: str) -> tuple[date, ...]:
     """The local days, and the days beside them, around which a zone's offset changes."""
-    place = ZoneInfo(zone)
+    timezone = ZoneInfo(zone)
     noon = datetime(_FIRST_YEAR, 1, 1, 12, tzinfo=UTC)
     days: set[date] = set()
-    offset = noon.astimezone(place).utcoffset()
+    offset = noon.astimezone(timezone).utcoffset()
     while noon.year <= _LAST_YEAR:
         noon += timedelta(days=1)
-        new_offset = noon.astimezone(place).utcoffset()
+        new_offset = noon.astimezone(timezone).utcoffset()
         if new_offset != offset:
             days |= {(noon + timedelta(days=shift)).date() for shift in (-2, -1, 0, 1)}
         offset = new_offset

@@ -1,4 +1,4 @@
-"""The rows of `raw.export_files`: what became of each file."""
+"""The rows of `raw.export_files`: the status of each file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ Connection = duckdb.DuckDBPyConnection
 
 @dataclass(frozen=True)
 class LoadedFile:
-    """What became of one file. `rows` = events + `skipped` + `rejected` + `suppressed` (lookups: rows + the two);
-    `records` and what is suspect as in `Filled`.
+    """The status of one file. `rows` = events + `skipped` + `rejected` + `suppressed` (lookups: rows + the last two);
+    `records` and suspect rows as in `WrittenRows`.
     """
 
     name: str
@@ -32,17 +32,19 @@ class LoadedFile:
     suspect_line: int | None = None
 
 
-def remember(connection: Connection, matched: MatchedFile, sha256: str | None, result: LoadedFile, load: Load) -> None:
-    """The file's row in `raw.export_files`. Rows of former bytes stay as `replaced`: they tell which span of time
-    the models have to look at again.
+def record_file(
+    connection: Connection, matched: MatchedFile, sha256: str | None, result: LoadedFile, load: Load
+) -> None:
+    """Insert the file's row into `raw.export_files`. Rows of former bytes stay as `replaced`: they have the span of
+    time that the models compute anew.
     """
-    place = [matched.export_date, matched.file.name]
+    key = [matched.export_date, matched.file.name]
     connection.execute(
         "UPDATE raw.export_files SET status = 'replaced' WHERE export_date = ? AND name = ? AND status <> 'replaced'"
         + (" AND status <> 'loaded'" if result.status == "refused" else ""),
-        place,
+        key,
     )
-    # A file that no layout matched was noted at another date perhaps: that of its modification.
+    # A file that no layout matched may be recorded at another date: that of its modification.
     connection.execute(
         "UPDATE raw.export_files SET status = 'replaced' WHERE name = ? AND status = 'unmatched'", [matched.file.name]
     )
@@ -60,7 +62,7 @@ def remember(connection: Connection, matched: MatchedFile, sha256: str | None, r
         )
         """,
         [
-            *place,
+            *key,
             matched.file.size,
             sha256,
             matched.file.modified_at,
@@ -79,13 +81,13 @@ def remember(connection: Connection, matched: MatchedFile, sha256: str | None, r
             result.suspect_line,
             load.at,
             load.number,
-            *place,
+            *key,
         ],
     )
 
 
-def note_time(connection: Connection, matched: MatchedFile) -> None:
-    """Same bytes, newer time: only the time is noted, so that the next discovery needs no reading."""
+def record_time(connection: Connection, matched: MatchedFile) -> None:
+    """Record the newer time of unchanged bytes, so that the next discovery need not read them."""
     connection.execute(
         "UPDATE raw.export_files SET modified_at = ?, size = ? "
         "WHERE export_date = ? AND name = ? AND status = 'loaded'",
@@ -93,8 +95,8 @@ def note_time(connection: Connection, matched: MatchedFile) -> None:
     )
 
 
-def remember_unmatched(connection: Connection, unmatched: Sequence[Unmatched], load: Load) -> None:
-    """Note files that are left alone, all at once: a folder can hold tens of thousands."""
+def record_unmatched(connection: Connection, unmatched: Sequence[Unmatched], load: Load) -> None:
+    """Record all files that are left alone at once: a folder can contain tens of thousands."""
     connection.execute(
         """
         CREATE OR REPLACE TEMP TABLE unmatched AS

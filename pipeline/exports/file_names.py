@@ -1,8 +1,8 @@
-r"""Names of files as text that every store and every message can hold.
+r"""Names of files as text that every store and every message can contain.
 
-On Unix, a name is bytes. Python keeps those that are not UTF-8 as lone surrogates, which neither DuckDB nor a terminal
-takes. Here such a byte is written as `\xe9`; a backslash that would read like one is written as `\x5c`, so that two
-names never become one, and the name of the file can always be told from what is written.
+On Unix, a name is bytes. Python keeps bytes that are not UTF-8 as lone surrogates, which neither DuckDB nor a terminal
+accepts. Here such a byte is written as `\xe9`; a backslash that would read like one is written as `\x5c`, so that the
+escaping is unique and reversible.
 """
 
 import re
@@ -18,7 +18,7 @@ def escaped(name: str) -> str:
 
 
 def unescaped(name: str) -> str:
-    """The name that the file system knows, of one that is stored."""
+    """The name in the file system for a stored name."""
     return _WRITTEN.sub(lambda written: bytes.fromhex(written[1]).decode("utf-8", "surrogateescape"), name)
 
 

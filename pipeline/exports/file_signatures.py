@@ -1,8 +1,8 @@
-"""What a file really is: decided by its first bytes, whatever its name says. The loader and `inspect` both ask here."""
+"""The type of a file by its first bytes, whatever its name; for the loader and `inspect`."""
 
 from pipeline.errors import FileRefused
 
-# The header of a tar archive is so long, and what is asked of a head needs no more.
+# The length of a tar header, which is the longest signature.
 HEAD_BYTES = 512
 
 PARQUET_MAGIC = b"PAR1"
@@ -30,20 +30,20 @@ _FOREIGN = {
     b"\x1f\x9d": _PACKED_WITH.format("compress"),
     b"MSCF\0\0\0\0": _PACKED_WITH.format("Cabinet"),
 }
-# A word can begin with BZh, so the block's own mark, pi or its root, is asked for, too.
+# A word can begin with BZh, so the magic of the block, pi or its root, is required, too.
 _BZIP2_BLOCKS = (b"1AY&SY", b"\x17rE8P\x90")
 _TAR_CHECKSUM = slice(148, 156)
-# PGP's messages have many beginnings, and a name that says so.
+# PGP messages have many signatures, but these file names.
 _PGP_NAMES = (".pgp", ".gpg", ".asc")
-# No text has these, in whatever encoding of one byte or of UTF-8.
+# Not in text, in any encoding of one byte or UTF-8.
 _NO_TEXT = frozenset(range(1, 9)) | frozenset(range(14, 26))
 
 
 def refuse_foreign(head: bytes, name: str = "") -> None:
-    """Refuse what begins as a file of another kind does, such as Excel's, PGP's or a tar archive.
+    """Refuse a file with the signature of another type, such as Excel, PGP or tar.
 
     Raises:
-        FileRefused: with what it is.
+        FileRefused: with the type.
     """
     for magic, reason in _FOREIGN.items():
         if head.startswith(magic):
@@ -57,7 +57,7 @@ def refuse_foreign(head: bytes, name: str = "") -> None:
 
 
 def refuse_packed_again(head: bytes) -> None:
-    """Refuse what came out of an archive and is one itself.
+    """Refuse an archive inside an archive.
 
     Raises:
         FileRefused: it is packed twice.
@@ -67,7 +67,7 @@ def refuse_packed_again(head: bytes) -> None:
 
 
 def _is_tar(head: bytes) -> bool:
-    """Whether a header of tar begins here: the sum of its bytes stands in it, in octal digits (POSIX, pax)."""
+    """Whether a tar header begins here: it contains the sum of its bytes in octal digits (POSIX, pax)."""
     if len(head) < HEAD_BYTES:
         return False
     header = head[:HEAD_BYTES]
@@ -78,8 +78,8 @@ def _is_tar(head: bytes) -> bool:
 
 
 def _is_openpgp(head: bytes) -> bool:
-    """Whether a binary OpenPGP message begins here: an encrypted session key or a signature, whose version stands after
-    the bytes of length (RFC 9580, sections 4.2, 5.1, 5.3 and 5.4), or a compressed message (5.6).
+    """Whether a binary OpenPGP message begins here: an encrypted session key or a signature, with its version after
+    the length (RFC 9580, sections 4.2, 5.1, 5.3 and 5.4), or a compressed message (5.6).
     """
     if len(head) < 4:
         return False

@@ -11,11 +11,11 @@ from pipeline.exports.layouts import Layout, key_of
 from pipeline.masking import holds_address, on_one_line
 from pipeline.warehouse.trimming import trimmed
 
-# What the memory limit of the warehouse bears, with each row's unnamed columns as JSON; 800 end in an error of memory.
+# Within the memory limit of the warehouse, with the unmapped columns of a row as JSON; 800 run out of memory.
 MOST_COLUMNS = 600
 _SHOWN_NAMES = 20
 _SHOWN_LENGTH = 40
-# What stands in rows and is no name of a column: numbers and ids, dates, and texts that end in several digits.
+# Values, and no names of columns: numbers and ids, dates, and texts that end in several digits.
 _VALUE = re.compile(
     r"[-+]?\d[\d.,:/ TZ+-]*|[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{16,}|[A-Za-z]{1,4}-?\d{3,}|[A-Za-z]{1,12}[_-]?\d{5,}",
     re.IGNORECASE,
@@ -23,36 +23,36 @@ _VALUE = re.compile(
 
 
 def clean_names(cells: Sequence[str]) -> list[str]:
-    """The names of a header, without the invisible characters around them."""
+    """The names of a header without invisible characters around them."""
     return [trimmed(cell) for cell in cells]
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
-    """A name a column, each of them once: one that repeats another is called by its place, too."""
+    """One name for each column; a name that repeats another gets its position as a suffix."""
     unique: list[str] = []
     taken: set[str] = set()
-    for place, name in enumerate(names, 1):
+    for position, name in enumerate(names, 1):
         candidate = name
         while candidate.lower() in taken:
-            candidate = f"{candidate or 'column'}_{place}"
+            candidate = f"{candidate or 'column'}_{position}"
         unique.append(candidate)
         taken.add(candidate.lower())
     return unique
 
 
 def unusable(names: Sequence[str]) -> set[str]:
-    """Names, in lower case, that stand in a header more than once, so that no layout can mean one of them."""
+    """Names, in lower case, that occur more than once, so that a layout can't refer to them."""
     counted = Counter(name.lower() for name in names)
     return {name for name, times in counted.items() if name and times > 1}
 
 
 def looks_like_a_row(names: Sequence[str]) -> bool:
-    """Whether a header is rather the first row of a file without one: it holds an address, an id or a date."""
+    """Whether a header is probably the first row of a file without one: it contains an address, an id or a date."""
     return any(holds_address(name) or _VALUE.fullmatch(name) for name in names)
 
 
 def shown(names: Sequence[str]) -> str:
-    """Names as they may stand in a message: quoted, masked, on one line, and not too many."""
+    """Names for a message: quoted, masked, on one line, and not too many."""
     listed = [f"'{on_one_line(name, _SHOWN_LENGTH)}'" for name in names[:_SHOWN_NAMES]]
     rest = len(names) - len(listed)
     return ", ".join(listed) + (f" and {rest:,} more" if rest else "")
@@ -64,7 +64,7 @@ def used_columns(layout: Layout) -> list[str]:
 
 
 def usable_names(cells: Sequence[str], layout: Layout, line: int) -> list[str]:
-    """The names of a header with which the layout can be read; each of them once.
+    """The names of a header, each of them once.
 
     Raises:
         FileRefused: it has too many columns, lacks one that the layout can't do without, or repeats one that the
@@ -130,12 +130,12 @@ def _lacking(column: str, names: Sequence[str], owner: str) -> str:
 
 
 def is_header_of(cells: Sequence[str], names: Sequence[str], layout: Layout) -> bool:
-    """Whether a row is the header of a file whose names the layout lists: each column that the layout reads is called
-    there what the list calls it.
+    """Whether a row is the header of a file whose names the layout lists: it has the name of each used column at the
+    same position as the list.
     """
-    listed = {key_of(name): place for place, name in enumerate(names)}
-    places = [(listed[key_of(column)], column) for column in used_columns(layout) if key_of(column) in listed]
+    listed = {key_of(name): position for position, name in enumerate(names)}
+    positions = [(listed[key_of(column)], column) for column in used_columns(layout) if key_of(column) in listed]
     found = clean_names(cells)
-    return len(places) > 1 and all(
-        place < len(found) and found[place].lower() == key_of(column) for place, column in places
+    return len(positions) > 1 and all(
+        position < len(found) and found[position].lower() == key_of(column) for position, column in positions
     )

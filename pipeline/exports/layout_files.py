@@ -1,6 +1,6 @@
-"""Layouts in YAML, one file a kind of export.
+"""Reading of layouts from YAML: one file for each kind of export.
 
-A layout that is wrong is refused as a whole; the error names the file, the key and what would be right.
+A wrong layout is refused as a whole; the error has the file, the key and what would be right.
 """
 
 from collections.abc import Hashable
@@ -16,7 +16,7 @@ from pipeline.exports.layouts import Layout, choice
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML's safe loader, but a key that stands twice is an error instead of a silent overwrite."""
+    """YAML's safe loader, but a duplicate key is an error instead of a silent overwrite."""
 
 
 def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Hashable, Any]:
@@ -33,7 +33,7 @@ def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Hashable, An
     return loader.construct_mapping(node)
 
 
-# A code 010 is no 8, and no other number means one here: whatever looks like one stays the text that stands there.
+# A code 010 is not 8, and no value is used as a number: everything that looks like one stays text.
 _StrictLoader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag.rsplit(":", 1)[-1] in ("bool", "null", "merge")]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -42,7 +42,7 @@ _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _m
 
 
 def read_layout(path: Path) -> Layout:
-    """One layout file.
+    """Read one layout file.
 
     Raises:
         LayoutError: with the file, the key, and what would be right.
@@ -52,7 +52,7 @@ def read_layout(path: Path) -> Layout:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise LayoutError(f"{path.name}, line {line}: {error.problem}") from None
-    except (yaml.YAMLError, ValueError, AttributeError) as error:  # what explicit tags make of wrong values, too
+    except (yaml.YAMLError, ValueError, AttributeError) as error:  # also raised for explicit tags with wrong values
         raise LayoutError(f"{path.name}: is no YAML in UTF-8: {error}") from None
     if not isinstance(content, dict):
         raise LayoutError(f"{path.name}: is empty or no mapping; a layout starts with 'name: …'")
@@ -64,7 +64,7 @@ def read_layout(path: Path) -> Layout:
 
 
 def _sentence(detail: ErrorDetails) -> str:
-    # pydantic names the branch of a union in the path to the fault; only the YAML's own keys help a reader.
+    # pydantic includes the branch of a union in the path; only the YAML's own keys help a reader.
     key = ".".join(str(part) for part in detail["loc"] if not str(part).startswith(("list[", "literal[", "function-")))
     match detail["type"]:
         case "extra_forbidden":
@@ -80,10 +80,10 @@ def _sentence(detail: ErrorDetails) -> str:
 
 
 def read_layouts(folder: Path) -> list[Layout]:
-    """All layouts of a folder (`*.yml`, `*.yaml`), by file name.
+    """Read all layouts of a folder (`*.yml`, `*.yaml`), by file name.
 
     Raises:
-        LayoutError: naming every file that is wrong, in one line.
+        LayoutError: with every wrong file, in one line.
     """
     if not folder.is_dir():
         raise LayoutError(f"SELLIGENT_LAYOUTS: there is no folder {folder}")

@@ -1,6 +1,6 @@
-"""Layouts: what an export file of a customer looks like; `layout_files` reads them.
+"""Layouts: the description of an export file of a customer; `layout_files` reads them.
 
-A layout that is wrong is refused as a whole, with what would be right.
+A wrong layout is refused as a whole, with what would be right.
 """
 
 import codecs
@@ -52,7 +52,7 @@ def _wrong(text: str) -> PydanticCustomError:
 
 
 def _text(value: object) -> object:
-    """YAML's booleans would lose what was written."""
+    """A YAML boolean would lose the word in the file."""
     if isinstance(value, bool):
         raise _wrong(f"YAML read {value!r} here; put the word in quotes")
     return value
@@ -62,7 +62,7 @@ YamlText = Annotated[str, BeforeValidator(_text)]
 
 
 class Layout(BaseModel):
-    """One kind of export file, as its YAML describes it."""
+    """One kind of export file, as described in YAML."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -90,7 +90,7 @@ class Layout(BaseModel):
     def _pattern(cls, value: str) -> str:
         try:
             groups = re.compile(value).groupindex
-            regex.compile(value)  # names are matched with it, since it can be given a limit of time
+            regex.compile(value)  # names are matched with it, since it has a time limit
         except (re.error, regex.error) as error:
             raise _wrong(f"{value!r} is no regular expression: {error}") from None
         for group in groups:
@@ -239,17 +239,17 @@ class Layout(BaseModel):
 
     @cached_property
     def meanings(self) -> set[str]:
-        """The meanings that some column has."""
+        """The meanings of the columns."""
         return set(self.columns.values())
 
     @cached_property
     def pattern(self) -> "regex.Pattern[str]":
-        """The whole file name, without `.gz` or `.zip`, matches this."""
+        """The pattern for the whole file name, without `.gz` or `.zip`."""
         return regex.compile(self.files)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes whenever the layout says something else, so that its files are read again."""
+        """A hash of the layout; when it changes, the files of the layout are read again."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
@@ -259,17 +259,17 @@ def _check_event(name: str, before: str = "") -> None:
 
 
 def key_of(column: str) -> str:
-    """A column's name as names are compared: in lower case, without invisible characters around it."""
+    """A column's name for comparison: in lower case, without invisible characters around it."""
     return trimmed(column).lower()
 
 
 def choice(given: str, known: Iterable[str]) -> str:
-    """What would be right: the nearest word, or all of them where they are few."""
+    """The valid words: the nearest one, or all if they are few."""
     words = sorted(known)
     near = difflib.get_close_matches(given, words, n=1)
     if near:
         return f"did you mean {near[0]!r}?"
-    return f"it is one of {', '.join(words)}" if len(words) < 20 else "see the README for what is possible"
+    return f"it is one of {', '.join(words)}" if len(words) < 20 else "see docs/layouts.md for what is possible"
 
 
 def _no_repeats(what: str, names: Sequence[str]) -> None:

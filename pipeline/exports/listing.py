@@ -1,7 +1,7 @@
-"""Which files there are at a location: each entry with its size and time, or with why it is left alone.
+"""The files of a location: each entry with its size and time, or with the reason why it is left alone.
 
-What is wrong with one entry (a link that leads nowhere, a folder that is closed, a pipe) is a fault of that entry; the
-others are listed. Only where the location itself can't be listed does an error leave this module.
+A problem of one entry (a broken link, a folder without permission, a pipe) is a fault of that entry; the others are
+listed. An error leaves this module only if the location itself can't be listed.
 """
 
 import errno
@@ -29,8 +29,8 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 
 @dataclass(frozen=True)
 class ExportFile:
-    """One file as it was seen: its name within the location (see `file_names`), its size in bytes, when it was last
-    written (UTC); `fault` says why it can't be read, whatever its name.
+    """One file: its name within the location (see `file_names`), its size in bytes, when it was last written (UTC);
+    `fault` is why it can't be read, whatever its name.
     """
 
     name: str
@@ -50,10 +50,10 @@ def is_inside(path: str, root: str) -> bool:
 
 
 def local_files(root: str, *, follow_links: bool) -> list[ExportFile]:
-    """Every entry below a folder of this machine that is no folder, hidden ones left out.
+    """Every entry below a local folder that is no folder itself, without hidden ones.
 
-    A link to a folder inside is passed over, since what is in that folder is listed there; so no loop has an end that
-    is not found. A link that leads out of the folder is a fault, unless `follow_links`.
+    A link to a folder inside is skipped, since that folder is listed itself; so a loop always ends. A link that leads
+    out of the folder is a fault, unless `follow_links`.
 
     Raises:
         OSError: the folder itself can't be listed.
@@ -68,7 +68,7 @@ class _LocalWalk:
         self._follow_links = follow_links
         self._visited: set[tuple[int, int]] = set()
         self._folders = [(root, "")]
-        # Folders outside come last: what lies inside is listed under its own name.
+        # Folders outside come last: files inside are listed under their own names.
         self._linked: list[tuple[str, str]] = []
 
     def files(self) -> Iterator[ExportFile]:
@@ -84,7 +84,7 @@ class _LocalWalk:
             except FileNotFoundError:
                 if folder == self._given:
                     raise
-                continue  # removed meanwhile
+                continue  # removed in the meantime
             except OSError as error:
                 if folder == self._given:
                     raise
@@ -105,7 +105,7 @@ class _LocalWalk:
                 return self._link(entry.path, name)
             return _described(name, entry.stat(follow_symlinks=False))
         except FileNotFoundError:
-            return None  # removed meanwhile
+            return None  # removed in the meantime
         except OSError as error:
             return _faulty(name, f"can't be looked at ({error.strerror})", _modified_at(entry.path))
 
@@ -135,7 +135,7 @@ def _described(name: str, found: os.stat_result) -> ExportFile:
 
 
 def _faulty(name: str, fault: str, modified: object = None) -> ExportFile:
-    """An entry that can't be read, at its own time: not that of what it leads to."""
+    """An entry that can't be read, with its own time, not that of a link's target."""
     try:
         return ExportFile(escaped(name), 0, _moment(modified or 0), fault)
     except (OverflowError, ValueError, OSError):
@@ -156,7 +156,7 @@ def _moment(modified: Any) -> datetime:
 
 
 def described(name: str, info: Mapping[str, Any], modified: Callable[[], Any] | None = None) -> ExportFile:
-    """An entry as a file system describes it; `modified` asks for the time where the description has none."""
+    """An entry as a file system describes it; `modified` returns the time if the description has none."""
     moment = info.get("mtime") or info.get("LastModified") or info.get("last_modified")
     if moment is None:
         moment = modified() if modified else 0
@@ -167,8 +167,8 @@ def described(name: str, info: Mapping[str, Any], modified: Callable[[], Any] | 
 
 
 class RemoteWalk:
-    """Every entry below a place elsewhere. Object stores list all of it at once; on SFTP each folder is listed by
-    itself, since fsspec passes over those that can't be listed without a word.
+    """Every entry below a remote folder. Object stores list all entries at once; on SFTP each folder is listed by
+    itself, since fsspec silently skips folders that can't be listed.
     """
 
     def __init__(self, filesystem: Any, root: str, *, has_folders: bool, follow_links: bool) -> None:
@@ -178,10 +178,10 @@ class RemoteWalk:
         self._follow_links = follow_links
 
     def files(self) -> Iterator[ExportFile]:
-        """The entries, hidden ones left out.
+        """The entries without hidden ones.
 
         Raises:
-            Exception: the place can't be listed; each file system has errors of its own.
+            Exception: the location can't be listed; each file system has errors of its own.
         """
         listed = self._folder_by_folder() if self._has_folders else self._at_once()
         for path, info in listed:
@@ -202,7 +202,7 @@ class RemoteWalk:
 
     def _at_once(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         for path, info in self._filesystem.find(self._root, detail=True).items():
-            if not path.endswith("/"):  # what S3's console makes for a folder
+            if not path.endswith("/"):  # a folder made by S3's console
                 yield path, info
 
     def _folder_by_folder(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -235,7 +235,7 @@ class RemoteWalk:
                     linked.append(path)
 
     def _followed(self, path: str, real_root: str) -> Mapping[str, Any]:
-        """What a link leads to, since the link stays as it is when that changes."""
+        """The target of a link, since the link stays the same when its target changes."""
         try:
             target = self._filesystem.realpath(path)
             inside = is_inside(target, real_root)
@@ -256,10 +256,10 @@ class RemoteWalk:
             return _faulty(name, f"can't be looked at ({words_of(error)})")
 
     def ensure_that_it_answers(self) -> None:
-        """Tell an error of one entry from one of the place.
+        """Distinguish an error of one entry from an error of the location.
 
         Raises:
-            Exception: the place does not answer either.
+            Exception: the location can't be listed either.
         """
         self._filesystem.invalidate_cache()
         self._filesystem.ls(self._root or "/")

@@ -1,4 +1,4 @@
-"""Export files → `raw`: each file once, by its bytes; each date in one transaction."""
+"""Load export files into `raw`: each file once, by its bytes; each date in one transaction."""
 
 import hashlib
 from collections import defaultdict
@@ -16,7 +16,7 @@ from pipeline.errors import FileChanged, FileRefused, FileUnreadable, WarehouseE
 from pipeline.export_dates import ExportDates
 from pipeline.exports.archives import Piece, left_out, pieces, refuse_name
 from pipeline.exports.discovery import Discovered, FileKey, KnownFile, is_known, known_files
-from pipeline.exports.export_files import LoadedFile, note_time, remember, remember_unmatched
+from pipeline.exports.export_files import LoadedFile, record_file, record_time, record_unmatched
 from pipeline.exports.formats import FORMATS
 from pipeline.exports.formats.csv_surroundings import names_an_end, sums_up
 from pipeline.exports.formats.rows import ExportInput, FileRows, unreadable
@@ -31,13 +31,13 @@ from pipeline.warehouse import transaction
 from pipeline.warehouse.loads import Load, last_load_number
 
 Connection = duckdb.DuckDBPyConnection
-# More than any ready marker says.
+# More than any ready marker contains.
 _MARKER_BYTES = 10_000
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What became of the files of some dates."""
+    """The files of some dates, as they were loaded."""
 
     files: Sequence[LoadedFile]
     unchanged: int
@@ -62,16 +62,16 @@ class _Loader:
     suppressing: bool
     unchanged: int = 0
     refused: dict[FileKey, "_Refused"] = field(default_factory=dict)
-    gone: set[FileKey] = field(default_factory=set)
-    # Whether the file at hand has changed a table.
+    missing: set[FileKey] = field(default_factory=set)
+    # Whether the current file has changed a table.
     written: bool = False
 
-    def put_aside(self, failed: "_Failed") -> None:
-        """Note what can't be loaded, so that its date is loaded without it."""
+    def exclude(self, failed: "_Failed") -> None:
+        """Exclude a file that can't be loaded, so that its date is loaded without it."""
         if isinstance(failed, _Refused):
             self.refused[failed.key] = failed
         else:
-            self.gone.add(failed.key)
+            self.missing.add(failed.key)
 
 
 def load(
@@ -85,12 +85,12 @@ def load(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     log: Callable[[str], None] = lambda _: None,
 ) -> Loaded:
-    """Bring `raw` up to the files of these dates. A file whose bytes and layout are known is left alone, unless
-    `reload`; a file that is gone from the location keeps its rows, and so does one whose new bytes are refused.
-    `suppressing`: rows of the people in `suppression.LISTED` are counted and not kept.
+    """Load the files of these dates into `raw`. A file whose bytes and layout are known is skipped, unless `reload`; a
+    file that is gone from the location keeps its rows, and so does one whose new bytes are refused. `suppressing`: rows
+    of the people in `suppression.LISTED` are counted and not kept.
 
     Raises:
-        WarehouseError: the machine or the store failed; the files of the date are as if they had not been looked at.
+        WarehouseError: the machine or the store failed; nothing of the date was loaded.
     """
     _ensure_a_temporary_folder()
     this = Load(last_load_number(connection) + 1, clock())
@@ -102,13 +102,13 @@ def load(
     files: list[LoadedFile] = []
     for day in sorted(by_date):
         files += _load_date(loader, by_date[day])
-    # Of whatever date they are: nobody asks for a run of a file that nothing can be made of.
+    # Of all dates: no run is ever requested for a file without a layout.
     files += _note_unmatched(loader, discovered.unmatched)
     return Loaded(files, loader.unchanged)
 
 
 def _ensure_a_temporary_folder() -> None:
-    """See that there is one: where no disk takes a file, `tempfile` says that it is not found, as of an export."""
+    """Check that there is one: if all disks are full, `tempfile` raises FileNotFoundError, as a missing export does."""
     try:
         gettempdir()
     except FileNotFoundError as error:
@@ -116,10 +116,11 @@ def _ensure_a_temporary_folder() -> None:
 
 
 def _load_date(loader: _Loader, files: Sequence[MatchedFile]) -> list[LoadedFile]:
-    """All files of a date in one transaction. Most files that turn out to be of no use do so before they change a
-    table. Where one has removed its former rows by then, the date is begun again without it; the files behind it are
-    tried first, each in a transaction that is rolled back, so that no further one has the date begun again: each file
-    is read twice at most.
+    """Load all files of a date in one transaction.
+
+    Most failures happen before a file changes a table. If a file fails after it removed its former rows, the date is
+    restarted without it. The files after it are tried first, each in a transaction that is rolled back, so that no
+    other one restarts the date: each file is read twice at most.
     """
     while True:
         unchanged = loader.unchanged
@@ -127,11 +128,11 @@ def _load_date(loader: _Loader, files: Sequence[MatchedFile]) -> list[LoadedFile
             with transaction(loader.connection):
                 return [file for matched in files if (file := _load_file(loader, matched)) is not None]
         except _Failed as failed:
-            loader.put_aside(failed)
+            loader.exclude(failed)
             keys = [_key(matched) for matched in files]
             _try_each(loader, files[keys.index(failed.key) + 1 :])
             loader.unchanged = unchanged
-        except duckdb.Error as error:  # no fault of a file: a refusal would stand after a full disk is emptied
+        except duckdb.Error as error:  # not the file's fault: a refusal would outlast a full disk
             raise _not_loaded(files[0].export_date, error) from None
 
 
@@ -144,7 +145,7 @@ def _try_each(loader: _Loader, files: Sequence[MatchedFile]) -> None:
         except _Tried:
             continue
         except _Failed as failed:
-            loader.put_aside(failed)
+            loader.exclude(failed)
         except duckdb.Error as error:
             raise _not_loaded(matched.export_date, error) from None
 
@@ -157,11 +158,11 @@ def _not_loaded(day: date, error: duckdb.Error) -> WarehouseError:
 
 
 class _Tried(Exception):
-    """Ends a transaction that was only a trial."""
+    """Ends a trial transaction."""
 
 
 class _Failed(Exception):
-    """A file that its date is loaded without."""
+    """A file that is excluded from its date."""
 
     def __init__(self, key: FileKey) -> None:
         super().__init__(key)
@@ -169,7 +170,7 @@ class _Failed(Exception):
 
 
 class _Refused(_Failed):
-    """Without a `sha256`, it could not be read at all, and is tried again by the next run."""
+    """Without a `sha256`, the file could not be read at all; the next run retries it."""
 
     def __init__(self, key: FileKey, reason: str, sha256: str | None) -> None:
         super().__init__(key)
@@ -177,8 +178,8 @@ class _Refused(_Failed):
         self.sha256 = sha256
 
 
-class _GoneAway(_Failed):
-    pass
+class _Missing(_Failed):
+    """The file, its ready marker or its first part was removed or changed."""
 
 
 def _key(matched: MatchedFile) -> FileKey:
@@ -192,14 +193,14 @@ def _load_file(loader: _Loader, matched: MatchedFile) -> LoadedFile | None:
     except _Failed as failed:
         if loader.written:
             raise
-        loader.put_aside(failed)
+        loader.exclude(failed)
         return _load_or_fail(loader, matched)
 
 
 def _load_or_fail(loader: _Loader, matched: MatchedFile) -> LoadedFile | None:
     key = _key(matched)
     before = loader.known.get(key)
-    if key in loader.gone:
+    if key in loader.missing:
         loader.log(
             f"{file_name(matched.file.name)}, its ready marker or the first part of its export went away or changed "
             "while it was read; the next run looks at it again"
@@ -214,7 +215,7 @@ def _load_or_fail(loader: _Loader, matched: MatchedFile) -> LoadedFile | None:
         with loader.location.local(matched.file) as copy:
             return _take(loader, matched, copy, before)
     except (FileNotFoundError, FileChanged):
-        raise _GoneAway(key) from None
+        raise _Missing(key) from None
     except FileUnreadable as error:
         raise _Refused(key, str(error), None) from None
 
@@ -222,8 +223,8 @@ def _load_or_fail(loader: _Loader, matched: MatchedFile) -> LoadedFile | None:
 def _note_refused(loader: _Loader, matched: MatchedFile, before: KnownFile | None, refused: _Refused) -> LoadedFile:
     result = LoadedFile(matched.file.name, matched.export_date, None, "refused", reason=refused.reason)
     noted = before is not None and (before.status, before.sha256, before.reason) == ("refused", None, refused.reason)
-    if not noted:  # one that can't be read for weeks has one row
-        remember(loader.connection, matched, refused.sha256, result, loader.this)
+    if not noted:  # a file that can't be read for weeks has one row
+        record_file(loader.connection, matched, refused.sha256, result, loader.this)
     return result
 
 
@@ -231,28 +232,28 @@ def _take(loader: _Loader, matched: MatchedFile, copy: LocalCopy, before: KnownF
     key = _key(matched)
     if not loader.reload and before is not None and before.has_bytes(copy.sha256, matched.layout):
         loader.unchanged += 1
-        note_time(loader.connection, matched)
+        record_time(loader.connection, matched)
         return None
     if (other := _same_bytes(loader, matched, copy)) is not None:
         _remove_rows(loader, matched)
         result = LoadedFile(
             matched.file.name, matched.export_date, None, "duplicate", reason=f"has the bytes of {other}"
         )
-        remember(loader.connection, matched, copy.sha256, result, loader.this)
+        record_file(loader.connection, matched, copy.sha256, result, loader.this)
         return result
     loader.log(f"reading {file_name(matched.file.name)} ({decimal(matched.file.size)}) as {matched.layout.name}")
     try:
         result = _replace(loader, matched, copy)
     except FileRefused as error:
         raise _Refused(key, str(error), copy.sha256) from None
-    except duckdb.DataError as error:  # a value with which nothing can be computed is the file's own fault, too
+    except duckdb.DataError as error:  # a value that can't be computed with is the file's own fault, too
         raise _Refused(key, unreadable(matched.layout, error), copy.sha256) from None
-    remember(loader.connection, matched, copy.sha256, result, loader.this)
+    record_file(loader.connection, matched, copy.sha256, result, loader.this)
     return result
 
 
 def _replace(loader: _Loader, matched: MatchedFile, copy: LocalCopy) -> LoadedFile:
-    """The file's rows instead of those of its former bytes."""
+    """Replace the rows of the file's former bytes."""
     refuse_name(copy.path, matched.file.name)
     promise = _promise(loader, matched)
     if promise.md5 is not None:
@@ -288,7 +289,7 @@ def _replace(loader: _Loader, matched: MatchedFile, copy: LocalCopy) -> LoadedFi
 
 
 def _joined_warnings(warning: str | None, members: Sequence[str]) -> str | None:
-    """What is odd about a file that is loaded."""
+    """The warnings about a file that is loaded."""
     if members:
         named = some([repr(member) for member in members])
         beside = f"it holds {named} beside its exports, which {'is' if len(members) == 1 else 'are'} not read"
@@ -306,8 +307,8 @@ def _has_promised_rows(promised: int, written: WrittenRows, rows: FileRows | Non
 
 
 def _same_bytes(loader: _Loader, matched: MatchedFile, copy: LocalCopy) -> str | None:
-    """Another file that these bytes were loaded from: an export of events that is sent once more is no second export.
-    A lookup is: what it says again is the newest that is said.
+    """Another file with these bytes, if they are events: an export that is sent once more is a duplicate. A lookup is
+    not: its names become the newest ones again.
     """
     if matched.layout.kind != "events":
         return None
@@ -337,7 +338,7 @@ def _promise(loader: _Loader, matched: MatchedFile) -> Promise:
 
 
 def _check_md5(copy: LocalCopy, promised: str) -> None:
-    """It may be that of the file as it lies or of the text inside; MD5 tells damage here, not forgery."""
+    """The MD5 of the file or of the text inside; it detects damage here, not forgery."""
     for piece in (Piece(None, lambda: copy.path.open("rb")), *pieces(copy.path)):
         with piece.open() as stream:
             digest = hashlib.md5(usedforsecurity=False)
@@ -356,5 +357,5 @@ def _note_unmatched(loader: _Loader, unmatched: Sequence[Unmatched]) -> list[Loa
     ]
     if new:
         with transaction(loader.connection):
-            remember_unmatched(loader.connection, new, loader.this)
+            record_unmatched(loader.connection, new, loader.this)
     return results

@@ -1,4 +1,4 @@
-"""Where exports arrive: a folder, or anything that fsspec reaches; and what tells one file from another."""
+"""The location of the exports: a folder, or anything that fsspec reaches."""
 
 import errno
 import hashlib
@@ -30,7 +30,7 @@ from pipeline.orchestration.system_errors import naming
 
 CHUNK_BYTES = 1 << 20
 _SETTING = "SELLIGENT_EXPORTS"
-# Of the machine, whichever file is read.
+# Errors of the machine, whichever file is read.
 _OF_THE_MACHINE = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS),
     *(errno.EMFILE, errno.ENFILE, errno.ENOMEM),
@@ -48,12 +48,12 @@ class LocalCopy:
 
 
 class ExportLocation:
-    """A folder or URL that exports arrive in; `shown` says which to a person, without a login. `follow_links`: links
-    that lead out of it are read.
+    """A folder or URL with exports; `shown` is its URL without a login. `follow_links`: links that lead out of it are
+    read.
 
     Raises:
-        SettingsError: there is no such place, or no package that reaches it.
-        LocationError: the place can't be reached, listed or read.
+        SettingsError: the location does not exist, or a package for it is not installed.
+        LocationError: the location can't be reached, listed or read.
     """
 
     def __init__(self, url: str, *, follow_links: bool = False) -> None:
@@ -74,8 +74,8 @@ class ExportLocation:
         close(self._filesystem)
 
     def files(self) -> list[ExportFile]:
-        """Every file below the location, by name, and what else stands there, each with its fault; hidden ones are
-        work in progress.
+        """Every entry below the location, by name; entries that are no readable files have a fault. Hidden files are
+        work in progress and are left out.
         """
         if self._is_local and not Path(self._root).is_dir():
             raise SettingsError(f"{_SETTING}: there is no folder {escaped(self._root)}")
@@ -84,7 +84,7 @@ class ExportLocation:
                 found = local_files(self._root, follow_links=self._follow_links)
             else:
                 found = list(self._walk().files())
-                if not found and not has_folders(self._scheme):  # `find` answers so where there is no bucket, too
+                if not found and not has_folders(self._scheme):  # `find` returns nothing for a missing bucket, too
                     refuse_missing(self._filesystem, self._root, self._scheme)
         except Exception as error:
             raise self._failure("listed", error) from None
@@ -100,13 +100,13 @@ class ExportLocation:
 
     @contextmanager
     def local(self, file: ExportFile) -> Iterator[LocalCopy]:
-        """The file on this machine: itself where it is local, else a copy that goes away afterwards.
+        """The file on this machine: itself if it is local, else a temporary copy.
 
         Raises:
-            FileNotFoundError: it was taken away since it was listed.
+            FileNotFoundError: it was removed since it was listed.
             FileUnreadable: it can't be read, while others can.
-            FileChanged: it is not as it was listed; raised when the block has ended, too.
-            LocationError: nothing can be read there any more.
+            FileChanged: it changed since it was listed; also raised after the block.
+            LocationError: nothing can be read there anymore.
         """
         path = f"{self._root.rstrip('/')}/{unescaped(file.name)}"
         with TemporaryDirectory() as folder:
@@ -117,10 +117,10 @@ class ExportLocation:
                 yield self._copied(path, file, Path(folder))
 
     def _here(self, path: str, folder: Path) -> LocalCopy:
-        """The file where it lies; by way of a link with a plain name, where DuckDB takes no such path."""
+        """The file in place; through a link with a plain name, if DuckDB doesn't accept its path."""
         try:
             if not self._follow_links and not is_inside(os.path.realpath(path), os.path.realpath(self._root)):
-                raise FileUnreadable(OUTSIDE)  # it was none when it was listed
+                raise FileUnreadable(OUTSIDE)  # it was no link when it was listed
             with open_regular(path) as source:
                 digest = hashlib.file_digest(source, "sha256").hexdigest()
         except FileNotFoundError:
@@ -141,7 +141,7 @@ class ExportLocation:
             with naming(copy), self._filesystem.open(path, "rb") as source, copy.open("wb") as target:
                 shutil.copyfileobj(source, target, CHUNK_BYTES)
         except FileNotFoundError:
-            raise  # taken away since it was listed
+            raise  # removed since it was listed
         except Exception as error:
             if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
                 raise
@@ -153,22 +153,22 @@ class ExportLocation:
             return LocalCopy(copy, hashlib.file_digest(source, "sha256").hexdigest())
 
     def _ensure_that_it_answers(self, file: ExportFile, error: Exception) -> None:
-        """An error of one file is none of the place, unless that can't be listed either."""
+        """Raise the error of a file as one of the location, if that can't be listed either."""
         try:
             self._walk().ensure_that_it_answers()
-        except Exception:  # each file system has errors of its own; the first one tells more
+        except Exception:  # each file system has errors of its own; the first one has more detail
             raise self._failure(f"read at {file.name}", error) from None
 
     def _failure(self, done: str, error: Exception) -> LocationError:
-        place = f"{self._scheme}://" if self._scheme else self.shown
-        return LocationError(f"{_SETTING}: {place} can't be {done} ({words_of(error)})")
+        location = f"{self._scheme}://" if self._scheme else self.shown
+        return LocationError(f"{_SETTING}: {location} can't be {done} ({words_of(error)})")
 
 
 def _ensure_unchanged(path: str, file: ExportFile) -> None:
     try:
         found = Path(path).stat()
     except FileNotFoundError:
-        return  # taken away after it was read
+        return  # removed after it was read
     now = described(file.name, {"size": found.st_size, "mtime": found.st_mtime})
     if (now.size, now.modified_at) != (file.size, file.modified_at):
         raise FileChanged(_CHANGED)

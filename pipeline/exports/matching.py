@@ -1,4 +1,4 @@
-"""Which layout an export file has, and which date it is of: both told by its name."""
+"""The layout and the export date of a file, both from its name."""
 
 import re
 from collections import Counter
@@ -15,9 +15,9 @@ from pipeline.exports.file_names import escaped, unescaped
 from pipeline.exports.layouts import Layout
 from pipeline.exports.listing import ExportFile
 
-# A pattern decides on a name in microseconds, unless it tries every way to split it, as `(a|aa)+_` does: the ways
-# double with every letter. So long a name may take; and after so many that took as long, the pattern is known for it,
-# and 50,000 names are still done within a minute.
+# A pattern matches a name in microseconds, unless it tries every way to split it, as `(a|aa)+_` does: the ways double
+# with every letter. This limits the time for a name. After so many names that exceed it, a lower limit applies to the
+# pattern, so that 50,000 names still take less than a minute.
 _PATIENCE_SECONDS = 0.1
 _PATIENT_WITH = 20
 _IMPATIENCE_SECONDS = 0.001
@@ -27,7 +27,7 @@ MD5 = re.compile(r"\b[0-9a-fA-F]{32}\b")
 
 @dataclass(frozen=True)
 class Promise:
-    """What the name of a file, or its ready marker, says about its content."""
+    """The content that the name of a file, or its ready marker, announces."""
 
     rows: int | None = None
     md5: str | None = None
@@ -37,8 +37,8 @@ class Promise:
 class MatchedFile:
     """A file that can be loaded: one layout fits, and its date is known.
 
-    `export` is the same for all parts of an export that was split; `first_part` is the file whose header counts for
-    this one as well; `marker` is the file beside it that says it is complete.
+    `export` is the same for all parts of a split export; `first_part` is the file whose header applies to this one as
+    well; `marker` is the file beside it that marks it as complete.
     """
 
     file: ExportFile
@@ -54,14 +54,14 @@ class MatchedFile:
 
 @dataclass(frozen=True)
 class Unmatched:
-    """A file that is left alone, and why."""
+    """A file that is left alone, with the reason."""
 
     file: ExportFile
     reason: str
 
     @property
     def export_date(self) -> date:
-        """Where it is shown: at the date that it was last written, UTC."""
+        """The date at which it is shown: that of its last modification, UTC."""
         return self.file.modified_at.date()
 
 
@@ -125,7 +125,7 @@ def match(
 
 
 def _export(file: ExportFile, layout: Layout, found: "regex.Match[str]") -> tuple[str, int | None]:
-    """The name of the export that a file is a part of, and which part; a part without a number is the first."""
+    """The export that a file belongs to, and the number of its part; a part without a number is the first."""
     if "part" not in layout.pattern.groupindex:
         return file.name, None
     folder = file.name.rpartition("/")[0] or "."
@@ -150,7 +150,7 @@ def _promise(found: "regex.Match[str]") -> Promise:
 
 
 def promise_of_marker(content: str) -> Promise:
-    """What a ready marker says: a number of rows, if that is all that it says, and an MD5 anywhere."""
+    """The content that a ready marker announces: a number of rows, if nothing else is in it, and an MD5 anywhere."""
     md5 = MD5.search(content)
     rest = MD5.sub("", content).strip()
     return Promise(int(rest) if rest.isdecimal() else None, md5.group().lower() if md5 else None)
@@ -170,15 +170,15 @@ def _dates(file: ExportFile, layout: Layout, found: "regex.Match[str]") -> tuple
     return day.date(), local.astimezone(UTC)
 
 
-def _digits(text: str, shapes: Mapping[int, str], group: str, example: str) -> datetime:
-    """The moment that digits stand for; how many there are decides which shape they have."""
+def _digits(text: str, formats: Mapping[int, str], group: str, example: str) -> datetime:
+    """The moment of some digits; their number decides their format."""
     digits = re.sub(r"[^0-9]", "", text)
     try:
-        return _moment(digits, shapes[len(digits)])
+        return _moment(digits, formats[len(digits)])
     except (KeyError, ValueError):
         raise ValueError(f"{text!r} in its name is no {group}; the group {group!r} looks like {example}") from None
 
 
-@lru_cache(maxsize=1 << 16)  # of a folder of many files, many have the same
-def _moment(digits: str, shape: str) -> datetime:
-    return datetime.strptime(digits, shape).replace(tzinfo=UTC)
+@lru_cache(maxsize=1 << 16)  # many files of a folder have the same
+def _moment(digits: str, pattern: str) -> datetime:
+    return datetime.strptime(digits, pattern).replace(tzinfo=UTC)

@@ -1,7 +1,7 @@
-"""How many records a text has and how long the longest is, counted from its bytes alone.
+"""The number of records of a text and the length of the longest, counted from its bytes alone.
 
 DuckDB's CSV reader can lose a record without an error: with several threads, it skips a line that is longer than its
-buffer of 32 MiB. What it read is therefore compared with this count, which shares nothing with its parse.
+buffer of 32 MiB. Its rows are therefore compared with this count, which shares nothing with its parse.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True)
 class RecordScan:
-    r"""What a pass over the bytes counts. Records and lines end in `\n` or `\r\n`; the last one needs no end, and
+    r"""The counts of a pass over the bytes. Records and lines end in `\n` or `\r\n`; the last one needs no end, and
     blank ones do not count.
 
     `records` are lines, but for line breaks inside quotes: those after an odd number of quotes. A quote inside an
@@ -39,8 +39,8 @@ class RecordScan:
     undecodable: int
 
     def is_faulty(self, columns: int, most: int) -> bool:
-        """Whether more than so many values may be missing from rows of so many columns, or be too many, or so many
-        rows be no text. What is inside quotes misleads it: it decides how a text is read, and not what is read.
+        """Whether more than so many values may be missing or superfluous in rows of so many columns, or so many rows
+        be no text. Delimiters inside quotes mislead it: it decides how a text is read, and not what is read.
         """
         missing = self.records * (columns - 1) - self.delimiters
         return missing > most or -missing > max(most, 2 * self.quotes) or self.undecodable > most
@@ -74,7 +74,7 @@ class _Scanner:
     def take(self, chunk: bytes) -> None:
         data = np.frombuffer(chunk, np.uint8)
         feeds = np.flatnonzero(data == _LINE_FEED)
-        before = data[feeds - 1]  # of a feed at the very start, this is the last byte
+        before = data[feeds - 1]  # for a feed at the very start, this is the last byte
         if len(feeds) and feeds[0] == 0:
             before[0] = self._last & 0xFF
         pairs = before == _CARRIAGE_RETURN if b"\r" in chunk or self._last == _CARRIAGE_RETURN else None
@@ -123,7 +123,7 @@ class _Scanner:
 
 
 def _undecodable(chunk: bytes) -> int:
-    """About how many lines of a chunk are not UTF-8: as its first ones are."""
+    """An estimate of the lines of a chunk that are not UTF-8, from its first ones."""
     lines = chunk[:_LOOK_BYTES].split(b"\n")[1:-1]
     looked_at = b"\n".join(lines)
     if not looked_at or looked_at.isascii():
@@ -132,7 +132,7 @@ def _undecodable(chunk: bytes) -> int:
 
 
 class _Ends:
-    """Line breaks in the order of a text, and what they end."""
+    """The line breaks of a text, and the lines that they end."""
 
     def __init__(self) -> None:
         self.count = 0

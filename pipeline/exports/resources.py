@@ -1,4 +1,4 @@
-"""The place that exports arrive in, as a Dagster resource."""
+"""The location of the exports as a Dagster resource."""
 
 import time
 from datetime import UTC, datetime
@@ -13,19 +13,19 @@ from pipeline.warehouse import Warehouse
 
 
 class Exports(dg.ConfigurableResource):
-    """The place that exports arrive in, with the layouts that say what they look like."""
+    """The location of the exports, with their layouts."""
 
     def settings(self) -> Settings:
-        """The settings as they stand now."""
+        """The current settings."""
         return load_settings()
 
     def location(self) -> ExportLocation:
-        """SELLIGENT_EXPORTS."""
+        """The location of SELLIGENT_EXPORTS."""
         settings = load_settings()
         return ExportLocation(settings.selligent_exports, follow_links=settings.selligent_follow_links)
 
     def discover(self) -> Discovered:
-        """What is there now, and complete."""
+        """The files that are in the location now, with those that are still being written apart."""
         settings = load_settings()
         layouts, watch = read_layouts(settings.selligent_layouts), watch_over(settings.selligent_exports)
         with self.location() as location:
@@ -39,5 +39,5 @@ class Exports(dg.ConfigurableResource):
             )
 
     def suppressed(self) -> str | None:
-        """SELLIGENT_SUPPRESSED."""
+        """The path or URL of SELLIGENT_SUPPRESSED."""
         return load_settings().selligent_suppressed

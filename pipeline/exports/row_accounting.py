@@ -1,5 +1,5 @@
-"""Every row of every file is an event, skipped, rejected, or suppressed: what the tables have is compared with the rows
-that were counted from the file's bytes, apart from the parse that filled the tables.
+"""The check that every row of every file is an event, skipped, rejected, or suppressed: the tables are compared with a
+count of rows from the file's bytes, apart from the parse that filled the tables.
 """
 
 import duckdb
@@ -29,7 +29,7 @@ _COUNTED = """
     SELECT files.file, files.rows,
         coalesce(events.events, 0) AS events, coalesce(events.skipped, 0) AS skipped,
         coalesce(rejected.rejected, 0) AS rejected,
-        files.suppressed -- of these, the number is all that is kept
+        files.suppressed -- only their number is kept
     FROM files
     LEFT JOIN events USING (file, export_date)
     LEFT JOIN rejected USING (file, export_date)
@@ -37,7 +37,7 @@ _COUNTED = """
 
 
 def rows_accounted_for(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
-    """Compare the rows that each loaded file has with what stands in the tables."""
+    """Compare the rows of each loaded file with the rows in the tables."""
     counted = connection.execute(_COUNTED, [dates.first, dates.last]).fetchall()
     rows = sum(row[1] for row in counted)
     numbers = {"rows": rows}

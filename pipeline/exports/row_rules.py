@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 from pipeline.catalog import LOOKUPS
-from pipeline.exports.datetimes import parsed, placed
+from pipeline.exports.datetimes import instants, parsed
 from pipeline.exports.formats.rows import FileRows
 from pipeline.exports.headers import used_columns
 from pipeline.exports.layouts import MEANINGS, Layout, key_of
@@ -38,7 +38,7 @@ def event_rows(rows: FileRows, layout: Layout, export_date: date) -> str:
     by_lower = {key_of(name): expression for name, expression in rows.columns.items()}
     code = by_lower[key_of(layout.event_column)] if layout.event_column else "CAST(NULL AS VARCHAR)"
     times = parsed(layout, "moment")
-    instants = placed(layout, "naive_time", "absolute_time", near=export_date - timedelta(days=1))
+    placed = instants(layout, "naive_time", "absolute_time", near=export_date - timedelta(days=1))
     named = ", ".join(f"{expression} AS {quoted(meaning)}" for meaning, expression in meanings.items())
     kept = ", ".join(quoted(meaning) for meaning in MEANINGS)
     return f"""
@@ -49,7 +49,7 @@ def event_rows(rows: FileRows, layout: Layout, export_date: date) -> str:
         trimmed AS (SELECT *, {trimmed_sql('"timestamp"')} AS moment, {_listed_code(layout)} AS code FROM texts),
         timed AS (SELECT *, {times.naive} AS naive_time, {times.absolute} AS absolute_time FROM trimmed),
         understood AS (
-            SELECT *, {_event(layout)} AS event, {instants.occurred_at} AS instant, {instants.note} AS time_note,
+            SELECT *, {_event(layout)} AS event, {placed.occurred_at} AS instant, {placed.note} AS time_note,
                 CASE WHEN instant BETWEEN TIMESTAMPTZ '0001-01-02 00:00:00+00' AND TIMESTAMPTZ '9998-12-31 00:00:00+00'
                     THEN instant END AS occurred_at
             FROM timed
@@ -104,7 +104,7 @@ def _reasons(layout: Layout) -> str:
         f"|| {literal(column)} || ' is not readable as ' || {literal(expected)}",
         f"WHEN NOT CASE WHEN {is_something_sql('user_id')} OR {is_something_sql('email')} THEN true "
         f"ELSE {is_something_sql('list_id')} AND {is_something_sql('selligent_user_id')} END "
-        "THEN 'nobody to tell it of: no user id and no email address'",
+        "THEN 'no person identified: neither user id nor email address'",
     ]
     return " ".join(clauses)
 

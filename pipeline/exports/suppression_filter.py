@@ -1,6 +1,6 @@
-"""Rows of people on the list of SELLIGENT_SUPPRESSED are kept out of `raw` before they are written, and counted.
+"""Keep rows of people on the list of SELLIGENT_SUPPRESSED out of `raw`, and count them.
 
-What is written and then deleted would lie in a file for as long as its snapshot lives.
+Rows that are written and then deleted would stay in a file as long as their snapshot exists.
 """
 
 from collections.abc import Sequence
@@ -12,16 +12,16 @@ from pipeline.privacy.suppression import CONTACT, EMAIL, LISTED, USER_ID, contac
 Connection = duckdb.DuckDBPyConnection
 
 _PERSON = ("user_id", "email", "list_id", "selligent_user_id")
-# Where another person's row can name one of the list all the same, as in a link `mailto:…`: the text is left empty.
+# Texts in which another person's row can name a listed one, as in a link `mailto:…`; they are emptied.
 _TEXTS = ("extra", "email_subject", "campaign_name", "link_name", "list_name")
 
 
 def keep_out(connection: Connection, rows: str) -> tuple[str, int]:
-    """SQL for the rows (SQL) that are of nobody on the list, and how many are of somebody.
+    """SQL for the rows (SQL) of people who are not on the list, and the number of the other rows.
 
-    A row is of somebody whose user id, email address or contact it has; a rejected row, in which nothing need be in
-    its place, also where it names them anywhere. In other people's rows, texts that name them by their address are
-    left empty. Which rows are meant is looked up by `row_number` in a table of this connection.
+    A row belongs to a listed person if it has their user id, email address or contact. A rejected row, in which values
+    can be in any column, belongs to them if it names them anywhere. In other people's rows, texts with a listed address
+    are emptied. The rows are looked up by `row_number` in a table of this connection.
     """
     columns = [column[0] for column in connection.execute(f"DESCRIBE SELECT * FROM ({rows})").fetchall()]
     person = ", ".join(name if name in columns else f"CAST(NULL AS VARCHAR) AS {name}" for name in _PERSON)
@@ -32,16 +32,16 @@ def keep_out(connection: Connection, rows: str) -> tuple[str, int]:
         CREATE OR REPLACE TEMP TABLE suppressed_rows AS
         WITH rows AS (
             SELECT row_number, {person}, rejected_because IS NOT NULL AS rejected,
-                CASE WHEN rejected_because IS NOT NULL THEN {_joined(anything)} ELSE {_joined(texts)} END AS said
+                CASE WHEN rejected_because IS NOT NULL THEN {_joined(anything)} ELSE {_joined(texts)} END AS content
             FROM ({rows})
         ),
-        said_words AS (
-            SELECT row_number, rejected, unnest({phrases(connection, "said")}) AS word FROM rows
-            WHERE rejected OR contains(said, '@')
+        words AS (
+            SELECT row_number, rejected, unnest({phrases(connection, "content")}) AS word FROM rows
+            WHERE rejected OR contains(content, '@')
         ),
         naming AS (
-            SELECT DISTINCT row_number, rejected FROM said_words JOIN {LISTED} AS listed
-                ON said_words.word = listed.phrase AND (listed.naming OR said_words.rejected)
+            SELECT DISTINCT row_number, rejected FROM words JOIN {LISTED} AS listed
+                ON words.word = listed.phrase AND (listed.naming OR words.rejected)
         )
         SELECT row_number, true AS of_listed FROM rows WHERE {_is_listed(connection)}
         UNION ALL
@@ -72,13 +72,13 @@ def _is_listed(connection: Connection) -> str:
         for kind in (USER_ID, EMAIL)
     ]
     known = f"SELECT digest FROM raw.suppressed WHERE kind = '{CONTACT}'"
-    if connection.execute(f"{known} LIMIT 1").fetchone() is not None:  # hashing every row takes its time
+    if connection.execute(f"{known} LIMIT 1").fetchone() is not None:  # hashing every row takes time
         tests.append(f"coalesce({contact_digest('list_id', 'selligent_user_id')} IN ({known}), false)")
     return " OR ".join(tests)
 
 
 def keep_out_unread(connection: Connection, rows: str) -> tuple[str, int]:
-    """SQL for the rows (SQL, with a `text`) that could not be read and name nobody on the list, and how many do."""
+    """SQL for the unread rows (SQL, with a `text`) that name no listed person, and the number of those that do."""
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE unread_rows AS SELECT row_number() OVER () AS number, * FROM ({rows})"
     )

@@ -18,28 +18,28 @@ from pipeline.exports.record_scan import RecordScan, scan_records
 
 CHUNK_BYTES = 1 << 20
 
-# Stands for a delimiter of several characters. Unicode has it for this: the information separator one.
+# Replaces a delimiter of several characters. Unicode has it for this: the information separator one.
 UNIT_SEPARATOR = "\x1f"
-# Stands for a carriage return inside a row. Unicode keeps it free for what a program needs internally.
+# Replaces a carriage return inside a row. Unicode reserves it for internal use by programs.
 CARRIAGE_RETURN = "\ufdd0"
 
 BOMS = {
     codecs.BOM_UTF8: "utf-8",
-    codecs.BOM_UTF32_LE: "utf-32-le",  # begins as UTF-16's does, so it is asked for first
+    codecs.BOM_UTF32_LE: "utf-32-le",  # begins as UTF-16's does, so it is tried first
     codecs.BOM_UTF32_BE: "utf-32-be",
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
 _LONGEST_BOM = 4
-# So much of a text shows where its zero bytes are; of less than a few characters, nothing does.
+# The sample for the positions of zero bytes, and its minimum.
 _ZEROS_BYTES = 64 * 1024
 _FEWEST_BYTES = 16
 _RARELY, _MOSTLY = 0.05, 0.5
-# What to take these for where the mark that they begin with is missing; Windows writes the low byte first.
+# The encodings without their byte order mark; Windows writes the low byte first.
 _WITHOUT_MARK = {"utf-8-sig": "utf-8", "ascii": "utf-8", "utf-16": "utf-16-le", "utf-32": "utf-32-le"}
 
 
-# No byte of UTF-8 text: where it stands, DuckDB finds the row invalid and puts it aside.
+# Invalid in UTF-8, so that DuckDB rejects the row.
 _INVALID = b"\xff"
 _UNDECODABLE = "\udcff"
 
@@ -57,10 +57,9 @@ codecs.register_error("invalid_utf8", _mark)
 
 @dataclass(frozen=True)
 class Text:
-    """A text in UTF-8; `name` is that of its piece, where a file has several; `quote`, where its values are quoted, and
-    `delimiter`, where it has columns.
-    `lines_above` and `lines_under_header` are lines of the file that are left away in it: before its first line, and
-    after its header.
+    """A text in UTF-8. `name` is that of its piece, if a file has several; `quote` and `delimiter` are those of its
+    values, if it has columns. `lines_above` and `lines_under_header` are lines of the file that it leaves out: before
+    its first line, and after its header.
     """
 
     path: Path
@@ -72,7 +71,7 @@ class Text:
 
     @property
     def newline(self) -> str | None:
-        r"""What ends its lines: `\n`, `\r\n` or `\r`; None where they end in more than one way."""
+        r"""The line end: `\n`, `\r\n` or `\r`; None for mixed line ends."""
         scan = self.scan
         if scan.carriage_returns == 0:
             return "\n"
@@ -82,17 +81,17 @@ class Text:
 
     @property
     def lines(self) -> int:
-        """How many lines an editor shows; the last one needs no end."""
+        """The number of lines in an editor; the last one needs no end."""
         return self.scan.line_feeds + self.scan.unended
 
     @cached_property
     def scan(self) -> RecordScan:
-        """What its bytes say of its records."""
+        """The count of its records from its bytes."""
         return scan_records(self.path, self.quote, self.delimiter)
 
 
 def delimiter_of(layout: Layout) -> str:
-    """The one character that separates columns in the texts of this layout."""
+    """The character that separates columns in the texts of this layout."""
     return layout.delimiter if len(layout.delimiter) == 1 else UNIT_SEPARATOR
 
 
@@ -119,7 +118,7 @@ def texts(
 
 
 def _with_line_feeds(text: Text, path: Path) -> Text:
-    """Lines that end in a carriage return alone end in a line feed: then whatever looks for lines finds them."""
+    """Replace carriage returns by line feeds, if they are the line end."""
     if text.newline != "\r":
         return text
     with text.path.open("rb") as source, path.open("wb") as target:
@@ -141,7 +140,7 @@ def _copy(piece: Piece, layout: Layout, path: Path, long_delimiter: str | None) 
 
 
 def _encoding(piece: Piece, layout: Layout) -> str:
-    """What the text is in: a byte order mark says more than the layout, which was written for other files as well.
+    """The encoding of a text: that of its byte order mark, else that of the layout.
 
     Raises:
         FileRefused: it looks like another encoding, whose mark is missing, or is a Parquet file.
@@ -165,10 +164,10 @@ def _encoding(piece: Piece, layout: Layout) -> str:
 
 
 def wide_encoding(head: bytes) -> str | None:
-    """UTF-16 or UTF-32 whose byte order mark is missing: of each two or four bytes, nearly always the same are zero."""
+    """UTF-16 or UTF-32 without byte order mark: of each two or four bytes, nearly always the same are zero."""
     if len(head) < _FEWEST_BYTES:
         return None
-    first, second, third, fourth = (head[place::4].count(0) * 4 / len(head) for place in range(4))
+    first, second, third, fourth = (head[offset::4].count(0) * 4 / len(head) for offset in range(4))
     if max(first, third) < _RARELY and min(second, fourth) > _MOSTLY:
         return "utf-16-le"
     if max(second, fourth) < _RARELY and min(first, third) > _MOSTLY:
@@ -194,7 +193,7 @@ def _recoded(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
 
 
 def _replaced(chunks: Iterator[bytes], old: bytes, new: bytes) -> Iterator[bytes]:
-    """The chunks with one text for another, also where it lies across their border."""
+    """The chunks with one text replaced by another, also across their borders."""
     rest = b""
     for chunk in chunks:
         done = (rest + chunk).replace(old, new)

@@ -1,4 +1,4 @@
-"""The members of a zip archive that are texts of an export, and how much an archive may hold."""
+"""The members of a zip archive that are exports, and the limits of an archive."""
 
 import stat
 import struct
@@ -11,18 +11,18 @@ from typing import IO
 from pipeline.errors import FileRefused
 from pipeline.exports.file_signatures import EXCEL
 
-# Text packs to a tenth; where rows are all alike, to a hundredth. Beyond this a file was made to fill disks.
+# Text compresses to a tenth, and to a hundredth if all rows are alike. A higher ratio is a zip bomb.
 MAX_RATIO = 250
 MAX_UNPACKED_BYTES = 256 << 30
-# So little is unpacked without asking for the ratio: a file of one row, repeated, is no bomb.
+# Below this size the ratio does not count: a file of one row, repeated, is no bomb.
 HARMLESS_BYTES = 64 << 20
-# A year of hourly files. Each member becomes a file meanwhile.
+# A year of hourly files. Each member becomes a temporary file.
 MAX_MEMBERS = 10_000
-# What lists so many members, with names of 150 bytes and their extra fields. It is read into memory as a whole.
+# The list of so many members, with names of 150 bytes and extra fields. It is read into memory as a whole.
 _MAX_DIRECTORY_BYTES = 4 << 20
 # The end of the directory, a fixed record and a comment (APPNOTE.TXT 4.3.16).
 _END, _END_BYTES, _MAX_COMMENT_BYTES = b"PK\x05\x06", 22, 0xFFFF
-# The sizes of zip64's own end (4.3.14): behind the number that says where it starts, which its locator has.
+# The size is in zip64's own end (4.3.14), whose offset is in its locator.
 _LOCATOR, _LOCATOR_BYTES, _IN_ZIP64 = b"PK\x06\x07", 20, 0xFFFFFFFF
 _LOCAL_HEADER_BYTES = 30
 
@@ -46,7 +46,7 @@ _METHODS = {
 }
 _STRONG_ENCRYPTION, _PATCHED = 0x40, 0x20
 
-# What senders put beside an export: by name, and only where something else is left.
+# Files that senders put beside an export: left out by name, unless nothing else is left.
 _ABOUT = {"readme", "leesmij", "lisezmoi", "liesmich", "manifest", "license", "licence", "changelog", "checksums"}
 _ABOUT |= {"md5sums", "sha1sums", "sha256sums", "_success"}
 _ABOUT_ENDINGS = {".md5", ".sha1", ".sha256", ".sha512", ".sfv", ".md", ".pdf", ".html", ".htm", ".asc", ".sig"}
@@ -54,14 +54,14 @@ _ABOUT_ENDINGS = {".md5", ".sha1", ".sha256", ".sha512", ".sfv", ".md", ".pdf", 
 
 @dataclass(frozen=True)
 class Members:
-    """The texts of an archive, in the order of their names, and the names of what is left out beside them."""
+    """The exports of an archive, in the order of their names, and the names of the other members."""
 
     texts: Sequence[zipfile.ZipInfo]
     left_out: Sequence[str]
 
 
 def ensure_small_directory(file: IO[bytes]) -> None:
-    """Make sure that the list of members can be read.
+    """Check the size of the list of members.
 
     Raises:
         FileRefused: it lists more than any export has.
@@ -70,10 +70,10 @@ def ensure_small_directory(file: IO[bytes]) -> None:
     start = max(size - _END_BYTES - _MAX_COMMENT_BYTES - _LOCATOR_BYTES, 0)
     file.seek(start)
     tail = file.read()
-    place = tail.rfind(_END)
-    if place >= 0 and len(tail) - place >= _END_BYTES:
-        listed: int = struct.unpack_from("<L", tail, place + 12)[0]
-        locator = tail[max(place - _LOCATOR_BYTES, 0) : place]
+    end = tail.rfind(_END)
+    if end >= 0 and len(tail) - end >= _END_BYTES:
+        listed: int = struct.unpack_from("<L", tail, end + 12)[0]
+        locator = tail[max(end - _LOCATOR_BYTES, 0) : end]
         if listed == _IN_ZIP64 and locator.startswith(_LOCATOR):
             file.seek(min(struct.unpack_from("<Q", locator, 8)[0] + 40, size))
             field = file.read(8)
@@ -84,10 +84,10 @@ def ensure_small_directory(file: IO[bytes]) -> None:
 
 
 def members_of(archive: zipfile.ZipFile, packed_bytes: int) -> Members:
-    """The members of an archive of so many bytes. All of them together have one budget, and each has bytes of its own.
+    """The members of an archive of so many bytes. They share one budget, and no two share bytes.
 
     Raises:
-        FileRefused: it is a workbook, holds what is never read, or is made to fill disks.
+        FileRefused: it is a workbook, contains a member that is never read, or is a zip bomb.
     """
     infos = [info for info in archive.infolist() if not info.filename.endswith("/")]
     if any(info.filename == "[Content_Types].xml" for info in infos):
@@ -144,7 +144,7 @@ def _refuse_overlaps(infos: Sequence[zipfile.ZipInfo]) -> None:
 
 
 def _is_scrap(name: str) -> bool:
-    """What packers leave behind beside the files that they were given."""
+    """Whether a member is metadata of the packing program."""
     path = PurePosixPath(name)
     return path.parts[:1] == ("__MACOSX",) or path.name.startswith("._") or path.name == ".DS_Store"
 

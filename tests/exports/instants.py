@@ -8,7 +8,7 @@ import duckdb
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from pipeline.exports.datetimes import parsed, placed
+from pipeline.exports.datetimes import instants, parsed
 from tests.support.desk import layout
 
 THOROUGHLY = settings(deadline=None, max_examples=20)
@@ -28,12 +28,12 @@ def placed_all(
 ) -> list[Placed]:
     rule = layout(**changes)
     times = parsed(rule, "text")
-    instants = placed(rule, "naive", "absolute", near)
+    placed = instants(rule, "naive", "absolute", near)
     return connection.execute(
         f"""
         WITH texts AS (SELECT unnest($1) AS text, generate_subscripts($1, 1) AS number),
         times AS (SELECT number, {times.naive} AS naive, {times.absolute} AS absolute FROM texts)
-        SELECT {instants.occurred_at}, {instants.note} FROM times ORDER BY number
+        SELECT {placed.occurred_at}, {placed.note} FROM times ORDER BY number
         """,
         [list(texts)],
     ).fetchall()

@@ -85,7 +85,7 @@ def test_the_flaws_of_the_examples_are_those_that_the_script_tells_of(loaded: tu
         "no JSON object": "broken off",
         "unknown event code 'FWD'": "unknown code",
         "is not readable as": "no such date",
-        "nobody to tell it of": "nobody",
+        "no person identified": "no person",
     }
     found = Counter(
         (file.split("_")[1], next(fault for words, fault in faults.items() if words in reason))
@@ -100,9 +100,9 @@ def test_the_flaws_of_the_examples_are_those_that_the_script_tells_of(loaded: tu
         ("clicks", "no such date"): 1 + 0 + 1,
         ("bounces", "no such date"): 0 + 1 + 0,
         ("loyalty", "no such date"): 1 + 0,
-        ("interactions", "nobody"): 1 + 2 + 1,
-        ("clicks", "nobody"): 0 + 2 + 0,
-        ("loyalty", "nobody"): 1 + 1,
+        ("interactions", "no person"): 1 + 2 + 1,
+        ("clicks", "no person"): 0 + 2 + 0,
+        ("loyalty", "no person"): 1 + 1,
     }
 
 

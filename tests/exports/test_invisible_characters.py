@@ -3,7 +3,7 @@
 import pytest
 
 from tests.exports.formats.test_ndjson import NDJSON
-from tests.support.desk import AT, CODED, CODED_COLUMNS, HEADER, NOBODY_TO_TELL, Reader
+from tests.support.desk import AT, CODED, CODED_COLUMNS, HEADER, UNIDENTIFIED, Reader
 
 WHEN = "2024-06-11T09:15:10"
 
@@ -15,7 +15,7 @@ def test_a_nul_that_stands_for_an_empty_text_names_no_person(read: Reader) -> No
     )
     assert reading.counts == ("loaded", 3, 0, 1)
     assert reading.accepted("user_id", "email") == [("C-1", "\0"), ("C-2", "p2@example.com")]
-    assert reading.reasons == [NOBODY_TO_TELL]
+    assert reading.reasons == [UNIDENTIFIED]
 
 
 @pytest.mark.parametrize(
@@ -39,20 +39,20 @@ def test_a_nul_that_stands_for_an_empty_text_names_no_person(read: Reader) -> No
 def test_what_can_not_be_seen_names_no_person(read: Reader, nothing: str) -> None:
     reading = read(f"{HEADER}{nothing},{nothing},Soldes,{WHEN}\nC-2,,Soldes,{WHEN}\n")
     assert reading.counts == ("loaded", 2, 0, 1)
-    assert reading.reasons == [NOBODY_TO_TELL]
+    assert reading.reasons == [UNIDENTIFIED]
 
 
 def test_half_a_contact_is_no_person(read: Reader) -> None:
     columns = {"LIST": "list_id", "SID": "selligent_user_id", "AT": "timestamp"}
     reading = read(f"LIST,SID,AT\n12,\u200b,{WHEN}\n\0,7,{WHEN}\n12,7,{WHEN}\n", columns=columns)
-    assert reading.reasons == [NOBODY_TO_TELL] * 2
+    assert reading.reasons == [UNIDENTIFIED] * 2
     assert reading.accepted("list_id", "selligent_user_id") == [("12", "7")]
 
 
 def test_in_json_a_text_without_anything_to_see_names_no_person(read: Reader) -> None:
     rows = "".join(f'{{"who": {who}, "when": "{WHEN}"}}\n' for who in (r'"\u0000"', r'"\ufeff\u200b"', '" "', '"C-1"'))
     reading = read(rows, **NDJSON)
-    assert reading.reasons == [NOBODY_TO_TELL] * 3
+    assert reading.reasons == [UNIDENTIFIED] * 3
     assert reading.accepted("user_id") == ["C-1"]
 
 
@@ -60,7 +60,7 @@ def test_the_words_nan_and_null_are_values_unless_the_layout_says_otherwise(read
     """A person may be called Null; null_values is there for exports that mean nothing by it."""
     rows = f"{HEADER}NaN,,Soldes,{WHEN}\nNULL,,Soldes,{WHEN}\n"
     assert read(rows).accepted("user_id") == ["NaN", "NULL"]
-    assert read(rows, null_values=["", "NaN", "NULL"]).reasons == [NOBODY_TO_TELL] * 2
+    assert read(rows, null_values=["", "NaN", "NULL"]).reasons == [UNIDENTIFIED] * 2
 
 
 @pytest.mark.parametrize("formats", [[], ["%Y-%m-%dT%H:%M:%S"], [" %Y-%m-%dT%H:%M:%S "]])

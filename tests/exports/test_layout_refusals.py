@@ -39,7 +39,7 @@ def refusal(path: Path, text: str) -> str:
         (
             "timezone: Europe/Brussels",
             "timezone: X",
-            "timezone: 'X' is no IANA time zone; see the README for what is possible",
+            "timezone: 'X' is no IANA time zone; see docs/layouts.md for what is possible",
         ),
         (
             "timezone: Europe/Brussels",

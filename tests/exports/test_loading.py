@@ -10,7 +10,7 @@ from pipeline.exports.layouts import MEANINGS
 from pipeline.exports.loading import Loaded, load
 from pipeline.warehouse import Warehouse
 from tests.exports.arrivals import DATED, HOUR, JEF, MONDAY, REFUSED, TUESDAY, WEDNESDAY, WatchedLocation, names, zoe
-from tests.support.desk import CODED, HEADER, NOBODY, NOW, WRITTEN, ZOE, Desk, layout
+from tests.support.desk import CODED, HEADER, NO_PERSON, NOW, WRITTEN, ZOE, Desk, layout
 
 EVERY_COLUMN = ("file", "row_number", *MEANINGS, "extra", "event", "occurred_at", "rejected_because")
 LISTS = layout(
@@ -57,7 +57,7 @@ def test_a_file_is_remembered_with_what_it_was_and_how_it_was_read(desk: Desk) -
 
 
 def test_a_file_is_loaded_once(desk: Desk, watched: WatchedLocation) -> None:
-    desk.put("opens.csv", HEADER + ZOE + NOBODY)
+    desk.put("opens.csv", HEADER + ZOE + NO_PERSON)
     desk.load()
     commits = desk.commits()
     assert desk.load(at=NOW + HOUR) == Loaded([], 1)
@@ -78,7 +78,7 @@ def test_the_same_bytes_at_a_newer_time_are_not_loaded_again(desk: Desk, watched
 
 
 def test_a_reload_reads_what_is_known_and_changes_no_row_but_its_time(desk: Desk) -> None:
-    desk.put("opens.csv", HEADER + ZOE + NOBODY + "half\n")
+    desk.put("opens.csv", HEADER + ZOE + NO_PERSON + "half\n")
     desk.load()
     before = desk.events("row_number", "user_id", "occurred_at"), desk.rejected("line", "reason", "text")
     loaded = desk.load(reload=True, at=NOW + HOUR)
@@ -122,8 +122,8 @@ def test_nothing_to_load_is_no_fault(desk: Desk) -> None:
 
 
 def test_new_bytes_take_the_place_of_the_rows_of_the_former(desk: Desk) -> None:
-    desk.put("opens.csv", HEADER + ZOE + JEF + NOBODY + "half\n")
-    desk.put("opens_too.csv", HEADER + JEF + NOBODY)
+    desk.put("opens.csv", HEADER + ZOE + JEF + NO_PERSON + "half\n")
+    desk.put("opens_too.csv", HEADER + JEF + NO_PERSON)
     desk.load()
     desk.put("opens.csv", HEADER + JEF, WRITTEN + HOUR)
     loaded = desk.load(at=NOW + HOUR)
@@ -201,7 +201,7 @@ def test_a_file_that_comes_back_unchanged_is_not_loaded_again(desk: Desk) -> Non
 
 
 def test_a_plain_duckdb_file_holds_the_same(desk: Desk, tmp_path: Path) -> None:
-    desk.put("opens_a.csv", HEADER + ZOE + NOBODY + "half\n")
+    desk.put("opens_a.csv", HEADER + ZOE + NO_PERSON + "half\n")
     desk.put("opens_b.csv", REFUSED)
     with Warehouse(f"{tmp_path}/plain.duckdb", "").writing() as connection:
         plain = Desk(connection, desk.folder)

@@ -4,7 +4,7 @@ from pipeline.export_dates import ExportDates
 from pipeline.exports.export_files import LoadedFile
 from pipeline.exports.loading import Loaded
 from tests.exports.arrivals import HOUR, JEF, MONDAY, REFUSED, TUESDAY, WatchedLocation, names
-from tests.support.desk import HEADER, NOBODY, NOW, WRITTEN, ZOE, Desk, layout
+from tests.support.desk import HEADER, NO_PERSON, NOW, WRITTEN, ZOE, Desk, layout
 
 # Refused
 
@@ -66,7 +66,7 @@ def test_a_refused_file_is_read_again_when_its_layout_changes(desk: Desk) -> Non
 
 
 def test_new_bytes_that_are_refused_leave_the_rows_of_the_former(desk: Desk) -> None:
-    desk.put("opens.csv", HEADER + ZOE + NOBODY)
+    desk.put("opens.csv", HEADER + ZOE + NO_PERSON)
     desk.load()
     desk.put("opens.csv", REFUSED, WRITTEN + HOUR)
     assert names(desk.load(at=NOW + HOUR)) == [("opens.csv", "refused")]

@@ -13,7 +13,7 @@ from pipeline.export_dates import ExportDates
 from pipeline.exports.discovery import discover
 from pipeline.exports.loading import load
 from tests.exports.arrivals import DATED, HOUR, JEF, MONDAY, TUESDAY, WatchedLocation, names, zoe
-from tests.support.desk import HEADER, NOBODY, NOW, WRITTEN, ZOE, Desk, layout
+from tests.support.desk import HEADER, NO_PERSON, NOW, WRITTEN, ZOE, Desk, layout
 
 # So many that they don't lie in the catalog, and don't pack to nothing.
 _MANY = HEADER + "".join(zoe(random.Random(number).randbytes(20).hex()) for number in range(5_000))
@@ -24,7 +24,7 @@ def test_the_files_of_a_date_come_in_one_transaction(desk: Desk) -> None:
     desk.layouts = (layout(files=DATED),)
     for day in ("20240610", "20240611"):
         for part in ("", "_1", "_2"):
-            desk.put(f"opens_{day}{part}.csv", HEADER + zoe(day + part) + NOBODY)
+            desk.put(f"opens_{day}{part}.csv", HEADER + zoe(day + part) + NO_PERSON)
     before = desk.commits()
     desk.load()
     assert desk.commits() == before + 2
@@ -34,7 +34,7 @@ def test_the_files_of_a_date_come_in_one_transaction(desk: Desk) -> None:
 def test_a_line_that_goes_dead_leaves_whole_dates(desk: Desk, watched: WatchedLocation) -> None:
     desk.layouts = (layout(files=DATED),)
     for name in ("opens_20240610.csv", "opens_20240611_1.csv", "opens_20240611_2.csv", "opens_20240612.csv"):
-        desk.put(name, HEADER + zoe(name) + NOBODY)
+        desk.put(name, HEADER + zoe(name) + NO_PERSON)
     watched.failing = "opens_20240611_2.csv"
     with pytest.raises(ConnectionError):
         desk.load()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.desk import AT, CODED, CODED_COLUMNS, HEADER, NOBODY_TO_TELL, ZOE, Reader
+from tests.support.desk import AT, CODED, CODED_COLUMNS, HEADER, UNIDENTIFIED, ZOE, Reader
 
 # Rows and columns
 
@@ -129,7 +129,7 @@ def test_column_names_may_hold_any_character(read: Reader) -> None:
         "été": "6",
         "": "7",
     }
-    assert reading.rejected == [(3, NOBODY_TO_TELL, ",2024-06-11T09:15:10,1,2,3,4,5,6,7")]
+    assert reading.rejected == [(3, UNIDENTIFIED, ",2024-06-11T09:15:10,1,2,3,4,5,6,7")]
 
 
 def test_the_names_of_a_layout_may_hold_any_character(read: Reader) -> None:

@@ -27,7 +27,7 @@ EVERY_DATE = ExportDates(date(2010, 1, 1), date(2030, 1, 1))
 HEADER = "CUSTOMER,MAIL,SUBJECT,OPENED_AT\n"
 ZOE = "C-1,zoe@example.com,Soldes,2024-06-11T09:15:10\n"
 # A row that is read and not understood: nobody is in it.
-NOBODY = ",,Soldes,2024-06-11T09:15:10\n"
+NO_PERSON = ",,Soldes,2024-06-11T09:15:10\n"
 # A row that can't be read: it breaks off.
 HALF = "C-2,jef@exam\n"
 # When ZOE is, in Brussels.
@@ -51,7 +51,7 @@ CODED_COLUMNS = {"CUSTOMER": "user_id", "MAIL": "email", "OPENED_AT": "timestamp
 
 FEWER = "the row has fewer columns than the header"
 NOT_DOUBLED = "the row has a quote that is not closed, or a quote inside a value that is not doubled"
-NOBODY_TO_TELL = "nobody to tell it of: no user id and no email address"
+UNIDENTIFIED = "no person identified: neither user id nor email address"
 
 Row = dict[str, Any]
 

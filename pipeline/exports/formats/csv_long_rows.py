@@ -1,19 +1,19 @@
-"""Rows of quoted values that are longer than any that is read: where they end, found without holding them in memory."""
+"""The ends of rows with quoted values that are longer than the limit, found without loading them into memory."""
 
 import mmap
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-# A quote that is not closed within so much is never taken for the start of a long row.
+# A quote that is not closed within this is not the start of a long row.
 _LONGEST_BYTES = 256_000_000
-# More values than any row that is read has.
+# More than the most columns of a file.
 _MOST_VALUES = 20_000
 
 
 @dataclass(frozen=True)
 class RowEnd:
-    """How far a row goes: up to `position` in its text, behind its end where it `is_row`; with `breaks` inside."""
+    """The end of a row: the `position` after it if it `is_row`, else where the search stopped; with `breaks` inside."""
 
     position: int
     is_row: bool
@@ -22,8 +22,8 @@ class RowEnd:
 
 @dataclass(frozen=True)
 class LongRows:
-    """Finds the end of a row. `value` matches one value; `line` matches a whole line of the right number of columns,
-    from the line break before it; None where any line has it.
+    """Finds the end of a row. `value` matches one value; `line` matches a whole line with the right number of columns,
+    from the line break before it; None if every line has it.
     """
 
     value: re.Pattern[bytes]
@@ -31,9 +31,9 @@ class LongRows:
     line: re.Pattern[bytes] | None
 
     def end_of(self, path: Path, start: int, most: int = _LONGEST_BYTES) -> RowEnd:
-        """The end of the row that starts there, looking at `most` bytes.
+        """The end of the row that starts there, within `most` bytes.
 
-        Where half of the lines inside the row are rows by themselves, it is no row: its quote was not closed.
+        If half of the lines inside the row are rows themselves, it is no row: its quote was not closed.
         """
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             limit = min(len(data), start + most)

@@ -1,7 +1,7 @@
-r"""What stands around the rows of a delimited text and is no row: blank lines, Excel's `sep=;` line and a header above
-them, a line of dashes under the header (sqlcmd and its like), a footer such as `(3 rows affected)` and Ctrl-Z below.
+r"""The lines around the rows of a delimited text that are no rows: blank lines, Excel's `sep=;` line and a header above
+them, a line of dashes under the header (sqlcmd), a footer such as `(3 rows affected)` and Ctrl-Z below.
 
-A text that has any of it is copied without; what looks like a row in any way stays one, and is rejected as such.
+A text with any of them is copied without; a line that looks like a row in any way is kept, and rejected as a row.
 """
 
 import codecs
@@ -23,10 +23,10 @@ _SEP = re.compile(rb'"?sep=[^\r\n]{1,5}"?', re.IGNORECASE)
 _NOTHING = b" \t\r\n\v\f\x00"
 _TAIL_BYTES = 4096
 _WORD_OF_AN_END = re.compile(r"\W*(?:trailer|trl|tlr|footer|eof|total|end)(?![a-z])", re.IGNORECASE)
-# A number that stands for itself: no part of an id, a date or a time.
+# A number by itself: no part of an id, a date or a time.
 _NUMBER = re.compile(r"(?<![\d.@-])(?<!\d:)\d+(?![\d:@-])")
 _GROUPED = re.compile(r"(?<!\d)\d{1,3}(?:[.,' ]\d{3})+(?!\d)")
-# DOS and mainframes end a text with Ctrl-Z, and some systems fill it up with NULs.
+# DOS and mainframes end a text with Ctrl-Z, and some systems pad it with NULs.
 _CTRL_Z = re.compile(rb"\x1a[\x1a\x00\r\n]*\Z")
 _FOOTER = re.compile(
     rb"\(\d[\d.,]* [^()|;,\t]{1,40}(\([a-z]{1,2}\)[^()|;,\t]{0,40})?\)"
@@ -37,8 +37,8 @@ _FOOTER = re.compile(
 
 @dataclass(frozen=True)
 class _Frame:
-    """Where in a text's bytes its header and its rows are; `above` counts lines before the header or the first row,
-    `under` those between header and rows.
+    """The offsets of a text's header and rows; `above` counts lines before the header or the first row, `under` those
+    between header and rows.
     """
 
     start: int
@@ -50,8 +50,8 @@ class _Frame:
 
 
 def framed(text: Text, layout: Layout, path: Path, first: Text | None = None) -> Text:
-    """The text without what surrounds its rows; a copy at `path`, where there is any of it. `first` is the text that
-    begins its file, if that is another one: a further text has a header where it repeats the first one's.
+    """The text without the lines around its rows; a copy at `path`, if there are any. `first` is the first text of the
+    file, if that is another one: a later text has a header only if it repeats that of the first.
     """
     with text.path.open("rb") as file:
         head = file.read(MAX_ROW_BYTES)
@@ -65,7 +65,7 @@ def framed(text: Text, layout: Layout, path: Path, first: Text | None = None) ->
 
 
 def header_of(text: Text, layout: Layout) -> tuple[list[str] | None, int]:
-    """The cells of the first row of a text, None where it has no row, and the line that it is on.
+    """The cells of the first row of a text, None if it has no row, and its line.
 
     Raises:
         FileRefused: it can't be read.
@@ -104,7 +104,7 @@ def _frame(text: Text, head: bytes, layout: Layout, names: list[str] | None, *, 
 
 
 def _above(head: bytes, layout: Layout, *, is_first: bool) -> tuple[int, int]:
-    """Where the first line that says something begins, and how many lines are above it."""
+    """The offset of the first line with content, and the number of lines above it."""
     at, lines = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0, 0
     while (end := head.find(b"\n", at)) >= 0:
         line = head[at:end]
@@ -147,7 +147,7 @@ def _first_record(content: bytes, layout: Layout) -> tuple[list[str] | None, int
 
 
 def _dashes(content: bytes, layout: Layout, columns: int) -> int:
-    """1 where the next line has nothing but dashes in each column, as under a header of sqlcmd."""
+    """1 if the next line has only dashes in each column, as under a header of sqlcmd, else 0."""
     delimiter = delimiter_of(layout)
     if "-" in delimiter:
         return 0
@@ -162,9 +162,7 @@ def are_dashes(cells: Sequence[str]) -> bool:
 
 
 def without_surroundings(lines: Sequence[str]) -> list[str]:
-    """The lines of a text without what stands above its header and below its last row, for `inspect`, which knows no
-    layout yet.
-    """
+    """The lines of a text without those above its header and below its last row; for `inspect`, which has no layout."""
     inner = [line.replace("\r\r\n", "\r\n") for line in lines]
     while inner and (not trimmed(inner[0]) or _SEP.fullmatch(inner[0].strip().encode())):
         del inner[0]
@@ -178,7 +176,7 @@ def _lines_length(content: bytes, lines: int) -> int:
 
 
 def _end(text: Text, layout: Layout, rows_start: int) -> int | None:
-    """Where the rows end, if something that is no row stands behind them."""
+    """The end of the rows, if lines that are no rows follow."""
     size = text.path.stat().st_size
     with text.path.open("rb") as file:
         file.seek(max(rows_start, size - _TAIL_BYTES))
@@ -214,7 +212,7 @@ def _copy(text: Text, frame: _Frame, path: Path, *, doubled: bool) -> None:
 
 
 def trailer_in(texts: Sequence[Text], layout: Layout, columns: int) -> str | None:
-    """The last line of a file, if it has fewer columns than its rows, or is empty but for its first two."""
+    """The last line of a file, if it has fewer columns than the rows, or only its first two are filled."""
     if not texts:
         return None
     with texts[-1].path.open("rb") as file:
@@ -225,11 +223,11 @@ def trailer_in(texts: Sequence[Text], layout: Layout, columns: int) -> str | Non
 
 
 def names_an_end(trailer: str) -> bool:
-    """Whether a line begins with a word for an end, so that it is no row, whatever the number of rows."""
+    """Whether a line begins with a word such as TRAILER, so that it is no row, whatever the number of rows."""
     return _WORD_OF_AN_END.match(trailer) is not None
 
 
 def sums_up(trailer: str, promised: int) -> bool:
-    """Whether a line has the promised number of rows in it, filled up with zeros or with thousands apart, too."""
+    """Whether a line contains the promised number of rows, also with leading zeros or thousands separators."""
     found = [*_NUMBER.findall(trailer), *(re.sub(r"\D", "", number) for number in _GROUPED.findall(trailer))]
     return any(int(number) == promised for number in found)

@@ -82,7 +82,7 @@ def read(file: ExportInput) -> FileRows | None:
                 refuse_unusable(_top_level_names(reader, path), file.layout)
             table = _table(reader, paths)
             records = [_rows_in_footer(reader, path) for path in paths]
-            # Every value is read once before it is written, so that a full disk is told from a damaged file.
+            # All values are read once before they are written, to distinguish a damaged file from a full disk.
             reader.execute(f"SELECT {', '.join(f'count(c{n})' for n in range(len(table.names)))} FROM {table.scan}")
         texts = ", ".join(f"{without_nulls(text, file.layout)} AS c{n}" for n, text in enumerate(table.texts))
         with refusing_data_errors(file.layout):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.desk import AT, FEWER, HALF, HEADER, NAMES, NOBODY, NOBODY_TO_TELL, NOT_DOUBLED, ZOE, Reader
+from tests.support.desk import AT, FEWER, HALF, HEADER, NAMES, NO_PERSON, NOT_DOUBLED, UNIDENTIFIED, ZOE, Reader
 
 # Delimiters, quotes, line ends
 
@@ -37,7 +37,7 @@ def test_where_nothing_is_quoted_quotes_are_text(read: Reader) -> None:
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 def test_lines_end_as_they_do_on_any_machine(read: Reader, line_end: str) -> None:
-    reading = read((HEADER + ZOE + NOBODY + ZOE).replace("\n", line_end))
+    reading = read((HEADER + ZOE + NO_PERSON + ZOE).replace("\n", line_end))
     assert reading.counts == ("loaded", 3, 0, 1)
     assert reading.lines == [3]
     assert reading.all("timestamp") == ["2024-06-11T09:15:10"] * 3
@@ -92,11 +92,11 @@ def test_a_broken_package_is_refused_and_stops_nothing_else(read: Reader, name: 
 
 
 def test_bytes_that_are_no_utf_8_cost_their_row(read: Reader) -> None:
-    reading = read((HEADER + ZOE).encode() + b"C-2,,\xe9t\xe9,2024-06-11T09:15:10\n" + (NOBODY + ZOE).encode())
+    reading = read((HEADER + ZOE).encode() + b"C-2,,\xe9t\xe9,2024-06-11T09:15:10\n" + (NO_PERSON + ZOE).encode())
     assert reading.counts == ("loaded", 4, 0, 2)
     assert [(line, reason) for line, reason, _ in reading.rejected] == [
         (3, "the row is not valid utf-8"),
-        (4, NOBODY_TO_TELL),
+        (4, UNIDENTIFIED),
     ]
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.support.desk import AT, FEWER, HALF, HEADER, NAMES, NOBODY, NOBODY_TO_TELL, NOT_DOUBLED, ZOE, Reader
+from tests.support.desk import AT, FEWER, HALF, HEADER, NAMES, NO_PERSON, NOT_DOUBLED, UNIDENTIFIED, ZOE, Reader
 
 MORE = "the row has more columns than the header"
 
@@ -97,7 +97,7 @@ def test_a_row_of_megabytes_is_put_aside(read: Reader, format: str, long: str, g
             "the date-time '2024-02-31T09:15:10' in column OPENED_AT is not readable as ISO 8601, "
             "like 2024-06-11T09:15:10",
         ),
-        (NOBODY, NOBODY_TO_TELL),
+        (NO_PERSON, UNIDENTIFIED),
     ],
 )
 def test_a_row_that_is_not_understood_is_put_aside_with_a_reason(read: Reader, row: str, reason: str) -> None:
@@ -109,7 +109,7 @@ def test_a_row_that_is_not_understood_is_put_aside_with_a_reason(read: Reader, r
 
 def test_a_person_needs_more_than_blanks(read: Reader) -> None:
     reading = read(HEADER + "  , ,Soldes,2024-06-11T09:15:10\n")
-    assert reading.reasons == [NOBODY_TO_TELL]
+    assert reading.reasons == [UNIDENTIFIED]
 
 
 def test_formats_of_date_times_are_named_where_none_fits(read: Reader) -> None:
@@ -178,12 +178,12 @@ def test_a_person_is_known_by_list_and_selligent_id_where_there_is_no_better_one
 
 
 def test_lines_are_counted_from_the_first_line_of_the_file(read: Reader) -> None:
-    assert read(HEADER + NOBODY + ZOE + NOBODY).lines == [2, 4]
-    assert read(NOBODY + ZOE + NOBODY, header=NAMES).lines == [1, 3]
+    assert read(HEADER + NO_PERSON + ZOE + NO_PERSON).lines == [2, 4]
+    assert read(NO_PERSON + ZOE + NO_PERSON, header=NAMES).lines == [1, 3]
 
 
 def test_rows_that_could_not_be_read_before_a_row_do_not_move_its_line(read: Reader) -> None:
-    reading = read(HEADER + HALF + NOBODY + ZOE + HALF + HALF + NOBODY + ZOE + NOBODY + HALF)
+    reading = read(HEADER + HALF + NO_PERSON + ZOE + HALF + HALF + NO_PERSON + ZOE + NO_PERSON + HALF)
     assert [(line, reason == FEWER) for line, reason, _ in reading.rejected] == [
         (2, True),
         (3, False),
@@ -205,7 +205,7 @@ def test_lines_hold_in_a_file_that_is_read_in_several_parts_at_once(read: Reader
     for number in (1, 1_750, 3_499):
         rows[number - 1] = HALF
     for number in (2, 1_749, 1_751, 3_500):
-        rows[number - 1] = NOBODY
+        rows[number - 1] = NO_PERSON
     reading = read(HEADER + "".join(rows))
     assert reading.counts == ("loaded", 3_500, 0, 7)
     assert reading.lines == [2, 3, 1_750, 1_751, 1_752, 3_500, 3_501]

@@ -3,19 +3,19 @@
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.desk import FEWER, HALF, HEADER, NAMES, NOBODY, NOBODY_TO_TELL, ZOE, Reader
+from tests.support.desk import FEWER, HALF, HEADER, NAMES, NO_PERSON, UNIDENTIFIED, ZOE, Reader
 
 SEVERAL_LINES = ZOE.replace("Soldes", '"Soldes\n\nd\'ete\n"')
 HALF_OF_SEVERAL = '"C-2\n\nC-3",jef@exam\n'
-NOBODY_ON_LINES = NOBODY.replace("Soldes", '"Sol\ndes"')
-REASONS = {HALF: FEWER, HALF_OF_SEVERAL: FEWER, NOBODY: NOBODY_TO_TELL, NOBODY_ON_LINES: NOBODY_TO_TELL}
+NO_PERSON_ON_LINES = NO_PERSON.replace("Soldes", '"Sol\ndes"')
+REASONS = {HALF: FEWER, HALF_OF_SEVERAL: FEWER, NO_PERSON: UNIDENTIFIED, NO_PERSON_ON_LINES: UNIDENTIFIED}
 PARTS = st.lists(st.sampled_from(["\n", "\n", ZOE, SEVERAL_LINES, *REASONS]), max_size=14)
 
 
 def test_blank_lines_count_once(read: Reader) -> None:
-    reading = read(HEADER + "\n" + ZOE + HALF + "\n" + NOBODY + SEVERAL_LINES + HALF + "\n" + NOBODY)
+    reading = read(HEADER + "\n" + ZOE + HALF + "\n" + NO_PERSON + SEVERAL_LINES + HALF + "\n" + NO_PERSON)
     assert reading.lines == [4, 6, 11, 13]
-    assert reading.reasons == [FEWER, NOBODY_TO_TELL] * 2
+    assert reading.reasons == [FEWER, UNIDENTIFIED] * 2
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck), database=None)

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from tests.exports.counted_files import zipped
-from tests.support.desk import AT, CODED, CODED_COLUMNS, NOBODY_TO_TELL, Reader
+from tests.support.desk import AT, CODED, CODED_COLUMNS, UNIDENTIFIED, Reader
 
 PARQUET: dict[str, Any] = {"format": "parquet"}
 NAME = "opens.parquet"
@@ -138,7 +138,7 @@ def test_rejected_rows_have_their_position_and_their_values(read: Reader, writte
 
 def test_rows_without_a_person_are_rejected(read: Reader, written: Written) -> None:
     reading = read(written(rows("(NULL, NULL, 'a', '2024-06-11T09:15:10')")), NAME, **PARQUET)
-    assert reading.reasons == [NOBODY_TO_TELL]
+    assert reading.reasons == [UNIDENTIFIED]
 
 
 def test_codes_of_numbers_and_text_are_compared_as_text(read: Reader, written: Written) -> None:
