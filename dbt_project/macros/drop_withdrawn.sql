@@ -4,11 +4,11 @@
     searched.
 -#}
 {% macro drop_withdrawn(upstream) -%}
-    {%- set still_there = ref(upstream) -%}
+    {%- set all_events = ref(upstream) -%}
     {%- if is_incremental() and run_window("corrected") == "true" -%}
     delete from {{ this }}
     where {{ in_run_span("timestamp") }}
-        and cast(id as uuid) not in (select id from {{ still_there }} where {{ in_run_span("timestamp") }})
+        and cast(id as uuid) not in (select id from {{ all_events }} where {{ in_run_span("timestamp") }})
     {%- else -%}
     select 0 as nothing_to_drop
     {%- endif -%}

@@ -19,7 +19,7 @@
     sha256({{ text }})
 {%- endmacro %}
 
-{#- Without invisible characters at either end. pipeline/warehouse/trimming.py has the rule, and these three in Python. -#}
+{#- Without invisible characters at either end. pipeline/warehouse/trimming.py has the rule, and the same three macros in Python. -#}
 {% macro trimmed(text) -%}
     regexp_replace({{ text }}, '^[{{ var("invisible") }}]+|[{{ var("invisible") }}]+$', '', 'g')
 {%- endmacro %}

@@ -1,1 +1,1 @@
-"""People are removed from everywhere, and it is proved that they are."""
+"""Erasure of people from all tables and files, and its verification."""

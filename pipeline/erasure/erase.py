@@ -1,4 +1,4 @@
-"""The people of the list are removed from everywhere, and it is verified that none of their data is left."""
+"""Erase the people of the list from all tables and files, and verify that none of their data is left."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from pipeline.warehouse import Warehouse
 
 @dataclass(frozen=True)
 class Location:
-    """Where people were removed from: how many rows (or files), and what a search found afterwards, in which files."""
+    """A location: how many rows or files were removed, and what a search found afterwards, in which files."""
 
     name: str
     removed: int
@@ -35,13 +35,13 @@ def erase(settings: Settings) -> list[Location]:
     Every step can be repeated, so after a kill the next call completes it.
 
     Raises:
-        SettingsError: there is no list, or it can't be used; nothing was touched.
-        PipelineError: a run is going on, or the warehouse or the ledger is not usable.
+        SettingsError: there is no list, or it can't be used; nothing was changed.
+        PipelineError: a run is in progress, or the warehouse or the ledger is not usable.
     """
     if settings.selligent_suppressed is None:
         raise SettingsError(f"{SETTING}: is not set; name the list of the people to forget")
     if not check(settings.selligent_suppressed):
-        raise SettingsError(f"{SETTING}: the list names nobody")
+        raise SettingsError(f"{SETTING}: the list is empty")
     warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
     verification.refuse_what_is_missing(warehouse)
     with opened_instance() as instance, exclusive(instance), warehouse.turn():
@@ -52,7 +52,7 @@ def erase(settings: Settings) -> list[Location]:
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    # One thread: DuckDB was seen to corrupt its memory, rarely, while files are rewritten and read with several.
+    # One thread: with several, DuckDB rarely corrupted its memory while files were rewritten and read.
     connection.execute("SET threads = 1")
     now = datetime.now(UTC)
     refresh(connection, settings.selligent_suppressed, now)
@@ -72,7 +72,7 @@ def _remove(settings: Settings, warehouse: Warehouse, ledger: Ledger) -> dict[st
         if warehouse.is_ducklake:
             removed["Parquet files"] = files.forget_old_snapshots(connection, warehouse.files)
     if not warehouse.is_ducklake:
-        files.copy_anew(warehouse)
+        files.rewrite_duckdb(warehouse)
     elif warehouse.catalog_file is not None:
         files.compact_sqlite(warehouse.catalog_file)
     ledger.compact()
@@ -95,7 +95,7 @@ def _search(settings: Settings, warehouse: Warehouse, ledger: Ledger, removed: d
             found["catalog"] = verification.in_catalog(connection)
         search = ByteSearch(as_bytes(connection))
     ledger.close()
-    places = {
+    searched = {
         "catalog" if warehouse.is_ducklake else "warehouse file": verification.with_companions(warehouse.catalog_file),
         "ledger": verification.with_companions(ledger.file),
         "dry run": files.files_below(DRY_RUN_DIR),
@@ -103,8 +103,8 @@ def _search(settings: Settings, warehouse: Warehouse, ledger: Ledger, removed: d
         "report": files.files_below(REPORT_DIR),
         "Dagster's files": files.files_below(dagster_home()),
     }
-    left_alone = [Path(place) for place in (settings.selligent_suppressed, settings.selligent_exports) if place]
-    files_with = verification.in_bytes(warehouse.reading, search, places, left_alone)
+    excluded = [Path(path) for path in (settings.selligent_suppressed, settings.selligent_exports) if path]
+    files_with = verification.in_bytes(warehouse.reading, search, searched, excluded)
     for name, paths in files_with.items():
         found[name] = found.get(name, 0) + len(paths)
     names = [*found, *(name for name in removed if name not in found)]

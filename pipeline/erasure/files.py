@@ -1,4 +1,4 @@
-"""The bytes of what was deleted, out of every file: whoever reads files instead of tables finds nobody either."""
+"""Erasure from files: deleted rows leave no bytes behind for those who read files instead of tables."""
 
 import shutil
 import sqlite3
@@ -17,17 +17,17 @@ from pipeline.segment.dry_run import write_requests
 from pipeline.warehouse import ALIAS, BUSY_TIMEOUT_MS, Warehouse, find_orphans, literal, remove_files, transaction
 
 Connection = duckdb.DuckDBPyConnection
-# Later than any snapshot and any file says of itself, by whatever clock it was written.
+# Later than the time of any snapshot or file, whatever clock it is of.
 _WHENEVER = "TIMESTAMPTZ '9999-12-31'"
 
 
 def files_below(folder: Path) -> list[Path]:
-    """Every file below a folder, or nothing where there is none."""
+    """Every file below a folder; none where there is no folder."""
     return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
 
 
 def naming_bodies(connection: Connection, folder: Path) -> tuple[list[Path], int]:
-    """Bodies of the dry run with messages of these people, and how many messages they are."""
+    """Request bodies of the dry run with messages of these people, and the number of these messages."""
     bodies = [str(path) for path in files_below(folder) if path.suffix == ".json"]
     if not bodies:
         return [], 0
@@ -36,9 +36,9 @@ def naming_bodies(connection: Connection, folder: Path) -> tuple[list[Path], int
         "(SELECT filename, CAST(payload AS VARCHAR) AS payload FROM (SELECT filename, unnest(batch) AS payload "
         f"FROM read_json([{listed}], columns = {{batch: 'JSON[]'}}, filename = true)))"
     )
-    names_somebody = naming(connection, "naming_messages", messages, "payload")
+    names_people = naming(connection, "naming_messages", messages, "payload")
     rows = connection.execute(
-        f"SELECT filename, count(*) FROM {messages} WHERE {outbox.OF_SUPPRESSED} OR {names_somebody} GROUP BY filename"
+        f"SELECT filename, count(*) FROM {messages} WHERE {outbox.OF_SUPPRESSED} OR {names_people} GROUP BY filename"
     ).fetchall()
     return [Path(name) for name, _ in rows], sum(count for _, count in rows)
 
@@ -46,7 +46,7 @@ def naming_bodies(connection: Connection, folder: Path) -> tuple[list[Path], int
 def forget_bodies(
     connection: Connection, ledger: Ledger, folder: Path, search: ByteSearch, *, write_again: bool
 ) -> int:
-    """Delete the bodies of the dry run that name these people, and write what is left of them; how many messages."""
+    """Delete request bodies that name these people, and write the remaining messages again; how many were deleted."""
     of_them, messages = naming_bodies(connection, folder)
     for path in files_below(folder):
         if path in of_them or search.found_in(path):
@@ -58,21 +58,21 @@ def forget_bodies(
 
 
 def forget_old_snapshots(connection: Connection, files: str) -> int:
-    """Write a DuckLake's files anew without the rows that are deleted, and drop those that had them; how many.
+    """Rewrite a DuckLake's files without deleted rows, and remove the old files; how many.
 
-    All old snapshots go, since they are what keeps deleted rows. Of files below `files` that the catalog does not know,
-    only those of this warehouse's own tables are touched.
+    All old snapshots expire, since they keep deleted rows. Of orphaned files below `files`, only those of this
+    warehouse's own tables are removed.
     """
     expire = f"CALL ducklake_expire_snapshots('{ALIAS}', older_than => {_WHENEVER})"
     connection.execute(expire)
-    # Few rows at a time lie in the catalog itself, deleted ones too.
+    # The catalog itself contains inlined rows, deleted ones too.
     with transaction(connection):
         connection.execute(f"CALL ducklake_flush_inlined_data('{ALIAS}')")
     with transaction(connection):
         connection.execute(f"CALL ducklake_rewrite_data_files('{ALIAS}', delete_threshold => 0)")
     connection.execute(expire)
     old = connection.execute(f"CALL ducklake_cleanup_old_files('{ALIAS}', cleanup_all => true)").fetchall()
-    # What a process that was killed had not yet told the catalog of.
+    # Files of a killed process that no catalog refers to.
     orphans = find_orphans(connection, files, older_than=_WHENEVER)
     theirs = [path for path in orphans.ours if _is_cut_off(connection, path) or count_in_parquet(connection, [path])]
     remove_files(theirs)
@@ -80,8 +80,8 @@ def forget_old_snapshots(connection: Connection, files: str) -> int:
 
 
 def _is_cut_off(connection: Connection, path: str) -> bool:
-    """Whether a Parquet file has no end, since its writer was killed or the disk was full: what it holds can't be read,
-    and may be of these people.
+    """Whether a Parquet file is truncated, since its writer was killed or the disk was full: it can't be read, and may
+    contain data of these people.
     """
     try:
         connection.execute("SELECT 1 FROM parquet_file_metadata(?)", [path])
@@ -90,23 +90,23 @@ def _is_cut_off(connection: Connection, path: str) -> bool:
     return False
 
 
-def copy_anew(warehouse: Warehouse) -> None:
-    """Write a plain DuckDB file anew: in the old one, deleted rows stay in blocks that nothing refers to."""
-    place = Path(warehouse.location)
-    fresh = place.with_name(f"{place.name}.forgetting")
+def rewrite_duckdb(warehouse: Warehouse) -> None:
+    """Rewrite a plain DuckDB file: in the old one, deleted rows stay in unreferenced blocks."""
+    file = Path(warehouse.location)
+    fresh = file.with_name(f"{file.name}.forgetting")
     fresh.unlink(missing_ok=True)
     with warehouse.writing_in_turn() as connection:
         connection.execute(f"ATTACH {literal(str(fresh))} AS fresh")
         connection.execute(f"COPY FROM DATABASE {ALIAS} TO fresh")
         connection.execute("DETACH fresh")
-    fresh.replace(place)
+    fresh.replace(file)
 
 
 def compact_sqlite(path: Path) -> None:
-    """Write a SQLite file anew: in the old one, deleted rows stay in free pages, and in its write-ahead log.
+    """Rewrite a SQLite file: in the old one, deleted rows stay in free pages and in the write-ahead log.
 
     Raises:
-        WarehouseError: somebody reads in it for longer than anybody should.
+        WarehouseError: another process keeps reading it.
     """
     try:
         connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
@@ -116,11 +116,13 @@ def compact_sqlite(path: Path) -> None:
         finally:
             connection.close()
     except sqlite3.OperationalError as error:
-        raise WarehouseError(f"{path} can't be written anew ({error}); end whatever reads it, and try again") from None
+        raise WarehouseError(
+            f"{path} can't be rewritten ({error}); end the processes that read it, and try again"
+        ) from None
     if blocked:
-        raise WarehouseError(f"{path} can't be written anew: somebody reads it; end that, and try again")
+        raise WarehouseError(f"{path} can't be rewritten: another process reads it; end that, and try again")
 
 
 def drop_spilled(folder: Path) -> None:
-    """What DuckDB spilled to disk for processes that were killed."""
+    """Remove what DuckDB spilled to disk for processes that were killed."""
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The rows of people who are forgotten, out of every table of the warehouse and out of the ledger."""
+"""Erasure of rows from every table of the warehouse and from the ledger."""
 
 import re
 from collections.abc import Sequence
@@ -24,10 +24,19 @@ Connection = duckdb.DuckDBPyConnection
 FORGOTTEN = "(forgotten)"
 _STAGED = is_suppressed("user_id", "email", "list_id", "selligent_user_id")
 _MODELLED = is_suppressed("user_id", "context_traits_email", "context_selligent_list_id", "context_selligent_user_id")
-# What tells a rejected row from others of its file.
-_SAID = ("list_id", "selligent_user_id", "timestamp", "event_code", "email_id", "campaign_id", "link_id", "send_id")
-# A rejected row has no columns of its own; the text of one that is known by its contact has only that in it, and has
-# to be told from other people's texts, which can have such numbers, too.
+# Columns that distinguish a rejected row from others of its file.
+_DISTINGUISHING = (
+    "list_id",
+    "selligent_user_id",
+    "timestamp",
+    "event_code",
+    "email_id",
+    "campaign_id",
+    "link_id",
+    "send_id",
+)
+# A rejected row has no columns. The text of one that is known by its contact contains only that, and has to be
+# distinguished from other people's texts, which can contain such numbers, too.
 _FORGOTTEN_TEXTS = f"""
     CREATE OR REPLACE TEMP TABLE forgotten_texts AS
     SELECT DISTINCT texts.export_date, texts.file, texts.line, texts.text
@@ -35,17 +44,17 @@ _FORGOTTEN_TEXTS = f"""
     JOIN temp.forgotten_rows AS gone
         ON gone.export_date = texts.export_date AND gone.file = texts.file
         AND {trimmed_sql("gone.selligent_user_id")} = texts.word
-    WHERE ends_with(texts.reason, gone.rejected_because) -- before it can stand of which piece of an archive it is
-        AND list_has_all({words("texts.text")}, {words("gone.said")})
+    WHERE ends_with(texts.reason, gone.rejected_because) -- it may begin with the piece of an archive
+        AND list_has_all({words("texts.text")}, {words("gone.found_text")})
 """
-# Names of files: what they are known by, so they are left alone, and found if they name somebody.
+# Names of files identify them, so they are kept, and reported where they name a person.
 _KEPT = ("file", "name")
 
 
 def forget_ledger(connection: Connection, ledger: Ledger, now: datetime) -> int:
-    """Keep numbers of the events of these people in the ledger; how many dead events it had of them.
+    """Replace the events of these people in the ledger by their numbers; how many dead events it had of them.
 
-    Before the outbox is touched, which tells how many are meant: a process killed in between does all of it again.
+    It comes before the outbox is changed, from which the numbers are: after a kill in between, all is repeated.
     """
     if has_table(connection, "staging", "events"):
         register(connection, ledger, EVERY_DATE, now)
@@ -58,32 +67,33 @@ def forget_ledger(connection: Connection, ledger: Ledger, now: datetime) -> int:
     dead = ledger.forget([Remaining(*row) for row in rows], [key for (key,) in ids])
     texts = ledger.texts()
     connection.register("ledger_texts", texts)
-    names_somebody = naming(connection, "naming_answers", "ledger_texts", "reason")
-    keys = connection.execute(f"SELECT key FROM ledger_texts WHERE {names_somebody}").fetchall()
+    names_people = naming(connection, "naming_answers", "ledger_texts", "reason")
+    keys = connection.execute(f"SELECT key FROM ledger_texts WHERE {names_people}").fetchall()
     connection.unregister("ledger_texts")
     ledger.replace_texts([key for (key,) in keys], FORGOTTEN)
     return dead
 
 
 def forget_rows(connection: Connection, ledger: Ledger, schema: str) -> dict[str, int]:
-    """Delete the rows of these people, all in one transaction; how many, by table."""
+    """Delete the rows of these people in one transaction; how many, by table."""
     known = tables_of(connection)
     gone: dict[str, int] = {}
     with transaction(connection):
-        names_somebody = naming(
+        names_people = naming(
             connection,
             "naming_events",
             "raw.events AS events WHERE rejected_because IS NOT NULL",
             _joined(connection, "raw.events"),
             any_value=True,
         )
-        of_theirs = f"{_STAGED} OR (rejected_because IS NOT NULL AND {names_somebody})"
+        of_theirs = f"{_STAGED} OR (rejected_because IS NOT NULL AND {names_people})"
         connection.execute(
             f"CREATE OR REPLACE TEMP TABLE forgotten_rows AS SELECT export_date, file, rejected_because, "
-            f"selligent_user_id, concat_ws(' ', {', '.join(_SAID)}) AS said FROM raw.events AS events WHERE {of_theirs}"
+            f"selligent_user_id, concat_ws(' ', {', '.join(_DISTINGUISHING)}) AS found_text "
+            f"FROM raw.events AS events WHERE {of_theirs}"
         )
         connection.execute(_FORGOTTEN_TEXTS)
-        names_somebody = naming(
+        names_people = naming(
             connection,
             "naming_rejected",
             "raw.rejected_rows AS rejected_rows",
@@ -91,7 +101,7 @@ def forget_rows(connection: Connection, ledger: Ledger, schema: str) -> dict[str
             any_value=True,
         )
         rejected = (
-            f"{names_somebody} OR (export_date, file, line, text) IN "
+            f"{names_people} OR (export_date, file, line, text) IN "
             "(SELECT (export_date, file, line, text) FROM temp.forgotten_texts)"
         )
         connection.execute(
@@ -181,10 +191,10 @@ def _blank(connection: Connection, table: str) -> None:
 
 
 def _without(text: str, found: Sequence[str]) -> str:
-    """The text without some phrases; `mary.ann@example.org` does not have the phrase `ann@example.org`."""
+    """The text without some phrases; `mary.ann@example.org` does not contain the phrase `ann@example.org`."""
     for phrase in sorted(found, key=len, reverse=True):
-        if not phrase:  # of a value without any word, which a text can be, and not contain
+        if not phrase:  # of a value without a word, which a text can equal but not contain
             return FORGOTTEN
-        said = rf"\.*{SEPARATOR}+".join(re.escape(word) for word in phrase.split(" "))
-        text = re.sub(rf"(?i)(?:^|(?<={SEPARATOR})){said}(?=\.*(?:{SEPARATOR}|\Z))", FORGOTTEN, text)
+        pattern = rf"\.*{SEPARATOR}+".join(re.escape(word) for word in phrase.split(" "))
+        text = re.sub(rf"(?i)(?:^|(?<={SEPARATOR})){pattern}(?=\.*(?:{SEPARATOR}|\Z))", FORGOTTEN, text)
     return text

@@ -1,4 +1,4 @@
-"""What is looked for when people are forgotten: the values of the list, and what the tables made of them."""
+"""The values to search for when people are erased: those of the list, and hashes that the tables made of them."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -10,9 +10,9 @@ from pipeline.warehouse import ALIAS, literal, one_value, quoted
 
 Connection = duckdb.DuckDBPyConnection
 
-# kind, value, the phrase that it is in longer texts, and whether it is `naming`: it tells the person wherever it is.
+# kind, value, its phrase in longer texts, and whether it is `naming`: it identifies the person wherever it is.
 SEARCH_TERMS = "temp.search_terms"
-# Columns in which even a mere number tells a person.
+# Columns in which even a mere number identifies a person.
 PERSON_COLUMNS = {
     "user_id": USER_ID,
     "anonymous_id": EMAIL,
@@ -23,7 +23,7 @@ _REJECTED_TEXTS = ("text",)
 
 
 def make_search_terms(connection: Connection) -> None:
-    """The table of what is looked for, from the list: also the hash that can stand in for an address in the tables."""
+    """Create the table of search terms from the list, with the hashes that can replace addresses in the tables."""
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE search_terms AS SELECT kind, value, phrase, naming FROM {LISTED} "
         f"UNION ALL SELECT kind, sha256(value), sha256(value), true FROM {LISTED} WHERE kind = '{EMAIL}'"
@@ -31,42 +31,42 @@ def make_search_terms(connection: Connection) -> None:
 
 
 def as_bytes(connection: Connection) -> list[bytes]:
-    """The values that can be looked for among the bytes of a file, in lower case; others occur there by chance."""
+    """The values to search for among the bytes of files, in lower case; others would occur there by chance."""
     rows = connection.execute(f"SELECT DISTINCT lower(value) FROM {SEARCH_TERMS} WHERE naming").fetchall()
     return [value.encode() for (value,) in rows]
 
 
 def text_columns(connection: Connection, relation: str) -> list[str]:
-    """Columns of a relation (SQL) that hold text or JSON."""
+    """Columns of a relation (SQL) with text or JSON."""
     described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
     return [row[0] for row in described if row[1] in ("VARCHAR", "JSON")]
 
 
 def _finds(connection: Connection, column: str) -> Iterator[str]:
-    """SQL for the sought values that stand in `texts`, with how `often`."""
+    """SQL for the search terms in `texts`, with how `often`."""
     for kind in (USER_ID, EMAIL):
         yield (
             "SELECT value, phrase, text, often FROM texts "
             f"JOIN {SEARCH_TERMS} AS term ON term.value = {normal(kind, 'text')} "
             f"AND (term.naming OR term.kind = {literal(PERSON_COLUMNS.get(column, ''))})"
         )
-    # A rejected row has no columns to tell the person by.
-    telling = "true" if column in _REJECTED_TEXTS else "term.naming"
+    # A rejected row has no columns that identify the person.
+    condition = "true" if column in _REJECTED_TEXTS else "term.naming"
     yield (
         "SELECT value, phrase, text, often FROM "
         f"(SELECT text, often, unnest({phrases(connection, 'text')}) AS word FROM texts WHERE {has_words('text')}) "
-        f"JOIN {SEARCH_TERMS} AS term ON term.phrase = word AND {telling}"
+        f"JOIN {SEARCH_TERMS} AS term ON term.phrase = word AND {condition}"
     )
 
 
 def texts_with(connection: Connection, relation: str, column: str) -> list[tuple[str, list[str]]]:
-    """Texts of a column that are, or contain, sought values, with their phrases."""
+    """Texts of a column that are, or contain, search terms, with their phrases."""
     query = _query(connection, "text, list(DISTINCT coalesce(phrase, ''))", relation, column)
     return connection.execute(f"{query} GROUP BY text").fetchall()
 
 
 def count_in(connection: Connection, relation: str, columns: Sequence[str] | None = None) -> int:
-    """How often sought values are found in the text columns of a relation (SQL)."""
+    """How often search terms are found in the text columns of a relation (SQL)."""
     listed = text_columns(connection, relation) if columns is None else columns
     return sum(
         int(one_value(connection, _query(connection, "coalesce(sum(often), 0)", relation, column))) for column in listed
@@ -82,7 +82,7 @@ def _query(connection: Connection, wanted: str, relation: str, column: str) -> s
 
 
 def count_in_parquet(connection: Connection, paths: Sequence[str]) -> int:
-    """How often sought values are found in Parquet files, among their rows and the extremes that they note."""
+    """How often search terms are found in Parquet files, in rows and column statistics."""
     listed = ", ".join(literal(path) for path in paths)
     return count_in(connection, f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)") + (
         count_extremes(
@@ -94,7 +94,7 @@ def count_in_parquet(connection: Connection, paths: Sequence[str]) -> int:
 
 
 def count_extremes(connection: Connection, noted: str) -> int:
-    """How many columns have a value as their least or greatest; `noted` is SQL for `column_name`, `min_value` and
+    """How many columns have a search term as minimum or maximum; `noted` is SQL for `column_name`, `min_value` and
     `max_value`.
     """
     people = ", ".join(literal(name) for name in PERSON_COLUMNS)
@@ -107,7 +107,7 @@ def count_extremes(connection: Connection, noted: str) -> int:
 
 
 def longer_values(connection: Connection, values: Sequence[bytes]) -> dict[bytes, list[bytes]]:
-    """By sought value, the words of the tables that hold it and are longer: other people's, where nobody is left."""
+    """By search term, longer words of the tables that contain it: other people's, once the erased ones are gone."""
     found: dict[bytes, list[bytes]] = defaultdict(list)
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE looked_for AS SELECT unnest(?::VARCHAR[]) AS value",
@@ -127,9 +127,9 @@ def longer_values(connection: Connection, values: Sequence[bytes]) -> dict[bytes
 
 
 def naming(connection: Connection, table: str, rows: str, text: str, *, any_value: bool = False) -> str:
-    """SQL for whether a text of these rows (SQL) names somebody who is sought; looked up in `table` of this connection,
-    since a list of a million people can't be gone through for each row. `any_value`: for rejected rows, in which
-    nothing need be in its place, so that any value tells the person.
+    """SQL for whether a text of these rows (SQL) names a person to erase. `table` of the connection is its lookup, as
+    a list of a million people can't be scanned for each row. `any_value`: for rejected rows, whose values may be in any
+    column, so that each identifies the person.
     """
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT DISTINCT text "

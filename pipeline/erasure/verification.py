@@ -1,4 +1,4 @@
-"""Whether the people are gone: every table is asked, and every byte of every file is looked at."""
+"""Verification that people are erased: every table is queried, and every byte of every file is searched."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -18,13 +18,13 @@ Connection = duckdb.DuckDBPyConnection
 
 
 def in_tables(connection: Connection) -> dict[str, int]:
-    """By table of the warehouse, how often a value is found."""
+    """How often search terms are found, by table of the warehouse."""
     return {table: count_in(connection, table) for table in tables_of(connection)}
 
 
 def in_parquet(connection: Connection, warehouse: Warehouse) -> int:
-    """How often a value is found in Parquet files, whether or not the catalog knows them: in their rows, and among
-    the least and greatest values that they note. Their bytes are packed, so a search among those would tell nothing.
+    """How often search terms are found in Parquet files, orphaned ones included: in rows and column statistics. Their
+    bytes are compressed, so a search among those would find nothing.
     """
     pattern = f"{warehouse.files.rstrip('/')}/**/*.parquet"
     by_table: dict[tuple[str, ...], list[str]] = defaultdict(list)
@@ -37,7 +37,7 @@ def in_parquet(connection: Connection, warehouse: Warehouse) -> int:
 
 
 def in_catalog(connection: Connection) -> int:
-    """How often a value is found in a DuckLake's catalog: in rows that lie there, live or not, and in statistics."""
+    """How often search terms are found in a DuckLake's catalog: in inlined rows, deleted or not, and in statistics."""
     inlined = connection.execute(f"SELECT table_name FROM {CATALOG}.ducklake_inlined_data_tables").fetchall()
     found = sum(count_in(connection, f"{CATALOG}.{quoted(table)}") for (table,) in inlined)
     for statistics in ("ducklake_file_column_stats", "ducklake_table_column_stats"):
@@ -50,7 +50,7 @@ def in_catalog(connection: Connection) -> int:
 
 
 def in_ledger(connection: Connection, ledger: Ledger) -> int:
-    """How often a value is found in the ledger's texts."""
+    """How often search terms are found in the ledger's texts."""
     connection.register("ledger_texts", ledger.texts())
     found = count_in(connection, "ledger_texts")
     connection.unregister("ledger_texts")
@@ -58,34 +58,34 @@ def in_ledger(connection: Connection, ledger: Ledger) -> int:
 
 
 def in_bodies(connection: Connection, folder: Path) -> int:
-    """Messages of these people in the bodies of the dry run."""
+    """The number of messages of these people in request bodies of the dry run."""
     return naming_bodies(connection, folder)[1]
 
 
 def in_bytes(
     connection_of: Callable[[], AbstractContextManager[Connection]],
     search: ByteSearch,
-    places: Mapping[str, list[Path]],
-    left_alone: list[Path],
+    locations: Mapping[str, list[Path]],
+    excluded: list[Path],
 ) -> dict[str, list[Path]]:
-    """By place, those of its files that have a value among their bytes. `left_alone` are the list and the exports.
+    """By location, the files that contain a search term. `excluded` are the list and the exports.
 
-    Nobody of this process may have a database open meanwhile: SQLite's locks go when anybody closes its file. So
-    `connection_of` opens the warehouse in between, to learn whose other values hold one of these.
+    This process must not have a database open meanwhile: SQLite's locks are lost when its file is closed. So
+    `connection_of` opens the warehouse in between, to find longer values that contain one of these.
     """
     found = {
-        place: {path: search.found_in(path) for path in paths if not _is_any(path, left_alone)}
-        for place, paths in places.items()
+        location: {path: search.found_in(path) for path in paths if not _is_any(path, excluded)}
+        for location, paths in locations.items()
     }
     values = {value for paths in found.values() for here in paths.values() for value in here}
     if not values:
-        return {place: [] for place in places}
+        return {location: [] for location in locations}
     with connection_of() as connection:
         longer = longer_values(connection, sorted(values))
     suspects = ByteSearch(values)
     return {
-        place: [path for path, here in paths.items() if here and suspects.found_in(path, longer)]
-        for place, paths in found.items()
+        location: [path for path, here in paths.items() if here and suspects.found_in(path, longer)]
+        for location, paths in found.items()
     }
 
 
@@ -94,15 +94,15 @@ def _is_any(path: Path, others: list[Path]) -> bool:
 
 
 def with_companions(path: Path | None) -> list[Path]:
-    """A database's file, with its write-ahead log and the like."""
+    """A database's file with its write-ahead log and similar files."""
     return [] if path is None else sorted(other for other in path.parent.glob(f"{path.name}*") if other.is_file())
 
 
 def refuse_what_is_missing(warehouse: Warehouse) -> None:
-    """Nothing can be proved of a warehouse that isn't there.
+    """Nothing can be verified without a warehouse.
 
     Raises:
         WarehouseError: there is none.
     """
     if not warehouse.exists():
-        raise WarehouseError("There is no warehouse yet, and so nobody to forget.")
+        raise WarehouseError("There is no warehouse yet, so there are no people to forget.")

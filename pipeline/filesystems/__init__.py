@@ -1,1 +1,1 @@
-"""Files on this machine and elsewhere, reached through fsspec."""
+"""Local and remote files, accessed through fsspec."""

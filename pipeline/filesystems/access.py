@@ -1,4 +1,4 @@
-"""Files that lie elsewhere, reached through fsspec."""
+"""Remote files, accessed through fsspec."""
 
 import os
 import stat
@@ -15,9 +15,9 @@ from pipeline.errors import SettingsError, missing_packages
 
 # Which of this project's extras brings a file system.
 _EXTRAS = {"sftp": "sftp", "ssh": "sftp", "s3": "s3", "s3a": "s3", "abfs": "azure", "abfss": "azure", "az": "azure"}
-# Where a path is a name's beginning and no folder: one that nothing begins with is as good as an empty one.
+# Object stores have no folders but prefixes: one without objects counts as an empty folder.
 _WITHOUT_FOLDERS = {scheme for scheme, extra in _EXTRAS.items() if extra != "sftp"}
-# What went wrong, where a person can put it right and the name of the error alone does not say how.
+# Explanations of errors whose name alone does not say how to fix them.
 _REMEDIES = {
     "HostKeyNotVerifiable": "the server's key is not the one in ~/.ssh/known_hosts, or none is there; compare it with "
     "what the server's owner says, and add it by `ssh-keyscan`",
@@ -32,14 +32,14 @@ for _scheme in ("sftp", "ssh"):
 
 
 def open_filesystem(url: str, setting: str) -> tuple[Any, str]:
-    """The file system of a URL or a local path, and the path in it; to be closed by `close`.
+    """The file system of a URL or a local path, and the path in it; close it with `close`.
 
-    fsspec keeps file systems with what they listed for as long as the process lives, so that a sensor would see no
-    new object in S3: listings are dropped here. One of SFTP is connected anew each time.
+    fsspec caches file systems and their listings for the life of the process, so that a sensor would see no new object
+    in S3: listings are dropped here. SFTP connects each time.
 
     Raises:
-        SettingsError: its packages are not installed; `setting` is what the URL came from.
-        Exception: each file system has errors of its own; `words_of` tells them without secrets.
+        SettingsError: its packages are not installed; `setting` is the URL's setting.
+        Exception: each file system has errors of its own; `words_of` describes them without secrets.
     """
     try:
         filesystem, path = url_to_fs(url)
@@ -53,14 +53,14 @@ def open_filesystem(url: str, setting: str) -> tuple[Any, str]:
 
 
 def close(filesystem: Any) -> None:
-    """End its connection, where it has one of its own: a server may allow a user only a few."""
+    """Close its connection, where it has one: a server may allow a user only a few."""
     if hasattr(filesystem, "close"):
         filesystem.close()
 
 
 @contextmanager
 def opened(url: str, setting: str) -> Iterator[Any]:
-    """One file of a URL, to be read.
+    """One file of a URL, open for reading.
 
     Raises:
         SettingsError: packages are not installed.
@@ -84,16 +84,16 @@ _KINDS = {
 
 
 def kind_of(mode: int) -> str:
-    """What an entry of a folder is that is no file; `mode` is its `st_mode`."""
+    """The kind of a folder's entry that is no file; `mode` is its `st_mode`."""
     return _KINDS.get(stat.S_IFMT(mode), "something else")
 
 
 def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
-    """Open a file of this machine for reading, and nothing that only looks like one: a pipe without a writer would be
-    waited for without end, and a device may have no end.
+    """Open a regular local file for reading, and nothing else: opening a pipe without a writer would block, and a
+    device may have no end.
 
     Raises:
-        OSError: it is no file (`errno` is None), or can't be opened.
+        OSError: it is no regular file (`errno` is None), or can't be opened.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -109,12 +109,12 @@ def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
 
 
 def has_folders(scheme: str) -> bool:
-    """Whether folders are listed one by one, each with rights of its own, and hold links: SFTP's are."""
+    """Whether there are true folders, listed one by one, with permissions and links: those of SFTP are."""
     return _EXTRAS.get(scheme) == "sftp"
 
 
 def refuse_missing(filesystem: Any, path: str, scheme: str) -> None:
-    """Where nothing was found: is there a place at all?
+    """Check that an empty location exists.
 
     Raises:
         FileNotFoundError: no folder, or no bucket, of that name.
@@ -126,12 +126,12 @@ def refuse_missing(filesystem: Any, path: str, scheme: str) -> None:
 
 
 def scheme_of(url: str) -> str:
-    """What stands before `://`; nothing for a local path."""
+    """The scheme of a URL; empty for a local path."""
     return url.partition("://")[0] if "://" in url else ""
 
 
 def without_login(url: str) -> str:
-    """A URL without its login, or a path as it is."""
+    """A URL without its login, or a path unchanged."""
     if not scheme_of(url):
         return url
     parts = urlsplit(url)
@@ -139,6 +139,6 @@ def without_login(url: str) -> str:
 
 
 def words_of(error: Exception) -> str:
-    """What an error of a file system means; its own words can hold a password."""
+    """A description of a file system's error, whose own message can contain a password."""
     name = type(error).__name__
     return f"{name}: {_REMEDIES[name]}" if name in _REMEDIES else f"{name}; check the URL, host, path and credentials"

@@ -1,6 +1,6 @@
-"""SFTP that is as careful as `ssh`: it talks to servers that `~/.ssh/known_hosts` knows, and to no other.
+"""SFTP with the host key check of `ssh`: only servers in `~/.ssh/known_hosts` are trusted.
 
-Imported by fsspec when an sftp:// URL is used, since its packages are an extra.
+fsspec imports it when an sftp:// URL is used, since its packages are an extra.
 """
 
 from typing import Any
@@ -11,25 +11,25 @@ from sshfs import SSHFileSystem
 from sshfs.utils import wrap_exceptions
 
 _CONNECT_SECONDS = 30
-# A server that is silent for three of these is gone; else a copy would wait for it for ever.
+# A server that is silent for three of these is gone; without this, a copy would wait for ever.
 _KEEPALIVE_SECONDS = 15
 
 
 class CarefulSFTP(SSHFileSystem):  # type: ignore[misc] # it has no types
     """Logs in with the URL's password or, as `ssh` does, with the keys of `~/.ssh`, an agent and `~/.ssh/config`."""
 
-    cachable = False  # one that is kept would be of no use once the server was restarted
+    cachable = False  # a cached connection would fail after a restart of the server
 
     @staticmethod
     def _get_kwargs_from_urls(path: str) -> dict[str, Any]:
         url = urlsplit(path)
         options: dict[str, Any] = {
             "host": url.hostname,
-            # Asyncssh's word for the user's own file, whatever `~/.ssh/config` says; sshfs would trust everybody.
+            # Asyncssh's value for the user's own file, whatever `~/.ssh/config` says; sshfs would trust any server.
             "known_hosts": b"",
             "connect_timeout": _CONNECT_SECONDS,
             "keepalive_interval": _KEEPALIVE_SECONDS,
-            # Python's own way with names that are not UTF-8; by default one of them makes its folder unreadable.
+            # As Python treats names that are not UTF-8; by default one of them makes its folder unreadable.
             "sftp_client_kwargs": {"path_errors": "surrogateescape"},
         }
         if url.port:
@@ -48,5 +48,5 @@ class CarefulSFTP(SSHFileSystem):  # type: ignore[misc] # it has no types
     realpath = sync_wrapper(_realpath)
 
     def close(self) -> None:
-        """Say goodbye and wait for nobody, since sshfs keeps a connection that can't be ended within 0.1 s."""
+        """Close without waiting, since sshfs keeps a connection that does not close within 0.1 s."""
         self.loop.call_soon_threadsafe(self._client.close)

@@ -36,13 +36,13 @@ from pipeline.warehouse import Warehouse
 from pipeline.warehouse.immutable_settings import check_origin
 from pipeline.warehouse.loads import newest_loads
 
-# A run writes no manifest, since another process may be reading the one that is there; benchmarks set it to true.
+# A run writes no manifest, since another process may be reading the existing one; benchmarks set it to true.
 _WRITE_JSON = "DBT_WRITE_JSON"
 
 
 class QuickDbt(DbtCliResource):
     """dbt without the two start-ups that dagster-dbt adds to each call, some seven seconds on a small machine: one
-    to ask dbt for its version, one to have an adapter at hand for row counts, which are taken elsewhere.
+    to ask dbt for its version, one to have an adapter for row counts, which are counted elsewhere.
     """
 
     @property
@@ -62,16 +62,16 @@ dbt_resource = QuickDbt(
 
 
 def prepared_manifest() -> Path:
-    """The path of an up-to-date manifest; dbt is asked to make one only when the project has changed."""
-    keep_private()  # a process of the service comes here, and writes nothing before
+    """The path of an up-to-date manifest; dbt parses only when the project has changed."""
+    keep_private()  # processes of the service start here, and write nothing before
     path, made_from = DBT_TARGET_DIR / "manifest.json", DBT_TARGET_DIR / "manifest.sources"
     DBT_TARGET_DIR.mkdir(parents=True, exist_ok=True)
-    # One process at a time, be it the service's or a command's: another would read what this one has half written.
+    # One process at a time, the service's or a command's: another would read a half-written manifest.
     with FileLock(DBT_TARGET_DIR / ".parsing"):
         write_properties()
         sources = digest_of_sources()
         if not path.exists() or not made_from.exists() or made_from.read_text("utf-8") != sources:
-            # In the environment of a run: dbt parses everything anew where a variable or the profile is another.
+            # In the environment of a run: dbt parses everything again where a variable or the profile differs.
             settings = load_settings()
             with in_environment(environment(Warehouse.of(settings))):
                 dbt_resource.cli(
@@ -85,7 +85,7 @@ class ModelConfig(dg.Config):
     """How tables are modelled."""
 
     full_refresh: bool = False
-    """Make every table anew from raw, whatever dates are asked for."""
+    """Rebuild every table from raw, whatever the dates of the run."""
 
 
 class _Translator(DagsterDbtTranslator):
@@ -98,7 +98,7 @@ class _Translator(DagsterDbtTranslator):
         return segment_table(name)
 
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
-        return str(dbt_resource_props["description"]).strip()  # and not the SQL, which the code reference leads to
+        return str(dbt_resource_props["description"]).strip()  # without the SQL, to which the code reference leads
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
         return self.get_asset_key(dbt_resource_props).path[0]
@@ -119,10 +119,10 @@ def models(
     dbt: DbtCliResource,
     warehouse: WarehouseResource,
 ) -> Iterator[Any]:
-    """Type, identify and split the events of these dates; every table takes each id once."""
+    """Type, identify and split the events of these dates; each table has each id once."""
     dates = dates_of(context)
-    place, started = warehouse.open(), time.monotonic()
-    with place.writing() as connection:
+    lake, started = warehouse.open(), time.monotonic()
+    with lake.writing() as connection:
         check_origin(connection, load_settings())
         pair_up(connection, warehouse.ledger())
         span = run_span(connection, dates)
@@ -137,9 +137,9 @@ def models(
     window = suppressed if config.full_refresh else span.as_environment()
     outputs = []
     quiet = {_WRITE_JSON: os.environ.get(_WRITE_JSON, "false")}
-    with place.turn(), in_environment({**environment(place), **window, **quiet}):
+    with lake.turn(), in_environment({**environment(lake), **window, **quiet}):
         for event in dbt.cli(flags, context=context, target_path=DBT_TARGET_DIR).stream():
-            # Held back until dbt has let go of the warehouse, so that they can be counted.
+            # Yielded when dbt has released the warehouse, so that rows can be counted.
             if isinstance(event, dg.Output):
                 outputs.append(event)
             else:
@@ -147,9 +147,9 @@ def models(
     if len(outputs) == len(models.keys):
         warehouse.ledger().reach(MODELLED, loaded)
         if span.suppressed == "new":
-            with place.writing() as connection:
+            with lake.writing() as connection:
                 mark(connection, "modelled_at", new_listings)
-    shown = tables_of(place, load_settings().schema_name, dates, span)
+    shown = tables_of(lake, load_settings().schema_name, dates, span)
     seconds = time.monotonic() - started
     for output in outputs:
         key = context.asset_key_for_output(output.output_name)

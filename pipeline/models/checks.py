@@ -1,4 +1,4 @@
-"""What a person should look at among the events, as asset checks: a step of its own, after the models."""
+"""Checks of the events for people to review: a step of its own, after the models."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -16,14 +16,14 @@ from pipeline.orchestration.partitions import WAREHOUSE_WRITERS, dates_of_run
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.warehouse import one_row
 
-# How far back the sending of an email is looked for.
-SEND_LOOK_BACK = timedelta(days=30)
-# An open can be noted a moment before the delivery that it follows.
-SEND_TOLERANCE = timedelta(minutes=1)
+# How far back the delivery of an email is searched for.
+DELIVERY_LOOK_BACK = timedelta(days=30)
+# An open can be recorded a moment before the delivery that it follows.
+DELIVERY_TOLERANCE = timedelta(minutes=1)
 
 
 def nameless(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
-    """Ids without a name, kind by kind. Of a kind that nobody ever named, the numbers are told and nothing is odd."""
+    """Ids without a name, kind by kind. A kind without any names is counted, but no fault."""
     columns = ", ".join(
         f"count(DISTINCT {key}) FILTER ({name} IS NULL), count({key}) FILTER ({name} IS NULL), count({name})"
         for key, name in NAMES.values()
@@ -32,18 +32,18 @@ def nameless(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Findi
     counts = one_row(connection, query, [dates.first, dates.last])
     with_lookup = {kind for (kind,) in connection.execute("SELECT DISTINCT kind FROM raw.lookups").fetchall()}
     numbers: dict[str, int] = {}
-    odd = []
-    for place, (kind, (_, name)) in enumerate(NAMES.items()):
-        ids, events, named = counts[3 * place : 3 * place + 3]
+    faults = []
+    for index, (kind, (_, name)) in enumerate(NAMES.items()):
+        ids, events, named = counts[3 * index : 3 * index + 3]
         numbers |= {f"{kind}_without_name": ids, f"events_without_{name}": events}
         if ids and (named or kind in with_lookup):
-            odd.append(f"{counted(ids, kind.removesuffix('s'))} without {name} ({counted(events, 'event')})")
-    if not odd:
-        return Finding(True, "Every id has its name, of the kinds that have names at all.", numbers)
+            faults.append(f"{counted(ids, kind.removesuffix('s'))} without {name} ({counted(events, 'event')})")
+    if not faults:
+        return Finding(True, "Every id has its name, of the kinds that have names.", numbers)
     return Finding(
         False,
-        f"{', '.join(odd)}. Have a newer lookup exported; its names are filled in in the tables, though not in "
-        "what Segment has by then.",
+        f"{', '.join(faults)}. Export a newer lookup: its names are filled in in the tables, but not in "
+        "events that were delivered before.",
         numbers,
     )
 
@@ -69,11 +69,11 @@ _BEFORE_SEND = """
 
 
 def before_send(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
-    """Opens and clicks that are earlier than the first delivery of their email to their person.
+    """Opens and clicks that are earlier than the first delivery of their email to the same person.
 
-    Of emails whose delivery no export tells, nothing is said. Looked for within 30 days of the opens and clicks.
+    Emails without a delivery in any export are ignored. Deliveries are searched for within 30 days.
     """
-    seconds = [SEND_LOOK_BACK.total_seconds(), SEND_TOLERANCE.total_seconds()]
+    seconds = [DELIVERY_LOOK_BACK.total_seconds(), DELIVERY_TOLERANCE.total_seconds()]
     events, ahead = one_row(connection, _BEFORE_SEND, [dates.first, dates.last, *seconds])
     numbers = {"events": events}
     if not events:
@@ -82,7 +82,7 @@ def before_send(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Fi
     return Finding(
         False,
         f"{words} earlier than the delivery of its email, by up to {_duration(ahead)}. "
-        "See whether the layouts of the two exports have the same timezone as the exports.",
+        "Check that the layouts of the two exports have the timezones of the exports.",
         numbers,
     )
 
@@ -102,17 +102,17 @@ _BOTS = f"""
 
 
 def bots(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
-    """Events that the export says a machine caused. They are no fault: kept, delivered, and counted apart here."""
+    """Events that the export marks as caused by a machine. They are no fault: kept, delivered and counted here."""
     found = connection.execute(_BOTS, [dates.first, dates.last]).fetchall()
-    by_bots, unknown, events = (sum(row[place] for row in found) for place in (1, 2, 3))
+    by_bots, unknown, events = (sum(row[column] for row in found) for column in (1, 2, 3))
     numbers = {"bots": by_bots, "not_told": unknown, "people": events - by_bots - unknown}
     numbers |= {f"bots/{event}": number for event, number, _, _ in found if number}
     if not by_bots:
-        return Finding(True, "No event is marked as that of a machine.", numbers)
+        return Finding(True, "No event is marked as caused by a machine.", numbers)
     return Finding(
         True,
-        f"{by_bots:,} of {counted(events, 'event')} are marked as those of a machine. They are kept and delivered; "
-        "leave them out with context_selligent_is_bot IS NOT TRUE.",
+        f"{by_bots:,} of {counted(events, 'event')} are marked as caused by a machine. They are kept and delivered; "
+        "exclude them with context_selligent_is_bot IS NOT TRUE.",
         numbers,
     )
 
@@ -121,7 +121,7 @@ CHECKS = {
     Check(
         "every_id_has_its_name",
         STAGED_EVENTS,
-        "Emails, campaigns, links and lists have a name, from their own row or from a lookup.",
+        "Emails, campaigns, links and lists have a name, from their row or from a lookup.",
     ): nameless,
     Check(
         "nothing_is_earlier_than_its_email",
@@ -131,7 +131,7 @@ CHECKS = {
     Check(
         "machines_are_counted_apart",
         STAGED_EVENTS,
-        "How many events the exports mark as those of machines (is_bot); never a warning.",
+        "The number of events that the exports mark as caused by machines (is_bot); never a warning.",
     ): bots,
 }
 
@@ -143,7 +143,7 @@ CHECKS = {
     pool=WAREHOUSE_WRITERS,  # a plain DuckDB file has no reader beside a writer
 )
 def event_checks(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> Iterator[dg.AssetCheckResult]:
-    """Names that are missing, times that contradict each other, and machines, in the events of these dates."""
+    """Missing names, contradictory times and events of machines, on these dates."""
     dates = dates_of_run(context.run.tags)
     with warehouse.open().reading() as connection:
         found = {check: finds(connection, dates) for check, finds in CHECKS.items()}

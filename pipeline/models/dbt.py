@@ -1,4 +1,4 @@
-"""dbt as this project runs it: which warehouse, which names, which span of time.
+"""How this project runs dbt: warehouse, variables, environment.
 
 `python -m pipeline.models.dbt parse` and the like run dbt with the variables that its project needs.
 """
@@ -35,7 +35,7 @@ def target(warehouse: Warehouse) -> str:
 
 
 def variables(settings: Settings) -> Mapping[str, Any]:
-    """Dbt's vars: the facts that SQL and Python share."""
+    """The vars of dbt: facts that SQL and Python share."""
     return {
         "source_schema": settings.schema_name,
         "message_id_namespace": settings.message_id_namespace,
@@ -53,21 +53,21 @@ def variables(settings: Settings) -> Mapping[str, Any]:
 
 
 def environment(warehouse: Warehouse) -> Mapping[str, str]:
-    """What `profiles.yml` reads."""
+    """The variables that `profiles.yml` reads."""
     warehouse.import_extensions()
     server = S3Server.of()
     return {
         "DBT_WAREHOUSE_KIND": target(warehouse),
         "DBT_WAREHOUSE": warehouse.path,
         "DBT_WAREHOUSE_FILES": warehouse.files,
-        # Whatever begins so, dbt keeps out of its logs.
+        # dbt keeps variables with this prefix out of its logs.
         "DBT_ENV_SECRET_PASSWORD": warehouse.server.password if warehouse.server else "",
         "DBT_S3_ENDPOINT": server.endpoint,
         "DBT_S3_USE_SSL": str(server.use_ssl).lower(),
         "DBT_S3_URL_STYLE": server.url_style,
         "DBT_MEMORY_LIMIT": MEMORY_LIMIT,
         "DBT_TEMP_DIRECTORY": str(SPILL_DIR),
-        # Or dagster-dbt copies what dbt parsed in the project's own folder, with the modes that it has there.
+        # Else dagster-dbt copies a manifest from the project's folder, with that file's permissions.
         "DBT_TARGET_PATH": str(DBT_TARGET_DIR),
         "DO_NOT_TRACK": "1",
         PARENT: str(os.getpid()),
@@ -76,7 +76,7 @@ def environment(warehouse: Warehouse) -> Mapping[str, str]:
 
 @contextmanager
 def in_environment(values: Mapping[str, str]) -> Iterator[None]:
-    """These variables for child processes, while the block runs."""
+    """Set environment variables for child processes while the block runs."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -90,13 +90,13 @@ def in_environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 def dbt_command() -> list[str]:
-    """Command of the dbt of this Python, whether or not its environment was activated; it needs `environment`."""
+    """The command of this Python's dbt, whether or not its venv is activated; it needs `environment`."""
     return [sys.executable, "-P", dbt_process.__file__]
 
 
 def digest_of_sources() -> str:
-    """What distinguishes one state of the dbt project's files from another. Their times do not: a copy can be older
-    than what it replaces, and what was made of it can have the time of a clock that was ahead.
+    """A digest of the dbt project's files. Their times would not do: a copy can be older than what it replaces, and the
+    manifest can be of a clock that was ahead.
     """
     files = [path for pattern in ("*.yml", "*/**/*.sql", "*/**/*.yml", "*/**/*.md") for path in DBT_DIR.glob(pattern)]
     digest = hashlib.sha256()

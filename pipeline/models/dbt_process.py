@@ -1,7 +1,7 @@
-"""dbt in a process that ends with the one that started it, however that ends.
+"""dbt in a process that ends with its parent, however that ends.
 
-A run that is killed can't end its dbt itself, and dbt would go on to write to the warehouse beside the next run, which
-has the writer's turn by then. Started by its path, with `python -P`: beside this file lies a module of dbt's name.
+A killed run can't end its dbt itself, and dbt would continue to write to the warehouse beside the next run, which holds
+the write lock by then. Started by its path, with `python -P`: a module beside this file has dbt's name.
 """
 
 import ctypes
@@ -11,17 +11,17 @@ import sys
 import threading
 import time
 
-# The process that dbt is to end with.
+# The process with which dbt ends.
 PARENT = "DBT_PARENT_PROCESS"
 _LOOK_SECONDS = 0.2
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def end_with(parent: int) -> None:
-    """End this process as soon as its parent has ended: at once where the system is Linux, else a moment later."""
+    """End this process when its parent has ended: at once on Linux, else a moment later."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    # The signal comes from Linux only, and never where the parent had ended before it was asked for.
+    # Only Linux sends the signal, and not if the parent ended before it was requested.
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 

@@ -1,4 +1,4 @@
-"""dbt-duckdb's plugin that gives dbt's connection `sync_files()`, which each model's transaction calls at its end."""
+"""dbt-duckdb's plugin that gives dbt's connection `sync_files()`, which each model's transaction calls last."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from pipeline.warehouse.file_sync import provide_sync
 
 
 class Plugin(BasePlugin):
-    """Configured in `profiles.yml`; `files` is where the warehouse keeps its Parquet files."""
+    """Configured in `profiles.yml`; `files` is the folder of the warehouse's Parquet files."""
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:
-        """Take the folder from the profile."""
+        """Read the folder from the profile."""
         self._files = str(plugin_config.get("files", ""))
 
     def configure_connection(self, conn: DuckDBPyConnection) -> None:

@@ -1,6 +1,6 @@
-"""Which columns each column of a modelled table is made of, for Dagster's graph of columns.
+"""Column lineage of the modelled tables, for Dagster's graph of columns.
 
-Written down here, since to derive it from the SQL takes seconds at each start; a test derives it and compares.
+Listed here, since deriving it from the SQL takes seconds at each start; a test derives it and compares.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ import dagster as dg
 from pipeline.catalog import EVENTS_BY_TABLE, LOOKUPS, SHARED_COLUMNS
 from pipeline.orchestration.asset_keys import EVENT_ROWS, EVENT_TABLES, STAGED_EVENTS, TRACKS, raw_table
 
-# Columns of staging/event_rows that are raw/events' own, or made of it under another name.
+# Columns of staging/event_rows, and the columns of raw/events that each is computed from.
 _IDENTITY = ("user_id", "list_id", "selligent_user_id", "email")
 _OF_RAW: Mapping[str, Sequence[str]] = {
     "id": (
@@ -27,10 +27,10 @@ _OF_RAW: Mapping[str, Sequence[str]] = {
         )
     },
 }
-# Columns of staging/events: those of its rows, `received_at` under its own name, and what lookups fill in.
+# Columns of staging/events: those of its rows, `received_at`, and values that lookups fill in.
 _NOT_STAGED = ("file", "row_number", "loaded_at")
 _FILLED_IN = {value for lookup in LOOKUPS.values() for value in lookup.values}
-# Columns of the event tables that bear another name than in staging, or are made of several.
+# Columns of the event tables that have another name in staging, or are computed from several.
 _RENAMED: Mapping[str, Sequence[str]] = {
     "sent_at": ("exported_at",),
     "original_timestamp": ("timestamp",),
@@ -47,7 +47,7 @@ _CONSTANT = ("context_integration_", "context_library_")
 
 
 def lineage_of(key: dg.AssetKey) -> dg.TableColumnLineage | None:
-    """Of each column of a modelled table, the columns that it is made of; None for a table that is not modelled."""
+    """The columns that each column of a modelled table is computed from; None for any other table."""
     if key == EVENT_ROWS:
         return _lineage({name: _deps(raw_table("events"), columns) for name, columns in _OF_RAW.items()})
     if key == STAGED_EVENTS:

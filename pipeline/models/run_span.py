@@ -1,4 +1,4 @@
-"""How far a run has to look: the span of time that its exports touch, so that a day costs what the day holds."""
+"""The time span of the events in a run's exports. Models read only that, so a day costs what the day contains."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,11 +14,11 @@ from pipeline.warehouse.trimming import identifier_sql, visible_sql
 
 @dataclass(frozen=True)
 class RunSpan:
-    """Export dates of a run, and when their events happened; None where they have none.
+    """Export dates of a run, and the first and last timestamp of their events; None without events.
 
-    `all_names`: lookups of these dates changed what events of other dates are called, so those are modelled too.
-    `corrected`: a file of these dates was replaced by newer bytes, so events may have to go.
-    `suppressed`: "no"body is to be left out, or everybody is "known" to the tables, or somebody is "new" to them.
+    `all_names`: lookups of these dates changed names of events of other dates, so those are modelled, too.
+    `corrected`: a file of these dates was replaced by newer content, so events may have to be deleted.
+    `suppressed`: "no": there are no suppressed people; "known": the tables have none of them any more; "new": they may.
     """
 
     dates: ExportDates
@@ -29,7 +29,7 @@ class RunSpan:
     suppressed: str = "no"
 
     def as_environment(self) -> dict[str, str]:
-        """What the macro `run_window` of the dbt project reads."""
+        """The environment variables that the dbt macro `run_window` reads."""
         never = "infinity"
         return {
             "DBT_WINDOW_FIRST_DATE": str(self.dates.first),
@@ -43,7 +43,7 @@ class RunSpan:
 
 
 def run_span(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> RunSpan:
-    """The span of all files of these dates, those that were replaced included: what they said may have to go."""
+    """The span of all files of these dates; replaced ones included, since their events may have to be deleted."""
     earliest, latest, corrected = one_row(
         connection,
         "SELECT min(first_event_at), max(last_event_at), coalesce(bool_or(status = 'replaced'), false) "
@@ -65,14 +65,14 @@ def run_span(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> RunSp
 
 
 def suppressed_people(connection: duckdb.DuckDBPyConnection) -> str:
-    """As `RunSpan.suppressed` has it."""
+    """The value of `RunSpan.suppressed`."""
     if not is_anybody(connection):
         return "no"
     return "new" if is_anybody_new(connection, "modelled_at") else "known"
 
 
 def _renamed_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> tuple[datetime, datetime] | None:
-    """When the events happened that a lookup of these dates gives another name or person than before."""
+    """First and last timestamp of events to which a lookup of these dates gives another name or person."""
     if not has_table(connection, "staging", "events"):
         return None
     replaced = connection.execute(
@@ -88,12 +88,12 @@ def _renamed_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -
 
 
 def _newest(kind: str) -> str:
-    """SQL for what comes after FROM, so that of some rows of `raw.lookups` the newest of each key stays."""
+    """The clause after FROM that keeps the newest row of each key of `raw.lookups`."""
     return f"QUALIFY row_number() OVER (PARTITION BY {', '.join(LOOKUPS[kind].key)} ORDER BY {NEWEST_LOOKUP_FIRST}) = 1"
 
 
 def _snapshots(kind: str) -> str:
-    """SQL for the rows of `raw.lookups` of one kind, with keys and values as the model `stg_events` reads them."""
+    """SQL for the rows of `raw.lookups` of one kind, with keys and values cleaned as in the model `stg_events`."""
     ids = {*LOOKUPS[kind].key, "user_id", "email"}
     cleaned = ", ".join(
         f"{identifier_sql(column) if column in ids else visible_sql(column)} AS {column}"
@@ -106,7 +106,7 @@ def _snapshots(kind: str) -> str:
 
 
 def _renamed_by(kind: str) -> str:
-    """Of events whose key the lookups of these dates give another value than all others do."""
+    """SQL for the span of events to whose key the lookups of these dates give another value than all others."""
     key, values = LOOKUPS[kind].key, LOOKUPS[kind].values
     keys, given = ", ".join(key), ", ".join(values)
     newest = _newest(kind)
@@ -130,8 +130,8 @@ def _renamed_by(kind: str) -> str:
 
 
 def _misnamed_by(kind: str) -> str:
-    """Of events that are not called what their own row, and else the newest lookup, says: no lookup tells what they
-    got from a file that was replaced. It looks at all events, so it is only for where one was.
+    """SQL for the span of events whose name is neither their own row's nor the newest lookup's: they got it from a file
+    that was replaced. It reads all events, so it is for kinds with a replaced file only.
     """
     key, values = LOOKUPS[kind].key, LOOKUPS[kind].values
     keys = ", ".join(key)

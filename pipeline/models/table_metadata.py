@@ -1,4 +1,4 @@
-"""What Dagster shows of each modelled table: rows, columns with their types and their origin, and some rows."""
+"""Metadata of the modelled tables: row counts, columns with types and lineage, and previews."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from pipeline.warehouse import Warehouse, one_value, quoted
 
 @dataclass(frozen=True)
 class Counts:
-    """Rows of some export dates: staged, of those known already from another row, and events by table."""
+    """Rows of some export dates: staged rows, duplicates among them, and events by table."""
 
     staged: int
     duplicates: int
     events: Mapping[str, int]
 
     def metadata_of(self, key: dg.AssetKey) -> dict[str, int]:
-        """What is worth showing at one table's asset."""
+        """The counts for one table's asset."""
         match key.path:
             case ["staging", "event_rows"]:
                 return {"dagster/partition_row_count": self.staged, "rows_out": self.staged}
@@ -46,7 +46,7 @@ class Counts:
 
 
 def counts_in(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Counts:
-    """Count by export date, which staging alone knows."""
+    """Count rows of these export dates; only staging has the date."""
     between = [dates.first, dates.last]
     rows = one_value(connection, "SELECT count(*) FROM staging.event_rows WHERE export_date BETWEEN ? AND ?", between)
     events = connection.execute(
@@ -60,7 +60,7 @@ def counts_in(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Coun
 
 @dataclass(frozen=True)
 class Tables:
-    """The modelled tables as they are after a run; `schema` is that of the event tables."""
+    """The modelled tables after a run; `schema` is that of the event tables."""
 
     schema: str
     counts: Counts
@@ -68,7 +68,7 @@ class Tables:
     previews: Mapping[dg.AssetKey, dg.MetadataValue]
 
     def metadata_of(self, key: dg.AssetKey, seconds: float) -> dict[str, Any]:
-        """What is shown of one table; `seconds` were spent on all of them."""
+        """Metadata of one table; `seconds` is the time for all of them."""
         metadata: dict[str, Any] = {**self.counts.metadata_of(key), "seconds_of_all_models": round(seconds, 1)}
         if seconds:
             metadata["rows_per_second"] = round(self.counts.staged / seconds)
@@ -83,7 +83,7 @@ class Tables:
 
 
 def tables_of(warehouse: Warehouse, schema: str, dates: ExportDates, span: RunSpan) -> Tables:
-    """Over one connection; the comments in the database are the descriptions of dbt."""
+    """Read everything over one connection; column comments are dbt's descriptions."""
     with warehouse.reading() as connection:
         columns = columns_of(connection, ("staging", schema))
         previews = _previews(connection, schema, columns, dates, span)
@@ -104,9 +104,9 @@ def _previews(
     }
     for key in (*EVENT_TABLES, TRACKS):
         table = key.path[-1]
-        if (schema, table) not in known:  # one table was asked for, before the others were ever made
+        if (schema, table) not in known:  # a run of one asset, before the others exist
             continue
-        # Event tables do not know export dates; the span of time of these lets most files be left out.
+        # Event tables have no export date; the time span of these dates lets DuckLake skip most files.
         query = f"SELECT * FROM {quoted(schema)}.{quoted(table)} WHERE timestamp BETWEEN ? AND ?"
         previews[key] = preview(connection, query, [span.earliest, span.latest])
     return previews

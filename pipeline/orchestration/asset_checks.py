@@ -1,4 +1,4 @@
-"""What a check finds, as Dagster shows it."""
+"""Asset checks of this project, and their results in Dagster."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from pipeline.orchestration import markdown
 
 @dataclass(frozen=True)
 class Check:
-    """An asset check of this project: what it looks at, and whether what comes after waits for it."""
+    """An asset check: the asset that it is of, and whether downstream assets wait for it."""
 
     name: str
     asset: dg.AssetKey
@@ -20,11 +20,11 @@ class Check:
 
     @property
     def spec(self) -> dg.AssetCheckSpec:
-        """The check as Dagster knows it before it runs."""
+        """The specification for Dagster."""
         return dg.AssetCheckSpec(self.name, asset=self.asset, description=self.description, blocking=self.blocking)
 
     def result(self, found: Finding) -> dg.AssetCheckResult:
-        """What it found: a warning, unless it is grave."""
+        """The result for Dagster; a finding that does not hold is a warning, unless it is grave."""
         return dg.AssetCheckResult(
             asset_key=self.asset,
             check_name=self.name,
@@ -36,6 +36,6 @@ class Check:
 
 
 def results(checks: Mapping[Check, Finding], selected: Iterable[dg.AssetCheckKey]) -> list[dg.AssetCheckResult]:
-    """Of these checks, the results of those that Dagster asked for."""
+    """The results of the selected checks."""
     wanted = set(selected)
     return [check.result(found) for check, found in checks.items() if check.spec.key in wanted]

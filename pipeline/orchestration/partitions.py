@@ -1,4 +1,4 @@
-"""Daily partitions by export date, and the dates that a step is asked for."""
+"""Daily partitions by export date, and the dates of a step or a run."""
 
 import warnings
 from collections.abc import Mapping
@@ -8,28 +8,28 @@ import dagster as dg
 
 from pipeline.export_dates import EVERY_DATE, FIRST_EXPORT_DATE, ExportDates
 
-# Dagster calls backfill policies beta and says so at every use; the constraints pin the version that is used here.
+# Dagster warns at every use that backfill policies are beta; the constraints pin its version.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 EXPORT_DATES = dg.DailyPartitionsDefinition(
     start_date=datetime.combine(FIRST_EXPORT_DATE, time()),
-    end_offset=1,  # today has exports, too
+    end_offset=1,  # today is a partition, too
 )
 # Tags with a run's date or range of dates; Dagster's own, which it does not export.
 PARTITION_TAG = "dagster/partition"
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
-# A range of dates is one run, whether it is asked for in the UI or on the command line.
+# A range of dates is one run, in the UI as on the command line.
 ONE_RUN = dg.BackfillPolicy.single_run()
 
-# Pools that one step at a time is in: two writers of a DuckLake on SQLite, or two senders of one batch, get in each
-# other's way. Whose turn it is, `pipeline/orchestration/run_locks.py` says, and not Dagster.
+# Pools of steps of which one runs at a time: two writers of a DuckLake on SQLite, or two deliveries of one batch, would
+# conflict. `pipeline/orchestration/run_locks.py` enforces the limit, not Dagster.
 WAREHOUSE_WRITERS = "warehouse_writers"
 SEGMENT_DELIVERY = "segment_delivery"
 
 
 def dates_of(context: dg.AssetExecutionContext) -> ExportDates:
-    """The export dates that this step is asked for."""
+    """The export dates of this step."""
     keys = context.partition_key_range
     return ExportDates(date.fromisoformat(keys.start), date.fromisoformat(keys.end))
 
@@ -40,7 +40,7 @@ def tags_of(dates: ExportDates) -> dict[str, str]:
 
 
 def dates_of_run(tags: Mapping[str, str]) -> ExportDates:
-    """The export dates that a run is of, as its tags tell them; every date, where it is of none in particular."""
+    """The export dates in a run's tags; every date where it has none."""
     first = tags.get(RANGE_START_TAG) or tags.get(PARTITION_TAG)
     last = tags.get(RANGE_END_TAG) or tags.get(PARTITION_TAG)
     if first is None or last is None:

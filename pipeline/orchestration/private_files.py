@@ -1,7 +1,7 @@
-"""Whatever the program writes is for its own user alone: addresses stand in nearly all of it.
+"""Files that only the program's own user can read: nearly all of them contain addresses.
 
-Called where a process starts: on the command line, and where Dagster loads the code, be it for the service or for a
-run's own process. dbt, DuckDB and SQLite, with its files beside a database, take the mask over.
+Called where a process starts: on the command line, and where Dagster loads the code, for the service or for a run's own
+process. dbt, DuckDB and SQLite inherit the umask.
 """
 
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 from pipeline.settings import DATA_DIR
 
 _UMASK = 0o077
-# What the program itself makes in its folder, which may be a folder that has other things in it.
+# What the program itself creates in its folder, which may contain other files.
 _OWN = ("warehouse", "warehouse.*", "ledger.*", "dagster", "dbt", "docs", "dry_run", "report", "tmp")
 
 

@@ -1,4 +1,4 @@
-"""The warehouse, and the ledger that goes with it, as a Dagster resource.
+"""The warehouse and its ledger as a Dagster resource.
 
 Settings are read when a step needs them and never become Dagster config, so that no secret is shown in the UI or stored
 with a run.
@@ -16,11 +16,11 @@ from pipeline.warehouse import Warehouse
 
 
 class WarehouseResource(dg.ConfigurableResource):
-    """The warehouse that WAREHOUSE names. Every run has it, so that it also says that the run's process lives."""
+    """The warehouse of WAREHOUSE. Every run has it, so it also holds the lock of the run's process."""
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["WarehouseResource"]:
-        """For a run, or for a look of a sensor or a schedule."""
+        """For a run, or for a tick of a sensor or a schedule."""
         of_a_run = context.run_id is not None and context.instance is not None and context.instance.is_persistent
         with alive(str(context.run_id)) if of_a_run else nullcontext():
             yield self
@@ -30,5 +30,5 @@ class WarehouseResource(dg.ConfigurableResource):
         return Warehouse.of(load_settings())
 
     def ledger(self) -> Ledger:
-        """The ledger that LEDGER names, which goes with the warehouse."""
+        """The ledger of LEDGER, which is paired with the warehouse."""
         return Ledger(load_settings().ledger)

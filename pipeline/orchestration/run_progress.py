@@ -24,7 +24,7 @@ _SHOWN = {
 }
 # A line of progress; the whole of it is in Dagster's UI.
 _LONGEST = 2000
-# What dagster-dbt says of each call, which tells a person nothing.
+# Messages of dagster-dbt about each call, which are of no use to people.
 _OF_NO_INTEREST = ("A dbt subsetted execution is", "Running dbt command", "Finished dbt command")
 
 
@@ -38,14 +38,14 @@ class _Display(logging.Handler):
         self._works = True
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show a record. What goes wrong with that is reported once: the step that wrote the record goes on."""
+        """Show a record. An error in doing so is reported once, and the step that wrote the record continues."""
         if not self._works:
             return
         try:
             self._show(record)
-        except Exception as error:  # of whatever kind: rich renders what comes from outside
+        except Exception as error:  # of any kind: rich renders text from outside
             self._works = False
-            with suppress(OSError, ValueError):  # stderr itself may be what is closed or full
+            with suppress(OSError, ValueError):  # stderr itself may be closed or full
                 console.print(f"The progress can't be shown ({type(error).__name__}); the run goes on.")
 
     def _show(self, record: logging.LogRecord) -> None:
@@ -53,7 +53,7 @@ class _Display(logging.Handler):
         event: dg.DagsterEvent | None = meta.get("dagster_event")
         if event is None:
             words = str(meta.get("orig_message", record.getMessage()))
-            if record.levelno >= logging.WARNING:  # on a terminal, too, it stays to be read
+            if record.levelno >= logging.WARNING:  # on a terminal, too, it stays visible
                 console.print(on_one_line(words, _LONGEST), style="yellow")
             elif record.levelno >= logging.INFO and not words.startswith(_OF_NO_INTEREST):
                 self._now(words)
@@ -98,7 +98,7 @@ _display: _Display | None = None
 
 @contextmanager
 def display() -> Iterator[dict[str, Any]]:
-    """Run configuration under which a run tells its progress here, and to nobody else."""
+    """Run configuration with which a run shows its progress here only."""
     global _display
     progress = (
         Progress(
@@ -124,7 +124,7 @@ def display() -> Iterator[dict[str, Any]]:
 
 @dg.logger({})
 def progress_logger(_context: dg.InitLoggerContext) -> logging.Logger:
-    """A logger whose handler is the display of the command that runs, or nothing."""
+    """A logger whose handler is the display of the current command, or none."""
     logger = logging.Logger("progress")
     logger.addHandler(_display or logging.NullHandler())
     return logger

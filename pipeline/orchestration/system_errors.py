@@ -1,8 +1,7 @@
-"""Errors of the system as sentences: above all a disk that takes no more, in the words of the system itself, of DuckDB,
-of SQLite and of dbt.
+"""Errors of the system as sentences: above all a full disk, as the system, DuckDB, SQLite and dbt report it.
 
-Whatever was being written then is not lost: a transaction that did not commit is as if it had not begun, and the next
-run goes on. So all that is needed is what could not be written, and why.
+Nothing is lost then: a transaction that did not commit has no effect, and the next run repeats it. So a message needs
+only what could not be written, and why.
 """
 
 import errno
@@ -27,7 +26,7 @@ _WORDS = {
     os.strerror(errno.EDQUOT): "the disk quota is used up",
     os.strerror(errno.EFBIG): "the limit for the size of a file is reached (`ulimit -f`)",
     **dict.fromkeys((os.strerror(errno.EROFS), "readonly database", "read-only database"), _READ_ONLY),
-    # SQLite's; one that is full can't hold the memory that it shares with others either.
+    # SQLite's; a full disk can't hold its shared memory either.
     "disk I/O error": "the disk is full or damaged",
 }
 _FAULT = re.compile("|".join(map(re.escape, _WORDS)), re.IGNORECASE)
@@ -36,26 +35,26 @@ _PATH = re.compile(r"""(["'])(?P<path>/.+?)\1""")
 # DuckDB's errors of a DuckLake's catalog name no file.
 _OF_THE_CATALOG = re.compile(r"DuckLake|Failed to execute query", re.IGNORECASE)
 _LEDGER = "LEDGER:"
-# A disk with less is one that takes no more: the log of a database grows by as much.
+# A disk with less counts as full: the log of a database grows by as much.
 _LITTLE_BYTES = 1_000_000
 
 
 def sentence(text: str, settings: Settings | None) -> str | None:
-    """What could not be written and why, for an error of a disk; None where the text of an error is none."""
+    """What could not be written and why, for an error of a disk; None for the text of any other error."""
     kind = _kind_of(text)
-    return None if kind is None else f"{_place(text, kind, settings)} can't be written: {_remedy(kind)}"
+    return None if kind is None else f"{_location(text, kind, settings)} can't be written: {_remedy(kind)}"
 
 
 def completed(words: str, settings: Settings | None) -> str:
-    """A sentence about an error, with the place and the remedy behind it where it is one of a disk."""
+    """A sentence about an error; for one of a disk, with the location and the remedy appended."""
     kind = _kind_of(words)
     if kind is None or kind in words:
         return words
-    return f"{words.rstrip('.')}; {_place(words, kind, settings)}: {_remedy(kind)}"
+    return f"{words.rstrip('.')}; {_location(words, kind, settings)}: {_remedy(kind)}"
 
 
 def words_of_error(error: BaseException, settings: Settings | None) -> str | None:
-    """A sentence for an error of the system, of a text or of a disk, whoever raised it; None for any other."""
+    """A sentence for an error of the system, of an encoding or of a disk; None for any other."""
     if isinstance(error, UnicodeError):
         return f"A text is not in the encoding that it should be in: {error}"
     cause: BaseException | None = error
@@ -71,7 +70,7 @@ def words_of_error(error: BaseException, settings: Settings | None) -> str | Non
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Have errors of the system name what is written in the block: where a disk is full, they name nothing."""
+    """Let errors of the system name the path that the block writes: those of a full disk name none."""
     try:
         yield
     except OSError as error:
@@ -89,10 +88,10 @@ def _remedy(kind: str) -> str:
     return f"{kind}; {'make it writable' if kind == _READ_ONLY else 'make room'} and run again"
 
 
-def _place(text: str, kind: str, settings: Settings | None) -> str:
+def _location(text: str, kind: str, settings: Settings | None) -> str:
     if _SPILLING in text:
         return str(SPILL_DIR)
-    line = next(line for line in text.splitlines() if _FAULT.search(line))  # elsewhere, a traceback names its code
+    line = next(line for line in text.splitlines() if _FAULT.search(line))  # other lines of a traceback name code
     if (found := _PATH.search(line)) and _NO_TEMPORARY_FOLDER not in text:
         return found["path"]
     if settings is not None:
@@ -101,32 +100,32 @@ def _place(text: str, kind: str, settings: Settings | None) -> str:
             return str(sa.make_url(settings.ledger).database)
         if catalog is not None and _OF_THE_CATALOG.search(text):
             return str(catalog)
-    full = [str(place) for place in _disks(settings) if _takes_nothing(place, kind)]
+    full = [str(folder) for folder in _disks(settings) if _is_unwritable(folder, kind)]
     return " and ".join(full) or f"A file below {DATA_DIR} or among the temporary ones"
 
 
 def _disks(settings: Settings | None) -> Iterator[Path]:
-    """Folders that are written to, the first of each disk."""
-    places = [DATA_DIR, Path(os.environ.get("DAGSTER_HOME", DATA_DIR))]
+    """Folders that are written to, one of each disk."""
+    folders = [DATA_DIR, Path(os.environ.get("DAGSTER_HOME", DATA_DIR))]
     if settings is not None:
         warehouse, ledger = Warehouse.of(settings), sa.make_url(settings.ledger)
-        places += [warehouse.catalog_file.parent] if warehouse.catalog_file else []
-        places += [Path(warehouse.files)] if warehouse.is_ducklake and not warehouse.is_in_s3 else []
-        places += [Path(ledger.database).parent] if ledger.get_backend_name() == "sqlite" and ledger.database else []
+        folders += [warehouse.catalog_file.parent] if warehouse.catalog_file else []
+        folders += [Path(warehouse.files)] if warehouse.is_ducklake and not warehouse.is_in_s3 else []
+        folders += [Path(ledger.database).parent] if ledger.get_backend_name() == "sqlite" and ledger.database else []
     with suppress(FileNotFoundError):  # no disk takes temporary files
-        places.append(Path(gettempdir()))
-    places += [folder for folder in sorted(DATA_DIR.glob("*")) if folder.is_dir()]  # each may be a volume of its own
+        folders.append(Path(gettempdir()))
+    folders += [folder for folder in sorted(DATA_DIR.glob("*")) if folder.is_dir()]  # each may be a volume of its own
     seen = set[int]()
-    for place in places:
-        while not place.exists():
-            place = place.parent
-        if (disk := place.stat().st_dev) not in seen:
+    for folder in folders:
+        while not folder.exists():
+            folder = folder.parent
+        if (disk := folder.stat().st_dev) not in seen:
             seen.add(disk)
-            yield place
+            yield folder
 
 
-def _takes_nothing(place: Path, kind: str) -> bool:
-    disk = os.statvfs(place)
+def _is_unwritable(folder: Path, kind: str) -> bool:
+    disk = os.statvfs(folder)
     if kind == _READ_ONLY:
         return bool(disk.f_flag & os.ST_RDONLY)
     return disk.f_bavail * disk.f_frsize < _LITTLE_BYTES or (disk.f_files > 0 and disk.f_favail == 0)

@@ -1,4 +1,4 @@
-"""The file `.env`, whose every line is understood, or none of it is used."""
+"""The file `.env`; one invalid line makes the whole file invalid."""
 
 import io
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ from pipeline.errors import SettingsError
 
 
 def values_of(path: Path) -> Mapping[str, str | None]:
-    """What a file sets, by name; nothing where there is none.
+    """The values of a file by name; none where there is no file.
 
     Raises:
-        SettingsError: it can't be read, or some line is no setting, which python-dotenv would pass over.
+        SettingsError: it can't be read, or a line is no setting, which python-dotenv would ignore.
     """
     try:
         text = path.read_text("utf-8")
@@ -25,7 +25,7 @@ def values_of(path: Path) -> Mapping[str, str | None]:
     except OSError as error:
         raise SettingsError(f"{path.name}: can't be read ({error.strerror})") from None
     if lines := _lines_that_are_no_setting(text):
-        raise SettingsError(  # without the line itself, in which a key may stand
+        raise SettingsError(  # without the line itself, which may contain a key
             f"{path.name}: line {', '.join(map(str, lines))} can't be understood; a setting is NAME=value, and a quote "
             "that is opened is closed"
         )
@@ -34,5 +34,5 @@ def values_of(path: Path) -> Mapping[str, str | None]:
 
 def _lines_that_are_no_setting(text: str) -> list[int]:
     faulty = [binding.original for binding in parse_stream(io.StringIO(text)) if binding.error]
-    # Blank lines before one are counted as part of it.
+    # python-dotenv counts blank lines before a line as part of it.
     return [found.line + len(found.string[: -len(found.string.lstrip())].splitlines()) for found in faulty]

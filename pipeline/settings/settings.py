@@ -1,6 +1,6 @@
 """The project's settings: from the environment, or from `.env` beside `pyproject.toml`.
 
-Every fault is told at once, in one line, by the name of its setting; a secret is never repeated in it.
+One error lists every fault by the name of its setting; it never repeats a secret.
 """
 
 import difflib
@@ -32,13 +32,13 @@ SEGMENT_DOMAINS = {"us": ("api.segment.io",), "eu": ("events.eu1.segmentapis.com
 PUBLIC_APIS = {"us": "https://api.segmentapis.com", "eu": "https://eu1.api.segmentapis.com"}
 PUBLIC_API_DOMAINS = {"us": ("api.segmentapis.com",), "eu": ("eu1.api.segmentapis.com",)}
 RESERVED_SCHEMAS = {"raw", "staging", "delivery", "main", "temp", "system", "information_schema", "pg_catalog"}
-# Variables that others read: credentials of the places where files lie.
+# Variables that other libraries read: credentials of file systems.
 _HANDED_ON = ("AWS_", "AZURE_")
 
 
 class Settings(BaseSettings):
-    """Everything that can be set; a field's name in capitals is the setting's name. `repr=False`: it is a secret, or
-    may hold a password.
+    """All settings; a field's name in capitals is the setting's name. `repr=False`: it is a secret, or may contain a
+    password.
     """
 
     model_config = SettingsConfigDict(
@@ -75,12 +75,12 @@ class Settings(BaseSettings):
 
     @field_validator("selligent_exports")
     @classmethod
-    def _exports_place(cls, value: str) -> str:
+    def _absolute_exports(cls, value: str) -> str:
         return value if "://" in value else str(PROJECT_ROOT / value)
 
     @field_validator("selligent_suppressed")
     @classmethod
-    def _suppressed_place(cls, value: str | None) -> str | None:
+    def _absolute_suppressed(cls, value: str | None) -> str | None:
         return value if value is None or "://" in value else str(PROJECT_ROOT / value)
 
     @field_validator("selligent_follow_links", mode="before")
@@ -130,7 +130,7 @@ class Settings(BaseSettings):
     @field_validator("segment_source_id")
     @classmethod
     def _token_and_source(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if "segment_public_api_token" not in info.data:  # its own fault is told already
+        if "segment_public_api_token" not in info.data:  # which has a fault of its own
             return value
         token = info.data["segment_public_api_token"]
         if token is not None and value is None:
@@ -177,16 +177,16 @@ class Settings(BaseSettings):
     @classmethod
     def _known_warehouse(cls, value: str) -> str:
         for prefix in ("ducklake:sqlite:", "ducklake:postgres:"):
-            place = value.removeprefix(prefix)
-            if place != value and place:
-                return f"{prefix}{PROJECT_ROOT / place}" if prefix == "ducklake:sqlite:" else value
+            path = value.removeprefix(prefix)
+            if path != value and path:
+                return f"{prefix}{PROJECT_ROOT / path}" if prefix == "ducklake:sqlite:" else value
         if value.endswith((".duckdb", ".db")) and ":" not in value:
             return str(PROJECT_ROOT / value)
         raise fault("is none of ducklake:sqlite:FILE, ducklake:postgres:DSN and FILE.duckdb")
 
     @field_validator("warehouse_files")
     @classmethod
-    def _files_place(cls, value: str) -> str:
+    def _absolute_files(cls, value: str) -> str:
         if "://" not in value:
             return f"{PROJECT_ROOT / value}/"
         if not value.startswith("s3://") or not urlsplit(value).hostname:
@@ -222,14 +222,14 @@ class Settings(BaseSettings):
 
     @property
     def integrations(self) -> Mapping[str, bool] | None:
-        """Which destinations Segment may hand the events to, as messages say it; None: all of the source's."""
+        """The destinations of the events, as in messages; None: all destinations of the source."""
         if self.segment_integrations is None:
             return None
         return {"All": False} | {name.strip(): True for name in self.segment_integrations.split(",")}
 
     @property
     def backfill_events_per_second(self) -> int:
-        """The ceiling for old dates; 0: none but the common one."""
+        """The rate limit for old dates; 0: only the common one."""
         if self.segment_backfill_events_per_second is not None:
             return self.segment_backfill_events_per_second
         return math.ceil(self.segment_events_per_second / 4)
@@ -240,12 +240,12 @@ class Settings(BaseSettings):
         return self.segment_write_key is not None
 
 
-# Names of fields; whatever is told outside is searched for their values.
+# Names of fields; their values are redacted in whatever leaves the program.
 SECRETS = tuple(name for name, field in Settings.model_fields.items() if not field.repr)
 
 
 def hand_on_credentials() -> None:
-    """Put what `.env` says of S3 and Azure into the environment, for those who read it there.
+    """Export the variables of S3 and Azure in `.env` to the environment, where other libraries read them.
 
     Raises:
         SettingsError: the file can't be read.
@@ -256,7 +256,7 @@ def hand_on_credentials() -> None:
 
 
 def load_settings() -> Settings:
-    """The settings as they stand now; credentials are handed on.
+    """The current settings; credentials are exported to the environment.
 
     Raises:
         SettingsError: naming every setting that is wrong, in one line.
@@ -274,7 +274,7 @@ def load_settings() -> Settings:
 
 
 def _misspelled() -> list[str]:
-    """Names that are nearly a setting's: such a setting would silently not count."""
+    """Names that are nearly a setting's, which would be ignored silently."""
     known = {name.upper() for name in Settings.model_fields}
     given = {name.upper() for name in (*os.environ, *_of_env_file())} - known
     near = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.85) for name in sorted(given)}
@@ -282,7 +282,7 @@ def _misspelled() -> list[str]:
 
 
 def _folders_not_utf8() -> list[str]:
-    """Folders that no setting names; what lies below them could be named to neither DuckDB nor dbt."""
+    """Folders without a setting whose path can't be passed to DuckDB and dbt."""
     folders = {"The project's folder": str(PROJECT_ROOT)}
     folders |= {name: os.environ[name] for name in ("PIPELINE_DATA_DIR", "DAGSTER_HOME") if name in os.environ}
     return [

@@ -1,4 +1,4 @@
-"""What a value of a setting must be like, whichever setting it is of.
+"""Checks of the values of settings.
 
 Settings reach places that give some characters a meaning of their own: dbt renders Jinja in its variables, headers of
 HTTP end at a line break, and what stands behind a value in a file may become a part of it.
@@ -14,20 +14,20 @@ from pydantic_core import PydanticCustomError
 
 # Settings that name a place; of these a name that is not UTF-8 comes from a file system that has such names.
 PATHS = ("selligent_exports", "selligent_layouts", "selligent_suppressed", "warehouse", "warehouse_files", "ledger")
-# What Jinja takes for its own.
+# The delimiters of Jinja.
 _JINJA = re.compile(r"{[{%#]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-# Visible ASCII, without what separates the key from the password in the header, and what a key is quoted with.
+# Visible ASCII, without the separator of key and password in the header, and without quotes.
 _KEY = re.compile(r"[!-~]+")
 
 
 def fault(text: str) -> PydanticCustomError:
-    """A validation error whose text is shown as it stands."""
+    """A validation error whose text is shown unchanged."""
     return PydanticCustomError("fault", "{text}", {"text": text})
 
 
 def clean(value: object, info: ValidationInfo) -> object:
-    """A value as it was given, without the line break that a file of one line ends in.
+    """A value as given, without the line break at the end of a file of one line.
 
     Raises:
         PydanticCustomError: the value has characters that no setting has.
@@ -51,7 +51,7 @@ def clean(value: object, info: ValidationInfo) -> object:
 
 
 def check_key(value: str, noun: str) -> None:
-    """Refuse what was not copied whole, or with more than the key; Segment itself answers 200 to any key.
+    """Refuse a key that was copied incompletely or with other characters; Segment itself answers 200 to any key.
 
     Raises:
         PydanticCustomError: the key has a character that no key has.
@@ -61,12 +61,12 @@ def check_key(value: str, noun: str) -> None:
 
 
 def check_namespace(value: str) -> None:
-    """Refuse what is hardly meant to be a part of every id for ever.
+    """Refuse values that can't be intended as part of every id.
 
     Raises:
         PydanticCustomError: the value has a comment, quotes, or blanks or invisible characters that do not show.
     """
-    # systemd and docker take a comment behind a value, and quotes around it, for a part of the value.
+    # systemd and docker take a comment after a value, and quotes around it, as part of the value.
     if "#" in value:
         raise fault(f"{value!r} has a comment in it, which has to stand on a line of its own; # is in no namespace")
     if value[:1] in "\"'" or value[-1:] in "\"'":
@@ -84,7 +84,7 @@ def is_loopback(host: str) -> bool:
 
 
 def check_url(value: str, example: str) -> str:
-    """The host of a URL that nobody on the way can read along with."""
+    """The host of a URL that uses https, or is this machine."""
     try:
         url = urlsplit(value)
         host, _port = url.hostname or "", url.port
@@ -111,7 +111,7 @@ def of_the_region(
         PydanticCustomError: it is no URL, or contradicts the region.
     """
     region: str | None = info.data.get("segment_region")
-    if region is None:  # its own fault is told already
+    if region is None:  # which has a fault of its own
         return value
     if not value:
         return defaults[region]

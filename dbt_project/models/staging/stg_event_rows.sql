@@ -1,4 +1,4 @@
-{#- Every understood row of raw.events, typed and identified; rows that say the same event share its id. -#}
+{#- Every valid row of raw.events, typed and identified; rows of the same event share its id. -#}
 {{ config(
     alias="event_rows",
     materialized="incremental",
@@ -21,7 +21,7 @@
         else lower(email)
     end
 {%- endset -%}
-{#- Only what the export's own row says goes into an id: a lookup that comes late must not change it. -#}
+{#- An id is made of the export's own row only: a late lookup must not change it. -#}
 {%- set identity_columns = ["event_text", kind_of_person, person, "email_id", "campaign_id", "link_id", "list_id", "send_id"] -%}
 {%- set own_id = hashed([namespace] + identity_columns + [microseconds("timestamp")]) -%}
 {%- set given_id = hashed([namespace, "event_text", "event_id"]) %}
@@ -60,7 +60,7 @@ with understood as not materialized (
 
 ),
 
-{#- Rows alike are few, and to find out which can be any is far cheaper than to number all rows. -#}
+{#- Identical rows are few, and finding candidates is far cheaper than numbering all rows. -#}
 crowded as (
 
     select bucket
@@ -70,7 +70,7 @@ crowded as (
 
 ),
 
-{#- Two rows alike in one export are two true events within one moment: the n-th of them is event n. -#}
+{#- Two identical rows in one export are two events at the same moment: the n-th of them is event n. -#}
 numbered as (
 
     select
