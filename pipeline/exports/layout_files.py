@@ -26,9 +26,7 @@ def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Hashable, An
         if not isinstance(key, Hashable):
             raise yaml.constructor.ConstructorError(None, None, "a key has to be one word", key_node.start_mark)
         if key in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {key!r} stands there twice", key_node.start_mark
-            )
+            raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is repeated", key_node.start_mark)
         seen.add(key)
     return loader.construct_mapping(node)
 

@@ -208,10 +208,10 @@ class Layout(BaseModel):
 
     def _whole_events(self) -> None:
         if "timestamp" not in self.meanings:
-            raise _wrong("columns: none means 'timestamp'; say which column tells when the event happened")
+            raise _wrong("columns: none means 'timestamp'; map the column with the time of the event")
         if not self.meanings & {"user_id", "email"} and not {"list_id", "selligent_user_id"} <= self.meanings:
             raise _wrong(
-                "columns: nothing tells the person; map 'user_id', 'email', or 'list_id' and 'selligent_user_id'"
+                "columns: none identifies a person; map 'user_id', 'email', or 'list_id' and 'selligent_user_id'"
             )
         if (self.event is None) == (self.event_column is None):
             raise _wrong("event: give either 'event' or 'event_column' with 'event_codes'")
@@ -275,4 +275,4 @@ def choice(given: str, known: Iterable[str]) -> str:
 def _no_repeats(what: str, names: Sequence[str]) -> None:
     for name in names:
         if names.count(name) > 1:
-            raise _wrong(f"the {what} {name!r} stands there twice")
+            raise _wrong(f"the {what} {name!r} is repeated")

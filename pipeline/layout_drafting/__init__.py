@@ -1,1 +1,1 @@
-"""From an unknown export to the draft of its layout: each module guesses one thing, and `draft` writes it down."""
+"""Drafts of layouts for unknown exports: each module guesses one part, and `draft` writes the YAML."""

@@ -1,4 +1,4 @@
-"""What each column probably means, by its name and by its values."""
+"""The probable meaning of each column, by its name and its values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from pipeline.layout_drafting import vocabulary
 from pipeline.layout_drafting.sample_columns import Column
 from pipeline.naming import plain
 
-# A list's id that stands in nearly every row tells whose user the user id is.
+# If a list's id is in nearly every row, a user id is probably one of that list.
 _MOSTLY = 0.9
 
 
 @dataclass(frozen=True)
 class Guess:
-    """What a column means and what speaks for it; without a meaning, why there is none."""
+    """The meaning of a column and the reason for it; without a meaning, the reason why there is none."""
 
     meaning: str | None
     why: str
@@ -25,13 +25,13 @@ _NO_IDEA = Guess(None, "")
 
 
 def guesses(columns: Sequence[Column], code: Column | None, file_name: str, rows: int) -> list[Guess]:
-    """One guess a column; no two have the same meaning."""
+    """One guess for each column; no two have the same meaning."""
     others = [column for column in columns if column is not code]
     if columns and all(column.name in MEANINGS for column in others):
         return [_NO_IDEA if column is code else Guess(column.name, "the same word") for column in columns]
     first = [_NO_IDEA if column is code else _guess(column) for column in columns]
-    told = [_user(column, guess, columns, first, rows) for column, guess in zip(columns, first, strict=True)]
-    named = [_by_file_name(column, guess, file_name) for column, guess in zip(columns, told, strict=True)]
+    with_users = [_user(column, guess, columns, first, rows) for column, guess in zip(columns, first, strict=True)]
+    named = [_by_file_name(column, guess, file_name) for column, guess in zip(columns, with_users, strict=True)]
     return _without_repeats(named)
 
 
@@ -43,7 +43,7 @@ def _guess(column: Column) -> Guess:
 
 
 def _by_values(column: Column) -> Guess | None:
-    """Addresses and date-times are what they are, whatever their column is called."""
+    """Addresses and date-times are recognized whatever the name of their column."""
     if column.is_nested:
         return Guess(None, "CHECK: its values are objects or arrays; a layout reads only what stands at the top")
     if column.are_addresses:
@@ -62,15 +62,15 @@ def _by_values(column: Column) -> Guess | None:
 
 
 def _by_role(column: Column) -> Guess | None:
-    name, said = column.name, "by its name"
+    name, why = column.name, "by its name"
     if vocabulary.is_bot(name):
         if column.are_flags or not column.values:
-            return Guess("is_bot", "by its name and its values" if column.values else said)
+            return Guess("is_bot", "by its name and its values" if column.values else why)
         return Guess(None, "its name says bot, but its values are none of 1/0, true/false, yes/no")
     if vocabulary.is_email_subject(name):
-        return Guess("email_subject", said)
+        return Guess("email_subject", why)
     if vocabulary.is_send_id(name):
-        return Guess("send_id", said)
+        return Guess("send_id", why)
     if vocabulary.is_row_id(name):
         if column.is_unique:
             return Guess("event_id", "unique in the sample: an id of the row's own", int(plain(name) != "id"))
@@ -78,9 +78,9 @@ def _by_role(column: Column) -> Guess | None:
     if column.values and vocabulary.when(name) > 1:
         return Guess(None, "CHECK: its name says date-time, but its values have no format that is known here")
     if not column.values and vocabulary.is_address(name):
-        return Guess("email", said)
+        return Guess("email", why)
     if not column.values and vocabulary.when(name) >= 1:
-        return Guess("timestamp", said, vocabulary.when(name))
+        return Guess("timestamp", why, vocabulary.when(name))
     return None
 
 
@@ -89,27 +89,27 @@ def _by_subject(column: Column) -> Guess | None:
     if vocabulary.is_customer_key(name) and vocabulary.id_of(name) is None:
         return Guess("user_id", "by its name: the customer's own key", 2)
     if subject := vocabulary.id_of(name):
-        return Guess(f"{subject}_id", _said(name, subject))
+        return Guess(f"{subject}_id", _by_name(name, subject))
     if vocabulary.is_user_id(name):
-        return Guess("user_id", "by its name", 1)  # or Selligent's own, see _user
+        return Guess("user_id", "by its name", 1)  # or Selligent's own, see `_user`
     if subject := vocabulary.name_of(name):
         if subject == "email":
             return Guess(None, "an email's name is not its subject line")
-        return Guess(f"{subject}_name", _said(name, subject))
+        return Guess(f"{subject}_name", _by_name(name, subject))
     if subject := vocabulary.bare_subject(name):
         if column.are_whole_numbers or column.are_uuids:
-            return Guess(f"{subject}_id", f"{_said(name, subject)}, and its values are ids", -1)
+            return Guess(f"{subject}_id", f"{_by_name(name, subject)}, and its values are ids", -1)
         if column.are_texts and subject != "email":
-            return Guess(f"{subject}_name", f"{_said(name, subject)}, and its values are texts", -1)
+            return Guess(f"{subject}_name", f"{_by_name(name, subject)}, and its values are texts", -1)
     return None
 
 
-def _said(name: str, subject: str) -> str:
+def _by_name(name: str, subject: str) -> str:
     return "by its name" if subject in plain(name) else f"by its name; Selligent's word for {subject}"
 
 
 def _user(column: Column, guess: Guess, columns: Sequence[Column], all_guesses: Sequence[Guess], rows: int) -> Guess:
-    """Selligent's user ids are whole numbers and unique within a list only; the customer's own key is another."""
+    """Distinguish the customer's own key from Selligent's user ids: whole numbers, unique within a list only."""
     if guess.meaning != "user_id" or guess.strength > 1:
         return guess
     if plain(column.name).startswith("selligent"):
@@ -126,7 +126,7 @@ def _user(column: Column, guess: Guess, columns: Sequence[Column], all_guesses: 
 
 
 def _by_file_name(column: Column, guess: Guess, file_name: str) -> Guess:
-    """In a lookup, ID and NAME are those of what the file is called after."""
+    """In a lookup, ID and NAME belong to the subject in the file's name."""
     subject = vocabulary.subject_in(file_name)
     name = plain(column.name)
     if subject is None or name not in ("id", "name", "naam", "nom", "nombre", "title"):

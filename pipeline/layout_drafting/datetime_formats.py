@@ -1,4 +1,4 @@
-"""Date-times: which formats the values of a column have, and whether day and month can be told apart."""
+"""The date-time formats of a column's values, and the order of day and month, if it is certain."""
 
 import re
 from collections import Counter
@@ -8,9 +8,9 @@ from datetime import datetime
 
 from pipeline.exports.datetimes import ISO_CLOCK, ISO_OFFSET
 
-# What the loader reads without `datetime_formats`.
+# The loader reads this without `datetime_formats`.
 _ISO = re.compile(f"{ISO_CLOCK}({ISO_OFFSET})?", re.ASCII)
-# The word for a zone that no strptime directive reads; such a format has to hold it as it stands.
+# Words for a zone without a strptime directive; a format contains them literally.
 _WORDS_OF_ZONE = (" UTC", " GMT")
 _CLOCK = (
     r"(?P<gap>T|, | {1,2}|:|-)(?P<hour>\d{1,2})(?P<colon>[:.-])(?P<minute>\d{2})((?P=colon)(?P<second>\d{2})"
@@ -27,7 +27,7 @@ _MONTH_NAMED = re.compile(
     rf"({_CLOCK})?",
     re.A,
 )
-# The comma is English; SQL Server writes none, and a blank in place of a day's first digit.
+# The comma is English; SQL Server writes none, and a blank for a day's missing first digit.
 _MONTH_FIRST = re.compile(
     rf"{_WEEKDAY}(?P<month>[A-Za-z]{{3,9}}) {{1,2}}(?P<day>\d{{1,2}})(?P<comma>,?) (?P<year>\d{{4}})({_CLOCK})?", re.A
 )
@@ -39,21 +39,21 @@ _DIGITS_WITH_CLOCK = re.compile(
     re.A,
 )
 _DIGITS_THEN_CLOCK = re.compile(rf"\d{{8}}{_CLOCK}", re.A)
-_DIGIT_YEARS = range(1990, 2100)  # a number whose first digits say another year is no date
-# The share of a column's values that must be date-times; the others are broken.
+_DIGIT_YEARS = range(1990, 2100)  # a number that begins with another year is no date
+# The minimum share of date-times in a column; the other values are broken.
 _ENOUGH = 0.9
 _FIRST, _SECOND = "{a}", "{b}"
-# Behind a point six digits, and behind the fourteen of a compact date and time.
+# After six digits of a fraction, or of a compact date and time with fourteen.
 _LONG_FRACTION = re.compile(r"((?<=[.,:])\d{6}|^\d{20})\d{1,3}(?!\d)")
 
 
 @dataclass(frozen=True)
 class Moments:
-    """How a column's date-times are written.
+    """The formats of a column's date-times.
 
-    `formats` is empty for ISO 8601. `exchanged` are the same formats with month before day, where the sample can't
-    tell which is right. `with_word` counts those of `without_offset` that end in the word UTC or GMT. `misfits`
-    counts values that fit none of the formats.
+    `formats` is empty for ISO 8601. `exchanged` are the same formats with month before day, if the sample is
+    ambiguous. `with_word` counts those of `without_offset` that end in the word UTC or GMT. `misfits` counts values
+    that match none of the formats.
     """
 
     formats: tuple[str, ...]
@@ -66,24 +66,24 @@ class Moments:
 
 @dataclass(frozen=True)
 class _Shape:
-    """A value as a template, in which two numbers may still be day and month or month and day."""
+    """A value as a template, in which two numbers can be day and month or month and day."""
 
     template: str
     numbers: tuple[int, int] | None = None
 
 
 def moments_of(values: Sequence[str]) -> Moments | None:
-    """How these values are date-times; None where they are none."""
+    """The formats of these values; None if they are no date-times."""
     shapes = [shape for value in values if (shape := _shape(value)) is not None]
     if not shapes or len(shapes) < _ENOUGH * len(values):
         return None
-    # A year that stands first is hardly ever followed by the day; the order of the others is told by all together.
+    # A year at the start is hardly ever followed by the day; for the others, all values together decide the order.
     day_first = _is_day_first(shape.numbers for shape in shapes if shape.numbers and not _is_year_first(shape))
     late_month = _is_day_first(shape.numbers for shape in shapes if shape.numbers and _is_year_first(shape))
     orders = [late_month is True if _is_year_first(shape) else day_first is not False for shape in shapes]
     filled = Counter(_filled(shape, order) for shape, order in zip(shapes, orders, strict=True))
     formats, unread = [], list(values)
-    # The format that reads most comes first, and one that adds nothing does not come: May is both a %b and a %B.
+    # The format that reads most comes first, and formats that add nothing are left out: May is both a %b and a %B.
     for text in sorted(filled, key=lambda text: -sum(_fits(value, text) for value in values)):
         rest = [value for value in unread if not _fits(value, text)]
         if len(rest) < len(unread):
@@ -162,7 +162,7 @@ def _is_year_first(shape: _Shape) -> bool:
 
 
 def _is_day_first(numbers: Iterable[tuple[int, int]]) -> bool | None:
-    """None where no number is above 12, so that each could be a month."""
+    """Whether days come first; None if no number is above 12, so that each could be a month."""
     pairs = list(numbers)
     days_first = sum(first > 12 for first, _ in pairs)
     days_second = sum(second > 12 for _, second in pairs)
@@ -183,10 +183,10 @@ def _exchanged(text: str) -> str:
 def _fits(value: str, text: str) -> bool:
     if "%z" in text:
         value = re.sub(r"([+-]\d{2})$", r"\g<1>00", value)
-    if "%f" in text:  # takes six digits at most; the loader leaves the others away, too
+    if "%f" in text:  # takes at most six digits; the loader drops the others, too
         value = _LONG_FRACTION.sub(r"\1", value)
     try:
-        datetime.strptime(value, text)  # noqa: DTZ007 - only whether it can be read
+        datetime.strptime(value, text)  # noqa: DTZ007 - only checks that it can be read
     except ValueError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""How a text is cut into rows and columns: format, delimiter, quotes, header."""
+"""The dialect of a text: format, delimiter, quotes, header. DuckDB's `sniff_csv` fails at a few rows that break off."""
 
 import csv
 import io
@@ -22,29 +22,29 @@ ROWS = 2000
 SHOWN_ROWS = 3
 
 _SINGLE_DELIMITERS = (",", ";", "|", "\t")
-# In place of a delimiter of several characters, since the csv module takes one. No text holds this one.
+# Replaces a delimiter of several characters, since the csv module takes one. No text contains it.
 _STAND_IN = "\ufdd0"
 _MARKS = re.compile(r"""[^\w\s"'@.]{2,24}""")
 _MAX_DELIMITER = 5
 _FIRST_LINES = 50
-# Below this share of rows with the same number of columns, a character is no delimiter.
+# The minimum share of rows with the same number of columns.
 _LEAST_CONSISTENCY = 0.5
-# The share of a file's values around which quotes have to stand where they spoil some of its rows.
+# The minimum share of quoted values in a file in which quotes spoil some rows.
 _NEARLY = 0.9
-# A cell that holds a part of the delimiter is rare where the whole one is right.
+# The maximum share of records with a part of the delimiter in a cell.
 _RARE = 0.05
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*")
 
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of a sample, cut into columns.
+    """The rows and columns of a sample.
 
-    `names` is empty for a file without a header; names without `has_header` are those of a header that has fewer names
-    than there are columns. `unnamed` are the positions of columns whose name is blank or stands there twice; `nested`
-    those that hold JSON objects or arrays. `odd_rows` have another number of columns, or are no JSON objects;
-    `repeated_headers` counts rows below the header that are the header again, and `loose_quotes` rows with quotes
-    inside a value that are not doubled. `swallowing` counts quoted values that hold whole rows.
+    `names` is empty for a file without a header; names without `has_header` are those of a header with fewer names than
+    columns. `unnamed` are the positions of columns with a blank or repeated name; `nested` those of columns with JSON
+    objects or arrays. `odd_rows` have another number of columns, or are no JSON objects; `repeated_headers` counts
+    copies of the header below it, and `loose_quotes` rows with quotes inside a value that are not doubled. `swallowing`
+    counts quoted values that contain whole rows.
     """
 
     format: str
@@ -69,23 +69,23 @@ class Table:
 
     @property
     def looked_at(self) -> int:
-        """How many rows the sample has, those that could not be cut included."""
+        """The number of rows in the sample, those that could not be split included."""
         return len(self.rows) + self.odd_rows + self.repeated_headers
 
     def cells(self, position: int) -> list[str]:
-        """The values of one column; what a JSON object lacks is empty."""
+        """The values of one column; a key that a JSON object lacks is empty."""
         return [row[position] or "" for row in self.rows]
 
 
 def cut(name: str, text: str, is_whole: bool) -> Table:
-    """The table that a text is; `is_whole` says that nothing of the file comes after it.
+    """The table of a text; `is_whole`: it is the whole file.
 
     Raises:
         InspectionRefused: the text is no table and no NDJSON.
     """
     lines = list(io.StringIO(text, newline=""))
     if not is_whole and len(lines) > 1:
-        lines.pop()  # the end of the sample is nowhere in particular
+        lines.pop()  # the sample may end within a line
     first = next(line.strip() for line in lines if line.strip())
     if OPENS_DOCUMENT.fullmatch(first) and _document(first) is None:
         raise InspectionRefused(f"{name}: is one JSON document; {NOT_NDJSON}")
@@ -95,9 +95,6 @@ def cut(name: str, text: str, is_whole: bool) -> Table:
         raise InspectionRefused(f"{name}: is XML; exports are delimited text or NDJSON")
     with _fields_of_any_length():
         return _delimited(name, without_surroundings(lines) or lines, is_whole)
-
-
-# One JSON object a line
 
 
 _AMBIGUOUS = (
@@ -141,7 +138,7 @@ def _values_of(objects: Iterable[Mapping[str, object]], lowered: str) -> Iterato
 
 
 def _document(line: str) -> dict[str, object] | None:
-    """The object of a line; None where the loader would put the line aside."""
+    """The object of a line; None if the loader would reject the line."""
     try:
         document = json.loads(line, object_pairs_hook=_Pairs, parse_constant=_no_number)
     except (ValueError, RecursionError):
@@ -152,7 +149,7 @@ def _document(line: str) -> dict[str, object] | None:
 
 
 def _is_lenient_object(line: str) -> bool:
-    """Whether a line is an object but for keys that it repeats, NaN or Infinity."""
+    """Whether a line is an object apart from repeated keys, NaN or Infinity."""
     try:
         return isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):
@@ -160,7 +157,7 @@ def _is_lenient_object(line: str) -> bool:
 
 
 class _Pairs(list[tuple[str, object]]):
-    """A JSON object with the keys that it repeats."""
+    """A JSON object with repeated keys."""
 
 
 def _plain(value: object) -> object:
@@ -174,16 +171,13 @@ def _no_number(word: str) -> None:
 
 
 def _as_text(value: object) -> str | None:
-    """A JSON value as the loader sees it."""
+    """A JSON value as the loader reads it."""
     return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-# Delimited text
 
 
 @dataclass(frozen=True)
 class _Cut:
-    """A text as one delimiter and one quote cut it: for each record its cells and its lines."""
+    """A text split by one delimiter and one quote: for each record its cells and its lines."""
 
     delimiter: str
     quote: str | None
@@ -203,20 +197,18 @@ class _Cut:
 
     @property
     def score(self) -> tuple[bool, float]:
-        """A header decides how many columns there are; then few columns agree by accident more easily than many."""
+        """A header with the usual width counts most; then, few columns agree by accident more easily than many."""
         return (len(self.records[0]) == self.width, self.consistency * (1 - 1 / self.width))
 
     @property
     def swallowing(self) -> int:
-        """Records over several lines of which each has the full number of columns: quotes that stand around nothing
-        have made one row of many.
-        """
+        """The number of records over several lines that each have all columns: a sign of stray quotes."""
         marks = self.width - 1
         several = (text.splitlines() for text in self.lines if "\n" in text or "\r" in text)
         return sum(all(line.count(self.delimiter) == marks for line in lines if line) for lines in several)
 
     def holding(self, text: str) -> float:
-        """The share of records in which a cell holds this text."""
+        """The share of records with this text in a cell."""
         return sum(any(text in cell for cell in record) for record in self.records) / len(self.records)
 
 
@@ -231,7 +223,7 @@ def _delimited(name: str, lines: Sequence[str], is_whole: bool) -> Table:
 
 
 def _ways(lines: Sequence[str], delimiter: str, is_whole: bool) -> list[_Cut]:
-    """A text cut with the quotes that stand around its values, or without any."""
+    """A text split with the quotes around its values, or without any."""
     plain = _cut(lines, delimiter, None, is_whole)
     if plain is None:
         return []
@@ -241,7 +233,7 @@ def _ways(lines: Sequence[str], delimiter: str, is_whole: bool) -> list[_Cut]:
 
 @contextmanager
 def _fields_of_any_length() -> Iterator[None]:
-    """The csv module stops at 128 KB a value, and the loader doesn't; the limit is one for the process."""
+    """Raise the csv module's limit of 128 KB for a value, which the loader doesn't have; it applies to the process."""
     usual = csv.field_size_limit(HEAD_BYTES * 4)
     try:
         yield
@@ -250,7 +242,7 @@ def _fields_of_any_length() -> Iterator[None]:
 
 
 def _delimiters(lines: Sequence[str]) -> list[str]:
-    """The usual ones, and every mark of several characters that the first lines hold."""
+    """The usual delimiters, and every mark of several characters in the first lines."""
     marks: Counter[str] = Counter()
     for line in lines[:_FIRST_LINES]:
         for run in set(_MARKS.findall(line)):
@@ -259,13 +251,13 @@ def _delimiters(lines: Sequence[str]) -> list[str]:
 
 
 def _repeated_marks(run: str) -> list[str]:
-    """Empty cells make a delimiter stand there several times: `~|~~|~`."""
+    """The delimiters that a run of marks can be: empty cells repeat the delimiter, as in `~|~~|~`."""
     lengths = [length for length in range(2, _MAX_DELIMITER + 1) if len(run) % length == 0]
     return [run[:length] for length in lengths if run[:length] * (len(run) // length) == run]
 
 
 def _cut(lines: Sequence[str], delimiter: str, quote: str | None, is_whole: bool) -> _Cut | None:
-    """None where this can't be how the text is cut."""
+    """The text split by a delimiter and a quote; None if that is impossible."""
     stand_in = delimiter if len(delimiter) == 1 else _STAND_IN
     marked = (line.replace(delimiter, stand_in) for line in lines)
     reader = (
@@ -277,7 +269,7 @@ def _cut(lines: Sequence[str], delimiter: str, quote: str | None, is_whole: bool
         found = [record for record in islice(_records(reader, lines), ROWS + 2) if record[0]]
     except csv.Error:
         return None
-    # A quoted value may go on after the end of the sample, and the header is no row.
+    # A quoted value may continue after the end of the sample, and the header is no row.
     whole = is_whole and len(found) <= ROWS + 1
     if not whole and len(found) > 1:
         found = found[:-1]
@@ -295,7 +287,7 @@ def _records(reader: Iterator[list[str]], lines: Sequence[str]) -> Iterator[tupl
 
 
 def _likely(cuts: Sequence[_Cut]) -> list[_Cut]:
-    """Those that cut most rows alike; a part of a longer delimiter that does as well is no delimiter."""
+    """The cuts with mostly rows of the same width; a part of a longer delimiter is left out if that does as well."""
     likely = [cut for cut in cuts if cut.width > 1 and cut.consistency >= _LEAST_CONSISTENCY]
     return [
         cut
@@ -311,7 +303,7 @@ def _likely(cuts: Sequence[_Cut]) -> list[_Cut]:
 
 
 def _is_quoted(plain: _Cut, quoted: _Cut, quote: str) -> bool:
-    """Whether the quotes stand around values, rather than somewhere in them."""
+    """Whether the quotes are around values, and not inside them."""
     if quoted.width < 2 or quoted.consistency < plain.consistency * _NEARLY:  # a quote may be missing somewhere
         return False
     cells = [cell for record in plain.records for cell in record if cell]
@@ -320,10 +312,10 @@ def _is_quoted(plain: _Cut, quoted: _Cut, quote: str) -> bool:
     closing = sum(cell.endswith(quote) for cell in cells) - around
     if quoted.consistency < plain.consistency and around < _NEARLY * len(cells):
         return False
-    # A value that holds the delimiter opens in one cell and closes in another.
+    # A value with the delimiter opens in one cell and closes in another.
     if around + min(opening, closing) <= abs(opening - closing):
         return False
-    # Where few values are quoted and rows go under in them, the quotes belong to the texts.
+    # If few values are quoted and swallow rows, the quotes are part of the texts.
     if quoted.swallowing and around * 2 < len(plain.records):
         return False
     # Apostrophes are common in texts.
@@ -357,13 +349,13 @@ def _table(cut: _Cut) -> Table:
 
 
 def _unnamed(first: Sequence[str]) -> frozenset[int]:
-    """Columns that a layout can't mean by their name."""
+    """Columns that a layout can't refer to by name."""
     lowered = Counter(name.lower() for name in first)
     return frozenset(position for position, name in enumerate(first) if not name or lowered[name.lower()] > 1)
 
 
 def _loose_quotes(lines: Sequence[str], cut: _Cut) -> int:
-    """Rows that only a forgiving reader can read."""
+    """The number of rows that only a lenient reader can read."""
     stand_in = cut.delimiter if len(cut.delimiter) == 1 else _STAND_IN
     loose = 0
     for line in lines:
@@ -376,10 +368,10 @@ def _loose_quotes(lines: Sequence[str], cut: _Cut) -> int:
 
 
 def _are_names(records: Sequence[Sequence[str]], width: int) -> bool:
-    """Whether the first row holds names: they look like none of the values, and no value below is the same."""
+    """Whether the first row has names: none looks like a value or is repeated below."""
     first = clean_names(records[0])
     named = [cell for cell in first if cell]
-    # Each line may end with a delimiter, or each but the header's; and some columns may have no name.
+    # Each line, or each but the header, may end with a delimiter; and some columns may have no name.
     if len(first) not in (width, width - 1) or len(named) * 2 < width or any(map(_is_value, named)):
         return False
     others = [record for record in records[1:] if list(record) != list(records[0])]
@@ -389,7 +381,7 @@ def _are_names(records: Sequence[Sequence[str]], width: int) -> bool:
 
 
 def _given_names(first: Sequence[str], width: int) -> tuple[str, ...]:
-    """The names of a header as a layout can use them: one a column, and each of them once."""
+    """The names of a header for a layout: one for each column, and each of them once."""
     names: list[str] = []
     for position in range(width):
         name = (first[position] if position < len(first) else "") or f"column_{position + 1}"

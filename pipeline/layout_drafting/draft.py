@@ -1,6 +1,6 @@
-"""The draft of a layout, as YAML: what was guessed, with what speaks for it, and blanks for what nobody can guess.
+"""The draft of a layout as YAML: guesses with their reasons, and blanks for values that can't be guessed.
 
-A blank is a word that no layout may hold, so that a draft that was not filled in is refused and never loads.
+A blank is a word that is invalid in a layout, so that a draft with blanks is refused and never loads.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ _SHOWN_NAMES = {"\t": "a tab"}
 
 @dataclass(frozen=True)
 class Inspected:
-    """All that was found out about one file."""
+    """The results of an inspection."""
 
     head: Head
     decoded: Decoded | None
@@ -42,7 +42,7 @@ class Inspected:
 
     @property
     def moments(self) -> Moments | None:
-        """How the column that tells the time is written."""
+        """The formats of the column with the time."""
         column = self.meant("timestamp")
         return column.moments if column else None
 
@@ -53,7 +53,7 @@ class Inspected:
 
     @property
     def is_used(self) -> list[bool]:
-        """For each column, whether the layout has a use for it: a lookup keeps its own columns only."""
+        """For each column, whether the layout uses it: a lookup keeps its own columns only."""
         if self.kind == "events":
             return [guess.meaning is not None for guess in self.guesses]
         lookup = LOOKUPS[self.kind]
@@ -81,7 +81,7 @@ def scalar(value: str, style: str | None = None) -> str:
 
 
 def _line(key: str, value: str, *comments: str) -> list[str]:
-    """A key with its value; comments that don't fit beside it stand above."""
+    """A key with its value; comments that don't fit beside it go above."""
     comment = "; ".join(comment for comment in comments if comment)
     line = f"{key}: {value}" if value else f"{key}:"
     if not comment:
@@ -92,7 +92,7 @@ def _line(key: str, value: str, *comments: str) -> list[str]:
 
 
 def _note(text: str) -> list[str]:
-    """A comment of its own, over as many lines as it needs."""
+    """A comment on lines of its own."""
     lines = [""]
     for word in text.split(" "):
         if lines[-1] and len(lines[-1]) + 1 + len(word) > _WIDTH - 2:
@@ -237,7 +237,7 @@ def _times(inspected: Inspected) -> list[str]:
 
 
 def _doubt(inspected: Inspected, moments: Moments) -> list[str]:
-    """Where day and month can't be told apart, the reader has to."""
+    """A note for the reader to decide between day and month, if the sample is ambiguous."""
     if not moments.exchanged:
         return []
     exchanged = ", ".join(scalar(text, "'") for text in moments.exchanged)
@@ -309,6 +309,6 @@ def _columns(inspected: Inspected) -> list[str]:
 
 
 def _aligned(pairs: Sequence[tuple[str, str]]) -> list[str]:
-    """Lines of a mapping, their comments below each other."""
+    """Lines of a mapping with aligned comments."""
     width = min(max((len(text) for text, _ in pairs), default=0), 50)
     return [f"  {text.ljust(width)}   # {comment}" for text, comment in pairs]

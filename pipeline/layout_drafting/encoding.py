@@ -1,4 +1,4 @@
-"""Bytes become text: the encoding is told by a byte order mark, by UTF-8's own strictness, or guessed."""
+"""The encoding of a sample: by a byte order mark, by a valid decoding as UTF-8, or a guess."""
 
 import codecs
 import re
@@ -11,21 +11,21 @@ from pipeline.exports.transcoding import BOMS, wide_encoding
 from pipeline.layout_drafting.file_head import Head
 
 _USUAL = "cp1252"
-# A zero byte that is a whole value, and not a part of something that is no text.
+# A zero byte as a whole value, and not a part of binary data.
 _NULS_ALONE = re.compile(r"(?:^|[,;|\t\"])\0+(?:[,;|\t\"\r\n]|\Z)", re.MULTILINE)
-# What an export task in Europe may be set to; a wider choice only finds more exotic names for the same bytes.
+# The plausible settings of an export in Europe; a wider choice only adds exotic names for the same bytes.
 _PLAUSIBLE = [_USUAL, "iso8859_15", "cp1250", "iso8859_2", "cp1251", "cp1253", "cp1254", "cp1257", "cp850", "mac_roman"]
 _NAMES = {"iso8859_15": "iso-8859-15", "iso8859_2": "iso-8859-2", "mac_roman": "mac-roman"}
 # The detector's scores differ by less than this for codecs that read a text equally well.
 _EQUAL_MESS, _EQUAL_COHERENCE = 0.02, 0.05
 _DETECTOR_BYTES = 64 * 1024
-# As many valid characters make a broken one an accident in UTF-8, not another encoding.
+# With this many valid characters per broken one, the text is damaged UTF-8, not another encoding.
 _VALID_PER_BROKEN = 10
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """The text, its encoding, and what speaks for it."""
+    """The text, its encoding, and the reason for it."""
 
     text: str
     encoding: str
@@ -52,7 +52,7 @@ def decode(head: Head) -> Decoded:
 
 
 def _read(head: Head, encoding: str, errors: str = "strict") -> str:
-    """A head may end in the middle of a character."""
+    """Decode a head, which may end within a character."""
     return codecs.getincrementaldecoder(encoding)(errors).decode(head.content, final=head.is_whole)
 
 
@@ -81,7 +81,7 @@ def _as_utf8(head: Head) -> Decoded | None:
         return Decoded(
             text, "utf-8", "the sample is plain ASCII, which most encodings share; ask what else there can be"
         )
-    return Decoded(text, "utf-8", f"the whole sample is valid UTF-8; it reads {_telling_words(text)}")
+    return Decoded(text, "utf-8", f"the whole sample is valid UTF-8; it reads {_evidence(text)}")
 
 
 def _as_broken_utf8(head: Head) -> Decoded | None:
@@ -94,14 +94,14 @@ def _as_broken_utf8(head: Head) -> Decoded | None:
 
 
 def _detected(head: Head) -> Decoded:
-    # Only lines with a character beyond ASCII tell anything.
+    # Only lines with a character beyond ASCII are evidence.
     lines = [line for line in head.content.splitlines() if not line.isascii()]
     sample = b"\n".join(dict.fromkeys(lines))[:_DETECTOR_BYTES]
-    # A text may name an encoding in its words; that is no declaration.
+    # The name of an encoding in the text is no declaration.
     matches = from_bytes(sample, cp_isolation=_PLAUSIBLE, preemptive_behaviour=False)
     best = matches.best()
     scores = {codec: (match.chaos, match.coherence) for match in matches for codec in match.could_be_from_charset}
-    if best is None:  # no codec reads it without doubt, and this one reads nearly everything
+    if best is None:  # no codec reads it cleanly, and this one reads nearly everything
         chosen, equal = _USUAL, []
     else:
         equal = [
@@ -113,15 +113,15 @@ def _detected(head: Head) -> Decoded:
     text = _read(head, chosen, "replace")
     others = [_name(codec) for codec in equal if codec != chosen]
     doubt = f"; {', '.join(others)} would do as well" if others else ""
-    return Decoded(text, _name(chosen), f"a guess: check that {_telling_words(text)} read well{doubt}")
+    return Decoded(text, _name(chosen), f"a guess: check that {_evidence(text)} read well{doubt}")
 
 
 def _name(codec: str) -> str:
     return _NAMES.get(codec, codec.replace("cp125", "windows-125"))
 
 
-def _telling_words(text: str) -> str:
-    """A few words that a wrong encoding would spoil."""
+def _evidence(text: str) -> str:
+    """A few words that a wrong encoding would garble."""
     words = dict.fromkeys(word for word in re.findall(r"[^\W\d_]{2,}", text) if not word.isascii())
     shown = list(words)[:3] or list(dict.fromkeys(re.findall(r"[^\x00-\x7f]", text)))[:3]
     return ", ".join(map(repr, shown))

@@ -1,4 +1,4 @@
-"""The column that tells the event, and its codes. What a code means is never guessed."""
+"""The column with the code of the event, and its codes. The meaning of a code is never guessed."""
 
 from collections.abc import Sequence
 
@@ -7,24 +7,24 @@ from pipeline.layout_drafting import vocabulary
 from pipeline.layout_drafting.sample_columns import Column
 from pipeline.masking import holds_address
 
-# A column with more different values, or longer ones, holds no codes.
+# A column with more different values, or longer ones, has no codes.
 _MOST_CODES = 40
 _LONGEST_CODE = 60
 _SOUNDS_LIKE_EVENTS = 4
 
 
 def code_column(columns: Sequence[Column]) -> Column | None:
-    """The column that most likely tells the event."""
+    """The column that most likely has the code of the event."""
     likely = [column for column in columns if likelihood(column) and _could_be_codes(column)]
     return max(likely, key=likelihood, default=None)
 
 
 def likelihood(column: Column) -> int:
-    """How likely a column tells the event; 0: not at all. What its values sound like counts more than its name."""
+    """How likely a column has the code of the event; 0: not at all. Its values count more than its name."""
     if vocabulary.id_of(column.name) or vocabulary.name_of(column.name) or vocabulary.is_email_subject(column.name):
         return 0
     sounding = sum(vocabulary.is_code_word(value) for value in column.distinct)
-    # One word alone sounds like an event by accident, unless the column's name says the same.
+    # A single word can sound like an event by accident, unless the column's name does, too.
     if sounding * 2 > len(column.distinct) and (sounding > 1 or vocabulary.code(column.name)):
         return _SOUNDS_LIKE_EVENTS + vocabulary.code(column.name)
     return vocabulary.code(column.name)
@@ -40,5 +40,5 @@ def _could_be_codes(column: Column) -> bool:
 
 
 def are_event_names(column: Column) -> bool:
-    """Whether the codes are Segment's own names of events, so that there is nothing to guess."""
+    """Whether the codes are Segment's own names of events."""
     return bool(column.values) and set(column.distinct) <= set(EVENTS_BY_NAME)

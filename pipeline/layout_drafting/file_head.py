@@ -1,4 +1,4 @@
-"""The head of an export: its first bytes, unpacked, from wherever it lies."""
+"""The head of an export: its first bytes, unpacked, from any location."""
 
 import gzip
 import io
@@ -19,7 +19,7 @@ from pipeline.exports.file_signatures import GZIP_MAGIC, ZIP_MAGICS, refuse_fore
 from pipeline.exports.file_signatures import HEAD_BYTES as MAGIC_BYTES
 from pipeline.filesystems.access import open_regular, opened, words_of
 
-# Enough for thousands of rows, and read at once from files of any size.
+# Enough for thousands of rows, and small enough to read at once.
 HEAD_BYTES = 2 * 1024 * 1024
 
 
@@ -39,7 +39,7 @@ def read_head(file: str, size: int = HEAD_BYTES) -> Head:
     """The head of a local file or of a URL.
 
     Raises:
-        InspectionRefused: the file can't be read, or is no text at all.
+        InspectionRefused: the file can't be read, or is no export.
     """
     name = _name_of(file)
     try:
@@ -53,7 +53,7 @@ def read_head(file: str, size: int = HEAD_BYTES) -> Head:
         raise InspectionRefused(f"{name or file}: is a folder; name one file in it") from None
     except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
         raise InspectionRefused(f"{name}: can't be unpacked: {error}") from None
-    except (OSError, ValueError, NotImplementedError) as error:  # their words can hold a password
+    except (OSError, ValueError, NotImplementedError) as error:  # their messages can contain a password
         words = f"can't be read ({type(error).__name__})"
         is_no_file = isinstance(error, OSError) and error.errno is None  # as `open_regular` words it
         raise InspectionRefused(f"{name}: {error if is_no_file else words}") from None
@@ -97,7 +97,7 @@ def _opened(file: str) -> Iterator[io.BufferedReader]:
 
 
 class _Raw(io.RawIOBase):
-    """A file of a file system elsewhere, of which not every kind can do more than read and seek."""
+    """A file of a remote file system; some kinds support only reading and seeking."""
 
     def __init__(self, file: Any) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""The pattern of a file's name: digits that change from file to file become groups, the rest stays as it is."""
+"""The pattern of a file's name: digits that change from file to file become groups, the rest stays the same."""
 
 import re
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _NO_NAME = "export"
 
 @dataclass(frozen=True)
 class NamePattern:
-    """`files` matches the names of files like this one; `name` is what is left without digits."""
+    """`files` matches the names of files like this one; `name` is the rest without digits."""
 
     files: str
     name: str
@@ -33,7 +33,7 @@ class NamePattern:
 
 
 def name_pattern(file_name: str, rows: int | None) -> NamePattern:
-    """The pattern of a file name; `rows` is how many the file has, where that is known."""
+    """The pattern of a file name; `rows` is the number of rows in the file, if it is known."""
     base = without_packing(file_name)
     if holds_address(base):
         return NamePattern(".+@.+", _NO_NAME, None, False, ("the name holds an e-mail address; write it strictly",))
@@ -47,7 +47,7 @@ def name_pattern(file_name: str, rows: int | None) -> NamePattern:
 
 
 class _Pieces:
-    """What has been understood of a name so far."""
+    """The pattern of the part of a name that is parsed so far."""
 
     def __init__(self, rows: int | None) -> None:
         self._rows = rows
@@ -61,7 +61,7 @@ class _Pieces:
         self._words.append(text)
 
     def take(self, found: re.Match[str]) -> int:
-        """How many of its characters are used."""
+        """Add a match; return how many of its characters are used."""
         if found["md5"]:
             self._group("md5", found["md5"], r"[0-9a-fA-F]{32}")
             return len(found[0])
@@ -83,7 +83,7 @@ class _Pieces:
         )
 
     def _group(self, group: str, text: str, pattern: str) -> None:
-        """A group can stand in a pattern once."""
+        """Add a group; a second one of the same name is added without its name."""
         self._pattern.append(pattern if group in self._groups else f"(?P<{group}>{pattern})")
         self._words.append("_")
         self._groups.setdefault(group, text)
@@ -94,7 +94,7 @@ class _Pieces:
         mark = _escaped(found["mark"])
         self._group("date", found["date"], mark.join((r"\d{4}", r"\d{2}", r"\d{2}")) if mark else r"\d{8}")
         clock = found["time"]
-        # A number such as 0001 is a part's, not one minute past midnight.
+        # A number such as 0001 is a part, not one minute past midnight.
         if clock is None or not _is_time(found) or (len(clock) == 4 and found["gap"] and clock.startswith("000")):
             return len(found["date"])
         colon, count = _escaped(found["colon"]), 3 if found["second"] else 2
@@ -131,7 +131,7 @@ class _Pieces:
         return len(found[0])
 
     def _short_number(self, number: str) -> None:
-        """A part waits for the first one, for ever where there is none: only a number that can be one is called so."""
+        """Add a short number as a part only if it can be the first one: other parts wait for that, possibly forever."""
         if number.startswith("0") or number == "1":
             self._group("part", number, r"\d+")
             self._notes.append(
@@ -156,13 +156,13 @@ class _Pieces:
 
 
 def _escaped(text: str) -> str:
-    """`re.escape` also escapes what means nothing outside of brackets."""
+    """Escape a text, but not the characters that `re.escape` escapes needlessly."""
     return re.sub(r"\\([-# &~])", r"\1", re.escape(text))
 
 
 def _is_date(year: str, month: str, day: str) -> bool:
     try:
-        datetime(int(year), int(month), int(day))  # noqa: DTZ001 - only whether there is such a day
+        datetime(int(year), int(month), int(day))  # noqa: DTZ001 - only checks that the day exists
     except ValueError:
         return False
     return True

@@ -26,7 +26,7 @@ def inspect(file: str) -> str:
 
 
 def find_out(file: str) -> Inspected:
-    """All that the head of a file tells.
+    """Inspect a file.
 
     Raises:
         InspectionRefused: the file can't be read, or is no export of events or names.
@@ -46,7 +46,7 @@ def find_out(file: str) -> Inspected:
     refuse_aggregates(head.name, columns, meanings)
     kind, why_kind = kind_of(meanings, guessed, code)
     if any(guessed[position].meaning for position in table.unnamed):
-        table = replace(table, has_header=False)  # listed, the names can be told apart
+        table = replace(table, has_header=False)  # a list can give each column a name of its own
     if not table.names:
         named = _named(columns, guessed, code)
         code = named[columns.index(code)] if code else None
@@ -55,7 +55,7 @@ def find_out(file: str) -> Inspected:
 
 
 def _named(columns: Sequence[Column], guessed: Sequence[Guess], code: Column | None) -> list[Column]:
-    """The columns of a file without a header get names, by what they mean or by where they stand."""
+    """Name the columns of a file without a header by their meaning or position."""
     return [
         replace(column, name="event_code" if column is code else guess.meaning or f"column_{column.position + 1}")
         for column, guess in zip(columns, guessed, strict=True)

@@ -1,4 +1,4 @@
-"""What kind of file it is: events, a lookup, or daily aggregates, which are no export of events."""
+"""The kind of a file: events, a lookup, or daily aggregates, which are no export of events."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,10 +12,10 @@ _OF_ONE_EVENT = {"email_id", "campaign_id", "link_id", "send_id"}
 
 
 def refuse_aggregates(name: str, columns: Sequence[Column], meanings: Mapping[str, Column]) -> None:
-    """Counts of events a day are no events.
+    """Refuse counts of events.
 
     Raises:
-        InspectionRefused: the file holds counts and names nobody.
+        InspectionRefused: the file has counts and no person.
     """
     counts = [
         column.name for column in columns if is_count(column.name) and (column.are_whole_numbers or not column.values)
@@ -29,7 +29,7 @@ def refuse_aggregates(name: str, columns: Sequence[Column], meanings: Mapping[st
 
 
 def kind_of(meanings: Mapping[str, Column], guesses: Sequence[Guess], code: Column | None) -> tuple[str, str]:
-    """The kind of a file, and what speaks for it."""
+    """The kind of a file, and the reason for it."""
     fitting = [
         kind
         for kind, lookup in LOOKUPS.items()
@@ -37,14 +37,14 @@ def kind_of(meanings: Mapping[str, Column], guesses: Sequence[Guess], code: Colu
     ]
     if not _names_a_person(meanings):
         named = [kind for kind in fitting if kind != "contacts"]
-        # A row a campaign, or a row an email with its campaign: the key is what stands there once.
+        # A row for each campaign, or for each email with its campaign: the key is the unique column.
         named.sort(key=lambda kind: not meanings[LOOKUPS[kind].key[0]].is_unique)
         if named:
-            return named[0], "it names nobody, and says what ids are called"
+            return named[0], "it has no person, and names for ids"
     happened = max((guess.strength for guess in guesses if guess.meaning == "timestamp"), default=-1) >= 0
     if "contacts" in fitting and code is None and not happened and not _OF_ONE_EVENT & set(meanings):
-        return "contacts", "it says who a list's users are, and nothing that happened"
-    return "events", "a row is something that happened to a person"
+        return "contacts", "it has the users of a list, and no event"
+    return "events", "a row is an event of a person"
 
 
 def _names_a_person(meanings: Mapping[str, Column]) -> bool:

@@ -1,4 +1,4 @@
-"""The columns of a sample: which values say nothing, and what kind of values the others are."""
+"""The columns of a sample: their null values, and the kind of the other values."""
 
 import re
 from collections import Counter
@@ -10,13 +10,13 @@ from pipeline.layout_drafting.datetime_formats import Moments, moments_of
 from pipeline.layout_drafting.dialect import Table
 from pipeline.warehouse.trimming import trimmed
 
-# Words for "nothing", in lower case. The first two are written by databases and nothing else is called so.
+# Null values, in lower case. The first two are written by databases and have no other meaning.
 _SURE_NULLS = {"null", "\\n"}
 _NULLS = _SURE_NULLS | {
     *("(null)", "<null>", "#n/a", "n/a", "n.a.", "na", "nan", "nil", "none", "undefined", "-", "--"),
     *("n.v.t.", "nvt", "geen", "onbekend", "n.b.", "k.a.", "s.o.", "unknown", "n.d.", "nd"),
 }
-# A word that stands for nothing stands there often.
+# The minimum count of a null value.
 _FREQUENT = 3
 _MOSTLY = 0.9
 _ADDRESS = re.compile(r"\"?[^@\s][^@]*@[^@\s]+")
@@ -28,9 +28,7 @@ _URL = re.compile(r"https?://", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, and its values without those that stand for nothing. `is_nested`: some of them are JSON
-    objects or arrays.
-    """
+    """One column: its name, and its values without null values. `is_nested`: some are JSON objects or arrays."""
 
     name: str
     position: int
@@ -39,12 +37,12 @@ class Column:
 
     @cached_property
     def distinct(self) -> Counter[str]:
-        """Each value with how often it stands there, the most frequent first."""
+        """Each value with its count, the most frequent first."""
         return Counter(dict(Counter(self.values).most_common()))
 
     @cached_property
     def moments(self) -> Moments | None:
-        """How the values are date-times."""
+        """The date-time formats of the values, if they have any."""
         return moments_of(self.values)
 
     @cached_property
@@ -74,13 +72,13 @@ class Column:
 
     @property
     def are_texts(self) -> bool:
-        """Whether the values are nothing more special than words."""
+        """Whether the values are plain words."""
         special = self.are_addresses or self.are_whole_numbers or self.are_uuids or self.are_urls
         return bool(self.values) and not special and self.moments is None
 
     @property
     def is_unique(self) -> bool:
-        """Whether no value stands there twice."""
+        """Whether all values are different."""
         return len(self.values) > 1 and len(self.distinct) == len(self.values)
 
     def _mostly(self, pattern: re.Pattern[str]) -> bool:
@@ -89,7 +87,7 @@ class Column:
 
 
 def null_values(table: Table) -> list[tuple[str, int]]:
-    """Words that stand for nothing, as they are spelled in the sample, with their counts."""
+    """Null values, as they are spelled in the sample, with their counts."""
     counts = Counter(cell for row in table.rows for cell in row if cell and cell.strip().lower() in _NULLS)
     allowed = {
         word: count
@@ -103,12 +101,12 @@ def null_values(table: Table) -> list[tuple[str, int]]:
 def columns_of(table: Table, nulls: Sequence[str]) -> list[Column]:
     """The columns of a table; those of a file without a header have no name yet."""
     names = table.names or ("",) * (len(table.rows[0]) if table.rows else 0)
-    nothing = {"", *nulls}
+    null_cells = {"", *nulls}
     return [
         Column(
             name,
             position,
-            tuple(value for cell in table.cells(position) if (value := trimmed(cell)) not in nothing),
+            tuple(value for cell in table.cells(position) if (value := trimmed(cell)) not in null_cells),
             is_nested=position in table.nested,
         )
         for position, name in enumerate(names)

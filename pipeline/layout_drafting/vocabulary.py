@@ -1,7 +1,7 @@
-"""What the columns of an export are called, in Selligent's words and in several languages.
+"""The names of an export's columns, in Selligent's words and in several languages.
 
-A name is compared without case, accents and marks: `Journey-Name` is `journeyname`. What a name ends with decides:
-`LIST_USER_ID` is a user's id, `USER_LIST_ID` a list's.
+A name is compared without case, accents and marks: `Journey-Name` is `journeyname`. The end of a name decides:
+`LIST_USER_ID` is the id of a user, `USER_LIST_ID` that of a list.
 """
 
 import re
@@ -62,7 +62,7 @@ _IS_CODE = {
     2: re.compile("^(?:state|status|etat|statut|toestand|zustand|estado|stato)(?:code|id|name)?$|(?:state|status)$"),
     1: re.compile("^(?:type|code|kind|typ|soort|art|tipo)$"),
 }
-# For finding the column of codes only: what a code means is never guessed.
+# Only to find the column of codes: the meaning of a code is never guessed.
 _CODE_WORDS = re.compile(
     "(?:email|mail)?(?:view|open|read|click|clic|klik|sent|send|deliver|bounce|hardbounce|softbounce|"
     "unsub|optout|complain|spam|markedasspam|marked|linkclick|geopend|uitgeschreven|ouvert|ouverture|desabonn|"
@@ -71,22 +71,22 @@ _CODE_WORDS = re.compile(
 
 
 def id_of(name: str) -> str | None:
-    """Whose id a column is by its name: a list's, a link's, a campaign's, an email's."""
+    """The subject of an id by its column's name: list, link, campaign or email."""
     return _subject(_IS_ID, name)
 
 
 def name_of(name: str) -> str | None:
-    """Whose name a column is by its own."""
+    """The subject of a name by its column's name."""
     return _subject(_IS_NAME, name)
 
 
 def bare_subject(name: str) -> str | None:
-    """What a column is about whose name doesn't say whether it is an id or a name."""
+    """The subject of a column whose name is neither that of an id nor of a name."""
     return _subject(_IS_BARE, name)
 
 
 def subject_in(text: str) -> str | None:
-    """What a file's name says that it is about."""
+    """The subject in a file's name."""
     for word in re.findall("[a-z]+", text.casefold()):
         if subject := bare_subject(word):
             return subject
@@ -150,7 +150,7 @@ def when(name: str) -> int:
 
 
 def code(name: str) -> int:
-    """How likely a column of this name tells the event: 3 to 0."""
+    """How likely a column of this name has the code of the event: 3 to 0."""
     return next((rank for rank, pattern in _IS_CODE.items() if pattern.search(plain(name))), 0)
 
 

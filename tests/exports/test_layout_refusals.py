@@ -106,17 +106,17 @@ def refusal(path: Path, text: str) -> str:
         (
             "  CLICK_DT: timestamp\n",
             "",
-            "columns: none means 'timestamp'; say which column tells when the event happened",
+            "columns: none means 'timestamp'; map the column with the time of the event",
         ),
         (
             "  CUSTOMER_KEY: user_id\n",
             "",
-            "columns: nothing tells the person; map 'user_id', 'email', or 'list_id' and 'selligent_user_id'",
+            "columns: none identifies a person; map 'user_id', 'email', or 'list_id' and 'selligent_user_id'",
         ),
         (
             "CUSTOMER_KEY: user_id",
             "USERID: selligent_user_id",
-            "columns: nothing tells the person; map 'user_id', 'email', or 'list_id' and 'selligent_user_id'",
+            "columns: none identifies a person; map 'user_id', 'email', or 'list_id' and 'selligent_user_id'",
         ),
         (
             "CUSTOMER_KEY: user_id",
@@ -131,17 +131,17 @@ def refusal(path: Path, text: str) -> str:
         (
             "CLICK_DT: timestamp",
             "CLICK_DT: timestamp\n  KEY: user_id",
-            "columns: the meaning 'user_id' stands there twice",
+            "columns: the meaning 'user_id' is repeated",
         ),
         (
             "CLICK_DT: timestamp",
             "CLICK_DT: timestamp\n  click_dt: email",
-            "columns: the column 'click_dt' stands there twice",
+            "columns: the column 'click_dt' is repeated",
         ),
         (
             "CLICK_DT: timestamp",
             "CLICK_DT: timestamp\n  '\u200bclick_dt ': email",
-            "columns: the column 'click_dt' stands there twice",
+            "columns: the column 'click_dt' is repeated",
         ),
     ],
 )
@@ -172,7 +172,7 @@ def test_each_fault_is_told_in_one_sentence(clicks: Path, old: str, new: str, se
         ("header: false", "header: is neither true nor the list of column names of a file without a header"),
         ("header: []", "header: is neither true nor the list of column names of a file without a header"),
         ("header: KEY", "header: is neither true nor the list of column names of a file without a header"),
-        ("header: [CLICK_DT, click_dt]", "header: the column name 'click_dt' stands there twice"),
+        ("header: [CLICK_DT, click_dt]", "header: the column name 'click_dt' is repeated"),
         ("header: [CUSTOMER_KEY, DT]", "header: 'CLICK_DT' is used, but the list of column names has no such name"),
         ("ready_marker: a/b", "ready_marker: 'a/b' is no end of a file name, such as .trg"),
         ("null_values: NULL", "null_values: input should be a valid list"),
@@ -187,7 +187,7 @@ def test_each_fault_is_told_in_one_sentence(clicks: Path, old: str, new: str, se
             "datetime_formats: ['%d.%m. %H:%M']",
             "datetime_formats: '%d.%m. %H:%M' has no day or no year; it looks like '%d-%m-%Y %H:%M:%S'",
         ),
-        ("name: clicks", "the key 'name' stands there twice"),
+        ("name: clicks", "the key 'name' is repeated"),
     ],
 )
 def test_each_line_that_is_wrong_is_told_in_one_sentence(clicks: Path, line: str, sentence: str) -> None:
@@ -295,8 +295,8 @@ def test_a_file_that_is_no_mapping_is_refused(clicks: Path, text: str) -> None:
     [
         ("name: clicks\nnull_values: ['a\nkind: events\n", "line 4: found unexpected end of stream"),
         ("name: clicks\nkind: events\n kind: x\n", "line 3: mapping values are not allowed here"),
-        ("name: clicks\nkind: events\nkind: lists\n", "line 3: the key 'kind' stands there twice"),
-        ("name: clicks\ncolumns:\n  A: email\n  A: user_id\n", "line 4: the key 'A' stands there twice"),
+        ("name: clicks\nkind: events\nkind: lists\n", "line 3: the key 'kind' is repeated"),
+        ("name: clicks\ncolumns:\n  A: email\n  A: user_id\n", "line 4: the key 'A' is repeated"),
         (
             "name: !!python/name:os.system x\n",
             "line 1: could not determine a constructor for the tag 'tag:yaml.org,2002:python/name:os.system'",
@@ -325,4 +325,4 @@ def test_yaml_that_python_stumbles_over_is_refused_like_any_other(clicks: Path, 
 
 def test_two_codes_that_are_one_text_stand_there_twice(clicks: Path) -> None:
     text = changed("{CLICK: Email Link Clicked}", "{30: Email Opened, '30': Email Bounced}", CODED)
-    assert "stands there twice" in refusal(clicks, text)
+    assert "is repeated" in refusal(clicks, text)
