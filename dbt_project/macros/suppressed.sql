@@ -1,24 +1,15 @@
 {#-
-    People on the list of SELLIGENT_SUPPRESSED. `raw.suppressed` has hashes of their user ids and addresses, and of their
-    contacts in lookups; pipeline/privacy/suppression.py computes them in the same way. The run's `suppressed` is "no"
-    without a list, and then none of this is in the SQL; "known" if all of them have left the tables; else "new".
+    Whether a row belongs to a person in `raw.suppressed`: pipeline/privacy/digests.py passes the condition as a var, with
+    placeholders for the columns. The run's `suppressed` is "no" without such people, and then none of this is in the SQL;
+    "known" if all of them have left the tables; else "new".
 -#}
 {% macro is_suppressed(relation, email="email", list_id="list_id", selligent_user_id="selligent_user_id") -%}
-    {%- set digests = {
-        "user_id": sha256_text("'user_id:' || " ~ trimmed(relation ~ ".user_id")),
-        "email": sha256_text("'email:' || lower(" ~ trimmed(relation ~ "." ~ email) ~ ")"),
-        "contact": sha256_text(
-            "'contact:' || length(" ~ trimmed(relation ~ "." ~ list_id) ~ ") || ':' || "
-            ~ trimmed(relation ~ "." ~ list_id) ~ " || ':' || " ~ trimmed(relation ~ "." ~ selligent_user_id)
-        ),
-    } -%}
-    (
-    {%- for kind, value in digests.items() %}
-        {{ "or " if not loop.first }}coalesce({{ value }} in (
-            select listed.digest from {{ source("raw", "suppressed") }} as listed where listed.kind = '{{ kind }}'
-        ), false)
-    {%- endfor %}
-    )
+    {{ var("is_suppressed")
+        | replace("<user_id>", relation ~ ".user_id")
+        | replace("<email>", relation ~ "." ~ email)
+        | replace("<list_id>", relation ~ "." ~ list_id)
+        | replace("<selligent_user_id>", relation ~ "." ~ selligent_user_id)
+        | replace("raw.suppressed", source("raw", "suppressed") | string) }}
 {%- endmacro %}
 
 {#- Delete events of people who were put on the list after the events were modelled. -#}

@@ -16,7 +16,8 @@ from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_copy import mirror
 from pipeline.ledger.warehouse_pairing import check_pair, is_copy_behind
 from pipeline.masking import on_one_line
-from pipeline.privacy.suppression import check, is_work
+from pipeline.privacy.suppression import is_work
+from pipeline.privacy.suppression_list import check
 from pipeline.report.page import PAGE
 from pipeline.report.summary import summary
 from pipeline.settings import DRY_RUN_DIR, Settings

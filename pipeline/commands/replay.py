@@ -25,7 +25,8 @@ def replay(event: str | None, reason: str | None, day: datetime | None) -> int:
     from pipeline.ledger import Ledger
     from pipeline.ledger.warehouse_copy import mirror_into
     from pipeline.ledger.warehouse_pairing import check_pair, pair_up
-    from pipeline.privacy.suppression import check, refresh
+    from pipeline.privacy.suppression import refresh
+    from pipeline.privacy.suppression_list import check
     from pipeline.segment.enqueue import cut_due
     from pipeline.segment.replay import dates_of, samples
     from pipeline.warehouse import Warehouse

@@ -14,7 +14,8 @@ from pipeline.errors import SettingsError
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_pairing import pair_up
 from pipeline.orchestration.instance import dagster_home, exclusive, opened_instance
-from pipeline.privacy.suppression import SETTING, check, learn_contacts, refresh
+from pipeline.privacy.suppression import learn_contacts, refresh
+from pipeline.privacy.suppression_list import SETTING, check
 from pipeline.settings import DBT_TARGET_DIR, DRY_RUN_DIR, REPORT_DIR, SPILL_DIR, Settings
 from pipeline.warehouse import Warehouse
 

@@ -13,7 +13,8 @@ from pipeline.export_dates import EVERY_DATE
 from pipeline.ledger import Ledger, Remaining
 from pipeline.ledger.warehouse_copy import mirror_into
 from pipeline.ledger.warehouse_pairing import advance_warehouse, pairing_of
-from pipeline.privacy.suppression import SEPARATOR, is_suppressed, words
+from pipeline.privacy.digests import is_suppressed
+from pipeline.privacy.text_matcher import SEPARATOR, words
 from pipeline.segment import outbox
 from pipeline.segment.enqueue import register
 from pipeline.warehouse import has_table, one_value, quoted, transaction

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 
 import duckdb
 
-from pipeline.privacy.suppression import EMAIL, LISTED, USER_ID, has_words, normal, phrases, words
+from pipeline.privacy.digests import EMAIL, LISTED, USER_ID, normal
+from pipeline.privacy.text_matcher import has_words, phrases, words
 from pipeline.warehouse import ALIAS, literal, one_value, quoted
 
 Connection = duckdb.DuckDBPyConnection

@@ -28,7 +28,8 @@ from pipeline.orchestration.asset_keys import raw_table
 from pipeline.orchestration.metadata import preview
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.orchestration.resources import WarehouseResource
-from pipeline.privacy.suppression import Suppressed, refresh
+from pipeline.privacy.suppression import refresh
+from pipeline.privacy.suppression_list import Suppressed
 from pipeline.warehouse.immutable_settings import ensure_origin
 from pipeline.warehouse.loads import last_load_number
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import duckdb
 
-from pipeline.privacy.suppression import CONTACT, EMAIL, LISTED, USER_ID, contact_digest, normal, phrases
+from pipeline.privacy.digests import CONTACT, EMAIL, LISTED, USER_ID, contact_digest, normal
+from pipeline.privacy.text_matcher import phrases
 
 Connection = duckdb.DuckDBPyConnection
 

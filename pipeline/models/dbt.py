@@ -18,6 +18,7 @@ from pipeline.catalog import EVENTS, INTEGRATION_NAME, INTEGRATION_VERSION, LIBR
 from pipeline.models import dbt_process
 from pipeline.models.dbt_process import PARENT
 from pipeline.naming import snake_case_sql
+from pipeline.privacy.digests import is_suppressed
 from pipeline.settings import DBT_TARGET_DIR, PROJECT_ROOT, SPILL_DIR, Settings, load_settings
 from pipeline.warehouse import MEMORY_LIMIT, Warehouse
 from pipeline.warehouse.s3 import S3Server
@@ -49,6 +50,7 @@ def variables(settings: Settings) -> Mapping[str, Any]:
         "event_table_of_event_text": snake_case_sql("event_text"),
         "lookups": {kind: vars(lookup) for kind, lookup in LOOKUPS.items()},
         "newest_lookup_first": NEWEST_LOOKUP_FIRST,
+        "is_suppressed": is_suppressed("<user_id>", "<email>", "<list_id>", "<selligent_user_id>"),
     }
 
 

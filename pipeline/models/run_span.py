@@ -7,7 +7,7 @@ import duckdb
 
 from pipeline.catalog import LOOKUPS, NEWEST_LOOKUP_FIRST
 from pipeline.export_dates import ExportDates
-from pipeline.privacy.suppression import is_anybody, is_anybody_new
+from pipeline.privacy.suppression import any_newly_suppressed, any_suppressed
 from pipeline.warehouse import has_table, one_row
 from pipeline.warehouse.trimming import identifier_sql, visible_sql
 
@@ -66,9 +66,9 @@ def run_span(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> RunSp
 
 def suppressed_people(connection: duckdb.DuckDBPyConnection) -> str:
     """The value of `RunSpan.suppressed`."""
-    if not is_anybody(connection):
+    if not any_suppressed(connection):
         return "no"
-    return "new" if is_anybody_new(connection, "modelled_at") else "known"
+    return "new" if any_newly_suppressed(connection, "modelled_at") else "known"
 
 
 def _renamed_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> tuple[datetime, datetime] | None:

@@ -9,7 +9,7 @@ import duckdb
 from pipeline.export_dates import EVERY_DATE, ExportDates
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_pairing import pairing_of, record_ledger_generation
-from pipeline.privacy.suppression import is_anybody_new
+from pipeline.privacy.suppression import any_newly_suppressed
 from pipeline.segment import outbox
 from pipeline.segment.delivery import CURRENT_DAYS
 from pipeline.segment.outbox import Cut, CutRules, Limits, cut
@@ -50,7 +50,7 @@ def register(
         pairing_of(connection).generation,
     )
     # People who were listed since the last time may have waiting events of any date.
-    everywhere = is_anybody_new(connection, "withdrawn_at")
+    everywhere = any_newly_suppressed(connection, "withdrawn_at")
     unwanted = outbox.suppressed(connection, ledger.waiting_ids(EVERY_DATE if everywhere else dates))
     suppressed, _ = ledger.withdraw(unwanted, now) if unwanted else (0, 0)
     gone = outbox.withdrawn(connection, dates)

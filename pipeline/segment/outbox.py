@@ -11,7 +11,8 @@ from pipeline.errors import DeliveryError
 from pipeline.export_dates import ExportDates
 from pipeline.ledger import SUPPRESSED, WITHDRAWN, Batch, DeadEvent, Replay
 from pipeline.ledger.warehouse_pairing import advance_warehouse
-from pipeline.privacy.suppression import is_anybody, is_suppressed
+from pipeline.privacy.digests import is_suppressed
+from pipeline.privacy.suppression import any_suppressed
 from pipeline.segment.messages import (
     ENVELOPE_BYTES,
     MAX_BATCH_BYTES,
@@ -94,7 +95,7 @@ def cut(connection: Connection, schema: str, dates: ExportDates, now: datetime, 
     moved: list[str] = []
     counted: list[tuple[int, int]] = []
     between = f"BETWEEN TIMESTAMPTZ '{span[0].isoformat()}' AND TIMESTAMPTZ '{span[1].isoformat()}'"
-    suppressing = is_anybody(connection)
+    suppressing = any_suppressed(connection)
     with transaction(connection):
         if rules.replayed_ids:
             connection.execute(
@@ -296,7 +297,7 @@ def bodies(connection: Connection, group: Sequence[Batch], dead: Sequence[str]) 
 
 def suppressed(connection: Connection, batch_ids: Sequence[str]) -> list[DeadEvent]:
     """Events of suppressed people in these batches."""
-    if not batch_ids or not is_anybody(connection):
+    if not batch_ids or not any_suppressed(connection):
         return []
     rows = connection.execute(
         f"SELECT id, event, export_date, batch_id, '{SUPPRESSED}' FROM delivery.outbox "
@@ -311,7 +312,7 @@ def withdrawn(connection: Connection, dates: ExportDates) -> list[DeadEvent]:
 
     Events of suppressed people left the tables for another reason.
     """
-    of_others = f"AND NOT {OF_SUPPRESSED}" if is_anybody(connection) else ""
+    of_others = f"AND NOT {OF_SUPPRESSED}" if any_suppressed(connection) else ""
     rows = connection.execute(
         f"""
         SELECT id, event, export_date, batch_id, '{WITHDRAWN}: a corrected export does not have it any more'

@@ -11,7 +11,8 @@ import duckdb
 
 from pipeline.export_dates import ExportDates
 from pipeline.ledger import Ledger
-from pipeline.privacy.suppression import is_anybody, is_suppressed
+from pipeline.privacy.digests import is_suppressed
+from pipeline.privacy.suppression import any_suppressed
 
 _OF_SUPPRESSED = is_suppressed("user_id", "email", "list_id", "selligent_user_id")
 
@@ -22,7 +23,7 @@ def revive(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: ExportD
     """
     if not (unwanted := ledger.unwanted_ids()):
         return
-    but_suppressed = f"AND NOT {_OF_SUPPRESSED}" if is_anybody(connection) else ""
+    but_suppressed = f"AND NOT {_OF_SUPPRESSED}" if any_suppressed(connection) else ""
     rows = connection.execute(
         "SELECT CAST(id AS VARCHAR) FROM staging.events "
         "WHERE export_date BETWEEN ? AND ? AND CAST(id AS VARCHAR) IN (SELECT unnest(?::VARCHAR[])) "

@@ -8,7 +8,8 @@ import duckdb
 import pytest
 
 from pipeline.models.run_span import suppressed_people
-from pipeline.privacy.suppression import LISTED, is_anybody_new, learn_contacts, listings, mark, refresh
+from pipeline.privacy.digests import LISTED
+from pipeline.privacy.suppression import any_newly_suppressed, learn_contacts, listings, mark, refresh
 from tests.support.desk import NOW
 from tests.support.lakes import plain_file_in
 
@@ -46,9 +47,9 @@ def listing(tmp_path: Path) -> Iterator[Listing]:
 @pytest.mark.parametrize("mark_of", ["modelled_at", "withdrawn_at"])
 def test_whoever_was_listed_by_a_clock_that_is_ahead_is_dealt_with(listing: Listing, mark_of: str) -> None:
     listing.suppress("zoe", at=timedelta(days=40_000))
-    assert is_anybody_new(listing.connection, mark_of)
+    assert any_newly_suppressed(listing.connection, mark_of)
     mark(listing.connection, mark_of, listings(listing.connection, mark_of))
-    assert not is_anybody_new(listing.connection, mark_of)
+    assert not any_newly_suppressed(listing.connection, mark_of)
 
 
 @pytest.mark.parametrize("later", [timedelta(0), timedelta(hours=-2)], ids=["at once", "after the clock was set back"])

@@ -16,7 +16,9 @@ from pipeline.exports.row_accounting import rows_accounted_for
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_copy import mirror_into
 from pipeline.models.run_span import suppressed_people
-from pipeline.privacy.suppression import LISTED, Suppressed, check, is_anybody, is_suppressed, refresh
+from pipeline.privacy.digests import LISTED, is_suppressed
+from pipeline.privacy.suppression import any_suppressed, refresh
+from pipeline.privacy.suppression_list import Suppressed, check
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.file_sync import provide_sync
 from tests.support.desk import CODED, NOW, Desk, layout
@@ -200,7 +202,7 @@ def test_a_contact_whose_lookup_row_was_kept_out_is_known_again_after_a_run_with
     desk.take()
     desk.connection.execute("UPDATE raw.suppressed SET modelled_at = now()")
     assert refresh(desk.connection, None, NOW) == Suppressed()
-    assert (desk.is_out(contact="1/23"), is_anybody(desk.connection)) == (False, False)
+    assert (desk.is_out(contact="1/23"), any_suppressed(desk.connection)) == (False, False)
     assert suppressed_people(desk.connection) == "no"
     desk.suppress("email\nann@x.org\n")
     assert desk.is_out(contact="1/23")
