@@ -1,6 +1,6 @@
-"""Why there was no answer over HTTP, in words that name the host, the proxy or the file.
+"""Reasons why there was no answer over HTTP, with the host, the proxy or the file.
 
-Never in the error's own words: they repeat whole URLs, header values and objects of the libraries.
+The messages of the errors themselves are not used: they repeat whole URLs, header values and objects of the libraries.
 """
 
 import http.client
@@ -21,53 +21,65 @@ _LONGEST = 100
 
 
 class AnswerTooLong(OSError):
-    """More bytes came than are read of an answer."""
+    """An answer has more bytes than are read."""
 
 
 class DeadlinePassed(TimeoutError):
-    """The time for the whole exchange is over."""
+    """The time limit of the exchange has passed."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """An exchange that failed: the `host` as messages show it, and the connection to it. `certificates` is the file or
+    folder of the trusted ones, if it is a path; `seconds` and `most` (bytes) are the limits.
+    """
+
+    host: str
+    scheme: str
+    proxy: str | None
+    certificates: object
+    seconds: float
+    most: int
 
 
 @dataclass(frozen=True)
 class NoReply:
-    """There is no answer; `permanent`: there will be none until a person has changed something here."""
+    """There is no answer; `permanent`: there will be none until something is changed on this machine."""
 
     reason: str
     permanent: bool = False
 
 
 def not_possible(error: Exception, host: str) -> NoReply:
-    """Why a request can't even be made of what it consists of: its address, its headers."""
+    """The reason why a request can't be made: its address or its headers are invalid."""
     if isinstance(error, UnicodeError | requests.exceptions.InvalidHeader):
         return _no_header(host)
     return NoReply(f"no request to {host} can be made: its address is not valid", permanent=True)
 
 
 def _no_header(host: str) -> NoReply:
-    return NoReply(f"no request to {host} can be made: its key or token can't stand in a header", permanent=True)
+    return NoReply(f"no request to {host} can be made: its key or token is not valid in a header", permanent=True)
 
 
-def why_no_reply(
-    error: Exception, host: str, scheme: str, proxy: str | None, certificates: object, seconds: float, most: int
-) -> NoReply:
-    """Why an exchange failed. `certificates` is the file or folder of those that are trusted, if it is a path."""
-    causes = list(_causes(error))
+def why_no_reply(error: Exception, exchange: Exchange) -> NoReply:
+    """The reason why an exchange failed."""
+    causes, host, scheme, proxy = list(_causes(error)), exchange.host, exchange.scheme, exchange.proxy
 
     def cause(*kinds: type[BaseException]) -> BaseException | None:
         return next((found for found in causes if isinstance(found, kinds)), None)
 
-    if isinstance(certificates, str) and (fault := _unusable(certificates)):
+    if isinstance(exchange.certificates, str) and (fault := _unusable(exchange.certificates)):
         return NoReply(
-            f"no connection to {host}: the trusted certificates in {certificates} can't be read ({fault}). "
+            f"no connection to {host}: the trusted certificates in {exchange.certificates} can't be read ({fault}). "
             f"Check {_named('REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE')}.",
             permanent=True,
         )
     if any(isinstance(found, UnicodeEncodeError) and found.encoding == "latin-1" for found in causes):
         return _no_header(host)
-    if _is_misfit(causes):
+    if _is_invalid_address(causes):
         if not proxy:
             return NoReply(f"no request to {host} can be made: its address is not valid", permanent=True)
-        fault = "SOCKS is not installed" if cause(requests.exceptions.InvalidSchema) else "it is no URL of a proxy"
+        fault = "SOCKS is not installed" if cause(requests.exceptions.InvalidSchema) else "it is not the URL of a proxy"
         return NoReply(
             f"no connection to {host}: its proxy can't be used, {fault}. Check {_proxy_variable(scheme)}.",
             permanent=True,
@@ -80,9 +92,9 @@ def why_no_reply(
             refused = status in (401, 403, 407)
             return NoReply(f"no connection to {host}: {to} answered {status} {words}".rstrip(), refused)
     if cause(AnswerTooLong):
-        return NoReply(f"no answer from {to}: {most // 1000} kB came, and it had not begun")
+        return NoReply(f"no answer from {to}: {exchange.most // 1000} kB came, and it had not begun")
     if cause(DeadlinePassed):
-        return NoReply(f"no whole answer from {to} within {seconds:g} seconds")
+        return NoReply(f"no whole answer from {to} within {exchange.seconds:g} seconds")
     if cause(urllib3.exceptions.NameResolutionError):
         return NoReply(f"no answer from {to}: the name of its host is not known; check it and this machine's DNS")
     if cause(urllib3.exceptions.SSLError, ssl.SSLError):
@@ -93,7 +105,7 @@ def why_no_reply(
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and those in it; libraries wrap one into another in several ways."""
+    """An error and its causes; libraries wrap errors in several ways."""
     seen: set[int] = set()
     waiting = [error]
     while waiting:
@@ -104,8 +116,8 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
             waiting += [*found.args, getattr(found, "reason", None), found.__cause__]
 
 
-def _is_misfit(causes: list[BaseException]) -> bool:
-    """Whether an address, the host's or the proxy's, is none."""
+def _is_invalid_address(causes: list[BaseException]) -> bool:
+    """Whether an address, of the host or of the proxy, is invalid."""
     if isinstance(causes[0], requests.exceptions.InvalidHeader):  # of the answer
         return False
     of_addresses = (
@@ -124,12 +136,12 @@ def _words(causes: list[BaseException]) -> str:
         if isinstance(found, OSError) and isinstance(found.errno, int):
             return os.strerror(found.errno)
     if any(isinstance(f, http.client.HTTPException | urllib3.exceptions.HTTPError) for f in causes[1:]):
-        return "what came is no whole HTTP answer"
+        return "the response is not a complete HTTP answer"
     return type(causes[0]).__name__
 
 
 def _tunnel_status(error: BaseException) -> tuple[int, str] | None:
-    """What a proxy answered that was to open a way through; http.client has it in words only."""
+    """The answer of a proxy that refused a tunnel; http.client has it as text only."""
     found = re.fullmatch(r"Tunnel connection failed: (\d{3}) ?(.*)", str(error), re.DOTALL)
     return (int(found[1]), on_one_line(found[2].strip(), _LONGEST)) if found else None
 
@@ -158,7 +170,7 @@ def _named(*names: str) -> str:
 
 
 def _proxy_variable(scheme: str) -> str:
-    """The variable of the environment that a proxy is from."""
+    """The environment variable that names the proxy."""
     for name in (f"{scheme}_proxy", "all_proxy"):
         for spelled in (name, name.upper()):
             if os.environ.get(spelled):

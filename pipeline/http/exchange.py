@@ -1,8 +1,7 @@
-"""HTTP exchanges that end: within a deadline, and after so many bytes of the answer.
+"""HTTP exchanges with a deadline and a maximum size of the answer.
 
-`requests` bounds each read of a socket and nothing else. A server, or whatever stands before it, that sends a byte
-every other second, `100 Continue` for ever, or a body without an end would hold a connection as long as it likes, or
-fill the memory.
+`requests` limits each read of a socket and nothing else. A server or proxy that sends a byte every other second, `100
+Continue` forever, or an endless body would occupy a connection indefinitely, or fill the memory.
 """
 
 import http.client
@@ -33,17 +32,17 @@ from urllib3.exceptions import (
 from urllib3.poolmanager import PoolManager, ProxyManager
 from urllib3.util.connection import allowed_gai_family
 
-from pipeline.http.errors import AnswerTooLong, DeadlinePassed, NoReply, host_of, not_possible, why_no_reply
+from pipeline.http.errors import AnswerTooLong, DeadlinePassed, Exchange, NoReply, host_of, not_possible, why_no_reply
 from pipeline.settings.value_checks import is_loopback
 
-# For one address of a host, TLS included.
+# Per address of a host, TLS included.
 CONNECT_SECONDS = 10
-# For the whole exchange, from the connecting to the last byte of the answer.
+# Per exchange, from connecting to the last byte of the answer.
 EXCHANGE_SECONDS = 60
 MAX_ANSWER_BYTES = 64_000
-# As much is lost of an answer that breaks off, and as many bytes of a packed answer are unpacked at a time.
+# So much is lost of an answer that breaks off, and so many bytes of a compressed answer are unpacked at a time.
 _CHUNK = 1024
-# One record of TLS: a deadline that passes is noticed between two of them.
+# One TLS record: a deadline is checked between two of them.
 _PIECE = 16 * 1024
 
 
@@ -59,13 +58,13 @@ class _Limits:
         return left
 
 
-# Of the exchange that this thread is at: connections are made and used deep inside of `requests`.
+# Of the current exchange of this thread: `requests` creates and uses connections internally.
 _LIMITS: ContextVar[_Limits] = ContextVar("limits")
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer, or as much of its body as was read."""
+    """An answer, with as much of its body as was read."""
 
     status: int
     headers: Mapping[str, str]
@@ -73,7 +72,7 @@ class Reply:
     host: str
 
     def json(self) -> Any:
-        """The body as JSON; None where it is not, or is nested too deeply to be read."""
+        """The body as JSON; None where it is not, or is nested too deeply."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
@@ -81,7 +80,7 @@ class Reply:
 
 
 class BoundedSession(requests.Session):
-    """Connections to one server; no cookies, no redirects, and no proxy on the way to this machine itself."""
+    """Connections to one server; without cookies, redirects, and proxies for this machine itself."""
 
     def __init__(self, connections: int = 1) -> None:
         super().__init__()
@@ -104,9 +103,9 @@ class BoundedSession(requests.Session):
         json: object = None,
         host: str | None = None,
     ) -> Reply | NoReply:
-        """One request and its answer, within so many seconds; no more than `most` bytes of it are read.
+        """Send a request and read at most `most` bytes of its answer, within so many seconds.
 
-        `host` is what words call the host, where its name must not be shown.
+        Messages show `host` instead of a host name that must not be shown.
         """
         host = host or host_of(url)
         try:
@@ -121,12 +120,12 @@ class BoundedSession(requests.Session):
                 return Reply(response.status_code, response.headers, _read(response, most), host)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             proxy = select_proxy(url, settings["proxies"])
-            return why_no_reply(error, host, urlsplit(url).scheme, proxy, settings["verify"], seconds, most)
+            return why_no_reply(error, Exchange(host, urlsplit(url).scheme, proxy, settings["verify"], seconds, most))
         finally:
             _LIMITS.reset(token)
 
     def _settings_of(self, url: str) -> Any:
-        """The proxies and certificates of the environment, which is read once for each host."""
+        """The proxies and certificates of the environment, which is read once per host."""
         parts = urlsplit(url)
         server = f"{parts.scheme}://{parts.netloc}"
         if server not in self._environment:
@@ -137,7 +136,7 @@ class BoundedSession(requests.Session):
         return self._environment[server]
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """None: `requests` would read the whole answer, and an address out of it, to follow it later."""
+        """No target: `requests` would read the whole answer for an address to follow."""
 
 
 def _read(response: requests.Response, most: int) -> bytes:
@@ -156,7 +155,7 @@ def _read(response: requests.Response, most: int) -> bytes:
 
 
 class _BoundedReader(io.RawIOBase):
-    """What a server sends, as long as the exchange may last and as much as may be read of it."""
+    """The bytes from a server, within the limits of the exchange."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -183,7 +182,7 @@ class _BoundedReader(io.RawIOBase):
 
 
 class _FinalResponse(http.client.HTTPResponse):
-    """The answer behind any number of interim ones; the standard library takes a 103 for the answer itself."""
+    """The answer after any number of interim ones; the standard library treats a 103 as the answer."""
 
     def __init__(
         self, sock: socket.socket, debuglevel: int = 0, method: str | None = None, url: str | None = None
@@ -254,7 +253,7 @@ class _BoundedAdapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **options)
-        if type(manager) is ProxyManager:  # one for SOCKS has connections of its own
+        if type(manager) is ProxyManager:  # a SOCKS proxy has its own connections
             _bound(manager)
         return manager
 

@@ -1,5 +1,5 @@
-"""How runs are executed: every step in the run's own process, as Dagster's in-process executor does it, but with this
-project's locks where that asks Dagster's pools.
+"""The executor: every step in the run's own process, as in Dagster's in-process executor, but with this project's locks
+instead of Dagster's pools.
 """
 
 import os
@@ -19,7 +19,7 @@ from dagster._core.executor.in_process import InProcessExecutor
 from pipeline.orchestration.run_locks import StepLocks, turn_of
 from pipeline.settings import load_settings
 
-# Run configuration under which a step that failed has failed: a command ends with a sentence, and the next one goes on.
+# Run configuration without retries: a command ends with a sentence, and the next one continues.
 WITHOUT_RETRIES: dict[str, Any] = {"execution": {"config": {"retries": {"disabled": {}}}}}
 
 
@@ -54,6 +54,5 @@ class _InProcess(InProcessExecutor):
 
 
 def _iterator(job_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
-    say = job_context.log.info
-    with StepLocks(job_context.run_id, partial(turn_of, settings=load_settings()), say) as locks:
+    with StepLocks(job_context.run_id, partial(turn_of, settings=load_settings()), job_context.log.info) as locks:
         yield from inner_plan_execution_iterator(job_context, execution_plan, locks)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Commands end when a signal asks them to: SIGINT with exit status 130, SIGTERM with 143, as a shell has it."""
+"""Commands end on a signal: SIGINT with exit status 130, SIGTERM with 143, as in a shell."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ class Stopped(KeyboardInterrupt):
 
 
 class _Signals:
-    """Which signals came. Dagster catches them itself while a run goes on, and keeps to itself which it was."""
+    """The signals that came. Dagster catches them during a run, and does not report which one it was."""
 
     def __init__(self) -> None:
         self.reading, writing = os.pipe()
@@ -29,7 +29,7 @@ class _Signals:
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
 
     def first(self) -> int | None:
-        """The first that asked to stop, and once only."""
+        """The first signal that asked to stop; once only."""
         try:
             came = os.read(self.reading, 64)
         except BlockingIOError:
@@ -41,7 +41,7 @@ _signals: _Signals | None = None
 
 
 def obey_signals() -> None:
-    """Let SIGINT and SIGTERM raise `Stopped` in this process, unless whoever started it made it deaf to them."""
+    """Let SIGINT and SIGTERM raise `Stopped` in this process, unless its parent made it ignore them."""
     global _signals
     _signals = _signals or _Signals()
     for number in _SIGNALS:
@@ -50,7 +50,7 @@ def obey_signals() -> None:
 
 
 def stop_if_asked() -> None:
-    """For after a run, in which Dagster caught the signal.
+    """Raise a signal that Dagster caught during a run.
 
     Raises:
         Stopped: one came.
@@ -60,11 +60,11 @@ def stop_if_asked() -> None:
 
 
 class SleepStopped(Exception):
-    """A sleep ended early, since the work that it was part of is to end."""
+    """A sleep ended early because its work is to end."""
 
 
 def sleeping_until(stop: threading.Event) -> Callable[[float], None]:
-    """A sleep (in seconds) that raises `SleepStopped` as soon as `stop` is set, in whatever thread."""
+    """A sleep (in seconds) that raises `SleepStopped` as soon as `stop` is set, in any thread."""
 
     def sleep(seconds: float) -> None:
         if stop.wait(seconds):
@@ -75,10 +75,10 @@ def sleeping_until(stop: threading.Event) -> Callable[[float], None]:
 
 @contextmanager
 def signals_set(stop: threading.Event) -> Iterator[None]:
-    """For the block, the first SIGINT or SIGTERM sets `stop` instead of raising, so that the block can write down what
-    it has done; behind the block it does what it would have done. A second one does so at once.
+    """Let the first SIGINT or SIGTERM in the block set `stop` instead of raising, so that the block can record its
+    results; the signal takes effect after the block. A second one does so at once.
 
-    In a thread other than the main one, where no signal arrives, it does nothing.
+    No effect outside of the main thread, where no signal arrives.
     """
     stop.clear()
     if threading.current_thread() is not threading.main_thread():

@@ -1,5 +1,5 @@
-"""Locks that processes wait for by turns, and who holds them. The system or the server takes a lock back when its
-process ends, however it ends.
+"""Locks that processes wait for by turns, and their holders. The system or the server releases a lock when its process
+ends, however it ends.
 """
 
 import json
@@ -17,24 +17,24 @@ from pipeline.errors import PipelineError
 
 
 class Held(Protocol):
-    """A lock that this process has."""
+    """A lock that this process holds."""
 
     def release(self) -> None:
-        """Let go of it."""
+        """Release it."""
 
 
 class Locks(Protocol):
-    """Locks of one place, each with a name."""
+    """The locks of one warehouse or ledger, each with a name."""
 
     def take(self, name: str, holder: str) -> Held | None:
-        """The lock, if it can be had at once; `holder` is what others read who wait for it."""
+        """The lock, if it is free; `holder` is shown to processes that wait for it."""
 
     def holder(self, name: str) -> str | None:
-        """Who has the lock, as far as it is noted."""
+        """The holder of the lock, as far as it is recorded."""
 
 
 def this_process(what: str) -> str:
-    """A note of who holds a lock; the time is for people, nothing is decided by it."""
+    """A description of this process as a holder; its time is for display only."""
     since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     return f"{what} (process {os.getpid()} on {socket.gethostname()}), since {since}"
 
@@ -46,10 +46,10 @@ class FileLocks:
         self._file = file
 
     def take(self, name: str, holder: str) -> Held | None:
-        """The lock, if it can be had at once.
+        """The lock, if it is free.
 
         Raises:
-            PipelineError: its file can't be made.
+            PipelineError: its file can't be created.
         """
         lock = FileLock(self._path(name, "lock"))
         try:
@@ -58,13 +58,13 @@ class FileLocks:
         except Timeout:
             return None
         except OSError as error:
-            raise PipelineError(f"The lock {lock.lock_file} can't be made: {error.strerror}") from None
+            raise PipelineError(f"The lock {lock.lock_file} can't be created: {error.strerror}") from None
         held = _HeldFile(lock, self._path(name, "holder"))
         held.note(holder)
         return held
 
     def holder(self, name: str) -> str | None:
-        """Who has the lock; None where its note is not written yet."""
+        """The holder of the lock; None where it is not recorded yet."""
         with suppress(OSError, ValueError):
             return str(json.loads(self._path(name, "holder").read_text("utf-8")))
         return None
@@ -76,21 +76,21 @@ class FileLocks:
 @dataclass(frozen=True)
 class _HeldFile:
     lock: FileLock
-    place: Path
+    holder_file: Path
 
     def note(self, holder: str) -> None:
-        with suppress(OSError):  # a disk that is full keeps nobody from the lock
-            self.place.write_text(json.dumps(holder), "utf-8")
+        with suppress(OSError):  # a full disk does not prevent locking
+            self.holder_file.write_text(json.dumps(holder), "utf-8")
 
     def release(self) -> None:
         with suppress(OSError):
-            self.place.unlink(missing_ok=True)
+            self.holder_file.unlink(missing_ok=True)
         self.lock.release()
 
 
 class Turn:
-    """A turn at a place: whoever waits stands in line by a lock of its own, so that whoever has had a turn and wants
-    the next one comes after those who wait already.
+    """A fair lock: the next process in line holds a second lock, so that a process that had a turn and wants another
+    one comes after those that are waiting.
     """
 
     def __init__(self, locks: Locks, name: str) -> None:
@@ -100,7 +100,7 @@ class Turn:
         self._held: Held | None = None
 
     def take(self, holder: str) -> bool:
-        """Whether it is this process's turn now; asked again and again, it will be."""
+        """Take the turn or a place in line; whether it is this process's turn now. To be repeated until it is."""
         if self._in_line is None:
             self._in_line = self._locks.take(f"{self._name}.next", holder)
             if self._in_line is None:
@@ -113,12 +113,12 @@ class Turn:
         return True
 
     def holder(self) -> str:
-        """Who has the turn, for a person."""
+        """The process that has the turn, for display."""
         known = self._locks.holder(self._name) or self._locks.holder(f"{self._name}.next")
         return known or "another process"
 
     def leave(self) -> None:
-        """Let go of the turn, or of the place in line."""
+        """Release the turn, or the place in line."""
         for held in (self._held, self._in_line):
             if held is not None:
                 held.release()

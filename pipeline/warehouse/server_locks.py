@@ -1,4 +1,4 @@
-"""Locks at a PostgreSQL server, which processes of all machines wait for by turns."""
+"""Locks at a PostgreSQL server, for processes on all machines."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -26,11 +26,11 @@ class ServerLocks:
     setting: str
 
     def take(self, name: str, holder: str) -> Held | None:
-        """The lock, if it can be had at once: of a transaction that stays open as long as it is held.
+        """The lock, if it is free; its transaction stays open as long as it is held.
 
         Raises:
             SettingsError: the driver is not installed.
-            WarehouseError: the server can't be asked.
+            WarehouseError: the server can't be queried.
         """
         connection = self._connect(holder)
         taken = False
@@ -42,13 +42,13 @@ class ServerLocks:
         return _HeldConnection(connection) if taken else None
 
     def holder(self, name: str) -> str | None:
-        """Who has the lock, as it was noted.
+        """The holder of the lock, as it was recorded.
 
         Raises:
-            WarehouseError: the server can't be asked.
+            WarehouseError: the server can't be queried.
         """
         key = _key(name) % 2**64
-        connection = self._connect("asks who holds a lock")
+        connection = self._connect("queries the holder of a lock")
         try:
             found = self._ask(connection, "SELECT 1", _HOLDER, [key >> 32, key % 2**32])
         finally:
@@ -63,7 +63,7 @@ class ServerLocks:
         name = holder.encode("ascii", "replace")[:_NAME_BYTES].decode("ascii")
         try:
             return psycopg.connect(self.dsn, application_name=name)
-        except psycopg.Error:  # which repeats what it was given
+        except psycopg.Error:  # its message repeats the connection string
             raise self._unreachable() from None
 
     def _ask(self, connection: Any, first: str, question: str, values: list[int]) -> Any:
@@ -89,5 +89,5 @@ class _HeldConnection:
 
 
 def _key(name: str) -> int:
-    """The same on every machine; a lock is of one database."""
+    """The same on every machine; a lock belongs to one database."""
     return int.from_bytes(hashlib.sha256(f"selligent-to-segment {name}".encode()).digest()[:8], signed=True)

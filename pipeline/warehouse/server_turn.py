@@ -1,4 +1,4 @@
-"""The writer's turn at a catalog in PostgreSQL, which writers of all machines wait for."""
+"""The writer's turn at a catalog in PostgreSQL, for writers on all machines."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -7,11 +7,11 @@ from pipeline.errors import SettingsError, WarehouseError, missing_packages
 
 NO_SERVER = "WAREHOUSE: the PostgreSQL catalog can't be opened; check its host, database, user and password."
 
-# The same on every machine, whatever it calls the server. A lock is of one database, and so is a catalog.
+# The same on every machine, by whatever name it reaches the server. A lock belongs to one database, as a catalog does.
 _LOCK = int.from_bytes(b"lakeTurn")
-# Of the transaction, and not of the session, which a pooler of connections would go on with under another client. It
-# lasts as long as the writing does, so no time limit of the server's may end it; and where a machine is gone without a
-# word, the server finds out in two minutes and not in two hours.
+# A lock of the transaction, not of the session, which a connection pooler would pass on to another client. It lasts as
+# long as the writing, so no time limit of the server may end it. Where a machine disappears, the server notices in two
+# minutes instead of two hours.
 UNTIL_RELEASED = """
     SELECT set_config(name, wanted.value, true)
     FROM pg_settings JOIN (
@@ -24,11 +24,11 @@ UNTIL_RELEASED = """
 
 @contextmanager
 def turn_at_server(dsn: str) -> Iterator[None]:
-    """Wait for the turn and have it: the server takes it back when the connection ends, however the process dies.
+    """Wait for the turn and hold it: the server releases it when the connection ends, however the process dies.
 
     Raises:
         SettingsError: the driver is not installed.
-        WarehouseError: the server can't be asked.
+        WarehouseError: the server can't be queried.
     """
     try:
         import psycopg  # here, as only this kind of warehouse needs it
@@ -36,7 +36,7 @@ def turn_at_server(dsn: str) -> Iterator[None]:
         raise SettingsError(missing_packages("WAREHOUSE", "ducklake:postgres:", "postgres")) from None
     try:
         connection = psycopg.connect(dsn)
-    except psycopg.Error:  # which repeats what it was given
+    except psycopg.Error:  # its message repeats the connection string
         raise WarehouseError(NO_SERVER) from None
     with closing(connection):
         try:

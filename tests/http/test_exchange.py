@@ -129,11 +129,11 @@ def test_a_redirect_without_end_to_an_address_that_is_none_is_cut(status: int) -
     [
         (pour(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), "64 kB came, and it had not begun"),
         (pour(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"), "64 kB came, and it had not begun"),
-        (pour(b"HTTP/1.1 200 OK\r\n", b"a: b\r\n"), "what came is no whole HTTP answer"),
+        (pour(b"HTTP/1.1 200 OK\r\n", b"a: b\r\n"), "the response is not a complete HTTP answer"),
         (pour(b"HTTP/1.1 200 OK\r\na: ", b"b"), "64 kB came, and it had not begun"),
-        (b"\x00\xff\x00\r\n\r\n", "what came is no whole HTTP answer"),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", "what came is no whole HTTP answer"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\nx", "what came is no whole HTTP answer"),
+        (b"\x00\xff\x00\r\n\r\n", "the response is not a complete HTTP answer"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "the response is not a complete HTTP answer"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\nx", "the response is not a complete HTTP answer"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{", None),
         (b"", "the connection was closed"),
     ],
@@ -211,7 +211,7 @@ def test_a_key_that_no_header_can_carry_is_not_repeated(value: str) -> None:
     with answering(OK) as server, BoundedSession() as session:
         session.headers["Authorization"] = value
         reply = session.exchange("GET", server.url, seconds=10)
-    expected = f"no request to {host_of(server.url)} can be made: its key or token can't stand in a header"
+    expected = f"no request to {host_of(server.url)} can be made: its key or token is not valid in a header"
     assert reply == NoReply(expected, permanent=True)
 
 
@@ -236,11 +236,11 @@ def test_trusted_certificates_that_can_not_be_read_are_named(
 @pytest.mark.parametrize(
     ("proxy", "fault"),
     [
-        ("http://", "it is no URL of a proxy"),
-        ("foo://name:secret@proxy.example", "it is no URL of a proxy"),
-        ("http://name:secret@proxy.example:port", "it is no URL of a proxy"),
-        ("http://[::1", "it is no URL of a proxy"),
-        ("http://" + "a" * 70, "it is no URL of a proxy"),
+        ("http://", "it is not the URL of a proxy"),
+        ("foo://name:secret@proxy.example", "it is not the URL of a proxy"),
+        ("http://name:secret@proxy.example:port", "it is not the URL of a proxy"),
+        ("http://[::1", "it is not the URL of a proxy"),
+        ("http://" + "a" * 70, "it is not the URL of a proxy"),
         ("socks5://name:secret@proxy.example:1080", "SOCKS is not installed"),
     ],
 )

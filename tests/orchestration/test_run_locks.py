@@ -149,7 +149,7 @@ def test_a_process_that_is_killed_lets_go(tmp_path: Path) -> None:
 
 def test_a_directory_in_which_no_lock_can_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(PipelineError, match=r"The lock .*steps.next.lock can't be made: "):
+    with pytest.raises(PipelineError, match=r"The lock .*steps.next.lock can't be created: "):
         Turn(FileLocks(tmp_path / "file" / "warehouse.sqlite"), "steps").take("a run")
 
 
