@@ -112,7 +112,7 @@ def test_an_event_that_segment_dropped_without_a_word_is_shown_with_its_reason(
     then = three_hours_pass(confirming)
     names = [message["event"] for message in segment.messages.values()]
     assert sorted(names) == ["Email Delivered", "Email Opened", "Email Opened"]
-    public_api.tell(
+    public_api.record(
         Happened(RECEIVED, "Email Delivered", then),
         Happened(RECEIVED, "Email Opened", then),
         Happened(FILTERED, "Email Opened", then, reason="unplanned"),

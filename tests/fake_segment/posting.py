@@ -14,7 +14,7 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SENT_AT = "2026-03-01T12:00:00.000Z"
 OMIT = object()
 JSON = {"Content-Type": "application/json"}
-LOST = requests.ConnectionError  # a request that nobody answered
+LOST = requests.ConnectionError  # a request without an answer
 
 
 def event(message_id: str = "id-1", **changes: Any) -> Message:

@@ -1,4 +1,4 @@
-"""Each fault fails a request in its own way, and says whether the events were kept."""
+"""Each fault fails a request in its own way, and knows whether the events were kept."""
 
 import re
 
@@ -68,7 +68,7 @@ def test_a_fault_decides_what_is_answered_and_what_is_kept(
     assert not server.dropped
 
 
-def test_a_rate_limit_says_when_to_come_back(server: SegmentServer) -> None:
+def test_a_rate_limit_has_the_time_to_wait(server: SegmentServer) -> None:
     server.misbehave(too_many_requests(7), too_many_requests(NOW), too_many_requests("soon"))
     answers = [send(server, event()) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [429, 429, 429]
@@ -97,7 +97,7 @@ def test_a_connection_can_be_closed_or_reset(server: SegmentServer, reset: bool,
         send(server, event())
 
 
-def test_a_cut_answer_says_200_before_it_breaks_off(server: SegmentServer) -> None:
+def test_a_cut_answer_has_a_200_before_it_breaks_off(server: SegmentServer) -> None:
     server.misbehave(CutAnswer(after=5))
     with requests.Session() as session:
         session.trust_env = False
@@ -128,7 +128,7 @@ def test_queued_faults_come_first_and_once_each(server: SegmentServer) -> None:
     assert [record.fault for record in server.requests] == [Answer(500), None, Answer(502), Answer(503)]
 
 
-def test_a_standing_fault_hits_every_request_that_it_is_for_until_told_to_behave(
+def test_a_standing_fault_hits_every_request_that_it_is_for_until_it_ends(
     server: SegmentServer,
 ) -> None:
     server.misbehave_when(lambda number, messages: True, RejectMessage("poison"))

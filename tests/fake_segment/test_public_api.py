@@ -27,7 +27,7 @@ def ask(server: PublicApiServer, changed: dict[str, str], stage: str = RECEIVED,
 
 def test_events_are_counted_by_name_reason_and_hour_in_their_window() -> None:
     with PublicApiServer(clock=lambda: NOW) as server:
-        server.tell(
+        server.record(
             Happened(FAILED, "Email Opened", datetime(2026, 3, 2, 9, 59, 59, tzinfo=UTC)),
             Happened(FAILED, "Email Opened", datetime(2026, 3, 2, 10, 0, tzinfo=UTC), 2, "id_required"),
             Happened(FAILED, "Email Opened", datetime(2026, 3, 2, 11, 59, 59, tzinfo=UTC), 3, "id_required"),
@@ -95,7 +95,7 @@ def test_routes_methods_and_tokens_are_held_to_the_documentation() -> None:
             assert ask(server, {}, authorization=authorization).status_code == 401
 
 
-def test_who_asks_too_often_is_told_for_how_long() -> None:
+def test_too_many_requests_get_the_time_to_wait() -> None:
     with PublicApiServer(clock=lambda: NOW, requests_a_minute=2) as server:
         answers = [ask(server, {}) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]

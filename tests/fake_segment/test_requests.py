@@ -94,7 +94,7 @@ def test_a_batch_has_at_most_500_kb_before_compression(
     assert len(server.received_ids) == kept
 
 
-def test_too_large_a_batch_is_answered_413_if_told_so() -> None:
+def test_too_large_a_batch_is_answered_413_if_set_so() -> None:
     with SegmentServer(too_large_status=413, clock=lambda: NOW) as server:
         assert post(server, batch_of(500_001)).status_code == 413
         assert post(server, b"not JSON").status_code == 400
@@ -133,7 +133,7 @@ def test_an_unknown_write_key_gets_200_and_loses_everything(
 
 
 @pytest.mark.parametrize(("auth", "headers"), WRONG_CREDENTIALS)
-def test_an_unknown_write_key_gets_401_if_told_so(auth: tuple[str, str] | None, headers: dict[str, str]) -> None:
+def test_an_unknown_write_key_gets_401_if_set_so(auth: tuple[str, str] | None, headers: dict[str, str]) -> None:
     with SegmentServer(strict_auth=True, clock=lambda: NOW) as server:
         assert send(server, event("id-1"), auth=auth, headers={**JSON, **headers}).status_code == 401
         assert not server.received_ids

@@ -1,4 +1,4 @@
-"""A way to a server that can be shut while somebody is inside."""
+"""A proxy for a server that can be shut while connections are open."""
 
 import asyncio
 import threading
@@ -10,7 +10,7 @@ from functools import partial
 
 @dataclass
 class Door:
-    """Whoever connects to `port` is let through to the server, until it is shut."""
+    """Pass connections to `port` on to the server, until it is shut."""
 
     is_shut: Callable[[], bool]
     _loop: asyncio.AbstractEventLoop
@@ -18,7 +18,7 @@ class Door:
     _inside: set[asyncio.StreamWriter] = field(default_factory=set)
 
     def shut(self) -> None:
-        """Nobody comes in any more, and those inside are put out."""
+        """Refuse new connections and close open ones."""
         self.is_shut = lambda: True
         asyncio.run_coroutine_threadsafe(self._put_out(), self._loop).result()
 
@@ -29,7 +29,7 @@ class Door:
         await asyncio.gather(*(writer.wait_closed() for writer in inside), return_exceptions=True)
 
     async def let_through(self, server_port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Somebody comes."""
+        """A connection comes."""
         if self.is_shut():
             writer.close()
             return

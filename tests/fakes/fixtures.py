@@ -28,7 +28,7 @@ def s3() -> Iterator[S3]:
 
 @pytest.fixture
 def s3_environment(s3: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
-    """The server, with this process told of it."""
+    """The server, in the environment of this process."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name, value in s3.environment.items():
@@ -46,7 +46,7 @@ def sftp(tmp_path: Path) -> Iterator[Sftp]:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home, in which nobody knows any server."""
+    """An empty home, without any known server."""
     folder = tmp_path / "home"
     (folder / ".ssh").mkdir(parents=True)
     monkeypatch.setenv("HOME", str(folder))

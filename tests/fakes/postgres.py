@@ -52,7 +52,7 @@ def binaries() -> Path | None:
 
 @contextmanager
 def postgres_server() -> Iterator[Postgres]:
-    """A cluster that is there for the block; it does not run as root, so root runs it as `nobody`."""
+    """A cluster for the block; it does not run as root, so root runs it as another user."""
     programs = binaries()
     assert programs is not None
     user = "nobody" if os.geteuid() == 0 else None
@@ -78,7 +78,7 @@ def postgres_server() -> Iterator[Postgres]:
             *("initdb", "--pgdata", data, "--username", _USER, "--pwfile", str(folder / "password")),
             *("--auth", "scram-sha-256", "--encoding", "UTF8", "--no-sync"),
         )
-        # Somebody else may take the port before the server does.
+        # Another process may take the port before the server does.
         for attempt in Retrying(stop=stop_after_attempt(3), reraise=True):
             with attempt:
                 with socket.create_server(("127.0.0.1", 0)) as free:

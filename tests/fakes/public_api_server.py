@@ -1,6 +1,6 @@
 """A strict Public API on loopback: Delivery Overview of one source, as Segment's documentation describes it.
 
-It knows what it was told, and answers 4xx to a question that Segment's would not answer.
+It counts what was recorded, and answers 4xx to a request that Segment would refuse.
 """
 
 import base64
@@ -105,14 +105,14 @@ class PublicApiServer:
         self._uvicorn.stop()
         self._thread.join()
 
-    def tell(self, *happened: Happened) -> None:
+    def record(self, *happened: Happened) -> None:
         """The source counted these."""
         with self._lock:
             self._happened += happened
 
     def feed(self, segment: SegmentServer, at: datetime) -> None:
         """What Segment received and dropped, all at one moment."""
-        self.tell(
+        self.record(
             *(Happened(RECEIVED, message["event"], at) for message in segment.messages.values()),
             *(Happened(FAILED, drop.message["event"], at, reason=drop.code) for drop in segment.dropped_messages),
         )

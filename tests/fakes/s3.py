@@ -16,7 +16,7 @@ _REGION = "eu-west-1"
 
 @dataclass(frozen=True)
 class S3:
-    """The server and what a process has to be told to reach it."""
+    """The server, and the settings by which a process reaches it."""
 
     url: str
 

@@ -2,7 +2,7 @@
 
 Each fault is a value that is handed to `SegmentServer.misbehave` or `SegmentServer.misbehave_when`. What
 matters most about a fault is `keeps`: whether the events of the request count as received although, or
-because, the sender was told something else.
+because the sender got another answer.
 """
 
 import asyncio
@@ -110,7 +110,7 @@ class Fault(ABC):
 
 @dataclass(frozen=True)
 class Answer(Fault):
-    """Another answer. The events are kept after a 2xx, lost otherwise; `kept` says so against the status,
+    """Another answer. The events are kept after a 2xx, lost otherwise; `kept` overrides the status,
     as with a gateway that answers 504 for a request that went through."""
 
     status: int
@@ -200,7 +200,7 @@ class Slow(Fault):
 
 @dataclass(frozen=True)
 class Garbage(Fault):
-    """200 and a web page: somebody else answered (a proxy, a hotel's login), and Segment saw nothing."""
+    """200 and a web page: another server answered (a proxy, a hotel's login), and Segment saw nothing."""
 
     body: str = "<!doctype html><title>Welcome</title><p>Please accept our terms.</p>"
     kept: bool = False
@@ -228,7 +228,7 @@ class Endless(Fault):
 
 @dataclass(frozen=True)
 class EarlyHints(Fault):
-    """The regular answer, behind a 103 (RFC 8297): no fault, for whoever does not take that for the answer."""
+    """The regular answer, behind a 103 (RFC 8297): no fault for a client that does not treat that as the answer."""
 
     keeps = True
 
@@ -261,7 +261,7 @@ WITHOUT_END: tuple[Fault, ...] = (
     Endless(b"HTTP/1.1 503 Busy\r\n\r\n", b"x" * 10_000),
     Endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1_000),
 )
-"""Answers as large as whoever asks will read."""
+"""Answers as large as the client will read."""
 
 DRIPS: tuple[Fault, ...] = (
     Endless(more=b" ", pause=2),

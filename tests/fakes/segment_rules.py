@@ -1,4 +1,4 @@
-"""What Segment takes and what it drops, as its documentation says: the rules of the strict Segment."""
+"""What Segment takes and what it drops, according to its documentation: the rules of the strict Segment."""
 
 import gzip
 import json
@@ -107,7 +107,7 @@ def iso_8601(value: Any) -> datetime | None:
 def sent_at_code(sent_at: Any, now: datetime) -> str | None:
     """Segment docs, common fields: `timestamp = receivedAt - (sentAt - originalTimestamp)`.
 
-    Segment itself would keep the events, at a wrong time; here they are dropped, so that nobody overlooks it.
+    Segment itself would keep the events, at a wrong time; here they are dropped, so that it is not overlooked.
     """
     if sent_at is None:
         return "sent_at_missing"

@@ -19,7 +19,7 @@ class _Protocol(H11Protocol):
 
 
 class Uvicorn(uvicorn.Server):
-    """Uvicorn that says when it is up and stops when told, instead of looking ten times a second."""
+    """Uvicorn that reports when it is up and stops on request, instead of polling ten times a second."""
 
     def __init__(self, app: Starlette) -> None:
         super().__init__(

@@ -30,7 +30,7 @@ class Connections:
             self._changed.notify_all()
 
     def become(self, number: int) -> bool:
-        """Whether there are that many, sooner or later: a server learns of an end when it is told."""
+        """Whether there are that many, sooner or later: a server learns of an end late."""
         with self._changed:
             return self._changed.wait_for(lambda: self._number == number, timeout=60)
 

@@ -136,7 +136,7 @@ def test_a_load_comes_back_as_it_was(ledger: Ledger) -> None:
     assert ledger.reached(CUT)[DAY].at.tzinfo is UTC
 
 
-def test_each_stage_has_come_as_far_as_was_said_last(ledger: Ledger) -> None:
+def test_each_stage_has_the_progress_that_was_recorded_last(ledger: Ledger) -> None:
     """The clock was set back before the third load."""
     first, second, third = Load(1, NOW), Load(2, LATER), Load(3, NOW)
     ledger.reach(CUT, {DAY: second})
@@ -250,10 +250,10 @@ def test_its_folder_is_made(tmp_path: Path) -> None:
 
 
 def assert_one_sentence_without_secrets(error: BaseException) -> None:
-    told = str(error) + "".join(traceback.format_exception(error))
+    shown = str(error) + "".join(traceback.format_exception(error))
     assert str(error).startswith("LEDGER: ")
     assert len(str(error).splitlines()) == 1
-    assert PASSWORD not in told
+    assert PASSWORD not in shown
 
 
 @pytest.mark.parametrize(
@@ -266,26 +266,26 @@ def assert_one_sentence_without_secrets(error: BaseException) -> None:
         f"postgresql+psycopg2://someone:{PASSWORD}@127.0.0.1:1/ledger",
     ],
 )
-def test_a_server_that_cannot_be_reached_is_told_without_the_password(url: str) -> None:
+def test_a_server_that_cannot_be_reached_is_reported_without_the_password(url: str) -> None:
     with pytest.raises((DeliveryError, SettingsError)) as caught:
         Ledger(url)
     assert_one_sentence_without_secrets(caught.value)
 
 
-def test_a_file_that_is_no_ledger_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_no_ledger_is_reported(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").write_text("no database, but text, and more than a hundred bytes of it " * 10)
     with pytest.raises(DeliveryError, match=r"ledger\.sqlite") as caught:
         Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
     assert_one_sentence_without_secrets(caught.value)
 
 
-def test_a_folder_in_place_of_the_file_is_told(tmp_path: Path) -> None:
+def test_a_folder_in_place_of_the_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(DeliveryError) as caught:
         Ledger(f"sqlite:///{tmp_path}")
     assert_one_sentence_without_secrets(caught.value)
 
 
-def test_a_file_in_place_of_the_folder_is_told(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     with pytest.raises(DeliveryError) as caught:
         Ledger(f"sqlite:///{tmp_path}/data/ledger.sqlite")
@@ -293,7 +293,7 @@ def test_a_file_in_place_of_the_folder_is_told(tmp_path: Path) -> None:
 
 
 def test_a_batch_of_which_everybody_was_forgotten_may_be_cut_again_and_is_sent(ledger: Ledger) -> None:
-    """Whoever is taken off the list comes back with the same events, in a batch of the same name."""
+    """A person who is taken off the list comes back with the same events, in a batch of the same id."""
     ledger.register([batch(1, events=3), batch(2, events=5)], [], NOW)
     ledger.settle([Settled(batch(1, events=3), True, 1), Settled(batch(2, events=5), True, 1)], NOW)
     for _ in range(2):  # a process that was killed does it again

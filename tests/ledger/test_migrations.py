@@ -51,7 +51,7 @@ def test_a_new_ledger_has_the_newest_tables(tmp_path: Path) -> None:
 
 
 def test_a_ledger_without_a_number_is_brought_up_to_date(tmp_path: Path) -> None:
-    """One has a column that each row had to have, and that nothing fills any more; others are missing."""
+    """One has a column that each row had to have, and that nothing fills any longer; others are missing."""
     with sqlite3.connect(tmp_path / "ledger.sqlite") as connection:
         connection.executescript(
             """

@@ -20,7 +20,7 @@ from pipeline.segment.outbox import bodies, cut_batches
 from pipeline.segment.reconcile import reconcile
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
-from tests.support.lake import DATES, NOW, Lake, Row, day, id_of, said
+from tests.support.lake import DATES, NOW, Lake, Row, day, event_row, id_of
 from tests.support.lakes import plain_file_in
 from tests.support.sending import FakeTime, RecordingServer, Sender
 
@@ -85,10 +85,10 @@ def copy_of(ledger: Ledger, tmp_path: Path) -> Ledger:
 
 
 def test_a_run_goes_on_with_the_ledger_of_the_one_before(plain: Lake, ledger: Ledger) -> None:
-    cut(plain, ledger, said(1))
+    cut(plain, ledger, event_row(1))
     deliver(plain, ledger)
     check_pair(plain.connection, ledger)
-    cut(plain, ledger, said(2), said(3, export_date=f"{day(1).first}"))
+    cut(plain, ledger, event_row(2), event_row(3, export_date=f"{day(1).first}"))
     deliver(plain, ledger)
     check_pair(plain.connection, ledger)
     assert ledger.standing_of("email_opened", TWO_DAYS).delivered == 3
@@ -97,12 +97,12 @@ def test_a_run_goes_on_with_the_ledger_of_the_one_before(plain: Lake, ledger: Le
 def test_a_process_killed_between_the_outbox_and_the_ledger_is_no_mismatch(
     plain: Lake, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cut(plain, ledger, said(1))
+    cut(plain, ledger, event_row(1))
     with monkeypatch.context() as patched:
         patched.setattr(enqueue, "register", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         for number in (2, 3):
             with pytest.raises(KeyboardInterrupt):
-                cut(plain, ledger, said(number))
+                cut(plain, ledger, event_row(number))
             check_pair(plain.connection, ledger)
     cut(plain, ledger)
     assert ledger.standing_of("email_opened", TWO_DAYS).waiting == 3
@@ -114,7 +114,7 @@ def test_a_process_killed_while_it_made_them_a_pair_is_no_mismatch(
     with monkeypatch.context() as patched:
         patched.setattr(Ledger, "start_over", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            cut(plain, ledger, said(1))
+            cut(plain, ledger, event_row(1))
     cut(plain, ledger)
     assert deliver(plain, ledger) == list(plain.batches())
 
@@ -122,21 +122,21 @@ def test_a_process_killed_while_it_made_them_a_pair_is_no_mismatch(
 def test_what_was_never_sent_goes_with_its_warehouse(plain: Lake, anew: Lake, ledger: Ledger) -> None:
     """After a dry run, the warehouse is removed; dates that are withheld stay so."""
     ledger.withhold([day(1).first], NOW)
-    cut(plain, ledger, said(1), said(2))
+    cut(plain, ledger, event_row(1), event_row(2))
     check_pair(anew.connection, ledger)
     check_pair(None, ledger)
-    cut(anew, ledger, said(1), said(3), said(4))
+    cut(anew, ledger, event_row(1), event_row(3), event_row(4))
     assert ledger.standing_of("email_opened", TWO_DAYS).waiting == 3
     assert due_is_settled(anew.connection, ledger, TWO_DAYS).holds
     assert ledger.withheld() == [day(1).first]
 
 
 def test_stores_that_were_made_before_there_were_pairs_go_on(plain: Lake, ledger: Ledger) -> None:
-    plain.stage(said(1))
+    plain.stage(event_row(1))
     plain.put_out(ledger)
     deliver(plain, ledger)
     assert (pairing_of(plain.connection).pair, ledger.pairing().pair) == (None, None)
-    cut(plain, ledger, said(2))
+    cut(plain, ledger, event_row(2))
     assert pairing_of(plain.connection).pair == ledger.pairing().pair != None  # noqa: E711
     assert ledger.standing_of("email_opened", TWO_DAYS).delivered == 1
 
@@ -144,7 +144,7 @@ def test_stores_that_were_made_before_there_were_pairs_go_on(plain: Lake, ledger
 def test_another_run_that_cuts_and_sends_during_the_look_is_no_mismatch(
     plain: Lake, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cut(plain, ledger, said(1))
+    cut(plain, ledger, event_row(1))
     numbers = itertools.count(2)
 
     def meanwhile(connection: duckdb.DuckDBPyConnection) -> Pairing:
@@ -153,7 +153,7 @@ def test_another_run_that_cuts_and_sends_during_the_look_is_no_mismatch(
         with monkeypatch.context() as patched:
             patched.setattr(warehouse_pairing, "pairing_of", pairing_of)
             for _ in range(2):
-                cut(plain, ledger, said(next(numbers)))
+                cut(plain, ledger, event_row(next(numbers)))
                 deliver(plain, ledger)
                 found.append(pairing_of(connection))
         return found[0]
@@ -167,9 +167,9 @@ def test_another_run_that_cuts_and_sends_during_the_look_is_no_mismatch(
 
 
 def test_a_warehouse_that_was_lost_is_refused(plain: Lake, anew: Lake, ledger: Ledger) -> None:
-    cut(plain, ledger, said(1), said(2))
+    cut(plain, ledger, event_row(1), event_row(2))
     deliver(plain, ledger, dead=1)
-    anew.stage(said(1), said(2))
+    anew.stage(event_row(1), event_row(2))
     for lake in (anew, None):
         assert "the ledger knows of 2 delivered events, and the warehouse has none of them" in refusal(lake, ledger)
     with pytest.raises(SettingsError):
@@ -177,16 +177,16 @@ def test_a_warehouse_that_was_lost_is_refused(plain: Lake, anew: Lake, ledger: L
 
 
 def test_a_ledger_that_was_lost_is_refused(plain: Lake, tmp_path: Path, ledger: Ledger) -> None:
-    cut(plain, ledger, said(1))
+    cut(plain, ledger, event_row(1))
     assert "the warehouse has events that were due before, and the ledger knows of none" in refusal(
         plain, ledger_of(tmp_path)
     )
 
 
 def test_a_ledger_of_another_warehouse_is_refused(plain: Lake, anew: Lake, ledger: Ledger, tmp_path: Path) -> None:
-    cut(plain, ledger, said(1))
+    cut(plain, ledger, event_row(1))
     deliver(plain, ledger)
-    cut(anew, other := ledger_of(tmp_path), said(1))
+    cut(anew, other := ledger_of(tmp_path), event_row(1))
     deliver(anew, other)
     assert "each of them was used with another" in refusal(plain, other)
     assert "each of them was used with another" in refusal(anew, ledger)
@@ -194,11 +194,11 @@ def test_a_ledger_of_another_warehouse_is_refused(plain: Lake, anew: Lake, ledge
 
 @pytest.mark.parametrize("later", ["was cut", "was delivered", "died"])
 def test_an_older_ledger_is_refused(plain: Lake, ledger: Ledger, tmp_path: Path, later: str) -> None:
-    cut(plain, ledger, said(1))
+    cut(plain, ledger, event_row(1))
     backup = copy_of(ledger, tmp_path)
     check_pair(plain.connection, backup)
     if later == "was cut":
-        cut(plain, ledger, said(2))
+        cut(plain, ledger, event_row(2))
     else:
         deliver(plain, ledger, dead=1 if later == "died" else None)
     assert "the ledger is older than the warehouse" in refusal(plain, backup)
@@ -206,24 +206,24 @@ def test_an_older_ledger_is_refused(plain: Lake, ledger: Ledger, tmp_path: Path,
 
 def test_an_older_warehouse_is_refused(plain_warehouse: Warehouse, ledger: Ledger, tmp_path: Path) -> None:
     with opened(plain_warehouse) as lake:
-        cut(lake, ledger, said(1))
+        cut(lake, ledger, event_row(1))
     assert plain_warehouse.catalog_file is not None
     shutil.copytree(plain_warehouse.catalog_file.parent, tmp_path / "backup")
     with opened(plain_file_in(tmp_path / "backup")) as lake:
         check_pair(lake.connection, ledger)
     with opened(plain_warehouse) as lake:
-        cut(lake, ledger, said(2))
+        cut(lake, ledger, event_row(2))
     with opened(plain_file_in(tmp_path / "backup")) as lake:
         assert "the warehouse is older than the ledger" in refusal(lake, ledger)
         reconcile(lake.connection, ledger, NOW)
         check_pair(lake.connection, ledger)
-        cut(lake, ledger, said(2))
+        cut(lake, ledger, event_row(2))
         assert due_is_settled(lake.connection, ledger, TWO_DAYS).holds
 
 
 def test_a_copy_of_the_ledger_that_is_behind_is_noticed(plain: Lake, ledger: Ledger) -> None:
     """A process was killed after it had sent, or the warehouse is one from before the sending."""
-    cut(plain, ledger, said(1))
+    cut(plain, ledger, event_row(1))
     assert not is_copy_behind(plain.connection, ledger)
     (batch,) = ledger.start_attempts(ledger.waiting("email_opened", DATES), NOW)
     ledger.settle([Settled(batch, True, 1)], NOW)
@@ -238,7 +238,7 @@ def test_a_copy_of_the_ledger_that_is_behind_is_noticed(plain: Lake, ledger: Led
 
 
 def test_a_rebuilt_warehouse_sends_nothing_again_that_is_as_it_was(plain: Lake, anew: Lake, ledger: Ledger) -> None:
-    events = [*(said(number) for number in range(1, 31)), said(40, export_date=f"{day(1).first}")]
+    events = [*(event_row(number) for number in range(1, 31)), event_row(40, export_date=f"{day(1).first}")]
     cut(plain, ledger, *events)
     sent = deliver(plain, ledger)
     done = reconcile(anew.connection, ledger, NOW)
@@ -255,15 +255,15 @@ def test_a_batch_with_another_event_in_its_middle_is_another_batch(
     plain: Lake, anew: Lake, ledger: Ledger, server: RecordingServer, time: FakeTime
 ) -> None:
     """Its first and last event and their number are as they were: the one that is new was never sent."""
-    cut(plain, ledger, *(said(number) for number in range(1, 31)))
+    cut(plain, ledger, *(event_row(number) for number in range(1, 31)))
     Sender(plain, ledger, server, time).deliver()
     mirror_into(plain.connection, ledger, EVERY_DATE)
     reconcile(anew.connection, ledger, NOW)
     cut(
         anew,
         ledger,
-        *(said(number) for number in range(1, 31) if number != 15),
-        said(99, timestamp=said(15)["timestamp"]),
+        *(event_row(number) for number in range(1, 31) if number != 15),
+        event_row(99, timestamp=event_row(15)["timestamp"]),
     )
     sender = Sender(anew, ledger, server, time)
     sender.deliver()
@@ -275,9 +275,9 @@ def test_a_batch_with_another_event_in_its_middle_is_another_batch(
 def test_a_lost_ledger_is_made_anew_of_the_warehouse(
     plain: Lake, ledger: Ledger, tmp_path: Path, small_batches: None
 ) -> None:
-    cut(plain, ledger, *(said(number) for number in range(1, 31)))
+    cut(plain, ledger, *(event_row(number) for number in range(1, 31)))
     sent = deliver(plain, ledger, dead=7)
-    cut(plain, ledger, said(50), said(51, export_date=f"{day(1).first}"))
+    cut(plain, ledger, event_row(50), event_row(51, export_date=f"{day(1).first}"))
     ledger.withhold([day(1).first], NOW)
     mirror_into(plain.connection, ledger, EVERY_DATE)
     before = ledger.standings()
@@ -294,21 +294,21 @@ def test_a_lost_ledger_is_made_anew_of_the_warehouse(
 
 
 def test_an_older_ledger_learns_what_was_delivered_since(plain: Lake, ledger: Ledger, tmp_path: Path) -> None:
-    cut(plain, ledger, said(1))
+    cut(plain, ledger, event_row(1))
     backup = copy_of(ledger, tmp_path)
     deliver(plain, ledger)
-    cut(plain, ledger, said(2))
+    cut(plain, ledger, event_row(2))
     assert reconcile(plain.connection, backup, NOW).taken == 1
     assert [batch.events for batch in backup.waiting("email_opened", DATES)] == [1]
     assert is_pair(plain.connection, backup)
 
 
 def test_events_that_died_in_a_lost_batch_are_tried_again(plain: Lake, anew: Lake, ledger: Ledger) -> None:
-    cut(plain, ledger, said(1), said(2))
+    cut(plain, ledger, event_row(1), event_row(2))
     deliver(plain, ledger, dead=2)
     done = reconcile(anew.connection, ledger, NOW)
     assert (done.missing, done.recognisable) == (1, 0)
-    cut(anew, ledger, said(1), said(2))
+    cut(anew, ledger, event_row(1), event_row(2))
     assert len(deliver(anew, ledger)) == 1
     assert due_is_settled(anew.connection, ledger, TWO_DAYS).numbers["delivered"] == 2
 
@@ -316,7 +316,7 @@ def test_events_that_died_in_a_lost_batch_are_tried_again(plain: Lake, anew: Lak
 def test_a_process_killed_while_it_reconciled_does_it_again(
     plain: Lake, anew: Lake, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cut(plain, ledger, said(1), said(2))
+    cut(plain, ledger, event_row(1), event_row(2))
     deliver(plain, ledger)
     with monkeypatch.context() as patched:
         patched.setattr(
@@ -325,16 +325,16 @@ def test_a_process_killed_while_it_reconciled_does_it_again(
         with pytest.raises(KeyboardInterrupt):
             reconcile(anew.connection, ledger, NOW)
     reconcile(anew.connection, ledger, NOW)
-    cut(anew, ledger, said(1), said(2))
+    cut(anew, ledger, event_row(1), event_row(2))
     assert deliver(anew, ledger) == []
 
 
-# A batch is what the ledger says that it is
+# The size of a batch
 
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_batch_that_lacks_an_event_is_not_sent(plain: Lake, ledger: Ledger, number: int) -> None:
-    cut(plain, ledger, said(1), said(2))
+    cut(plain, ledger, event_row(1), event_row(2))
     (batch,) = cut_batches(plain.connection, DATES)
     plain.query("DELETE FROM delivery.outbox WHERE id IN (SELECT unnest(?))", [id_of(n) for n in range(1, number + 1)])
     with pytest.raises(DeliveryError, match=f"has 2 events in the ledger and {2 - number} in the warehouse"):

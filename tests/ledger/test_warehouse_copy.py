@@ -1,4 +1,4 @@
-"""`delivery.events` in the warehouse says what the ledger says, so that anybody can ask in SQL."""
+"""`delivery.events` in the warehouse is equal to the ledger, so that it can be queried in SQL."""
 
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from pipeline.segment.enqueue import register
 from pipeline.warehouse import Warehouse
 from tests.fakes import segment_faults as faults
 from tests.support.delivery_fixtures import opened
-from tests.support.lake import DATES, DAY, NOW, Lake, day, id_of, said
+from tests.support.lake import DATES, DAY, NOW, Lake, day, event_row, id_of
 from tests.support.sending import FakeTime, RecordingServer, Sender
 
 BOTH_DAYS = ExportDates(DAY, day(1).first)
@@ -38,10 +38,10 @@ def test_every_event_that_was_ever_due_is_waiting_delivered_or_dead(
     """Batch 1 has an event that Segment rejects, batch 2 is sent twice, batch 3 and the next day's wait."""
     with opened(plain_warehouse) as lake:
         lake.stage(
-            *(said(number) for number in range(9)),
-            said(20, user_id=None),
-            said(21, "Email Bounced"),
-            said(22, export_date=f"{day(1).first}"),
+            *(event_row(number) for number in range(9)),
+            event_row(20, user_id=None),
+            event_row(21, "Email Bounced"),
+            event_row(22, export_date=f"{day(1).first}"),
         )
         lake.put_out(ledger, BOTH_DAYS)
         before = len(lake.outbox())
@@ -61,10 +61,10 @@ def test_every_event_that_was_ever_due_is_waiting_delivered_or_dead(
 
     found = events(plain_warehouse)
     assert len(found) == before == 12
-    nobody = "no_user_anon_id: neither a user id nor an email address is known; a contacts lookup can add one"
+    unidentified = "no_user_anon_id: neither a user id nor an email address is known; a contacts lookup can add one"
     rejected = 'Segment answered 400: {"success": false, "message": "a message was rejected"}'
     opened_on = ("email_opened", DAY)
-    assert found[id_of(20)] == (*opened_on, "dead", None, 0, nobody)
+    assert found[id_of(20)] == (*opened_on, "dead", None, 0, unidentified)
     assert found[id_of(1)] == (*opened_on, "dead", None, 5, rejected)
     for number, attempts in {0: 5, 2: 5, 3: 2, 4: 2, 5: 2}.items():
         event, date, status, delivered_at, tried, reason = found[id_of(number)]
@@ -79,7 +79,7 @@ def test_every_event_that_was_ever_due_is_waiting_delivered_or_dead(
 
 def test_what_was_cut_and_never_mirrored_is_waiting(plain_warehouse: Warehouse, ledger: Ledger) -> None:
     with opened(plain_warehouse) as lake:
-        lake.stage(said(1), said(2))
+        lake.stage(event_row(1), event_row(2))
         lake.put_out(ledger)
     assert {row[2:] for row in events(plain_warehouse).values()} == {("waiting", None, 0, None)}
 
@@ -89,7 +89,7 @@ def test_only_what_changed_is_written_and_else_nothing(
 ) -> None:
     """Time travel is for changes; a snapshot a call, for ever, would drown them."""
     with opened(warehouse) as lake:
-        lake.stage(*(said(number) for number in range(9)), said(20, user_id=None))
+        lake.stage(*(event_row(number) for number in range(9)), event_row(20, user_id=None))
         lake.put_out(ledger)
     with warehouse.reading() as connection:
         reader = Lake(connection)
@@ -114,10 +114,10 @@ def test_only_what_changed_is_written_and_else_nothing(
         assert reader.query(f"FROM ducklake_table_changes({changes.format('dead_events')})") == []
 
 
-def test_a_copy_that_says_what_the_ledger_does_not_is_put_right(plain_warehouse: Warehouse, ledger: Ledger) -> None:
+def test_a_copy_that_differs_from_the_ledger_is_corrected(plain_warehouse: Warehouse, ledger: Ledger) -> None:
     """A ledger that was brought back from a backup, for one."""
     with opened(plain_warehouse) as lake:
-        lake.stage(said(1), said(2, export_date=f"{day(1).first}"))
+        lake.stage(event_row(1), event_row(2, export_date=f"{day(1).first}"))
         lake.put_out(ledger, BOTH_DAYS)
     mirror(plain_warehouse, ledger, BOTH_DAYS)
     with opened(plain_warehouse) as lake:
@@ -131,9 +131,9 @@ def test_a_copy_that_says_what_the_ledger_does_not_is_put_right(plain_warehouse:
 
 def test_a_withdrawn_event_is_dead_with_its_reason(plain_warehouse: Warehouse, ledger: Ledger) -> None:
     with opened(plain_warehouse) as lake:
-        lake.stage(said(1), said(2))
+        lake.stage(event_row(1), event_row(2))
         lake.put_out(ledger)
-        lake.unsay(2)
+        lake.withdraw_events(2)
         register(lake.connection, ledger, DATES, NOW)
     mirror(plain_warehouse, ledger, DATES)
     found = events(plain_warehouse)

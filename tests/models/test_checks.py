@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import pytest
 
 from pipeline.models.checks import before_send, bots, nameless
-from tests.support.lake import DATES, Lake, day, said
+from tests.support.lake import DATES, Lake, day, event_row
 
 AT = "2026-03-01T10:00:00+00:00"
 
 
 def named(number: int, event: str = "Email Opened", **columns: object) -> dict[str, object]:
-    return {**said(number, event), "email_subject": "Hello", **columns}
+    return {**event_row(number, event), "email_subject": "Hello", **columns}
 
 
 def test_ids_with_names_are_in_order(lake: Lake) -> None:
@@ -60,8 +60,8 @@ def test_a_kind_that_has_a_lookup_is_expected_to_have_names(lake: Lake) -> None:
 )
 def test_an_open_follows_the_delivery_of_its_email(lake: Lake, reacted: str, by: dict[str, str], holds: bool) -> None:
     lake.stage(
-        said(1, "Email Delivered", timestamp=AT, user_id="ann", export_date=f"{day(-1).first}"),
-        said(2, "Email Opened", **{"timestamp": reacted, "user_id": "ann", **by}),
+        event_row(1, "Email Delivered", timestamp=AT, user_id="ann", export_date=f"{day(-1).first}"),
+        event_row(2, "Email Opened", **{"timestamp": reacted, "user_id": "ann", **by}),
     )
     found = before_send(lake.connection, DATES)
     assert found.holds is holds
@@ -73,17 +73,19 @@ def test_an_open_follows_the_delivery_of_its_email(lake: Lake, reacted: str, by:
 
 def test_a_second_delivery_of_an_email_contradicts_nothing(lake: Lake) -> None:
     lake.stage(
-        said(1, "Email Delivered", timestamp="2026-02-20T10:00:00+00:00", user_id="ann"),
-        said(2, "Email Opened", timestamp="2026-03-01T10:00:00+00:00", user_id="ann"),
-        said(3, "Email Delivered", timestamp="2026-03-01T12:00:00+00:00", user_id="ann"),
+        event_row(1, "Email Delivered", timestamp="2026-02-20T10:00:00+00:00", user_id="ann"),
+        event_row(2, "Email Opened", timestamp="2026-03-01T10:00:00+00:00", user_id="ann"),
+        event_row(3, "Email Delivered", timestamp="2026-03-01T12:00:00+00:00", user_id="ann"),
     )
     assert before_send(lake.connection, DATES).holds
 
 
 def test_people_are_known_by_address_where_they_have_no_user_id(lake: Lake) -> None:
     lake.stage(
-        said(1, "Email Delivered", timestamp=AT, user_id=None, email="Ann@example.com"),
-        said(2, "Email Link Clicked", timestamp="2026-02-27T09:00:00+00:00", user_id=None, email="ann@example.com"),
+        event_row(1, "Email Delivered", timestamp=AT, user_id=None, email="Ann@example.com"),
+        event_row(
+            2, "Email Link Clicked", timestamp="2026-02-27T09:00:00+00:00", user_id=None, email="ann@example.com"
+        ),
     )
     assert "by up to 2 days" in before_send(lake.connection, DATES).sentence
 
@@ -98,6 +100,6 @@ def test_people_are_known_by_address_where_they_have_no_user_id(lake: Lake) -> N
 def test_machines_are_counted_apart_and_are_no_fault(
     lake: Lake, marks: Sequence[bool | None], numbers: dict[str, int]
 ) -> None:
-    lake.stage(*(said(number, is_bot=mark) for number, mark in enumerate(marks)))
+    lake.stage(*(event_row(number, is_bot=mark) for number, mark in enumerate(marks)))
     found = bots(lake.connection, DATES)
     assert (found.holds, found.numbers) == (True, numbers)

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from pipeline.models.run_span import run_span
-from tests.support.lake import DATES, DAY, FIRST_MOMENT, NOW, Lake, day, said
+from tests.support.lake import DATES, DAY, FIRST_MOMENT, NOW, Lake, day, event_row
 
 BEFORE = DAY - timedelta(days=1)
 
@@ -48,7 +48,7 @@ ONLY_THE_FIRST = (_moment(1), _moment(1))
 
 
 def test_a_name_that_changes_renames_its_events(plain: Lake) -> None:
-    plain.stage(said(1, campaign_id="c1"), said(2, campaign_id="c2"))
+    plain.stage(event_row(1, campaign_id="c1"), event_row(2, campaign_id="c2"))
     look_up(plain, "campaigns", NOW - timedelta(days=1), campaign_id="c1", campaign_name="Spring")
     look_up(plain, "campaigns", campaign_id="c1", campaign_name="Summer")
     assert renamed(plain) == ONLY_THE_FIRST
@@ -56,7 +56,7 @@ def test_a_name_that_changes_renames_its_events(plain: Lake) -> None:
 
 def test_a_correction_to_what_an_older_lookup_says_renames_the_events(plain: Lake) -> None:
     """Nothing in the lookups tells that they were called something else meanwhile."""
-    plain.stage(said(1, campaign_id="c1"), said(2, campaign_id="c2"))
+    plain.stage(event_row(1, campaign_id="c1"), event_row(2, campaign_id="c2"))
     gave(plain, campaign_name="Wrong")
     for at in (NOW - timedelta(days=1), NOW):
         look_up(plain, "campaigns", at, campaign_id="c1", campaign_name="Spring")
@@ -69,7 +69,7 @@ def test_a_correction_to_what_an_older_lookup_says_renames_the_events(plain: Lak
 
 @pytest.mark.parametrize("user_id", ["zoe", " zoe "])
 def test_a_correction_of_a_contact_gives_the_events_to_the_right_person(plain: Lake, user_id: str) -> None:
-    plain.stage(said(1, user_id=None, list_id="12", selligent_user_id="7"), said(2))
+    plain.stage(event_row(1, user_id=None, list_id="12", selligent_user_id="7"), event_row(2))
     gave(plain, user_id="jef")
     for at in (NOW - timedelta(days=1), NOW):
         look_up(plain, "contacts", at, list_id="12", selligent_user_id="7", user_id=user_id)
@@ -80,7 +80,7 @@ def test_a_correction_of_a_contact_gives_the_events_to_the_right_person(plain: L
 
 
 def test_a_name_that_a_correction_takes_back_leaves_its_events(plain: Lake) -> None:
-    plain.stage(said(1, campaign_id="c1"), said(2, campaign_id="c2"))
+    plain.stage(event_row(1, campaign_id="c1"), event_row(2, campaign_id="c2"))
     gave(plain, campaign_name="Wrong")
     look_up(plain, "campaigns", campaign_id="c2", campaign_name="Summer")
     replace(plain, "campaigns")
@@ -88,7 +88,9 @@ def test_a_name_that_a_correction_takes_back_leaves_its_events(plain: Lake) -> N
 
 
 def test_what_an_export_says_itself_is_not_renamed_by_a_correction(plain: Lake) -> None:
-    plain.stage(said(1, campaign_id="c1", campaign_name="Its own"), said(2, campaign_id="c2", campaign_name="Its own"))
+    plain.stage(
+        event_row(1, campaign_id="c1", campaign_name="Its own"), event_row(2, campaign_id="c2", campaign_name="Its own")
+    )
     for at in (NOW - timedelta(days=1), NOW):
         look_up(plain, "campaigns", at, campaign_id="c1", campaign_name="Spring")
     replace(plain, "campaigns")
@@ -112,7 +114,7 @@ def test_what_an_export_says_itself_is_not_renamed_by_a_correction(plain: Lake) 
 def test_the_newest_lookup_is_the_same_whatever_the_clocks_say(
     plain: Lake, before: dict[str, object], after: dict[str, object], turned: bool
 ) -> None:
-    plain.stage(said(1, campaign_id="c1"), said(2, campaign_id="c2"))
+    plain.stage(event_row(1, campaign_id="c1"), event_row(2, campaign_id="c2"))
     rows = [{"campaign_name": "Old"} | before, {"campaign_name": "New"} | after]
     for row in reversed(rows) if turned else rows:
         columns = {"kind": "campaigns", "campaign_id": "c1", "export_date": DAY, "exported_at": NOW} | row
@@ -133,7 +135,7 @@ def misnamed(lake: Lake) -> bool:
 
 
 def test_a_correction_of_another_date_is_of_no_concern(plain: Lake) -> None:
-    plain.stage(said(1, campaign_id="c1"))
+    plain.stage(event_row(1, campaign_id="c1"))
     gave(plain, campaign_name="Wrong")
     replace(plain, "campaigns")
     assert not run_span(plain.connection, day(1)).all_names

@@ -58,7 +58,7 @@ def runs(place: Place) -> Iterator[tuple[Run, Run]]:
         yield Run("aaaaaaaa-1", place, stack), Run("bbbbbbbb-2", place, stack)
 
 
-def test_a_step_waits_for_the_step_of_another_run_and_says_for_which(runs: tuple[Run, Run]) -> None:
+def test_a_step_waits_for_the_step_of_another_run_and_logs_which(runs: tuple[Run, Run]) -> None:
     ours, other = runs
     assert other.claim("models")
     assert not ours.claim("raw")
@@ -153,9 +153,9 @@ def test_a_directory_in_which_no_lock_can_be_made_is_named(tmp_path: Path) -> No
         Turn(FileLocks(tmp_path / "file" / "warehouse.sqlite"), "steps").take("a run")
 
 
-def test_a_server_that_is_gone_is_told_without_its_password() -> None:
+def test_a_server_that_is_gone_is_reported_without_its_password() -> None:
     gone = ServerLocks("host=127.0.0.1 port=1 dbname=none password=hush-hush", "LEDGER")
-    with pytest.raises(PipelineError, match="LEDGER: the PostgreSQL server") as told:
+    with pytest.raises(PipelineError, match="LEDGER: the PostgreSQL server") as error:
         gone.take("delivery", "a run")
-    assert "hush" not in str(told.value)
+    assert "hush" not in str(error.value)
     assert "hush" not in repr(gone)

@@ -1,4 +1,4 @@
-"""Whoever was listed before people were dealt with counts as dealt with, and no one else, whatever the clocks say."""
+"""People who were listed before the handling count as handled, and no others, whatever the clocks show."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Who is on the list is read right, is kept out of `raw`, is counted, and is told to nobody."""
+"""People on the list are read correctly, kept out of `raw`, counted, and never revealed."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -16,7 +16,7 @@ from pipeline.segment import outbox
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse, literal
 from tests.support.delivery_fixtures import opened
-from tests.support.lake import DAY, MODELLED, SCHEMA, Lake, day, id_of, said
+from tests.support.lake import DAY, MODELLED, SCHEMA, Lake, day, event_row, id_of
 from tests.support.lakes import plain_file_in
 
 WRITE_KEY = "Wk7vQ2-write-key-secret"
@@ -112,16 +112,16 @@ def busy(nothing: Reported, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reporte
     """
     monkeypatch.setattr(outbox, "MAX_BATCH_EVENTS", 3)
     first = [
-        *(said(number, "Email Delivered") for number in range(6)),
-        said(6, "Email Opened", user_id="user-1", is_bot=False),
-        said(7, "Email Opened", user_id="user-1"),
-        said(8, "Email Opened", user_id="user-2", is_bot=True),
-        said(9, "Email Link Clicked", user_id="user-1"),
-        said(10, "Email Unsubscribed", user_id="user-3"),
+        *(event_row(number, "Email Delivered") for number in range(6)),
+        event_row(6, "Email Opened", user_id="user-1", is_bot=False),
+        event_row(7, "Email Opened", user_id="user-1"),
+        event_row(8, "Email Opened", user_id="user-2", is_bot=True),
+        event_row(9, "Email Link Clicked", user_id="user-1"),
+        event_row(10, "Email Unsubscribed", user_id="user-3"),
     ]
     second = [
-        said(20, "Email Delivered", export_date=f"{NEXT_DAY}"),
-        said(21, "Email Bounced", export_date=f"{NEXT_DAY}"),
+        event_row(20, "Email Delivered", export_date=f"{NEXT_DAY}"),
+        event_row(21, "Email Bounced", export_date=f"{NEXT_DAY}"),
     ]
     with opened(nothing.warehouse) as lake:
         load(lake, "log & more.csv", DAY, rows=16, skipped=2, rejected=1)
@@ -133,7 +133,7 @@ def busy(nothing: Reported, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reporte
         read_rows(lake, NEXT_DAY, 2)
         lake.connection.execute(f"INSERT INTO raw.lookups (export_date) SELECT '{DAY}' FROM range(4)")
         lake.stage(*first, *second)
-        lake.say_again(said(6, "Email Opened"), said(0, "Email Delivered"))
+        lake.stage_duplicates(event_row(6, "Email Opened"), event_row(0, "Email Delivered"))
         lake.connection.execute(f"INSERT INTO {SCHEMA}.tracks BY NAME SELECT {MODELLED} FROM staging.events")
         lake.put_out(nothing.ledger, BOTH_DAYS)
     nothing.ledger.withhold([NEXT_DAY], MADE_AT)

@@ -1,4 +1,4 @@
-"""A batch that Segment won't take is halved until the event at fault is alone; nobody else dies with it."""
+"""A batch that Segment rejects is halved until the event at fault is alone; no other event dies with it."""
 
 import json
 import math
@@ -22,7 +22,7 @@ def ids(numbers: set[int]) -> set[str]:
 
 
 class Segment:
-    """Answers as `judge` says of the ids in a request, and remembers what it was asked and what it took."""
+    """Answers by what `judge` returns for the ids of a request, and records requests and taken events."""
 
     def __init__(self, judge: Callable[[list[str]], Verdict], attempts: int = 1) -> None:
         self.judge = judge
@@ -128,12 +128,12 @@ def test_where_only_rejections_came_before_an_outage_none_is_dead() -> None:
     assert send_bisecting(segment.send, batch_of(8)) == Outcome(attempts=9, postponed="503")
 
 
-def test_nobody_left_is_no_request() -> None:
+def test_no_event_left_is_no_request() -> None:
     segment = Segment(lambda _: Delivered())
     assert send_bisecting(segment.send, "") == Outcome(0)
     assert segment.asked == []
 
 
-def test_a_message_tells_its_own_id() -> None:
+def test_a_message_contains_its_own_id() -> None:
     message = '{"properties":{"messageId":"not this"},"context":{"messageId":"nor this"},"messageId":"this"}'
     assert message_id(message) == "this"

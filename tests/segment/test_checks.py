@@ -11,7 +11,7 @@ from pipeline.ledger import Ledger
 from pipeline.segment.checks import due_is_settled, staged_is_modelled
 from pipeline.segment.outbox import cut
 from tests.fakes import segment_faults as faults
-from tests.support.lake import DATES, DAY, NOW, SCHEMA, Lake, day, id_of, one_of_each, said
+from tests.support.lake import DATES, DAY, NOW, SCHEMA, Lake, day, event_row, id_of, one_of_each
 from tests.support.sending import Sender
 
 
@@ -22,8 +22,8 @@ def of_the_models(lake: Lake, dates: ExportDates = DATES) -> Finding:
 def test_rows_are_events_and_repetitions(lake: Lake) -> None:
     """Of nine rows, one duplicates an event of the day and two duplicate events of the day before."""
     yesterday = f"{day(-1).first}"
-    lake.stage(*one_of_each(), said(10, export_date=yesterday), said(11, export_date=yesterday))
-    lake.say_again(said(1), said(10), said(11))
+    lake.stage(*one_of_each(), event_row(10, export_date=yesterday), event_row(11, export_date=yesterday))
+    lake.stage_duplicates(event_row(1), event_row(10), event_row(11))
 
     assert of_the_models(lake) == Finding(
         True, "9 rows = 6 events + 3 duplicates.", {"staged": 9, "modelled": 6, "duplicates": 3}
@@ -62,7 +62,9 @@ def test_an_event_that_is_in_its_table_twice_is_reported(plain: Lake) -> None:
 
 
 def test_what_was_due_is_delivered_waiting_or_dead(sender: Sender) -> None:
-    sender.lake.stage(*(said(number) for number in range(4)), said(9, user_id=None), said(10, "Email Bounced"))
+    sender.lake.stage(
+        *(event_row(number) for number in range(4)), event_row(9, user_id=None), event_row(10, "Email Bounced")
+    )
     sender.lake.put_out(sender.ledger)
     sender.server.misbehave(faults.Answer(400), faults.Answer(400), faults.Answer(400))
     sender.deliver()
@@ -74,9 +76,9 @@ def test_what_was_due_is_delivered_waiting_or_dead(sender: Sender) -> None:
 
 
 def test_what_was_cut_and_not_registered_is_reported(sender: Sender) -> None:
-    sender.lake.stage(said(1))
+    sender.lake.stage(event_row(1))
     sender.lake.put_out(sender.ledger)
-    sender.lake.stage(said(2))
+    sender.lake.stage(event_row(2))
     cut(sender.lake.connection, SCHEMA, DATES, NOW + timedelta(days=1))
     found = due_is_settled(sender.lake.connection, sender.ledger, DATES)
     assert not found.holds
@@ -87,9 +89,9 @@ def test_what_was_cut_and_not_registered_is_reported(sender: Sender) -> None:
 
 def test_what_the_ledger_lacks_it_gets_as_the_sentence_advises(sender: Sender, tmp_path: Path) -> None:
     """One batch was cut and not registered; then the whole ledger is lost."""
-    sender.lake.stage(said(1), said(2, user_id=None))
+    sender.lake.stage(event_row(1), event_row(2, user_id=None))
     sender.lake.put_out(sender.ledger)
-    sender.lake.stage(said(3))
+    sender.lake.stage(event_row(3))
     sender.lake.cut(sender.ledger)
     for number, ledger in enumerate((sender.ledger, Ledger(f"sqlite:///{tmp_path}/another.sqlite"))):
         assert not due_is_settled(sender.lake.connection, ledger, DATES).holds, number
@@ -103,7 +105,7 @@ def test_what_the_ledger_lacks_it_gets_as_the_sentence_advises(sender: Sender, t
 
 
 def test_each_date_is_counted_by_itself(sender: Sender) -> None:
-    sender.lake.stage(said(1), said(2, export_date=f"{day(1).first}"))
+    sender.lake.stage(event_row(1), event_row(2, export_date=f"{day(1).first}"))
     sender.lake.put_out(sender.ledger, day(1))
     assert due_is_settled(sender.lake.connection, sender.ledger, day(1)).numbers["due"] == 1
     assert due_is_settled(sender.lake.connection, sender.ledger, DATES).numbers["due"] == 0

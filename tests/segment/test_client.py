@@ -107,7 +107,7 @@ def test_413_is_too_large(server: RecordingServer, client: SegmentClient) -> Non
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_key_says_what_to_check(server: RecordingServer, client: SegmentClient, status: int) -> None:
+def test_a_refused_key_reports_what_to_check(server: RecordingServer, client: SegmentClient, status: int) -> None:
     server.misbehave(faults.Answer(status, body="no"))
     expected = f"{host_of(server.url)} answered {status}: no. Check SEGMENT_WRITE_KEY and SEGMENT_REGION."
     assert client.send(MESSAGE, 1) == Answer(Refused(expected), 1)
@@ -115,7 +115,7 @@ def test_a_refused_key_says_what_to_check(server: RecordingServer, client: Segme
 
 
 @pytest.mark.parametrize("status", WRONG_ADDRESS)
-def test_a_wrong_address_says_what_to_check(server: RecordingServer, client: SegmentClient, status: int) -> None:
+def test_a_wrong_address_reports_what_to_check(server: RecordingServer, client: SegmentClient, status: int) -> None:
     server.misbehave(faults.Answer(status, body="no"))
     expected = f"{host_of(server.url)} answered {status}: no. Check SEGMENT_ENDPOINT."
     assert client.send(MESSAGE, 1) == Answer(Refused(expected), 1)
@@ -139,7 +139,7 @@ def test_only_200_is_success(server: RecordingServer, client: SegmentClient, sta
 
 
 @pytest.mark.parametrize("body", NO_ANSWER_OF_SEGMENTS)
-def test_a_200_of_somebody_else_is_no_success(
+def test_a_200_of_another_server_is_no_success(
     server: RecordingServer, client: SegmentClient, body: str | bytes
 ) -> None:
     """A proxy or a hotel's login answered; Segment saw nothing."""
@@ -261,7 +261,7 @@ def test_an_http_date_of_the_server_is_understood(server: RecordingServer, clien
     assert server.sent_at[1] == START + timedelta(seconds=12)
 
 
-def test_what_one_request_is_told_to_wait_all_of_them_wait(server: RecordingServer, time: FakeTime) -> None:
+def test_a_wait_that_one_request_is_asked_for_applies_to_all(server: RecordingServer, time: FakeTime) -> None:
     """The limit is the workspace's, not a connection's."""
     client = client_for(server.url, time, max_attempts=1, rest_seconds=0)
     server.misbehave(faults.too_many_requests(40))
@@ -272,7 +272,7 @@ def test_what_one_request_is_told_to_wait_all_of_them_wait(server: RecordingServ
     assert server.sent_at[1] == START + timedelta(seconds=40)
 
 
-def test_after_a_sustained_failure_nobody_is_asked_for_a_while(server: RecordingServer, time: FakeTime) -> None:
+def test_after_a_sustained_failure_nothing_is_tried_for_a_while(server: RecordingServer, time: FakeTime) -> None:
     """What one batch found out in minutes, the next, of whatever event, need not find out again."""
     client = client_for(server.url, time, max_attempts=3)
     server.misbehave_when(lambda *_: True, faults.Answer(503))

@@ -17,7 +17,7 @@ from pipeline.segment.delivery import Transport, deliver
 from pipeline.segment.verdicts import Delivered
 from tests.fakes import segment_faults as faults
 from tests.support.batches import A_BATCH, assert_all_arrived, five_batches, put_out
-from tests.support.lake import DATES, DAY, PROPERTIES, Lake, day, id_of, large, one_of_each, said
+from tests.support.lake import DATES, DAY, PROPERTIES, Lake, day, event_row, id_of, large, one_of_each
 from tests.support.sending import Sender
 
 pytestmark = pytest.mark.usefixtures("small_batches")
@@ -61,9 +61,9 @@ def test_the_second_delivery_has_nothing_to_do(sender: Sender) -> None:
 def test_only_the_event_and_the_dates_asked_for_are_sent(sender: Sender) -> None:
     put_out(
         sender,
-        said(1),
-        said(2, "Email Bounced"),
-        said(3, export_date=f"{day(1).first}"),
+        event_row(1),
+        event_row(2, "Email Bounced"),
+        event_row(3, export_date=f"{day(1).first}"),
         dates=ExportDates(DAY, day(1).first),
     )
     sender.deliver("email_opened", DATES)
@@ -73,7 +73,7 @@ def test_only_the_event_and_the_dates_asked_for_are_sent(sender: Sender) -> None
 
 
 def test_batches_go_oldest_export_date_first_and_in_order(sender: Sender) -> None:
-    older = [said(number, export_date=f"{day(-1).first}") for number in range(100, 100 + 3 * A_BATCH)]
+    older = [event_row(number, export_date=f"{day(-1).first}") for number in range(100, 100 + 3 * A_BATCH)]
     put_out(sender, *five_batches(), *older, dates=ExportDates(day(-1).first, DAY))
     sender.deliver(dates=ExportDates(day(-1).first, DAY))
     assert sender.server.sent_ids == list(sender.lake.batches().values())
@@ -91,7 +91,7 @@ def test_progress_ends_at_all_of_it(plain: Lake, ledger: Ledger) -> None:
 
 def test_so_many_connections_are_used_and_no_more(plain: Lake, ledger: Ledger) -> None:
     """Three requests meet at a barrier, which one after the other never would; a fourth is never there."""
-    plain.stage(*(said(number) for number in range(6 * A_BATCH)))
+    plain.stage(*(event_row(number) for number in range(6 * A_BATCH)))
     plain.put_out(ledger)
     assert len(plain.batches()) == 6
     meeting = threading.Barrier(3, timeout=30)
@@ -116,7 +116,7 @@ def test_so_many_connections_are_used_and_no_more(plain: Lake, ledger: Ledger) -
 
 
 def test_the_one_event_that_segment_rejects_is_dead_with_its_words_and_the_rest_arrives(sender: Sender) -> None:
-    put_out(sender, *(said(number) for number in range(40)))
+    put_out(sender, *(event_row(number) for number in range(40)))
     sender.server.misbehave_when(lambda *_: True, faults.RejectMessage(id_of(17)))
 
     sent = sender.deliver()
@@ -133,7 +133,7 @@ def test_the_one_event_that_segment_rejects_is_dead_with_its_words_and_the_rest_
 
 def test_an_event_that_died_is_not_sent_with_its_batch_again(sender: Sender) -> None:
     """The first half is over when the outage begins: the batch waits, and its dead event stays dead."""
-    put_out(sender, *(said(number) for number in range(4)))
+    put_out(sender, *(event_row(number) for number in range(4)))
     sender.server.misbehave_when(lambda *_: True, faults.RejectMessage(id_of(0)))
     sender.server.misbehave_when(lambda _, messages: id_of(2) in str(messages), faults.Answer(503))
     assert "503" in str(sender.deliver(max_attempts=2).stopped_by)
@@ -175,7 +175,7 @@ def test_where_segment_rejects_every_event_the_sending_is_refused_and_none_is_de
 def test_a_lone_event_that_is_rejected_dies_when_segment_takes_another_batch(sender: Sender) -> None:
     """It is the first of its event name, in an export of its own, so that no neighbour shows what is at fault."""
     two_days = ExportDates(DAY, day(1).first)
-    put_out(sender, said(1), *(said(n, export_date=f"{day(1).first}") for n in (2, 3)), dates=two_days)
+    put_out(sender, event_row(1), *(event_row(n, export_date=f"{day(1).first}") for n in (2, 3)), dates=two_days)
     sender.server.misbehave_when(lambda *_: True, faults.RejectMessage(id_of(1)))
     sent = sender.deliver(dates=two_days)
     assert (sent.stopped_by, sent.dead) == (None, 1)
@@ -185,7 +185,7 @@ def test_a_lone_event_that_is_rejected_dies_when_segment_takes_another_batch(sen
 
 
 def test_a_lone_event_that_is_rejected_waits_until_segment_takes_another(sender: Sender) -> None:
-    put_out(sender, said(1), said(2, "Email Bounced"))
+    put_out(sender, event_row(1), event_row(2, "Email Bounced"))
     sender.server.misbehave_when(lambda *_: True, faults.RejectMessage(id_of(1)))
     sent = sender.deliver()
     assert sent.refused
@@ -200,7 +200,7 @@ def test_a_lone_event_that_is_rejected_waits_until_segment_takes_another(sender:
 
 def test_lone_events_that_are_all_rejected_all_wait(sender: Sender) -> None:
     three_days = ExportDates(DAY, day(2).first)
-    put_out(sender, *(said(n, export_date=f"{day(n).first}") for n in range(3)), dates=three_days)
+    put_out(sender, *(event_row(n, export_date=f"{day(n).first}") for n in range(3)), dates=three_days)
     sender.server.misbehave_when(lambda *_: True, faults.Answer(422))
     sent = sender.deliver(dates=three_days, connections=2)
     assert sent.refused
@@ -257,7 +257,7 @@ def test_a_fault_of_the_warehouse_is_raised_when_what_is_on_its_way_is_settled(
     assert len(sender.server.received_ids) == 30
 
 
-def test_a_request_too_large_for_somebody_is_halved(sender: Sender) -> None:
+def test_a_request_too_large_for_a_proxy_is_halved(sender: Sender) -> None:
     """413 of a proxy with a smaller limit: everything arrives in smaller requests, and nothing is dead."""
     put_out(sender, *five_batches())
     sender.server.misbehave_when(lambda _, messages: len(messages) > 4, faults.Answer(413))

@@ -5,7 +5,7 @@ import pytest
 from pipeline.http.errors import host_of
 from tests.fakes import segment_faults as faults
 from tests.support.batches import assert_all_arrived, five_batches, put_out
-from tests.support.lake import DATES, id_of, said
+from tests.support.lake import DATES, event_row, id_of
 from tests.support.sending import Sender, client_for
 
 pytestmark = pytest.mark.usefixtures("small_batches")
@@ -30,7 +30,7 @@ def test_nothing_is_lost_to_failures_of_every_kind(sender: Sender, seed: int) ->
 def test_after_each_kind_of_failure_the_same_batch_is_sent_with_a_fresh_sent_at(
     sender: Sender, fault: faults.Fault
 ) -> None:
-    put_out(sender, said(1), said(2))
+    put_out(sender, event_row(1), event_row(2))
     sender.server.misbehave(fault)
     impatient = client_for(sender.server.url, sender.time, exchange_seconds=0.5)
     sender.deliver(send=impatient.send)
@@ -65,7 +65,7 @@ def test_an_outage_leaves_everything_waiting_with_its_reason_and_the_next_go_sen
 
 
 def test_a_server_that_is_not_there_leaves_everything_waiting(sender: Sender) -> None:
-    put_out(sender, said(1))
+    put_out(sender, event_row(1))
     sender.server.__exit__()
     sent = sender.deliver(max_attempts=2)
     assert sent.stopped_by == f"no answer from {host_of(sender.server.url)}: Connection refused"
@@ -103,7 +103,7 @@ def test_a_batch_whose_answer_was_lost_is_sent_again_as_it_was(sender: Sender) -
     ],
     ids=repr,
 )
-def test_a_refusal_stops_at_once_says_what_to_check_and_marks_nothing(
+def test_a_refusal_stops_at_once_with_what_to_check_and_marks_nothing(
     sender: Sender, answer: faults.Answer, check: str
 ) -> None:
     put_out(sender, *five_batches())

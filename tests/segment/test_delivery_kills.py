@@ -17,7 +17,7 @@ from pipeline.segment.client import Answer, SegmentClient
 from pipeline.segment.rate_limiter import RateLimiter
 from tests.fakes import segment_faults as faults
 from tests.support.batches import A_BATCH, assert_all_arrived, five_batches, put_out
-from tests.support.lake import DATES, TABLES, one_of_each, said
+from tests.support.lake import DATES, TABLES, event_row, one_of_each
 from tests.support.sending import KEY, Sender
 
 pytestmark = pytest.mark.usefixtures("small_batches")
@@ -78,8 +78,8 @@ def test_a_settled_batch_is_in_the_ledger_at_once(sender: Sender) -> None:
 
 
 def test_what_is_on_its_way_is_noted_before_it_is_sent(sender: Sender, tmp_path: Path) -> None:
-    """After a kill somebody must be able to tell which batches Segment may have, and since when."""
-    put_out(sender, said(1))
+    """After a kill it must be known which batches Segment may have, and since when."""
+    put_out(sender, event_row(1))
     seen: list[object] = []
 
     def send(_messages: str, _events: int) -> Answer:
@@ -218,8 +218,8 @@ def test_kill_9_between_segments_answer_and_the_ledger_loses_nothing(lake_sender
 
 
 def test_the_whole_way_may_be_cut_off_at_every_step(sender: Sender) -> None:
-    """Cut but not entered, entered but not sent, sent in part: each time somebody starts again from the beginning."""
-    sender.lake.stage(*one_of_each(), *(said(number) for number in range(100, 100 + 3 * A_BATCH)))
+    """Cut but not registered, registered but not sent, sent in part: each time the next run starts anew."""
+    sender.lake.stage(*one_of_each(), *(event_row(number) for number in range(100, 100 + 3 * A_BATCH)))
     for number in range(1, 5):
         sender.lake.put_out(sender.ledger)
         for table in TABLES.values():

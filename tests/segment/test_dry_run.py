@@ -10,7 +10,7 @@ from pipeline.export_dates import ExportDates
 from pipeline.ledger import DeadEvent, Ledger, Settled
 from pipeline.segment.dry_run import delete_requests, write_requests
 from pipeline.segment.enqueue import register
-from tests.support.lake import DATES, DAY, NOW, TABLES, Lake, day, id_of, large, one_of_each, said
+from tests.support.lake import DATES, DAY, NOW, TABLES, Lake, day, event_row, id_of, large, one_of_each
 from tests.support.sending import FakeTime, Sender
 
 
@@ -24,7 +24,7 @@ def written(folder: Path) -> dict[Path, bytes]:
 
 def test_the_bodies_are_those_that_a_delivery_would_send(lake_sender: Sender, tmp_path: Path) -> None:
     sender, folder = lake_sender, tmp_path / "dry_run"
-    sender.lake.stage(*one_of_each(), *(large(number) for number in range(100, 140)), said(99, user_id=None))
+    sender.lake.stage(*one_of_each(), *(large(number) for number in range(100, 140)), event_row(99, user_id=None))
     sender.lake.put_out(sender.ledger)
     standings = sender.ledger.standings()
 
@@ -39,7 +39,7 @@ def test_the_bodies_are_those_that_a_delivery_would_send(lake_sender: Sender, tm
 
 
 def test_the_files_lie_by_date_and_event_and_in_order(sender: Sender, tmp_path: Path) -> None:
-    sender.lake.stage(*(large(number) for number in range(40)), said(99, export_date=f"{day(1).first}"))
+    sender.lake.stage(*(large(number) for number in range(40)), event_row(99, export_date=f"{day(1).first}"))
     both = ExportDates(DAY, day(1).first)
     sender.lake.put_out(sender.ledger, both)
     assert dry_run(sender, tmp_path, dates=both) == 4
@@ -52,7 +52,7 @@ def test_the_files_lie_by_date_and_event_and_in_order(sender: Sender, tmp_path: 
 def test_what_does_not_wait_any_more_does_not_stay(sender: Sender, tmp_path: Path) -> None:
     """Of the first batch an event dies, of the second all, the third is delivered: what lies there is what waits."""
     folder = tmp_path / "dry_run"
-    sender.lake.stage(*(large(number) for number in range(40)), said(50, export_date=f"{day(1).first}"))
+    sender.lake.stage(*(large(number) for number in range(40)), event_row(50, export_date=f"{day(1).first}"))
     both = ExportDates(DAY, day(1).first)
     sender.lake.put_out(sender.ledger, both)
     assert dry_run(sender, folder, dates=both) == 4
@@ -84,11 +84,11 @@ def test_the_second_dry_run_writes_nothing(sender: Sender, tmp_path: Path) -> No
 
 def test_only_what_is_new_is_written(sender: Sender, tmp_path: Path) -> None:
     folder = tmp_path / "dry_run"
-    sender.lake.stage(said(1))
+    sender.lake.stage(event_row(1))
     sender.lake.put_out(sender.ledger)
     dry_run(sender, folder)
     before = written(folder)
-    sender.lake.stage(said(2))
+    sender.lake.stage(event_row(2))
     sender.lake.put_out(sender.ledger)
     assert dry_run(sender, folder) == 1
     assert before.items() < written(folder).items()
@@ -109,16 +109,16 @@ def test_a_dry_run_that_was_cut_off_leaves_no_half_body_behind(sender: Sender, t
 
 
 def test_what_was_delivered_is_not_written_out(sender: Sender, tmp_path: Path) -> None:
-    sender.lake.stage(said(1))
+    sender.lake.stage(event_row(1))
     sender.lake.put_out(sender.ledger)
     sender.deliver()
     assert dry_run(sender, tmp_path / "dry_run") == 0
 
 
 def test_a_withdrawn_event_is_not_in_the_body(plain: Lake, ledger: Ledger, time: FakeTime, tmp_path: Path) -> None:
-    plain.stage(said(1), said(2))
+    plain.stage(event_row(1), event_row(2))
     plain.put_out(ledger)
-    plain.unsay(1)
+    plain.withdraw_events(1)
     register(plain.connection, ledger, DATES, NOW)
     write_requests(plain.connection, ledger, tmp_path / "dry_run", "email_opened", DATES, time.now)
     (body,) = written(tmp_path / "dry_run").values()
@@ -127,9 +127,9 @@ def test_a_withdrawn_event_is_not_in_the_body(plain: Lake, ledger: Ledger, time:
 
 def test_a_batch_without_events_left_is_no_request(sender: Sender, tmp_path: Path) -> None:
     """A delivery would send nothing for it; Segment drops an empty batch: `empty_batch`."""
-    sender.lake.stage(said(1))
+    sender.lake.stage(event_row(1))
     sender.lake.put_out(sender.ledger)
-    sender.lake.unsay(1)
+    sender.lake.withdraw_events(1)
     register(sender.lake.connection, sender.ledger, DATES, NOW + timedelta(hours=1))
     assert dry_run(sender, tmp_path / "dry_run") == 0
     assert written(tmp_path / "dry_run") == {}

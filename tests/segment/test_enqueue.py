@@ -4,20 +4,20 @@ from pipeline.export_dates import EVERY_DATE
 from pipeline.ledger import DeadEvent
 from pipeline.segment.enqueue import cut_due
 from pipeline.settings import Settings
-from tests.support.lake import DATES, DAY, NOW, id_of, said
+from tests.support.lake import DATES, DAY, NOW, event_row, id_of
 from tests.support.sending import Sender
 
 
 def test_a_replay_keeps_to_the_ceiling_and_cuts_nothing_else(sender: Sender) -> None:
     """Under 50 events a second a batch has 60 at most, so that no minute sees 2 % more."""
     lake, ledger = sender.lake, sender.ledger
-    lake.stage(*(said(number) for number in range(130)))
+    lake.stage(*(event_row(number) for number in range(130)))
     lake.put_out(ledger)
     [batch_id] = lake.batches()
     died = [DeadEvent(id_of(number), "email_opened", DAY, batch_id, "answered 400") for number in range(130)]
     ledger.withdraw(died, NOW)
     ledger.ask_for_replay(None, None, EVERY_DATE)
-    lake.stage(said(200))
+    lake.stage(event_row(200))
     settings = Settings(_env_file=None, segment_events_per_second=50)  # type: ignore[call-arg]
     due = cut_due(lake.connection, ledger, settings, DATES, NOW, replays_only=True)
     assert set(due.cut.replayed_ids) == {id_of(number) for number in range(130)}

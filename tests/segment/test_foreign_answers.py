@@ -1,4 +1,4 @@
-"""What another server answers in Segment's place: it says nothing of the events, and shows nothing of the people."""
+"""Answers of another server in Segment's place: they mean nothing for the events, and reveal nothing of the people."""
 
 from collections.abc import Iterator
 
@@ -36,7 +36,7 @@ def client(server: RecordingServer, time: FakeTime) -> Iterator[SegmentClient]:
 
 @pytest.mark.parametrize("status", [400, 413, 422])
 @pytest.mark.parametrize("body", STRANGERS)
-def test_a_rejection_that_is_not_segments_says_nothing_of_the_events_and_is_tried_again(
+def test_a_rejection_that_is_not_segments_means_nothing_for_the_events_and_is_retried(
     server: RecordingServer, client: SegmentClient, status: int, body: str
 ) -> None:
     server.misbehave(faults.Answer(status, body=body))

@@ -8,7 +8,7 @@ from pipeline.segment.client import Answer
 from pipeline.segment.delivery import History, Transport, deliver
 from pipeline.segment.enqueue import register
 from pipeline.segment.outbox import CutRules, cut
-from tests.support.lake import DATES, DAY, NOW, SCHEMA, day, id_of, said
+from tests.support.lake import DATES, DAY, NOW, SCHEMA, day, event_row, id_of
 from tests.support.sending import Sender
 
 OLD, OLDER = day(-20), day(-30)
@@ -32,7 +32,7 @@ def slowly(sender: Sender) -> History:
 
 def test_what_is_current_goes_first_and_history_oldest_first(sender: Sender) -> None:
     for number, dates in enumerate((OLD, DATES, OLDER)):
-        sender.lake.stage(*(said(10 * number + n, **on(dates)) for n in range(3)))
+        sender.lake.stage(*(event_row(10 * number + n, **on(dates)) for n in range(3)))
     sender.lake.put_out(sender.ledger, ALL)
     sender.deliver(dates=ALL, history=slowly(sender))
     assert [key for ids in sender.server.sent_ids for key in ids] == [
@@ -43,12 +43,12 @@ def test_what_is_current_goes_first_and_history_oldest_first(sender: Sender) -> 
 
 def test_history_steps_aside_for_whatever_newer_comes_to_wait(sender: Sender) -> None:
     """After the first old batch, clicks of today are cut by another run: they go before the second old batch."""
-    sender.lake.stage(*(said(n, **on(OLD)) for n in range(6)))
+    sender.lake.stage(*(event_row(n, **on(OLD)) for n in range(6)))
     sender.lake.put_out(sender.ledger, ALL)
 
     def today_comes(_done: int, _of: int) -> None:
         if len(sender.server.requests) == 1:
-            sender.lake.stage(*(said(n, "Email Link Clicked") for n in (100, 101)))
+            sender.lake.stage(*(event_row(n, "Email Link Clicked") for n in (100, 101)))
             sender.lake.put_out(sender.ledger)
 
     client = sender.client()
@@ -63,7 +63,7 @@ def test_history_steps_aside_for_whatever_newer_comes_to_wait(sender: Sender) ->
 
 
 def test_without_anything_old_history_changes_nothing(sender: Sender) -> None:
-    sender.lake.stage(*(said(n) for n in range(5)))
+    sender.lake.stage(*(event_row(n) for n in range(5)))
     sender.lake.put_out(sender.ledger)
 
     def never(_messages: str, _events: int) -> Answer:
@@ -74,7 +74,7 @@ def test_without_anything_old_history_changes_nothing(sender: Sender) -> None:
 
 
 def test_a_date_that_is_withheld_is_not_due_until_it_is_released(sender: Sender) -> None:
-    sender.lake.stage(said(1, **on(OLD)), said(2))
+    sender.lake.stage(event_row(1, **on(OLD)), event_row(2))
     sender.ledger.withhold([OLD.first], NOW)
     done = cut(sender.lake.connection, SCHEMA, ALL, NOW, CutRules(withheld=sender.ledger.withheld()))
     assert done.events["email_opened"] == 1
@@ -88,7 +88,7 @@ def test_a_date_that_is_withheld_is_not_due_until_it_is_released(sender: Sender)
 
 
 def test_what_waited_already_when_its_date_was_withheld_is_not_sent(sender: Sender) -> None:
-    sender.lake.stage(said(1, **on(OLD)), said(2))
+    sender.lake.stage(event_row(1, **on(OLD)), event_row(2))
     sender.lake.put_out(sender.ledger, ALL)
     sender.ledger.withhold([OLD.first], NOW)
     sender.ledger.withhold([OLD.first, OLDER.first], NOW)

@@ -1,4 +1,4 @@
-"""A message says what its table's row says: nothing more, nothing less, in JSON that Segment takes as it is."""
+"""A message contains what its table's row contains: no more, no less, in JSON that Segment takes as it is."""
 
 import itertools
 import json
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline.export_dates import ExportDates
 from pipeline.segment.outbox import cut
 from tests.fakes.segment_rules import discard_code
-from tests.support.lake import DATES, NOW, PROPERTIES, SCHEMA, Lake, day, id_of, said
+from tests.support.lake import DATES, NOW, PROPERTIES, SCHEMA, Lake, day, event_row, id_of
 
 SPEC_EMAIL = {
     "email_id": "18vzF7u3z",
@@ -43,7 +43,7 @@ def test_a_message_is_its_row_for_all_six_events(lake: Lake) -> None:
         **SPEC_LINK,
         **SPEC_LIST,
     }
-    lake.stage(*(said(number, event, **columns) for number, event in enumerate(PROPERTIES)))
+    lake.stage(*(event_row(number, event, **columns) for number, event in enumerate(PROPERTIES)))
     found = messages(lake)
 
     assert len(found) == 6
@@ -65,7 +65,7 @@ def test_a_message_is_its_row_for_all_six_events(lake: Lake) -> None:
 
 
 def test_what_the_row_does_not_know_the_message_does_not_mention(plain: Lake) -> None:
-    plain.stage(said(1, user_id=None, email="Joanna@Chotchkies.example", email_id=None, is_bot=False))
+    plain.stage(event_row(1, user_id=None, email="Joanna@Chotchkies.example", email_id=None, is_bot=False))
     (message,) = messages(plain).values()
 
     assert "null" not in plain.payloads()[id_of(1)]
@@ -79,22 +79,22 @@ def test_what_the_row_does_not_know_the_message_does_not_mention(plain: Lake) ->
 def test_text_is_utf_8_and_not_escaped(plain: Lake) -> None:
     r"""`\u` escapes would triple the size of accented text, against limits that count bytes."""
     subject = "Première chemise offerte à Łódź – 秒速５センチメートル 🎉"
-    plain.stage(said(1, email_subject=subject))
+    plain.stage(event_row(1, email_subject=subject))
 
     cut(plain.connection, SCHEMA, DATES, NOW)
     assert f'"email_subject":"{subject}"' in plain.payloads()[id_of(1)]
 
 
 def test_the_timestamp_is_when_the_event_happened_in_utc_to_the_microsecond(plain: Lake) -> None:
-    told = {
+    expected = {
         "2026-03-01T23:59:59.999999+00:00": "2026-03-01T23:59:59.999999Z",
         "2026-03-29T02:30:00+02:00": "2026-03-29T00:30:00.000000Z",
         "1969-12-31T23:59:59.5+00:00": "1969-12-31T23:59:59.500000Z",
         "2026-03-01T00:00:00+14:00": "2026-02-28T10:00:00.000000Z",
     }
-    plain.stage(*(said(number, timestamp=moment) for number, moment in enumerate(told)))
+    plain.stage(*(event_row(number, timestamp=moment) for number, moment in enumerate(expected)))
     found = messages(plain)
-    assert [found[id_of(number)]["timestamp"] for number in range(4)] == list(told.values())
+    assert [found[id_of(number)]["timestamp"] for number in range(4)] == list(expected.values())
 
 
 HOSTILE = "'; DROP TABLE delivery.outbox; --"
@@ -126,7 +126,7 @@ def test_any_text_arrives_as_it_stands_in_the_table(
     dates = day(number)
     columns = {"email_subject": subject, "campaign_name": name, "link_name": link}
     who = {"user_id": user_id, "email": email, "is_bot": is_bot}
-    lake.stage(said(number, "Email Link Clicked", export_date=f"{dates.first}", **who, **columns))
+    lake.stage(event_row(number, "Email Link Clicked", export_date=f"{dates.first}", **who, **columns))
 
     (message,) = messages(lake, dates).values()
     (payload,) = lake.payloads(dates).values()

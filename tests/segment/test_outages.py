@@ -17,7 +17,7 @@ from pipeline.errors import DeliveryError
 from pipeline.ledger import Ledger
 from pipeline.segment import outbox
 from pipeline.segment.client import Answer
-from tests.support.lake import said
+from tests.support.lake import event_row
 from tests.support.sending import Sender
 
 A_BATCH = 15
@@ -30,7 +30,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def five_batches(sender: Sender) -> Sender:
-    sender.lake.stage(*(said(number) for number in range(5 * A_BATCH)))
+    sender.lake.stage(*(event_row(number) for number in range(5 * A_BATCH)))
     sender.lake.put_out(sender.ledger)
     return sender
 
@@ -58,7 +58,7 @@ def over(sender: Sender, ledger: Ledger) -> Sender:
 
 @pytest.fixture
 def untrusted() -> Iterator[str]:
-    """An https server whose certificate nobody here has ever heard of."""
+    """An https server with an unknown certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -82,9 +82,7 @@ def untrusted() -> Iterator[str]:
     thread.join()
 
 
-def test_a_certificate_that_nobody_trusts_gets_no_event_and_everything_waits(
-    five_batches: Sender, untrusted: str
-) -> None:
+def test_an_untrusted_certificate_gets_no_event_and_everything_waits(five_batches: Sender, untrusted: str) -> None:
     sent = five_batches.deliver(send=five_batches.client(max_attempts=2, endpoint=untrusted).send)
     assert "no trusted TLS connection" in str(sent.stopped_by)
     assert not sent.refused
@@ -101,7 +99,7 @@ def test_a_server_that_speaks_no_tls_where_https_was_asked_for_gets_no_event(fiv
     assert not five_batches.server.received_ids
 
 
-def test_a_name_that_nobody_knows_is_told_as_such_and_everything_waits(five_batches: Sender) -> None:
+def test_an_unknown_host_name_is_reported_as_such_and_everything_waits(five_batches: Sender) -> None:
     """RFC 6761: `.invalid` is never resolved."""
     sent = five_batches.deliver(send=five_batches.client(max_attempts=2, endpoint="http://segment.invalid").send)
     assert "the name of its host is not known" in str(sent.stopped_by)
@@ -138,7 +136,7 @@ def test_a_disk_without_room_stops_the_sending_and_only_what_was_in_flight_is_se
     assert len(five_batches.duplicated_batches()) <= 2, "the one in flight, and the one behind it"
 
 
-def test_a_ledger_that_somebody_holds_for_a_moment_is_waited_for(five_batches: Sender) -> None:
+def test_a_ledger_that_is_locked_for_a_moment_is_waited_for(five_batches: Sender) -> None:
     """The first request takes the ledger's lock, the second gives it back: between them its writer waits."""
     real_send, requests = five_batches.client(connections=2).send, itertools.count(1)
     holder = sqlite3.connect(str(five_batches.ledger.file), isolation_level=None, check_same_thread=False)
@@ -158,7 +156,7 @@ def test_a_ledger_that_somebody_holds_for_a_moment_is_waited_for(five_batches: S
     assert not five_batches.server.duplicates
 
 
-def test_a_ledger_that_somebody_keeps_stops_the_sending(five_batches: Sender) -> None:
+def test_a_ledger_that_stays_locked_stops_the_sending(five_batches: Sender) -> None:
     impatient = with_pragma(five_batches, "busy_timeout = 0")
     real_send = five_batches.client().send
     holder = sqlite3.connect(str(five_batches.ledger.file), isolation_level=None, check_same_thread=False)
@@ -197,7 +195,7 @@ def dying_at_commit(ledger: Ledger, number: int) -> None:
 
 def test_a_process_may_be_killed_at_every_commit_of_the_ledger(sender: Sender, tmp_path: Path) -> None:
     """At the first, then at the second of what is left … until a go has no commit left to be killed at."""
-    sender.lake.stage(*(said(number) for number in range(5 * A_BATCH)))
+    sender.lake.stage(*(event_row(number) for number in range(5 * A_BATCH)))
     lives = 0
     for number in itertools.count(1):
         lives += 1

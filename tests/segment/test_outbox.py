@@ -16,7 +16,20 @@ from pipeline.segment import outbox
 from pipeline.segment.client import body_of
 from pipeline.segment.outbox import CutRules, Limits, bodies, cut, cut_batches, undeliverable, withdrawn
 from tests.fakes.segment_rules import Batch, discard_code, read_batch
-from tests.support.lake import DATES, DAY, NOW, PROPERTIES, SCHEMA, TABLES, Lake, day, id_of, large, one_of_each, said
+from tests.support.lake import (
+    DATES,
+    DAY,
+    NOW,
+    PROPERTIES,
+    SCHEMA,
+    TABLES,
+    Lake,
+    day,
+    event_row,
+    id_of,
+    large,
+    one_of_each,
+)
 
 EVENT_LIMIT_BYTES = 32_000
 BATCH_LIMIT_BYTES = 475_000
@@ -55,7 +68,7 @@ def test_nothing_is_cut_on_a_quiet_day(lake: Lake) -> None:
 
 
 def test_what_was_cut_is_never_cut_again(lake: Lake) -> None:
-    lake.stage(*one_of_each(), said(9, "Email Opened", user_id=None))
+    lake.stage(*one_of_each(), event_row(9, "Email Opened", user_id=None))
     first = cut(lake.connection, SCHEMA, DATES, NOW)
     assert first.events == dict.fromkeys(TABLES.values(), 1) | {"email_opened": 2}
     assert (first.batches, first.dead) == (6, 1)
@@ -71,7 +84,7 @@ def test_a_long_day_is_cut_stretch_by_stretch(plain: Lake, monkeypatch: pytest.M
     """Bytes are summed up within a stretch only, so no batch crosses its end, and no event is lost there."""
     monkeypatch.setattr(outbox, "_STRETCH_EVENTS", 5)
     monkeypatch.setattr(outbox, "MAX_BATCH_EVENTS", 2)
-    plain.stage(*(said(number) for number in range(12)), said(99, user_id=None))
+    plain.stage(*(event_row(number) for number in range(12)), event_row(99, user_id=None))
     cut(plain.connection, SCHEMA, DATES, NOW)
     assert [len(ids) for ids in plain.batches().values()] == [2, 2, 1, 2, 2, 1, 2]
     assert plain.due_ids() == {id_of(number) for number in range(12)}
@@ -83,11 +96,11 @@ def test_a_long_day_is_cut_stretch_by_stretch(plain: Lake, monkeypatch: pytest.M
 
 def test_late_events_of_a_date_make_batches_of_their_own(lake: Lake) -> None:
     """Even if they happened amid the others: a batch that may be on its way must not grow."""
-    lake.stage(said(1), said(5))
+    lake.stage(event_row(1), event_row(5))
     cut(lake.connection, SCHEMA, DATES, NOW)
     before = lake.outbox()
 
-    lake.stage(said(3))
+    lake.stage(event_row(3))
     late = cut(lake.connection, SCHEMA, DATES, LATER)
     assert (late.events["email_opened"], late.batches) == (1, 1)
     assert [row for row in lake.outbox() if row[0] != id_of(3)] == before
@@ -95,8 +108,8 @@ def test_late_events_of_a_date_make_batches_of_their_own(lake: Lake) -> None:
     assert [batch.sequence for batch in cut_batches(lake.connection, DATES)] == [1, 2]
 
 
-def test_a_name_that_a_lookup_tells_late_does_not_change_what_was_cut(plain: Lake) -> None:
-    plain.stage(said(1))
+def test_a_name_that_a_lookup_adds_late_does_not_change_what_was_cut(plain: Lake) -> None:
+    plain.stage(event_row(1))
     cut(plain.connection, SCHEMA, DATES, NOW)
     before = plain.outbox()
 
@@ -106,8 +119,8 @@ def test_a_name_that_a_lookup_tells_late_does_not_change_what_was_cut(plain: Lak
 
 
 def test_an_event_whose_export_date_changes_is_not_due_again(plain: Lake) -> None:
-    """The export of an earlier date came late and says the same event: it is the earlier date's from now on."""
-    plain.stage(said(1))
+    """The export of an earlier date came late and contains the same event: from now on, it belongs to that date."""
+    plain.stage(event_row(1))
     cut(plain.connection, SCHEMA, DATES, NOW)
     before = plain.outbox()
 
@@ -118,7 +131,7 @@ def test_an_event_whose_export_date_changes_is_not_due_again(plain: Lake) -> Non
 
 
 def test_only_the_export_dates_asked_for_are_cut_and_dates_never_share_a_batch(plain: Lake) -> None:
-    plain.stage(*(said(number, export_date=f"{day(number).first}") for number in range(3)))
+    plain.stage(*(event_row(number, export_date=f"{day(number).first}") for number in range(3)))
 
     assert cut(plain.connection, SCHEMA, day(1), NOW).events["email_opened"] == 1
     assert list(plain.batches().values()) == [[id_of(1)]]
@@ -144,7 +157,7 @@ def test_a_cut_that_breaks_off_has_cut_nothing(plain: Lake) -> None:
 
 def test_2501_events_are_no_request_of_2501_events(plain: Lake) -> None:
     """The last would be lost after a 200."""
-    plain.stage(*(said(number) for number in range(BATCH_LIMIT_EVENTS + 1)))
+    plain.stage(*(event_row(number) for number in range(BATCH_LIMIT_EVENTS + 1)))
     cut(plain.connection, SCHEMA, DATES, NOW)
     sent = [assert_segment_takes(body) for body in request_bodies(plain)]
     assert [key for ids in sent for key in ids] == [id_of(number) for number in range(BATCH_LIMIT_EVENTS + 1)]
@@ -154,7 +167,7 @@ def test_a_batch_ends_at_the_number_of_events_as_well(plain: Lake, monkeypatch: 
     """Today's messages fill a batch with bytes long before; the number is brought down to be reached first."""
     assert outbox.MAX_BATCH_EVENTS == BATCH_LIMIT_EVENTS
     monkeypatch.setattr(outbox, "MAX_BATCH_EVENTS", 3)
-    plain.stage(*(said(number) for number in range(7)))
+    plain.stage(*(event_row(number) for number in range(7)))
     assert cut(plain.connection, SCHEMA, DATES, NOW).batches == 3
     assert [len(ids) for ids in plain.batches().values()] == [3, 3, 1]
 
@@ -162,8 +175,8 @@ def test_a_batch_ends_at_the_number_of_events_as_well(plain: Lake, monkeypatch: 
 def test_under_a_low_ceiling_batches_are_small_and_those_of_old_dates_smaller(plain: Lake) -> None:
     two_days = ExportDates(day(-1).first, DAY)
     plain.stage(
-        *(said(number) for number in range(7)),
-        *(said(number, export_date=f"{day(-1).first}") for number in range(10, 17)),
+        *(event_row(number) for number in range(7)),
+        *(event_row(number, export_date=f"{day(-1).first}") for number in range(10, 17)),
     )
     cut(plain.connection, SCHEMA, two_days, NOW, CutRules(limits=Limits(4, 2, before=DAY)))
     assert [len(ids) for ids in plain.batches(day(-1)).values()] == [2, 2, 2, 1]
@@ -176,7 +189,7 @@ def test_an_event_of_32000_bytes_is_sent_and_one_of_32001_is_dead(plain_of_many_
     lake, dates = plain_of_many_days, day(-next(NUMBERS))
     on_that_day = {"export_date": f"{dates.first}", "campaign_name": ""}
     shortest, fits, does_not = next(NUMBERS), next(NUMBERS), next(NUMBERS)
-    lake.stage(said(shortest, email_subject="", **on_that_day))
+    lake.stage(event_row(shortest, email_subject="", **on_that_day))
     cut(lake.connection, SCHEMA, dates, NOW)
     bare = len(lake.payloads(dates)[id_of(shortest)].encode())
 
@@ -184,8 +197,8 @@ def test_an_event_of_32000_bytes_is_sent_and_one_of_32001_is_dead(plain_of_many_
     subject, rest = character * ((EVENT_LIMIT_BYTES - bare) // width), (EVENT_LIMIT_BYTES - bare) % width
     same_length = {"user_id": f"user-{shortest}", "export_date": f"{dates.first}"}
     lake.stage(
-        said(fits, email_subject=subject + rest * "x", **same_length, campaign_name=""),
-        said(does_not, email_subject=subject + rest * "x", **same_length, campaign_name="x"),
+        event_row(fits, email_subject=subject + rest * "x", **same_length, campaign_name=""),
+        event_row(does_not, email_subject=subject + rest * "x", **same_length, campaign_name="x"),
     )
     cut(lake.connection, SCHEMA, dates, LATER)
 
@@ -224,7 +237,7 @@ def test_whatever_the_sizes_every_request_is_within_the_limits_and_no_event_is_m
         if numbers:
             lake.stage(
                 *(
-                    said(number, email_subject=character * (size // width), export_date=f"{dates.first}")
+                    event_row(number, email_subject=character * (size // width), export_date=f"{dates.first}")
                     for number, size in zip(numbers, number_of_bytes, strict=True)
                 )
             )
@@ -249,7 +262,7 @@ def test_batches_are_as_full_as_the_limits_allow_but_for_one_event(plain_of_many
 
 
 def test_one_event_name_a_batch(plain: Lake) -> None:
-    plain.stage(*one_of_each(), *(said(number + 10, event) for number, event in enumerate(PROPERTIES)))
+    plain.stage(*one_of_each(), *(event_row(number + 10, event) for number, event in enumerate(PROPERTIES)))
     cut(plain.connection, SCHEMA, DATES, NOW)
     batches = cut_batches(plain.connection, DATES)
     assert {(batch.event, batch.events, batch.export_date) for batch in batches} == {
@@ -265,8 +278,8 @@ def test_one_event_name_a_batch(plain: Lake) -> None:
 # What Segment would drop without a word
 
 
-def test_an_event_of_nobody_is_dead_and_its_neighbours_are_not(plain: Lake) -> None:
-    plain.stage(said(1), said(2, user_id=None, email=None), said(3, user_id=None, email="a@b.example"))
+def test_an_event_without_a_person_is_dead_and_its_neighbours_are_not(plain: Lake) -> None:
+    plain.stage(event_row(1), event_row(2, user_id=None, email=None), event_row(3, user_id=None, email="a@b.example"))
     done = cut(plain.connection, SCHEMA, DATES, NOW)
     assert (done.events["email_opened"], done.dead, done.batches) == (3, 1, 1)
     (dead,) = undeliverable(plain.connection, DATES)
@@ -275,16 +288,16 @@ def test_an_event_of_nobody_is_dead_and_its_neighbours_are_not(plain: Lake) -> N
     assert list(plain.batches().values()) == [[id_of(1), id_of(3)]]
 
 
-def test_an_empty_user_id_is_nobody_too(plain: Lake) -> None:
+def test_an_empty_user_id_identifies_no_person_either(plain: Lake) -> None:
     """A lookup can give one. Segment answers 200 and drops the event: `id_not_string`, "an empty string"."""
-    plain.stage(said(1, user_id=""), said(2, user_id=None, email=""), said(3))
+    plain.stage(event_row(1, user_id=""), event_row(2, user_id=None, email=""), event_row(3))
     cut(plain.connection, SCHEMA, DATES, NOW)
     assert {event.id for event in undeliverable(plain.connection, DATES)} == {id_of(1), id_of(2)}
     assert plain.due_ids() == {id_of(3)}
 
 
 def test_only_dead_events_on_a_day_make_no_batch(plain: Lake) -> None:
-    plain.stage(said(1, user_id=None))
+    plain.stage(event_row(1, user_id=None))
     assert cut(plain.connection, SCHEMA, DATES, NOW).batches == 0
     assert cut_batches(plain.connection, DATES) == []
 
@@ -292,8 +305,8 @@ def test_only_dead_events_on_a_day_make_no_batch(plain: Lake) -> None:
 # Reading it again
 
 
-def test_bodies_leave_out_dead_events_and_are_empty_when_nobody_is_left(plain: Lake, ledger: Ledger) -> None:
-    plain.stage(said(1), said(2), said(3, export_date=f"{day(1).first}"))
+def test_bodies_leave_out_dead_events_and_are_empty_when_no_event_is_left(plain: Lake, ledger: Ledger) -> None:
+    plain.stage(event_row(1), event_row(2), event_row(3, export_date=f"{day(1).first}"))
     plain.put_out(ledger, ExportDates(DAY, day(1).first))
     (batch,) = cut_batches(plain.connection, DATES)
 
@@ -303,13 +316,13 @@ def test_bodies_leave_out_dead_events_and_are_empty_when_nobody_is_left(plain: L
     assert list(bodies(plain.connection, [batch], [id_of(1), id_of(2)])) == [(batch, "")]
 
 
-def test_events_that_no_export_says_any_more_are_found(lake: Lake) -> None:
-    lake.stage(said(1), said(2), said(3, "Email Bounced"), said(4, export_date=f"{day(1).first}"))
+def test_events_that_no_export_contains_any_longer_are_found(lake: Lake) -> None:
+    lake.stage(event_row(1), event_row(2), event_row(3, "Email Bounced"), event_row(4, export_date=f"{day(1).first}"))
     both_days = ExportDates(DAY, day(1).first)
     cut(lake.connection, SCHEMA, both_days, NOW)
     assert withdrawn(lake.connection, both_days) == []
 
-    lake.unsay(2, 3, 4)
+    lake.withdraw_events(2, 3, 4)
     assert {event.id for event in withdrawn(lake.connection, DATES)} == {id_of(2), id_of(3)}
     assert {event.id for event in withdrawn(lake.connection, both_days)} == {id_of(2), id_of(3), id_of(4)}
     assert {event.reason for event in withdrawn(lake.connection, both_days)} == {
@@ -318,14 +331,14 @@ def test_events_that_no_export_says_any_more_are_found(lake: Lake) -> None:
 
 
 def test_an_event_that_moves_to_another_export_date_is_not_withdrawn(plain: Lake) -> None:
-    plain.stage(said(1))
+    plain.stage(event_row(1))
     cut(plain.connection, SCHEMA, DATES, NOW)
     plain.query("UPDATE staging.events SET export_date = ?", day(-1).first)
     assert withdrawn(plain.connection, DATES) == []
 
 
 def test_a_date_that_lost_all_its_events_has_them_all_withdrawn(plain: Lake) -> None:
-    plain.stage(said(1), said(2))
+    plain.stage(event_row(1), event_row(2))
     cut(plain.connection, SCHEMA, DATES, NOW)
-    plain.unsay(1, 2)
+    plain.withdraw_events(1, 2)
     assert {event.id for event in withdrawn(plain.connection, DATES)} == {id_of(1), id_of(2)}

@@ -8,20 +8,20 @@ from pipeline.ledger import REPORTED
 from pipeline.segment.checks import DELIVERY_TARGET, late_events
 from pipeline.segment.unfinished_dates import unfinished
 from pipeline.warehouse.loads import Load, newest_loads
-from tests.support.lake import DAY, NOW, Lake, said
+from tests.support.lake import DAY, NOW, Lake, event_row
 from tests.support.sending import Sender
 
 LATER = NOW + DELIVERY_TARGET + timedelta(hours=2)
 
 
 def test_what_was_cut_a_moment_ago_is_not_late(sender: Sender) -> None:
-    sender.lake.stage(said(1))
+    sender.lake.stage(event_row(1))
     sender.lake.put_out(sender.ledger)
     assert late_events(sender.lake.connection, sender.ledger, NOW + DELIVERY_TARGET, delivers=True).holds
 
 
 def test_what_waits_for_more_than_a_day_is_late(sender: Sender) -> None:
-    sender.lake.stage(said(1), said(2, "Email Bounced"))
+    sender.lake.stage(event_row(1), event_row(2, "Email Bounced"))
     sender.lake.put_out(sender.ledger)
     found = late_events(sender.lake.connection, sender.ledger, LATER, delivers=True)
     assert (found.holds, found.grave, found.numbers["late"]) == (False, False, 2)
@@ -29,21 +29,21 @@ def test_what_waits_for_more_than_a_day_is_late(sender: Sender) -> None:
 
 
 def test_what_was_delivered_is_not_late(sender: Sender) -> None:
-    sender.lake.stage(said(1))
+    sender.lake.stage(event_row(1))
     sender.lake.put_out(sender.ledger)
     sender.deliver()
     assert late_events(sender.lake.connection, sender.ledger, LATER, delivers=True).holds
 
 
 def test_nothing_is_late_in_a_dry_run_nor_on_withheld_dates(sender: Sender) -> None:
-    sender.lake.stage(said(1))
+    sender.lake.stage(event_row(1))
     sender.lake.put_out(sender.ledger)
     assert late_events(sender.lake.connection, sender.ledger, LATER, delivers=False).holds
     sender.ledger.withhold([DAY], NOW)
     assert late_events(sender.lake.connection, sender.ledger, LATER, delivers=True).holds
 
 
-def test_a_date_that_was_loaded_and_never_finished_is_told(sender: Sender) -> None:
+def test_a_date_that_was_loaded_and_never_finished_is_reported(sender: Sender) -> None:
     loaded(sender.lake)
     found = late_events(sender.lake.connection, sender.ledger, LATER, delivers=True)
     assert found.numbers == {"late": 0, "dates_not_finished": 1}
@@ -54,7 +54,7 @@ def test_a_date_that_was_loaded_and_never_finished_is_told(sender: Sender) -> No
 
 
 @pytest.mark.parametrize("back", [timedelta(hours=2), timedelta(0)], ids=["set back", "standing still"])
-def test_a_date_has_to_go_all_the_way_again_whatever_the_clock_says(sender: Sender, back: timedelta) -> None:
+def test_a_date_has_to_be_finished_again_whatever_the_clock_shows(sender: Sender, back: timedelta) -> None:
     """Its second file came after the clock was set back by two hours, or while it stood still."""
     loaded(sender.lake)
     sender.ledger.reach(REPORTED, newest_loads(sender.lake.connection))

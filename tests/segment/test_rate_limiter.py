@@ -47,7 +47,7 @@ def test_no_span_of_time_sees_more_events_than_the_ceiling_allows(
 
 
 @given(st.lists(st.integers(1, 2_500), min_size=1, max_size=30), st.integers(1, 5_000))
-def test_nobody_waits_longer_than_the_ceiling_asks(batches: list[int], ceiling: int) -> None:
+def test_no_request_waits_longer_than_the_ceiling_requires(batches: list[int], ceiling: int) -> None:
     time = FakeTime()
     pace = pace_at(ceiling, time)
     for events in batches:
@@ -109,7 +109,7 @@ def test_a_shorter_pause_does_not_end_a_longer_one(time: FakeTime) -> None:
 
 @pytest.mark.parametrize("ceiling", [0, 1_000])
 def test_a_pause_holds_those_too_who_were_waiting_for_their_turn_already(time: FakeTime, ceiling: int) -> None:
-    """Another connection is told to wait while this one sleeps: what one was told holds for all."""
+    """Another connection is asked to wait while this one sleeps: that applies to all."""
 
     def sleep(seconds: float) -> None:
         time.sleep(seconds)

@@ -12,7 +12,7 @@ from pipeline.segment.checks import due_is_settled
 from pipeline.segment.enqueue import register
 from pipeline.segment.replay import asked_dates, revive, samples
 from tests.fakes import segment_faults as faults
-from tests.support.lake import DATES, DAY, NOW, SCHEMA, Lake, day, id_of, said
+from tests.support.lake import DATES, DAY, NOW, SCHEMA, Lake, day, event_row, id_of
 from tests.support.sending import Sender
 
 LATER = NOW + timedelta(hours=1)
@@ -25,8 +25,8 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def bereaved(sender: Sender) -> Sender:
-    """Six opens in two batches: Segment rejected id 1; of id 20 nobody knew who it was; id 5 was withdrawn."""
-    sender.lake.stage(*(said(number) for number in range(6)), said(20, user_id=None))
+    """Six opens in two batches: Segment rejected id 1; id 20 had no person; id 5 was withdrawn."""
+    sender.lake.stage(*(event_row(number) for number in range(6)), event_row(20, user_id=None))
     sender.lake.put_out(sender.ledger)
     second = next(batch for batch, ids in sender.lake.batches().items() if id_of(5) in ids)
     sender.ledger.withdraw([DeadEvent(id_of(5), "email_opened", DAY, second, "withdrawn: gone")], NOW)
@@ -103,7 +103,7 @@ def everything_waiting_dies(sender: Sender) -> None:
 
 def test_a_batch_that_comes_out_as_it_was_is_sent_again(sender: Sender) -> None:
     """All events of a batch died, one after the other, and twice."""
-    sender.lake.stage(said(1), said(2))
+    sender.lake.stage(event_row(1), event_row(2))
     sender.lake.put_out(sender.ledger)
     for _ in range(2):
         everything_waiting_dies(sender)
@@ -120,13 +120,13 @@ def test_a_batch_that_comes_out_as_it_was_is_sent_again(sender: Sender) -> None:
 
 def test_a_new_batch_is_not_taken_for_another_with_the_same_ends(sender: Sender) -> None:
     """Of three events the outer two die; with a dead one that lies between they are three again."""
-    sender.lake.stage(said(1), said(2), said(3))
+    sender.lake.stage(event_row(1), event_row(2), event_row(3))
     sender.lake.put_out(sender.ledger)
     for number in (1, 3):
         sender.server.misbehave_when(lambda *_: True, faults.RejectMessage(id_of(number)))
     sender.deliver()
     sender.server.behave()
-    sender.lake.stage(said(9, timestamp=said(2)["timestamp"]))
+    sender.lake.stage(event_row(9, timestamp=event_row(2)["timestamp"]))
     sender.lake.put_out(sender.ledger)
     everything_waiting_dies(sender)
     assert sender.standing() == (1, 0, 3)
@@ -139,7 +139,7 @@ def test_a_new_batch_is_not_taken_for_another_with_the_same_ends(sender: Sender)
 
 
 def test_a_kill_before_the_ledger_knows_is_made_good_by_whoever_comes_next(bereaved: Sender) -> None:
-    """The outbox has it in a new batch, the ledger still says dead, and a delivery alone is what comes next."""
+    """The outbox has it in a new batch, in the ledger it is still dead, and a delivery alone is what comes next."""
     bereaved.ledger.ask_for_replay(None, "400", EVERY_DATE)
     bereaved.lake.cut(bereaved.ledger)
     assert bereaved.standing() == (4, 0, 3)
@@ -156,7 +156,7 @@ def test_a_kill_before_the_ledger_knows_is_made_good_by_whoever_comes_next(berea
 def test_a_kill_before_anything_was_cut_leaves_it_dead_until_a_run_of_its_date(bereaved: Sender) -> None:
     """A run of another date has nothing to do with it."""
     bereaved.ledger.ask_for_replay(None, "400", EVERY_DATE)
-    bereaved.lake.stage(said(40, export_date=str(day(7).first)))
+    bereaved.lake.stage(event_row(40, export_date=str(day(7).first)))
     bereaved.lake.put_out(bereaved.ledger, day(7))
     assert bereaved.standing() == (4, 0, 3)
     balance_holds(bereaved)
@@ -198,7 +198,7 @@ def test_an_event_of_a_withheld_date_stays_dead_until_that_is_released(bereaved:
 
 def test_an_event_that_no_table_has_any_more_stays_dead(bereaved: Sender) -> None:
     bereaved.ledger.ask_for_replay(None, "400", EVERY_DATE)
-    bereaved.lake.unsay(1)
+    bereaved.lake.withdraw_events(1)
     bereaved.lake.put_out(bereaved.ledger)
     assert bereaved.standing() == (4, 0, 3)
     assert asked_dates(bereaved.lake.connection, bereaved.ledger) == set()
@@ -207,8 +207,8 @@ def test_an_event_that_no_table_has_any_more_stays_dead(bereaved: Sender) -> Non
 
 @pytest.mark.parametrize("reason", ["withdrawn: a corrected export does not have it any more", "suppressed"])
 def test_what_was_set_aside_and_is_an_event_again_is_sent(sender: Sender, reason: str) -> None:
-    """A half export came, and then the right one again; a person was listed, and then not any more."""
-    sender.lake.stage(said(1), said(2))
+    """A half export came, and then the right one again; a person was listed, and then no longer."""
+    sender.lake.stage(event_row(1), event_row(2))
     sender.lake.put_out(sender.ledger)
     [batch_id] = sender.lake.batches()
     sender.ledger.withdraw([DeadEvent(id_of(1), "email_opened", DAY, batch_id, reason)], NOW)
@@ -225,7 +225,7 @@ def test_what_was_set_aside_and_is_an_event_again_is_sent(sender: Sender, reason
 
 
 def test_what_is_still_withdrawn_or_suppressed_is_not_asked_for(bereaved: Sender) -> None:
-    bereaved.lake.unsay(5)
+    bereaved.lake.withdraw_events(5)
     bereaved.lake.query("INSERT INTO raw.suppressed (kind, digest) VALUES ('user_id', sha256('user_id:user-3'))")
     bereaved.ledger.withdraw([DeadEvent(id_of(3), "email_opened", DAY, None, "suppressed")], NOW)
     assert set(bereaved.ledger.unwanted_ids()) == {id_of(3), id_of(5)}
@@ -240,7 +240,7 @@ def test_nothing_asked_for_is_nothing_done(bereaved: Sender) -> None:
 
 
 def test_a_dead_event_is_shown_with_segments_words_and_without_the_person(bereaved: Sender) -> None:
-    bereaved.lake.stage(said(30, email="zoe@example.org", selligent_user_id="884301", campaign_name="mail a@b.c"))
+    bereaved.lake.stage(event_row(30, email="zoe@example.org", selligent_user_id="884301", campaign_name="mail a@b.c"))
     bereaved.lake.put_out(bereaved.ledger)
     bereaved.server.misbehave_when(lambda *_: True, faults.RejectMessage(id_of(30)))
     bereaved.deliver(has_delivered=lambda: True)

@@ -15,7 +15,7 @@ from pipeline.segment.dry_run import write_requests
 from pipeline.warehouse import Warehouse
 from tests.fakes import segment_faults as faults
 from tests.support.delivery_fixtures import opened
-from tests.support.lake import DATES, id_of, said
+from tests.support.lake import DATES, event_row, id_of
 from tests.support.sending import KEY, FakeTime, RecordingServer, Sender, client_for
 
 ENCODED = base64.b64encode(f"{KEY}:".encode()).decode()
@@ -35,10 +35,10 @@ def everything_is_logged(caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG, name)
 
 
-def assert_told_nowhere(folder: Path, caplog: pytest.LogCaptureFixture, *texts: object) -> None:
-    told = [text.to_csv() if isinstance(text, pd.DataFrame) else str(text) for text in texts]
-    told += [f"{record.getMessage()} {record.__dict__}" for record in caplog.records]
-    for text in told:
+def assert_appears_nowhere(folder: Path, caplog: pytest.LogCaptureFixture, *texts: object) -> None:
+    shown = [text.to_csv() if isinstance(text, pd.DataFrame) else str(text) for text in texts]
+    shown += [f"{record.getMessage()} {record.__dict__}" for record in caplog.records]
+    for text in shown:
         assert KEY not in text
         assert ENCODED not in text
     for path in folder.rglob("*"):
@@ -56,7 +56,7 @@ def rows_of(warehouse: Warehouse) -> list[object]:
         ]
 
 
-def test_no_kind_of_failure_tells_the_write_key(
+def test_no_kind_of_failure_reveals_the_write_key(
     warehouse: Warehouse,
     ledger: Ledger,
     server: RecordingServer,
@@ -64,22 +64,22 @@ def test_no_kind_of_failure_tells_the_write_key(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    told: list[object] = []
+    shown: list[object] = []
     with opened(warehouse) as lake:
         sender = Sender(lake, ledger, server, time)
-        lake.stage(*(said(number) for number in range(90)))
+        lake.stage(*(event_row(number) for number in range(90)))
         lake.put_out(ledger)
-        told.append(write_requests(lake.connection, ledger, tmp_path / "dry_run", "email_opened", DATES))
+        shown.append(write_requests(lake.connection, ledger, tmp_path / "dry_run", "email_opened", DATES))
         for fault in [*REFUSALS, *PASSING]:
             server.misbehave(fault)
-            told += [sender.deliver(max_attempts=1), *ledger.frames(DATES).values()]
-        told.append(client_for("http://127.0.0.1:1", time).send("{}", 1))
+            shown += [sender.deliver(max_attempts=1), *ledger.frames(DATES).values()]
+        shown.append(client_for("http://127.0.0.1:1", time).send("{}", 1))
     mirror(warehouse, ledger, DATES)
-    told += [*ledger.frames(DATES).values(), ledger.standings(), rows_of(warehouse)]
+    shown += [*ledger.frames(DATES).values(), ledger.standings(), rows_of(warehouse)]
 
-    assert any("401" in str(text) for text in told)
+    assert any("401" in str(text) for text in shown)
     assert caplog.records
-    assert_told_nowhere(tmp_path, caplog, *told)
+    assert_appears_nowhere(tmp_path, caplog, *shown)
 
 
 ECHO = f'{{"success": false, "message": "unknown write key {KEY}"}} <pre>Authorization: Basic {ENCODED}</pre>'
@@ -90,39 +90,39 @@ def test_an_answer_that_repeats_the_write_key_is_not_repeated(
     sender: Sender, tmp_path: Path, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
     """Proxies show what they were sent on their error pages; a reason goes to the ledger, the UI and the report."""
-    sender.lake.stage(said(1))
+    sender.lake.stage(event_row(1))
     sender.lake.put_out(sender.ledger)
     sender.server.misbehave(faults.Answer(status, body=ECHO, kept=False))
     sent = sender.deliver(max_attempts=1)
     assert sender.standing()[0] == 0
-    assert_told_nowhere(tmp_path, caplog, sent, *sender.ledger.frames(DATES).values())
+    assert_appears_nowhere(tmp_path, caplog, sent, *sender.ledger.frames(DATES).values())
 
 
 @pytest.mark.parametrize(
     "endpoint", ["http://127.0.0.1:1", "http://a host", "http://127.0.0.1:99999", "gopher://x", "http://"]
 )
-def test_an_endpoint_that_cannot_be_asked_tells_nothing(
+def test_an_endpoint_that_cannot_be_reached_reveals_nothing(
     endpoint: str, time: FakeTime, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = client_for(endpoint, time, max_attempts=1)
     answer = client.send('{"messageId":"1"}', 1)
-    assert_told_nowhere(tmp_path, caplog, answer, client, vars(answer.verdict))
+    assert_appears_nowhere(tmp_path, caplog, answer, client, vars(answer.verdict))
 
 
-def test_a_write_key_that_no_header_can_carry_is_not_told(
+def test_a_write_key_that_no_header_can_carry_is_not_revealed(
     sender: Sender, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Copied from a web page with an invisible character in it."""
-    sender.lake.stage(said(1))
+    sender.lake.stage(event_row(1))
     sender.lake.put_out(sender.ledger)
     client = client_for(sender.server.url, sender.time, write_key=f"{KEY}\u200b")
-    told: list[object] = []
+    shown: list[object] = []
     try:
-        told.append(sender.deliver(send=client.send))
+        shown.append(sender.deliver(send=client.send))
     except Exception as error:
-        told += [error, "".join(traceback.format_exception(error))]
-    assert_told_nowhere(tmp_path, caplog, *told)
+        shown += [error, "".join(traceback.format_exception(error))]
+    assert_appears_nowhere(tmp_path, caplog, *shown)
 
 
-def test_a_client_shown_to_somebody_does_not_show_its_write_key(time: FakeTime) -> None:
+def test_the_representation_of_a_client_does_not_show_its_write_key(time: FakeTime) -> None:
     assert KEY not in repr(client_for("http://127.0.0.1:1", time))

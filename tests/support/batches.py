@@ -1,14 +1,14 @@
 """Several batches of small messages, put out and delivered."""
 
 from pipeline.export_dates import ExportDates
-from tests.support.lake import DATES, Row, said
+from tests.support.lake import DATES, Row, event_row
 from tests.support.sending import Sender
 
 A_BATCH = 15
 
 
 def five_batches() -> list[Row]:
-    return [said(number) for number in range(5 * A_BATCH)]
+    return [event_row(number) for number in range(5 * A_BATCH)]
 
 
 def put_out(sender: Sender, *rows: Row, dates: ExportDates = DATES) -> None:

@@ -43,7 +43,7 @@ def without_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def warehouse(without_rows: Path, tmp_path: Path) -> Warehouse:
-    """A DuckLake of the test's own that nobody has open."""
+    """A DuckLake of the test's own that is not open."""
     shutil.copytree(without_rows, tmp_path / "lake")
     return ducklake_in(tmp_path / "lake")
 

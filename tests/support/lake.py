@@ -94,7 +94,7 @@ def day(number: int) -> ExportDates:
     return ExportDates(day, day)
 
 
-def said(number: int, event: str = "Email Opened", **columns: Any) -> Row:
+def event_row(number: int, event: str = "Email Opened", **columns: Any) -> Row:
     """An event as staging has it: the first happened at 09:30:00.000123, each further one a second later."""
     return {
         "id": id_of(number),
@@ -111,11 +111,11 @@ def said(number: int, event: str = "Email Opened", **columns: Any) -> Row:
 
 def large(number: int, event: str = "Email Opened", subject_bytes: int = 30_000, **columns: Any) -> Row:
     """Fifteen of these make a batch."""
-    return said(number, event, **{"email_subject": "x" * subject_bytes} | columns)
+    return event_row(number, event, **{"email_subject": "x" * subject_bytes} | columns)
 
 
 def one_of_each() -> list[Row]:
-    return [said(number, event) for number, event in enumerate(PROPERTIES, start=1)]
+    return [event_row(number, event) for number, event in enumerate(PROPERTIES, start=1)]
 
 
 @dataclass(frozen=True)
@@ -143,35 +143,35 @@ class Lake:
         """These rows of exports come, each a new event that goes to its event's table."""
         self.connection.execute("BEGIN")
         self._read(rows)
-        self.connection.execute("INSERT INTO staging.events BY NAME FROM rows_said")
+        self.connection.execute("INSERT INTO staging.events BY NAME FROM given_rows")
         self._say()
         for event in {row["event_text"] for row in rows}:
             self.connection.execute(
                 f"INSERT INTO {SCHEMA}.{TABLES[event]} BY NAME "
-                f"SELECT {MODELLED}, {', '.join(PROPERTIES[event])} FROM rows_said WHERE event_text = ?",
+                f"SELECT {MODELLED}, {', '.join(PROPERTIES[event])} FROM given_rows WHERE event_text = ?",
                 [event],
             )
         self.connection.execute("COMMIT")
 
-    def say_again(self, *rows: Row) -> None:
-        """These rows come too, and say events that are known already."""
+    def stage_duplicates(self, *rows: Row) -> None:
+        """Stage duplicates of known events."""
         self._read(rows)
         self._say()
 
     def _read(self, rows: Sequence[Row]) -> None:
         self.connection.execute(
-            "CREATE OR REPLACE TEMP TABLE rows_said AS SELECT unnest(from_json(?, ?), recursive := true)",
+            "CREATE OR REPLACE TEMP TABLE given_rows AS SELECT unnest(from_json(?, ?), recursive := true)",
             [json.dumps(rows, ensure_ascii=False), json.dumps([STAGED_COLUMNS])],
         )
 
     def _say(self) -> None:
         self.connection.execute(
             "INSERT INTO staging.event_rows BY NAME SELECT id, export_date, event_text, timestamp, "
-            f"'export.csv' AS file, row_number() OVER () AS row_number, {', '.join(GIVEN)} FROM rows_said"
+            f"'export.csv' AS file, row_number() OVER () AS row_number, {', '.join(GIVEN)} FROM given_rows"
         )
 
-    def unsay(self, *numbers: int) -> None:
-        """A corrected export does not have these events any more."""
+    def withdraw_events(self, *numbers: int) -> None:
+        """Remove events, as a corrected export does."""
         ids = [id_of(number) for number in numbers]
         for table in ("staging.events", "staging.event_rows", *(f"{SCHEMA}.{table}" for table in TABLES.values())):
             self.connection.execute(f"DELETE FROM {table} WHERE CAST(id AS VARCHAR) IN (SELECT unnest(?))", [ids])

@@ -1,4 +1,4 @@
-"""Segment on loopback with its request bodies kept, and time that passes only when somebody sleeps."""
+"""Segment on loopback with its request bodies kept, and a clock that only sleeping moves."""
 
 import gzip
 import json

@@ -68,7 +68,7 @@ def test_what_segment_received_is_confirmed(
     """One of the batch's three events died of a 400; other events of the source are another sender's."""
     deliver("a", 3, START, dead=1)
     deliver("b", 5, START + HOUR, event="email_bounced", dates=day(-1))
-    segment.tell(
+    segment.record(
         Happened(RECEIVED, "Email Opened", START, 2),
         Happened(RECEIVED, "Email Bounced", START + HOUR, 5),
         Happened(RECEIVED, "Order Completed", START, 900),
@@ -93,7 +93,7 @@ def test_what_segment_discarded_has_its_reason_and_what_to_do(
     segment: PublicApiServer, ledger: Ledger, time: FakeTime, deliver: Deliver
 ) -> None:
     deliver("a", 5, START)
-    segment.tell(
+    segment.record(
         Happened(RECEIVED, "Email Opened", START, 4),
         Happened(FAILED, "Email Opened", START, 1, "id_not_string"),
         Happened(FILTERED, "Email Opened", START, 2, "unplanned"),
@@ -125,13 +125,13 @@ def test_what_was_discarded_without_its_name_may_be_what_is_missing(
 ) -> None:
     """Where nothing is missing, they are another sender's."""
     deliver("a", 5, START)
-    segment.tell(Happened(FAILED, "", START, 5, "source_disabled"))
+    segment.record(Happened(FAILED, "", START, 5, "source_disabled"))
     assert confirmed(segment, ledger, time).sentence.endswith(
         "Segment has not counted 5 email_opened (check that SEGMENT_SOURCE_ID is the source of SEGMENT_WRITE_KEY, and "
         "look into its debugger). It discarded 5 events without a name for source_disabled "
         "(the source is disabled; enable it in its settings)."
     )
-    segment.tell(Happened(RECEIVED, "Email Opened", START, 5))
+    segment.record(Happened(RECEIVED, "Email Opened", START, 5))
     assert confirmed(segment, ledger, time).holds
 
 
@@ -141,7 +141,7 @@ def test_what_is_too_new_is_not_yet_confirmed_and_what_was_before_it_is(
     """A daily run: today's events are minutes old, and yesterday's are confirmed by it."""
     deliver("yesterday", 4, NOW - 24 * HOUR, dates=day(-1))
     deliver("today", 6, NOW - 10 * MINUTE)
-    segment.tell(Happened(RECEIVED, "Email Opened", NOW - 24 * HOUR, 4))
+    segment.record(Happened(RECEIVED, "Email Opened", NOW - 24 * HOUR, 4))
     found = confirmed(segment, ledger, time)
     assert (found.state, found.holds, found.not_yet) == ("confirmed", True, 6)
     assert found.sentence == (
@@ -174,7 +174,7 @@ def test_over_many_days_the_table_is_by_day(
 ) -> None:
     for number, at in enumerate((NOW - timedelta(days=13), NOW - timedelta(days=10), NOW - HOUR)):
         deliver(f"{number}", 2, at)
-        segment.tell(Happened(RECEIVED, "Email Opened", at, 2))
+        segment.record(Happened(RECEIVED, "Email Opened", at, 2))
     found = confirmed(segment, ledger, time)
     assert found.holds
     assert [(moment.start.date() - DAY).days for moment in found.moments] == [-13, -10, 0]
@@ -195,7 +195,7 @@ def test_a_batch_that_was_sent_twice_shows_up_as_more_and_is_no_fault(
     segment: PublicApiServer, ledger: Ledger, time: FakeTime, deliver: Deliver
 ) -> None:
     deliver("a", 5, START)
-    segment.tell(Happened(RECEIVED, "Email Opened", START, 10))
+    segment.record(Happened(RECEIVED, "Email Opened", START, 10))
     found = confirmed(segment, ledger, time)
     assert found.holds
     assert found.sentence.endswith(
@@ -210,7 +210,7 @@ def test_a_batch_that_arrived_before_the_stretch_and_is_in_the_ledger_after_it_i
     """Segment has it at 05:59:59, the ledger at 06:00:01."""
     edge = START - 30 * MINUTE
     deliver("a", 5, edge + timedelta(seconds=1), first=edge - timedelta(seconds=1))
-    segment.tell(Happened(RECEIVED, "Email Opened", edge - timedelta(seconds=1), 5))
+    segment.record(Happened(RECEIVED, "Email Opened", edge - timedelta(seconds=1), 5))
     assert confirmed(segment, ledger, time).holds
 
 
@@ -220,7 +220,7 @@ def test_what_is_lost_on_one_day_is_not_made_up_for_by_what_is_counted_twice_on_
     """As many events came twice this morning as were lost two days ago."""
     deliver("lost", 5, START - 48 * HOUR)
     deliver("twice", 5, START)
-    segment.tell(Happened(RECEIVED, "Email Opened", START, 10))
+    segment.record(Happened(RECEIVED, "Email Opened", START, 10))
     found = confirmed(segment, ledger, time)
     assert not found.holds
     assert [(tally.missing, tally.more) for tally in found.tallies if tally.delivered] == [(5, 5)]
@@ -233,7 +233,7 @@ def test_a_delivery_that_goes_on_while_it_is_asked_about_is_not_short_of_what_an
     for number in range(100):
         at = UNTIL + timedelta(seconds=number - 90)
         deliver(f"{number}", 5, at)
-        segment.tell(Happened(RECEIVED, "Email Opened", at + timedelta(seconds=2), 5))
+        segment.record(Happened(RECEIVED, "Email Opened", at + timedelta(seconds=2), 5))
     found = confirmed(segment, ledger, time)
     assert (found.holds, found.not_yet) == (True, 50)
 
@@ -245,7 +245,7 @@ def test_hours_that_a_batch_lay_between_are_compared_together(
     full = START + 30 * MINUTE
     deliver("before", 3, START)
     deliver("between", 5, full + timedelta(seconds=30), first=full - timedelta(seconds=30))
-    segment.tell(Happened(RECEIVED, "Email Opened", START, 3), Happened(RECEIVED, "Email Opened", full, 5))
+    segment.record(Happened(RECEIVED, "Email Opened", START, 3), Happened(RECEIVED, "Email Opened", full, 5))
     found = confirmed(segment, ledger, time)
     assert (found.holds, [tally.more for tally in found.tallies if tally.delivered]) == (True, [0])
 
@@ -256,7 +256,7 @@ def test_a_lost_batch_that_lay_between_two_hours_is_missing(
     full = START + 30 * MINUTE
     deliver("before", 3, START)
     deliver("between", 5, full + timedelta(seconds=30), first=full - timedelta(seconds=30))
-    segment.tell(Happened(RECEIVED, "Email Opened", START, 3))
+    segment.record(Happened(RECEIVED, "Email Opened", START, 3))
     found = confirmed(segment, ledger, time)
     assert (found.holds, [tally.missing for tally in found.tallies if tally.delivered]) == (False, [5])
 
@@ -266,7 +266,7 @@ def test_events_that_were_forgotten_since_are_neither_missing_nor_more(
 ) -> None:
     deliver("a", 5, START)
     ledger.forget([Remaining("a", "email_opened", DAY, 3)], [])
-    segment.tell(Happened(RECEIVED, "Email Opened", START, 5))
+    segment.record(Happened(RECEIVED, "Email Opened", START, 5))
     found = confirmed(segment, ledger, time)
     assert found.holds
     assert "more" not in found.sentence

@@ -43,14 +43,14 @@ def client_of(
 
 def test_every_page_is_read(server: PublicApiServer, time: FakeTime) -> None:
     """Five names in pages of two: the first page alone would look like a loss of three."""
-    server.tell(*(Happened(RECEIVED, name, TEN + timedelta(minutes=70), 3) for name in NAMES))
+    server.record(*(Happened(RECEIVED, name, TEN + timedelta(minutes=70), 3) for name in NAMES))
     answer = client_of(server.url, time).count(Stage.RECEIVED, *WINDOW)
     assert answer == [Count(name, None, TEN + timedelta(hours=1), 3) for name in NAMES]
     assert server.statuses == [200, 200, 200]
 
 
 def test_a_discard_comes_with_its_reason(server: PublicApiServer, time: FakeTime) -> None:
-    server.tell(Happened(FAILED, "Email Opened", TEN, 2, "id_required"), Happened(RECEIVED, "Email Opened", TEN, 7))
+    server.record(Happened(FAILED, "Email Opened", TEN, 2, "id_required"), Happened(RECEIVED, "Email Opened", TEN, 7))
     answer = client_of(server.url, time).count(Stage.FAILED, *WINDOW)
     assert answer == [Count("Email Opened", "id_required", TEN, 2)]
 
@@ -58,7 +58,7 @@ def test_a_discard_comes_with_its_reason(server: PublicApiServer, time: FakeTime
 def test_no_more_is_asked_until_the_limit_is_lifted(time: FakeTime) -> None:
     """Two requests a minute; five names in pages of two need three."""
     with PublicApiServer(TOKEN, clock=time.now, requests_a_minute=2) as server:
-        server.tell(*(Happened(RECEIVED, name, TEN) for name in NAMES))
+        server.record(*(Happened(RECEIVED, name, TEN) for name in NAMES))
         answer = client_of(server.url, time).count(Stage.RECEIVED, *WINDOW)
     assert not isinstance(answer, Unanswered)
     assert len(answer) == 5

@@ -19,7 +19,7 @@ from pipeline.segment.outbox import cut
 from tests.end_to_end.project import SCHEMA, Project
 from tests.fakes.segment_rules import discard_code
 from tests.segment.judges.judging import Judges, Verdict
-from tests.support.lake import DATES, NOW, PROPERTIES, TABLES, Lake, Row, said
+from tests.support.lake import DATES, NOW, PROPERTIES, TABLES, Lake, Row, event_row
 
 TAKEN = (None, None)
 SHORT = (",", ":")
@@ -117,7 +117,7 @@ def assert_kept_by_our_server(messages: Sequence[str]) -> None:
 
 def test_every_kind_of_message_is_taken_and_read_as_it_was_meant(plain: Lake, judges: Judges) -> None:
     kinds = [(kind, event) for kind in KINDS for event in PROPERTIES]
-    rows = [said(number, event, **KINDS[kind]) for number, (kind, event) in enumerate(kinds)]
+    rows = [event_row(number, event, **KINDS[kind]) for number, (kind, event) in enumerate(kinds)]
     messages = messages_of(plain, rows)
 
     assert len(messages) == 126
@@ -129,7 +129,7 @@ def test_every_kind_of_message_is_taken_and_read_as_it_was_meant(plain: Lake, ju
 
 def test_a_hashed_address_stands_in_for_a_user_id_and_the_address_is_still_read(plain: Lake, judges: Judges) -> None:
     """As `SEGMENT_ANONYMOUS_ID=sha256` has it."""
-    rows = [said(number, event, user_id=None, email="Ann@Example.com") for number, event in enumerate(PROPERTIES)]
+    rows = [event_row(number, event, user_id=None, email="Ann@Example.com") for number, event in enumerate(PROPERTIES)]
     plain.stage(*rows)
     for table in TABLES.values():
         plain.query(f"UPDATE {SCHEMA}.{table} SET anonymous_id = sha256(lower(anonymous_id))")
@@ -142,11 +142,11 @@ def test_a_hashed_address_stands_in_for_a_user_id_and_the_address_is_still_read(
 @pytest.mark.parametrize("character", ["x", "é", '"', "🎉"])
 def test_the_largest_event_that_is_sent_is_taken(plain: Lake, judges: Judges, character: str) -> None:
     """32,000 bytes in any script: to count characters instead of bytes would let far larger ones through."""
-    (bare,) = messages_of(plain, [said(1, email_subject="")])
+    (bare,) = messages_of(plain, [event_row(1, email_subject="")])
     width = len(json.dumps(character, ensure_ascii=False).encode()) - 2
     room = 32_000 - len(bare.encode())
     subject = character * (room // width) + "x" * (room % width)
-    largest = said(2, email_subject=subject, user_id="user-1")
+    largest = event_row(2, email_subject=subject, user_id="user-1")
     (message,) = messages_of(plain, [largest])
 
     assert len(message.encode()) == 32_000
@@ -157,7 +157,7 @@ def test_a_text_that_is_a_date_is_sent_as_text_though_the_reader_makes_a_moment_
     plain: Lake, judges: Judges
 ) -> None:
     """Segment's own reader does so to every text: nothing that a sender could do about it."""
-    (message,) = messages_of(plain, [said(1, campaign_name="2024-06-11", email_subject="2024-06-11: news")])
+    (message,) = messages_of(plain, [event_row(1, campaign_name="2024-06-11", email_subject="2024-06-11: news")])
     assert '"campaign_name":"2024-06-11"' in message
 
     (verdict,) = judges.of([message])
@@ -217,7 +217,7 @@ rows_of_anybody = st.tuples(
 
 def test_a_thousand_random_events_are_taken_and_read_as_they_were_meant(plain: Lake, judges: Judges) -> None:
     """Texts of any Unicode, ids that look like numbers, any time since 1900."""
-    rows = [said(number, **who, **what) for number, (who, what) in enumerate(drawn(rows_of_anybody, 1_000))]
+    rows = [event_row(number, **who, **what) for number, (who, what) in enumerate(drawn(rows_of_anybody, 1_000))]
     messages = messages_of(plain, rows)
     verdicts = judges.of(messages)
 
