@@ -9,6 +9,7 @@ from pipeline.export_dates import ExportDates
 from pipeline.exports.row_rules import OUTSIDE_OF_YEARS
 from pipeline.finding import Finding, counted, some
 from pipeline.masking import file_name, on_one_line
+from pipeline.warehouse import one_row
 from pipeline.warehouse.trimming import identifier_sql
 
 # The tolerance for a wrong clock; an event that is further ahead can't have happened.
@@ -300,9 +301,8 @@ def shared_event_ids(connection: duckdb.DuckDBPyConnection, dates: ExportDates) 
     """Values of `event_id` that rows of one file share although they differ in person or moment. Such rows are one
     event. Either the column is no id of a row, or a spreadsheet has shortened its numbers.
     """
-    ids, rows = connection.execute(
-        f"SELECT count(*), coalesce(sum(rows), 0) FROM ({_SHARED_IDS})", [dates.first, dates.last]
-    ).fetchall()[0]
+    query = f"SELECT count(*), coalesce(sum(rows), 0) FROM ({_SHARED_IDS})"
+    ids, rows = one_row(connection, query, [dates.first, dates.last])
     numbers = {"event_ids": ids, "rows": int(rows)}
     if not ids:
         return Finding(True, "Rows that share an event_id have the same person and moment.", numbers)
@@ -334,9 +334,8 @@ _PLACEHOLDERS = f"""
 
 def placeholder_dates(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
     """Rows whose date-time is a placeholder: before the year 2000, or outside of the possible years."""
-    texts, rows = connection.execute(
-        f"SELECT count(*), coalesce(sum(rows), 0) FROM ({_PLACEHOLDERS})", [dates.first, dates.last]
-    ).fetchall()[0]
+    query = f"SELECT count(*), coalesce(sum(rows), 0) FROM ({_PLACEHOLDERS})"
+    texts, rows = one_row(connection, query, [dates.first, dates.last])
     numbers = {"rows": int(rows)}
     if not rows:
         return Finding(True, "No date-time stands for a missing one.", numbers)

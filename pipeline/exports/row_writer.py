@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 import duckdb
 
 from pipeline.errors import FileRefused
-from pipeline.exports.formats.rows import FileRows, counted
+from pipeline.exports.formats.rows import FileRows
 from pipeline.exports.matching import MatchedFile
 from pipeline.exports.row_rules import event_rows, lookup_rows, missing_columns
 from pipeline.exports.suppression_filter import keep_out, keep_out_unread
 from pipeline.privacy.suppression import learn_contacts
-from pipeline.warehouse import literal
+from pipeline.warehouse import literal, one_row, one_value
 from pipeline.warehouse.loads import Load
 
 
@@ -87,7 +87,7 @@ class _RowWriter:
             f"INSERT INTO raw.events BY NAME SELECT {self._file}, {self._export}, {self._exported_at}, "
             f"{self._loaded_at}, {literal(self._layout.name)} AS layout, * FROM ({rows})"
         )
-        read, skipped, rejected = counted(
+        read, skipped, rejected = one_row(
             self._connection,
             "SELECT count(*), count(*) FILTER (event IS NULL AND rejected_because IS NULL), count(rejected_because) "
             f"FROM raw.events WHERE {self._is_file}",
@@ -113,7 +113,7 @@ class _RowWriter:
             "INSERT INTO raw.lookups BY NAME "
             "SELECT * EXCLUDE (text, rejected_because) FROM temp.lookup_rows WHERE rejected_because IS NULL"
         )
-        read, rejected = counted(self._connection, "SELECT count(*), count(rejected_because) FROM temp.lookup_rows")
+        read, rejected = one_row(self._connection, "SELECT count(*), count(rejected_because) FROM temp.lookup_rows")
         self.written = WrittenRows(read + suppressed, 0, rejected, suppressed)
         self._write_rejected(
             "SELECT row_number, rejected_because AS reason, text FROM temp.lookup_rows "
@@ -125,10 +125,10 @@ class _RowWriter:
         if self._rows.suspect_rows is None:
             return
         self._connection.execute(f"CREATE OR REPLACE TEMP TABLE suspect_rows AS {self._rows.suspect_rows}")
-        (suspect,) = counted(self._connection, "SELECT count(*) FROM temp.suspect_rows")
+        suspect = one_value(self._connection, "SELECT count(*) FROM temp.suspect_rows")
         if suspect:
             first = self._rows.located("SELECT min(row_number) AS row_number FROM temp.suspect_rows")
-            (line,) = counted(self._connection, f"SELECT line FROM ({first})")
+            line = one_value(self._connection, f"SELECT line FROM ({first})")
             self.written = replace(self.written, suspect_rows=suspect, suspect_line=line)
 
     def _write_rejected(self, rejected_rows: str) -> None:

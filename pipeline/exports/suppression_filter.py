@@ -9,6 +9,7 @@ import duckdb
 
 from pipeline.privacy.digests import CONTACT, EMAIL, LISTED, USER_ID, contact_digest, normal
 from pipeline.privacy.text_matcher import phrases
+from pipeline.warehouse import has_rows, one_value
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -73,7 +74,7 @@ def _is_listed(connection: Connection) -> str:
         for kind in (USER_ID, EMAIL)
     ]
     known = f"SELECT digest FROM raw.suppressed WHERE kind = '{CONTACT}'"
-    if connection.execute(f"{known} LIMIT 1").fetchone() is not None:  # hashing every row takes time
+    if has_rows(connection, f"{known} LIMIT 1"):  # hashing every row takes time
         tests.append(f"coalesce({contact_digest('list_id', 'selligent_user_id')} IN ({known}), false)")
     return " OR ".join(tests)
 
@@ -88,7 +89,7 @@ def keep_out_unread(connection: Connection, rows: str) -> tuple[str, int]:
         f"FROM (SELECT number, unnest({phrases(connection, 'text')}) AS word FROM temp.unread_rows) "
         f"WHERE word IN (SELECT phrase FROM {LISTED})"
     )
-    withheld = connection.execute("SELECT count(*) FROM temp.suppressed_unread").fetchall()[0][0]
+    withheld = one_value(connection, "SELECT count(*) FROM temp.suppressed_unread")
     kept = (
         "SELECT * EXCLUDE (number) FROM temp.unread_rows "
         "WHERE number NOT IN (SELECT number FROM temp.suppressed_unread)"

@@ -6,7 +6,7 @@ import pandas as pd
 from pipeline.export_dates import ExportDates
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_pairing import record_ledger_generation
-from pipeline.warehouse import Warehouse, transaction
+from pipeline.warehouse import Warehouse, has_rows, transaction
 
 
 def mirror(warehouse: Warehouse, ledger: Ledger, dates: ExportDates) -> None:
@@ -47,4 +47,4 @@ def _sync(connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame
 
 
 def _is_any(connection: duckdb.DuckDBPyConnection, query: str) -> bool:
-    return connection.execute(f"SELECT 1 FROM ({query}) LIMIT 1").fetchone() is not None
+    return has_rows(connection, f"SELECT 1 FROM ({query}) LIMIT 1")

@@ -12,7 +12,7 @@ import duckdb
 
 from pipeline.errors import SettingsError
 from pipeline.ledger import Ledger, Pairing
-from pipeline.warehouse import transaction
+from pipeline.warehouse import has_rows, transaction
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -76,7 +76,7 @@ def _mismatch(connection: Connection | None, ledger: Ledger) -> str | None:
 
 
 def _has_outbox(connection: Connection) -> bool:
-    return connection.execute("SELECT 1 FROM delivery.outbox LIMIT 1").fetchone() is not None
+    return has_rows(connection, "SELECT 1 FROM delivery.outbox LIMIT 1")
 
 
 def _agree(connection: Connection, ledger: Ledger) -> bool:

@@ -10,7 +10,7 @@ import duckdb
 
 from pipeline.privacy.digests import CONTACT, EMAIL, LISTED, USER_ID, contact_digest, normal
 from pipeline.privacy.suppression_list import Suppressed, read_list
-from pipeline.warehouse import transaction
+from pipeline.warehouse import has_rows, one_value, transaction
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -23,13 +23,12 @@ COUNTS = f"kind <> '{FORMER}'"
 
 def any_suppressed(connection: Connection) -> bool:
     """Whether any person is suppressed; where none is, suppression costs nothing."""
-    return connection.execute(f"SELECT 1 FROM raw.suppressed WHERE {COUNTS} LIMIT 1").fetchone() is not None
+    return has_rows(connection, f"SELECT 1 FROM raw.suppressed WHERE {COUNTS} LIMIT 1")
 
 
 def any_newly_suppressed(connection: Connection, mark: str) -> bool:
     """Whether people are suppressed who were not handled yet; `mark` is `modelled_at` or `withdrawn_at`."""
-    query = f"SELECT 1 FROM raw.suppressed WHERE {COUNTS} AND {mark} IS NULL LIMIT 1"
-    return connection.execute(query).fetchone() is not None
+    return has_rows(connection, f"SELECT 1 FROM raw.suppressed WHERE {COUNTS} AND {mark} IS NULL LIMIT 1")
 
 
 def listings(connection: Connection, mark: str) -> list[str]:
@@ -54,7 +53,7 @@ def is_work(connection: Connection, location: str | None) -> bool:
     """Whether people on the list are still in the tables, or have events that are still waiting."""
     read_list(connection, location)
     return (
-        connection.execute(f"SELECT 1 FROM ({_NEW_ENTRIES}) LIMIT 1").fetchone() is not None
+        has_rows(connection, f"SELECT 1 FROM ({_NEW_ENTRIES}) LIMIT 1")
         or any_newly_suppressed(connection, "modelled_at")
         or any_newly_suppressed(connection, "withdrawn_at")
     )
@@ -69,10 +68,7 @@ def refresh(connection: Connection, location: str | None, now: datetime) -> Supp
         SettingsError: the list can't be used; nothing was changed.
     """
     people = read_list(connection, location)
-    new, gone = (
-        connection.execute(f"SELECT count(*) FROM ({query})").fetchall()[0][0]
-        for query in (_NEW_ENTRIES, _GONE_ENTRIES)
-    )
+    new, gone = (one_value(connection, f"SELECT count(*) FROM ({query})") for query in (_NEW_ENTRIES, _GONE_ENTRIES))
     if not new and not gone:
         return people
     listing = uuid4().hex
@@ -118,7 +114,7 @@ def learn_contacts(connection: Connection, contacts: str, now: datetime) -> None
         f"CREATE OR REPLACE TEMP TABLE new_contacts AS SELECT '{CONTACT}' AS kind, contact AS digest, through "
         f"FROM ({found}) EXCEPT SELECT kind, digest, through FROM raw.suppressed"
     )
-    if connection.execute("SELECT 1 FROM temp.new_contacts LIMIT 1").fetchone() is not None:
+    if has_rows(connection, "SELECT 1 FROM temp.new_contacts LIMIT 1"):
         connection.execute(
             f"INSERT INTO raw.suppressed BY NAME SELECT *, {_LISTED} FROM temp.new_contacts", [now, uuid4().hex]
         )

@@ -15,7 +15,7 @@ from pipeline.errors import SettingsError
 from pipeline.filesystems.access import opened, scheme_of, words_of
 from pipeline.privacy.digests import EMAIL, LISTED, USER_ID, normal
 from pipeline.privacy.text_matcher import phrase
-from pipeline.warehouse import literal
+from pipeline.warehouse import literal, one_value
 from pipeline.warehouse.trimming import trimmed
 
 Connection = duckdb.DuckDBPyConnection
@@ -85,10 +85,10 @@ def _parse(connection: Connection, path: Path) -> None:
             f"kind = '{EMAIL}' OR (strlen(value) >= {_NAMING_BYTES} AND regexp_matches(value, '[^0-9]')) AS naming "
             f"FROM ({values}) WHERE value <> ''"
         )
-        fault = connection.execute(f"SELECT min(line) FROM temp.{_REJECTS}").fetchall()[0][0]
-        no_addresses = connection.execute(
-            f"SELECT count(*) FROM {LISTED} WHERE kind = '{EMAIL}' AND NOT contains(value, '@')"
-        ).fetchall()[0][0]
+        fault = one_value(connection, f"SELECT min(line) FROM temp.{_REJECTS}")
+        no_addresses = one_value(
+            connection, f"SELECT count(*) FROM {LISTED} WHERE kind = '{EMAIL}' AND NOT contains(value, '@')"
+        )
     except duckdb.Error:  # its message repeats the row
         raise SettingsError(f"{SETTING}: the file can't be read as CSV in UTF-8") from None
     if fault is not None:

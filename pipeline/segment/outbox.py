@@ -22,7 +22,7 @@ from pipeline.segment.messages import (
     dead_because,
     message,
 )
-from pipeline.warehouse import literal, quoted, transaction
+from pipeline.warehouse import literal, one_row, one_value, quoted, transaction
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -85,16 +85,14 @@ class Cut:
 def cut(connection: Connection, schema: str, dates: ExportDates, now: datetime, rules: CutRules | None = None) -> Cut:
     """Cut every event of these export dates that was never due before into batches, all in one transaction."""
     rules = rules or CutRules()
-    span = connection.execute(
-        "SELECT min(timestamp), max(timestamp) FROM staging.events WHERE export_date BETWEEN ? AND ?",
-        [dates.first, dates.last],
-    ).fetchone()
-    if span is None or span[0] is None:
+    query = "SELECT min(timestamp), max(timestamp) FROM staging.events WHERE export_date BETWEEN ? AND ?"
+    first, last = one_row(connection, query, [dates.first, dates.last])
+    if first is None:
         return Cut({event.table: 0 for event in EVENTS}, 0, 0)
     events: dict[str, int] = {}
     moved: list[str] = []
     counted: list[tuple[int, int]] = []
-    between = f"BETWEEN TIMESTAMPTZ '{span[0].isoformat()}' AND TIMESTAMPTZ '{span[1].isoformat()}'"
+    between = f"BETWEEN TIMESTAMPTZ '{first.isoformat()}' AND TIMESTAMPTZ '{last.isoformat()}'"
     suppressing = any_suppressed(connection)
     with transaction(connection):
         if rules.replayed_ids:
@@ -108,9 +106,8 @@ def cut(connection: Connection, schema: str, dates: ExportDates, now: datetime, 
             if rules.replayed_ids:
                 moved += [key for (key,) in connection.execute(_MOVED).fetchall()]
                 connection.execute(f"DELETE FROM delivery.outbox WHERE id IN ({_MOVED})")
-            inserted = connection.execute(_FILL_OUTBOX, [event.table, now]).fetchone()
-            events[event.table] = int(inserted[0]) if inserted else 0
-            counted.append(connection.execute(_COUNTED).fetchall()[0])
+            events[event.table] = int(one_value(connection, _FILL_OUTBOX, [event.table, now]))
+            counted.append(one_row(connection, _COUNTED))
         if moved or any(events.values()):
             advance_warehouse(connection)
         connection.execute(
@@ -333,12 +330,13 @@ def withdrawn(connection: Connection, dates: ExportDates) -> list[DeadEvent]:
 
 def dates_of_moved_events(connection: Connection, dates: ExportDates) -> set[date]:
     """Other export dates with events that were never due, and that replaced files of these dates may contain."""
-    span = connection.execute(
+    span = one_row(
+        connection,
         "SELECT min(first_event_at), max(last_event_at) FROM raw.export_files "
         "WHERE status = 'replaced' AND export_date BETWEEN ? AND ?",
         [dates.first, dates.last],
-    ).fetchone()
-    if span is None or span[0] is None:
+    )
+    if span[0] is None:
         return set()
     rows = connection.execute(
         """

@@ -21,7 +21,7 @@ from pipeline.exports.formats.text_rows import Scan, TextRows, TextTable, read_t
 from pipeline.exports.headers import used_columns
 from pipeline.exports.layouts import Layout
 from pipeline.exports.transcoding import Text, texts
-from pipeline.warehouse import literal
+from pipeline.warehouse import has_rows, literal, one_value
 
 # A character that JSON text can't hold, so that a line stays one column.
 _NO_DELIMITER = "\x01"
@@ -94,7 +94,7 @@ def _note_keys(connection: duckdb.DuckDBPyConnection, rows: TextRows) -> None:
     """
     shapes = f"SELECT TRY(json_keys(line)) AS keys FROM {rows.rows}"
     # Most lines have the same keys in the same order: to compare them costs half of what grouping costs.
-    usual = connection.execute(f"SELECT mode(keys) FROM ({shapes} LIMIT {_FIRST_LINES})").fetchall()[0][0]
+    usual = one_value(connection, f"SELECT mode(keys) FROM ({shapes} LIMIT {_FIRST_LINES})")
     connection.execute("CREATE OR REPLACE TEMP TABLE json_shapes (keys VARCHAR[])")
     connection.execute(
         "INSERT INTO temp.json_shapes SELECT CAST($1 AS VARCHAR[]) UNION ALL "
@@ -105,7 +105,7 @@ def _note_keys(connection: duckdb.DuckDBPyConnection, rows: TextRows) -> None:
         f"SELECT line, json_valid(line) FROM {rows.rows} WHERE line IS NOT NULL ORDER BY row_number LIMIT 1"
     ).fetchone()
     is_object = "CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' END"
-    has_object = connection.execute(f"SELECT 1 FROM {rows.rows} WHERE {is_object} LIMIT 1").fetchone() is not None
+    has_object = has_rows(connection, f"SELECT 1 FROM {rows.rows} WHERE {is_object} LIMIT 1")
     if not has_object and (rows.unread or first is not None):
         raise FileRefused(f"none of its lines is a JSON object; {NOT_NDJSON}")
     if first is not None and not first[1] and OPENS_DOCUMENT.fullmatch(first[0].strip()):
@@ -126,7 +126,7 @@ def _with_keys(connection: duckdb.DuckDBPyConnection, rows: TextRows, layout: La
         return f"len({keys}) <> len(list_distinct({compared}))"
 
     faults = {NO_OBJECT: _NO_OBJECT, NOT_A_NUMBER: _HAS_WORD}
-    if connection.execute(f"SELECT 1 FROM temp.json_shapes WHERE {repeats('keys')} LIMIT 1").fetchone() is not None:
+    if has_rows(connection, f"SELECT 1 FROM temp.json_shapes WHERE {repeats('keys')} LIMIT 1"):
         faults[REPEATED_KEY] = repeats("json_keys(document)")
     fault = " ".join(f"WHEN {found} THEN {literal(reason)}" for reason, found in faults.items())
     pointers = [(column, key) for column in used for key in sorted(spelled[column]) or [column]]

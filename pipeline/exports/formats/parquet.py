@@ -18,7 +18,6 @@ from pipeline.exports.file_signatures import PARQUET_MAGIC
 from pipeline.exports.formats.rows import (
     ExportInput,
     FileRows,
-    counted,
     exactly,
     numbered,
     refusing_data_errors,
@@ -28,7 +27,7 @@ from pipeline.exports.formats.rows import (
 )
 from pipeline.exports.headers import refuse_unusable
 from pipeline.masking import on_one_line
-from pipeline.warehouse import MEMORY_LIMIT, literal
+from pipeline.warehouse import MEMORY_LIMIT, literal, one_value
 
 _NESTED = {"array", "list", "map", "struct", "union", "variant"}
 _SHOWN_LENGTH = 200
@@ -75,7 +74,7 @@ def read(file: ExportInput) -> FileRows | None:
     for path in paths:
         _refuse_other_files(path)
     target = file.folder / "rows.parquet"
-    (threads,) = counted(file.connection, "SELECT current_setting('threads')")
+    threads = one_value(file.connection, "SELECT current_setting('threads')")
     with _reader(file.folder, threads) as reader:
         with _refusing_damage(file.folder, file.path):
             for path in paths:
@@ -199,7 +198,7 @@ def _rows_in_footer(reader: duckdb.DuckDBPyConnection, path: Path) -> int:
     Raises:
         duckdb.Error: the file is damaged.
     """
-    return counted(reader, f"SELECT num_rows FROM parquet_file_metadata({exactly(path)})")[0]
+    return int(one_value(reader, f"SELECT num_rows FROM parquet_file_metadata({exactly(path)})"))
 
 
 def _top_level_names(reader: duckdb.DuckDBPyConnection, path: Path) -> list[str]:

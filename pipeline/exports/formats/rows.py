@@ -134,10 +134,3 @@ def unreadable(layout: Layout, error: duckdb.Error) -> str:
 def exactly(path: Path) -> str:
     """A path as SQL without patterns: DuckDB would expand `*`, `?` and `[`."""
     return literal(re.sub(r"([*?\[])", r"[\1]", str(path)))
-
-
-def counted(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[int, ...]:
-    """The one row of a query of aggregates."""
-    found = connection.execute(query).fetchone()
-    assert found is not None  # an aggregate always has its row
-    return found

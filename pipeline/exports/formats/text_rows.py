@@ -9,10 +9,10 @@ import duckdb
 from pipeline.errors import FileRefused
 from pipeline.exports.formats.csv_repair import MAX_ROW_BYTES, OPEN_QUOTE, TOO_LONG, Notes, repair
 from pipeline.exports.formats.csv_row_grammar import FEWER, MORE, UNDECODABLE, Grammar
-from pipeline.exports.formats.rows import ExportInput, FileRows, counted, refusing_data_errors, staged
+from pipeline.exports.formats.rows import ExportInput, FileRows, refusing_data_errors, staged
 from pipeline.exports.layouts import Layout
 from pipeline.exports.transcoding import CARRIAGE_RETURN, Text
-from pipeline.warehouse import literal
+from pipeline.warehouse import literal, one_value
 
 REJECTS_TABLE = "csv_rejects"
 REJECTS_SCANS = "csv_reject_scans"
@@ -135,8 +135,8 @@ class _Reading:
         if scan is None:
             return None
         rows = staged(self._connection, scan.query, len(scan.columns), self._folder / "rows.parquet")
-        (read,) = counted(self._connection, f"SELECT count(*) FROM {rows}")
-        (unread,) = counted(self._connection, f"SELECT count(DISTINCT line) FROM temp.{REJECTS_TABLE}")
+        read = one_value(self._connection, f"SELECT count(*) FROM {rows}")
+        unread = one_value(self._connection, f"SELECT count(DISTINCT line) FROM temp.{REJECTS_TABLE}")
         self._records = read + unread + self.first_row_line - 1
         if self._repaired and read + unread != self._notes.rows:
             raise FileRefused(
@@ -156,11 +156,11 @@ class _Reading:
     def _took_more_than_its_row(self) -> bool:
         """Whether a fault was found after which DuckDB can't be trusted to know where the next row begins."""
         faults = "('UNQUOTED VALUE', 'LINE SIZE OVER MAXIMUM')"
-        (found,) = counted(
+        found = one_value(
             self._connection,
             f"SELECT count(*) FROM temp.{REJECTS_TABLE} WHERE CAST(error_type AS VARCHAR) IN {faults}",
         )
-        return found > 0
+        return int(found) > 0
 
     @property
     def has_line_breaks(self) -> bool:
