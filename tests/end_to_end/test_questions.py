@@ -14,7 +14,7 @@ from tests.docs.documents import DOCUMENTS, QUERIES, blocks, section
 from tests.end_to_end.project import SCHEMA, TABLES, Project
 from tests.warehouse.test_comments import comments_of, uncommented
 
-ATTACHING = blocks("sql", section(QUERIES, "From other tools"))
+ATTACHING = blocks("sql", section(QUERIES, "Connect other tools"))
 SQL = [block for text in DOCUMENTS.values() for block in blocks("sql", text) if block not in ATTACHING]
 
 
@@ -70,7 +70,7 @@ def test_duckdbs_own_command_line_attaches_as_the_documents_say(examples: Projec
 
 
 def test_python_reads_as_the_documents_say(examples: Project) -> None:
-    [code] = blocks("python", section(QUERIES, "From other tools"))
+    [code] = blocks("python", section(QUERIES, "Connect other tools"))
     done = subprocess.run(
         [sys.executable, "-c", f"{code}\nprint(len(opens))"],
         env=examples.environment,
