@@ -176,7 +176,7 @@ def test_a_plain_duckdb_file_forgets_and_being_killed_at_any_moment_is_made_good
         "rows:_count_again",
         "rows:forget_rows",
         "files:forget_bodies",
-        "files:copy_anew",
+        "files:rewrite_duckdb",
     ):
         killed = project.killed(f"pipeline.erasure.{place}", "forget")
         assert killed.returncode == 9, killed.stdout + killed.stderr
