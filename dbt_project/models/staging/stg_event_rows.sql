@@ -6,25 +6,6 @@
     partitioned_by="year(export_date), month(export_date)",
 ) }}
 
-{%- set namespace = "'" ~ var("message_id_namespace") | replace("'", "''") ~ "'" -%}
-{%- set kind_of_person -%}
-    case
-        when user_id is not null then 'user'
-        when list_id is not null and selligent_user_id is not null then 'contact'
-        else 'email'
-    end
-{%- endset -%}
-{%- set person -%}
-    case
-        when user_id is not null then user_id
-        when list_id is not null and selligent_user_id is not null then list_id || ':' || selligent_user_id
-        else lower(email)
-    end
-{%- endset -%}
-{#- An id is made of the export's own row only: a late lookup must not change it. -#}
-{%- set identity_columns = ["event_text", kind_of_person, person, "email_id", "campaign_id", "link_id", "list_id", "send_id"] -%}
-{%- set own_id = hashed([namespace] + identity_columns + [microseconds("timestamp")]) -%}
-{%- set given_id = hashed([namespace, "event_text", "event_id"]) %}
 with understood as not materialized (
 
     select
@@ -64,7 +45,7 @@ with understood as not materialized (
 crowded as (
 
     select bucket
-    from (select {{ bucket(identity_columns + ["timestamp"]) }} as bucket from understood where event_id is null)
+    from (select {{ bucket(identity_columns() + ["timestamp"]) }} as bucket from understood where event_id is null)
     group by bucket
     having count(*) > 1
 
@@ -88,9 +69,9 @@ numbered as (
         from (
             select
                 *,
-                {{ own_id }} as first_id
+                {{ event_id() }} as first_id
             from understood
-            where event_id is null and {{ bucket(identity_columns + ["timestamp"]) }} in (select bucket from crowded)
+            where event_id is null and {{ bucket(identity_columns() + ["timestamp"]) }} in (select bucket from crowded)
         )
     )
 
@@ -100,9 +81,9 @@ identified as (
 
     select
         *,
-        case when event_id is not null then {{ given_id }} else {{ own_id }} end as id
+        case when event_id is not null then {{ event_id_of_row_id() }} else {{ event_id() }} end as id
     from understood
-    where event_id is not null or {{ bucket(identity_columns + ["timestamp"]) }} not in (select bucket from crowded)
+    where event_id is not null or {{ bucket(identity_columns() + ["timestamp"]) }} not in (select bucket from crowded)
 
     union all by name
 

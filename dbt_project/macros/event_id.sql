@@ -1,0 +1,32 @@
+{#- What the id of an event is made of: the namespace, these columns of the export's own row, and the time. A lookup is
+    not part of it, since a late one must not change the id. -#}
+{% macro identity_columns() -%}
+    {%- set kind_of_person -%}
+        case
+            when user_id is not null then 'user'
+            when list_id is not null and selligent_user_id is not null then 'contact'
+            else 'email'
+        end
+    {%- endset -%}
+    {%- set person -%}
+        case
+            when user_id is not null then user_id
+            when list_id is not null and selligent_user_id is not null then list_id || ':' || selligent_user_id
+            else lower(email)
+        end
+    {%- endset -%}
+    {{ return(["event_text", kind_of_person, person, "email_id", "campaign_id", "link_id", "list_id", "send_id"]) }}
+{%- endmacro %}
+
+{% macro event_id() -%}
+    {{ hashed([id_namespace()] + identity_columns() + [microseconds("timestamp")]) }}
+{%- endmacro %}
+
+{#- The id of an event whose row has an id of the export's own: nothing else identifies it. -#}
+{% macro event_id_of_row_id() -%}
+    {{ hashed([id_namespace(), "event_text", "event_id"]) }}
+{%- endmacro %}
+
+{% macro id_namespace() -%}
+    {{ return("'" ~ var("message_id_namespace") | replace("'", "''") ~ "'") }}
+{%- endmacro %}
