@@ -41,7 +41,7 @@ class NoWarehouse(WarehouseError):
     """There is no warehouse yet: nothing was ever committed at its location."""
 
     def __init__(self) -> None:
-        super().__init__("There is no warehouse yet; `make run` makes it.")
+        super().__init__("There is no warehouse yet; `make run` creates it.")
 
 
 class EarlierWarehouse(WarehouseError):

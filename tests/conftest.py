@@ -1,6 +1,6 @@
 """Random tests try the same examples each time, so that a change and not chance decides what fails.
 
-`HYPOTHESIS_PROFILE=searching pytest` tries others. And what could not run on this machine is said, each reason once.
+`HYPOTHESIS_PROFILE=searching pytest` tries others. What could not run on this machine is reported, each reason once.
 """
 
 import os
@@ -31,6 +31,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     if not installed():
-        is_lacking("Chromium is not installed: nobody looked at the pages (Debian: `apt-get install chromium`)")
+        is_lacking("Chromium is not installed: the pages were not checked (Debian: `apt-get install chromium`)")
     with chromium() as found:
         yield found

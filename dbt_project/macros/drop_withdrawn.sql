@@ -1,5 +1,5 @@
 {#-
-    Delete events that no export contains any more, because a corrected file replaced the one that did. `upstream` is
+    Delete events that no export contains any longer, because a corrected file replaced the one that did. `upstream` is
     the model that has every remaining event. Only the time span of this run's files, now or before their correction, is
     searched.
 -#}

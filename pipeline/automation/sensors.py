@@ -20,10 +20,10 @@ from pipeline.orchestration.resources import WarehouseResource
 
 @dataclass(frozen=True)
 class Cursor:
-    """The sensor's cursor: by date, a digest of the files that a run was requested for, as long as they are new; and a
-    digest of the missing files that were logged.
+    """The sensor's cursor: digests of the files for which it requested a run, by date, and of the missing files that it
+    reported.
 
-    `run_key` alone does not do: Dagster finds a key among the runs it still keeps, and history is deleted.
+    `run_key` alone is not enough: Dagster looks it up among the runs it still keeps, and old runs are deleted.
     """
 
     dates: dict[str, str] = field(default_factory=dict)
@@ -48,12 +48,12 @@ class Cursor:
 def new_exports(
     context: dg.SensorEvaluationContext, exports: Exports, warehouse: WarehouseResource
 ) -> dg.SensorResult | dg.SkipReason:
-    """Request one run of a date with new or changed exports; while the date is being run, wait until that run ends.
+    """Request one run of a date with new or changed exports; a date with an active run is requested when that run ends.
 
     A loaded file that is no longer in its folder requests no run: most are moved away on purpose, and their rows stay.
     It is logged once.
     """
-    fail_dead_runs(context.instance)  # else their dates would seem to be in progress
+    fail_dead_runs(context.instance)  # otherwise their dates would count as running
     lake = warehouse.open()
     try:
         lake.bring_up_to_date()
@@ -65,14 +65,14 @@ def new_exports(
     before = Cursor.parse(context.cursor)
     if gone and _digest(gone) != before.gone:
         context.log.info(
-            f"{counted(len(gone), 'loaded file')} missing from the folder, which changes nothing: {file_name(gone[-1])}"
+            f"{counted(len(gone), 'loaded file')} no longer in the folder; their rows are kept: {file_name(gone[-1])}"
         )
     busy = running_dates(context.instance)
     seen = {str(day): _digest(files) for day, files in new.items()}
     wanted = {day for day, files in seen.items() if before.dates.get(day) != files}
     waiting = sorted(day for day in wanted if any(date.fromisoformat(day) in dates for dates in busy))
     due = sorted(wanted - set(waiting))
-    # Dates that wait are not recorded, so that the next tick requests them; what was loaded meanwhile is dropped.
+    # Dates that wait are not recorded as requested, so the next tick requests them. Loaded dates are dropped.
     kept = {day: files for day, files in before.dates.items() if day in seen} | {day: seen[day] for day in due}
     cursor = Cursor(kept, _digest(gone) if gone else "").as_json()
     requests = [dg.RunRequest(run_key=f"{day}-{seen[day]}", partition_key=day) for day in due]
@@ -84,10 +84,12 @@ def new_exports(
 def _skip_reason(waiting: Sequence[str], requested: int, gone: Sequence[str]) -> str:
     words = "No export is new."
     if waiting:
-        words = f"{', '.join(waiting)}: a run is in progress; the new exports are requested when it has ended."
+        words = f"{', '.join(waiting)}: a run is active; the new exports will be requested when it ends."
     elif requested:
-        words = f"{counted(requested, 'date')} with new exports requested already; see its run."
-    return f"{words} {counted(len(gone), 'loaded file')} missing from the folder; their rows stay." if gone else words
+        words = f"{counted(requested, 'date')} with new exports already requested; see their runs."
+    if gone:
+        words += f" {counted(len(gone), 'loaded file')} no longer in the folder; their rows are kept."
+    return words
 
 
 def _digest(texts: Sequence[str]) -> str:

@@ -46,7 +46,7 @@ class Alert:
 
 
 def send(alert: Alert, settings: Settings, log: Callable[[str], None]) -> bool:
-    """POST the alert; whether it was accepted. Errors are logged without the URL, which is a secret."""
+    """POST the alert. Returns whether it was accepted. Errors are logged without the URL, which is a secret."""
     if settings.alert_webhook is None:
         return False
     with BoundedSession() as session:

@@ -27,5 +27,5 @@ def forget() -> int:
     for path in [path for location in locations for path in location.files][:_SHOWN_FILES]:
         out.print(f"Found in {path}")
     left = ", ".join(location.name for location in locations if location.found)
-    out.print(f"Still found, review by hand: {left}" if left else "Nothing is found any more.")
+    out.print(f"Still found, review by hand: {left}" if left else "Nothing is found.")
     return int(bool(left))

@@ -44,8 +44,10 @@ _LONGEST = 2000
 def run_main_job(
     settings: Settings, dates: ExportDates | None, *, withhold: bool = False, release: bool = False
 ) -> int:
-    """Run the main job; the exit status. `withhold`: nothing is delivered, and nothing of these dates until `release`;
-    without dates, nothing of those of which something is not delivered yet.
+    """Run the main job. Returns the exit status.
+
+    `withhold` delivers nothing and withholds these dates until `release`; without dates, it withholds every date with
+    undelivered events.
 
     Raises:
         PipelineError: a setting, a layout, the location, the warehouse or the ledger is not usable; nothing was done.
@@ -68,14 +70,14 @@ def run_main_job(
             is_behind = is_copy_behind(connection, ledger)
             unwanted = is_work(connection, settings.selligent_suppressed)
             last_load = last_load_number(connection)
-    if is_behind:  # perhaps of dates that no run comes to for long
+    if is_behind:  # the dates may not be part of any run soon
         mirror(warehouse, ledger, EVERY_DATE)
     days = set[date]()
     if dates is None:
         days = set(dates_with_new_files(warehouse, discovered)) | unfinished_dates(warehouse, ledger)
         if unwanted and not days:  # any run removes them from the tables, whatever its dates
             days = newest_date(warehouse)
-    # From here on released dates are unfinished, too, but they only lack the delivery.
+    # From here on released dates are unfinished, too, but they only need to be sent.
     released = set(ledger.release(dates or EVERY_DATE)) if release else set[date]()
     if dates is not None:
         work, sending = [dates], []
@@ -86,7 +88,7 @@ def run_main_job(
         # Also dates without files now: these may come later, or have been moved since a dry run loaded them.
         held = set(dates or days | ledger.waiting_dates() | {file.export_date for file in discovered.waiting})
         ledger.withhold(held, datetime.now(UTC))
-        if held and warehouse.exists():  # the report lists these dates, and no run may come to them for long
+        if held and warehouse.exists():  # the report lists these dates, and they may not be part of any run soon
             mirror(warehouse, ledger, ExportDates(min(held), max(held)))
     if not work and not sending:
         out.print("Nothing is new.")
@@ -104,8 +106,10 @@ def run_main_job(
 
 
 def _name_unmatched(warehouse: Warehouse, discovered: Discovered) -> None:
-    """Print files without a layout that no run has recorded yet: they alone are no reason for a run. On stdout, since
-    each call prints them until there is a layout, and cron would send a mail for each.
+    """Print unmatched files that no run has recorded yet.
+
+    Unmatched files alone don't start a run. Printed on stdout, since every call repeats them and cron would mail them
+    each time.
     """
     with warehouse.reading_if_any() as connection:
         known = known_files(connection) if connection is not None else {}
@@ -138,15 +142,15 @@ def _print_result(settings: Settings, warehouse: Warehouse, ledger: Ledger, last
         show(table, ["event"])
     if withheld := ledger.withheld():
         spans = ", ".join(str(span) for span in ranges(withheld))
-        out.print(f"Withheld, until a run says --release: {spans}")
+        out.print(f"Withheld until released with --release: {spans}")
     for reason, events in ledger.dead_reasons():
         out.print(on_one_line(f"{events:,} dead: {reason}", _LONGEST))
     for name, words in odd[:_SHOWN_FILES]:
         err.print(on_one_line(f"{name}: {words}", _LONGEST), style="yellow")
     if len(odd) > _SHOWN_FILES:
-        err.print(f"{len(odd) - _SHOWN_FILES} more files; raw.export_files has them all", style="yellow")
+        err.print(f"{len(odd) - _SHOWN_FILES} more files; see raw.export_files", style="yellow")
     if not settings.delivers and waiting:
         out.print(f"Dry run, since SEGMENT_WRITE_KEY is not set: the requests are in {DRY_RUN_DIR}")
     if PAGE.exists():
         out.print(f"The report: {PAGE}")
-    out.print("Look at it: `make ui` (the steps), `make sql` (the tables), `python -m pipeline status` (each date)")
+    out.print("Next: `make ui` (steps), `make sql` (tables), `python -m pipeline status` (each date)")

@@ -36,7 +36,7 @@ def reconcile() -> int:
             "made, if anything, is sent again under the same ids."
         )
     if not done.missing:
-        out.print("`python -m pipeline run` goes on.")
+        out.print("`python -m pipeline run` continues.")
         return 0
     out.print(
         f"Events that were delivered and that this warehouse does not have: {done.missing:,}. {done.recognisable:,} of "

@@ -58,7 +58,7 @@ def replay(event: str | None, reason: str | None, day: datetime | None) -> int:
     elif not asked:
         out.print("No dead event matches; withdrawn and suppressed ones stay dead.")
     if left := len(ids) - replayed:
-        out.print(f"{left:,} stay dead meanwhile: their dates are withheld, or the tables don't have them any more.")
+        out.print(f"{left:,} stay dead meanwhile: their dates are withheld, or the tables no longer contain them.")
     return 0
 
 

@@ -46,7 +46,7 @@ def naming_bodies(connection: Connection, folder: Path) -> tuple[list[Path], int
 def forget_bodies(
     connection: Connection, ledger: Ledger, folder: Path, search: ByteSearch, *, write_again: bool
 ) -> int:
-    """Delete request bodies that name these people, and write the remaining messages again; how many were deleted."""
+    """Delete request bodies that name these people, and rewrite the remaining messages. Returns their number."""
     of_them, messages = naming_bodies(connection, folder)
     for path in files_below(folder):
         if path in of_them or search.found_in(path):
@@ -58,7 +58,7 @@ def forget_bodies(
 
 
 def forget_old_snapshots(connection: Connection, files: str) -> int:
-    """Rewrite a DuckLake's files without deleted rows, and remove the old files; how many.
+    """Rewrite a DuckLake's files without deleted rows, and remove the old files. Returns their number.
 
     All old snapshots expire, since they keep deleted rows. Of orphaned files below `files`, only those of this
     warehouse's own tables are removed.

@@ -25,7 +25,7 @@ Connection = duckdb.DuckDBPyConnection
 FORGOTTEN = "(forgotten)"
 _STAGED = is_suppressed("user_id", "email", "list_id", "selligent_user_id")
 _MODELLED = is_suppressed("user_id", "context_traits_email", "context_selligent_list_id", "context_selligent_user_id")
-# Columns that distinguish a rejected row from others of its file.
+# Columns that distinguish a rejected row within its file.
 _DISTINGUISHING = (
     "list_id",
     "selligent_user_id",
@@ -45,17 +45,17 @@ _FORGOTTEN_TEXTS = f"""
     JOIN temp.forgotten_rows AS gone
         ON gone.export_date = texts.export_date AND gone.file = texts.file
         AND {trimmed_sql("gone.selligent_user_id")} = texts.word
-    WHERE ends_with(texts.reason, gone.rejected_because) -- it may begin with the piece of an archive
+    WHERE ends_with(texts.reason, gone.rejected_because) -- the reason may have an archive member in front of it
         AND list_has_all({words("texts.text")}, {words("gone.found_text")})
 """
-# Names of files identify them, so they are kept, and reported where they name a person.
+# File names are identifiers, so they are not blanked; the search reports them if they name a person.
 _KEPT = ("file", "name")
 
 
 def forget_ledger(connection: Connection, ledger: Ledger, now: datetime) -> int:
-    """Replace the events of these people in the ledger by their numbers; how many dead events it had of them.
+    """Replace the events of these people in the ledger by counts. Returns the number of their dead events.
 
-    It comes before the outbox is changed, from which the numbers are: after a kill in between, all is repeated.
+    Runs before the outbox is changed, because the counts come from it. If killed in between, everything is repeated.
     """
     if has_table(connection, "staging", "events"):
         register(connection, ledger, EVERY_DATE, now)
@@ -76,7 +76,7 @@ def forget_ledger(connection: Connection, ledger: Ledger, now: datetime) -> int:
 
 
 def forget_rows(connection: Connection, ledger: Ledger, schema: str) -> dict[str, int]:
-    """Delete the rows of these people in one transaction; how many, by table."""
+    """Delete the rows of these people in one transaction. Returns the number of deleted rows by table."""
     known = tables_of(connection)
     gone: dict[str, int] = {}
     with transaction(connection):
@@ -145,7 +145,7 @@ def _count(connection: Connection, table: str) -> int:
 
 
 def _count_again(connection: Connection) -> None:
-    """Rows that are not there any more are suppressed ones, as if the file had been loaded today."""
+    """Update the counts of files: removed rows count as suppressed, as if the file had been loaded today."""
     connection.execute(
         """
         UPDATE raw.export_files AS files
@@ -174,7 +174,7 @@ def _count_again(connection: Connection) -> None:
 
 
 def _blank(connection: Connection, table: str) -> None:
-    """Other people's rows can name one of these people, as a link `mailto:…` does: the value alone goes."""
+    """Blank values in other people's rows that name one of these people, such as a link `mailto:…`."""
     for column in text_columns(connection, table):
         if column in _KEPT:
             continue
@@ -192,7 +192,7 @@ def _blank(connection: Connection, table: str) -> None:
 
 
 def _without(text: str, found: Sequence[str]) -> str:
-    """The text without some phrases; `mary.ann@example.org` does not contain the phrase `ann@example.org`."""
+    """The text without these phrases; `mary.ann@example.org` does not contain the phrase `ann@example.org`."""
     for phrase in sorted(found, key=len, reverse=True):
         if not phrase:  # of a value without a word, which a text can equal but not contain
             return FORGOTTEN

@@ -65,7 +65,7 @@ def is_packed(path: Path) -> bool:
 
 
 def left_out(path: Path) -> list[str]:
-    """The names of archive members that are no exports and are not read.
+    """The names of archive members that are not exports and are not read.
 
     Raises:
         FileRefused: as `pieces`.

@@ -37,7 +37,7 @@ _DESCRIPTIONS = {
     "export_files": "One row for each file and content: its layout, its number of rows, and its status. Look here "
     "first if a file seems to be missing.",
     "events": "Every data row of the export files, as text, with its file and row number. By its layout, a row is an "
-    "event with its moment, skipped (its code is known and is no event), or rejected with a reason.",
+    "event with its moment, skipped (its code is known and is not an event), or rejected with a reason.",
     "rejected_rows": "Every row that could not be read or used: file, line, reason, and the row itself. No row is "
     "dropped silently.",
     "lookups": "Names of emails, campaigns, links and lists, and contacts, from lookup files: all snapshots; the "

@@ -27,7 +27,7 @@ _LONGEST_CODE = 40
 # The number that `some` shows.
 _EXAMPLES = 3
 
-# An unmatched file is reported only when it is discovered: it may be no export, and stay there forever.
+# An unmatched file is reported only when it is discovered: it may not be an export, and stay there forever.
 _UNREAD = """
     SELECT name, status, reason FROM raw.export_files
     WHERE (status = 'refused' AND export_date BETWEEN $1 AND $2) OR (status = 'unmatched' AND load_number > $3)
@@ -52,7 +52,7 @@ def unread_files(
     if refused:
         sentences.append(
             f"{counted(len(refused), 'file')} refused: {some(refused, '; ')}. Have the file sent again, or put its "
-            "layout right; the next run looks at it again."
+            "layout right; the next run tries again."
         )
     if unmatched:
         sentences.append(
@@ -265,7 +265,7 @@ def future_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> 
             False,
             f"Events of the future in {listed}. Put timezone or datetime_formats of the layout right (day and month "
             "may be swapped) and run again; or, if this machine's clock was behind when it loaded them, put the clock "
-            "right and materialise raw/events of these dates again with reload. Nothing goes on before that: an "
+            "right and materialise raw/events of these dates again with reload. Nothing continues before that: an "
             "event's id is made of its moment, so that all of them would be delivered a second time later.",
             numbers,
             grave=True,
@@ -299,7 +299,7 @@ _SHARED_IDS = f"""
 
 def shared_event_ids(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
     """Values of `event_id` that rows of one file share although they differ in person or moment. Such rows are one
-    event. Either the column is no id of a row, or a spreadsheet has shortened its numbers.
+    event. Either the column is not an id of a row, or a spreadsheet has shortened its numbers.
     """
     query = f"SELECT count(*), coalesce(sum(rows), 0) FROM ({_SHARED_IDS})"
     ids, rows = one_row(connection, query, [dates.first, dates.last])
@@ -338,11 +338,11 @@ def placeholder_dates(connection: duckdb.DuckDBPyConnection, dates: ExportDates)
     texts, rows = one_row(connection, query, [dates.first, dates.last])
     numbers = {"rows": int(rows)}
     if not rows:
-        return Finding(True, "No date-time stands for a missing one.", numbers)
+        return Finding(True, "No date-time is a placeholder for a missing one.", numbers)
     examples = _most_frequent(connection, _PLACEHOLDERS, dates, texts)
     return Finding(
         False,
-        f"{counted(int(rows), 'row')} with a date-time that stands for none: {examples}. They are events of that "
+        f"{counted(int(rows), 'row')} with a date-time that is a placeholder: {examples}. They are events of that "
         "moment unless they are rejected. Put the text into null_values of the layout to reject them all, or "
         "datetime_formats right where it is misread; the next run reads the files again.",
         numbers,

@@ -96,7 +96,7 @@ def record_time(connection: Connection, matched: MatchedFile) -> None:
 
 
 def record_unmatched(connection: Connection, unmatched: Sequence[Unmatched], load: Load) -> None:
-    """Record all files that are left alone at once: a folder can contain tens of thousands."""
+    """Record all ignored files at once: a folder can contain tens of thousands."""
     connection.execute(
         """
         CREATE OR REPLACE TEMP TABLE unmatched AS

@@ -92,7 +92,7 @@ def refuse_unusable(names: Sequence[str], layout: Layout, line: int | None = Non
         if key_of(column) in repeated:
             remedy = "rename one of them" if line is None else "list the names under header:"
             raise FileRefused(
-                f"{where}the column {column!r} stands in the {owner} more than once, so it is not clear which one "
+                f"{where}the column {column!r} is in the {owner} more than once, so it is not clear which one "
                 f"is meant; {remedy}"
             )
 

@@ -51,7 +51,7 @@ def read_layout(path: Path) -> Layout:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise LayoutError(f"{path.name}, line {line}: {error.problem}") from None
     except (yaml.YAMLError, ValueError, AttributeError) as error:  # also raised for explicit tags with wrong values
-        raise LayoutError(f"{path.name}: is no YAML in UTF-8: {error}") from None
+        raise LayoutError(f"{path.name}: is not YAML in UTF-8: {error}") from None
     if not isinstance(content, dict):
         raise LayoutError(f"{path.name}: is empty or no mapping; a layout starts with 'name: …'")
     try:

@@ -92,7 +92,7 @@ class Layout(BaseModel):
             groups = re.compile(value).groupindex
             regex.compile(value)  # names are matched with it, since it has a time limit
         except (re.error, regex.error) as error:
-            raise _wrong(f"{value!r} is no regular expression: {error}") from None
+            raise _wrong(f"{value!r} is not a regular expression: {error}") from None
         for group in groups:
             if group not in NAME_GROUPS:
                 raise _wrong(f"the group {group!r} is unknown; {choice(group, NAME_GROUPS)}")
@@ -104,7 +104,7 @@ class Layout(BaseModel):
         try:
             probe = codecs.getincrementaldecoder(value)().decode(_PROBE.encode(value), True)
         except (LookupError, UnicodeError, TypeError, AssertionError):
-            raise _wrong(f"{value!r} is no encoding of texts that Python knows, such as utf-8") from None
+            raise _wrong(f"{value!r} is not a text encoding that Python knows, such as utf-8") from None
         if probe.removeprefix("\ufeff") != _PROBE:
             raise _wrong(f"{value!r} can't hold rows and columns; an encoding is something like utf-8")
         return value
@@ -113,7 +113,7 @@ class Layout(BaseModel):
     @classmethod
     def _separates(cls, value: str) -> str:
         if not value:
-            raise _wrong("is empty; it is what stands between two columns, such as ';'")
+            raise _wrong("is empty; it separates two columns, such as ';'")
         if set(value) & set("\r\n\0"):
             raise _wrong("a line break can't separate columns")
         return value
@@ -138,14 +138,14 @@ class Layout(BaseModel):
     @classmethod
     def _ends_a_name(cls, value: str | None) -> str | None:
         if value is not None and (not value or "/" in value):
-            raise _wrong(f"{value!r} is no end of a file name, such as .trg")
+            raise _wrong(f"{value!r} is not a file name suffix, such as .trg")
         return value
 
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str | None) -> str | None:
         if value is not None and value not in available_timezones():
-            raise _wrong(f"{value!r} is no IANA time zone; {choice(value, available_timezones())}")
+            raise _wrong(f"{value!r} is not an IANA time zone; {choice(value, available_timezones())}")
         return value
 
     @field_validator("datetime_formats")
@@ -181,7 +181,7 @@ class Layout(BaseModel):
     def _known_meanings(cls, value: dict[str, str]) -> dict[str, str]:
         for column, meaning in value.items():
             if meaning not in MEANINGS:
-                raise _wrong(f"{column!r}: {meaning!r} is no meaning; {choice(meaning, MEANINGS)}")
+                raise _wrong(f"{column!r}: {meaning!r} is not a meaning; {choice(meaning, MEANINGS)}")
         _no_repeats("meaning", list(value.values()))
         _no_repeats("column", [key_of(column) for column in value])
         return value
@@ -201,7 +201,7 @@ class Layout(BaseModel):
     def _parts_that_can_be_told_apart(self) -> None:
         if self.quote is not None and self.quote in self.delimiter:
             key = "quote" if "quote" in self.model_fields_set else "delimiter"
-            raise _wrong(f"{key}: {self.quote!r} can't be the quote and stand in the delimiter {self.delimiter!r}, too")
+            raise _wrong(f"{key}: {self.quote!r} can't be the quote and be in the delimiter {self.delimiter!r}, too")
         for value in self.null_values:
             if self.delimiter in value or (self.quote and self.quote in value):
                 raise _wrong(f"null_values: {value!r} holds the delimiter or the quote, so no value is ever this")
@@ -255,7 +255,7 @@ class Layout(BaseModel):
 
 def _check_event(name: str, before: str = "") -> None:
     if name not in EVENTS_BY_NAME:
-        raise _wrong(f"{before}{name!r} is no event; {choice(name, EVENTS_BY_NAME)}")
+        raise _wrong(f"{before}{name!r} is not an event; {choice(name, EVENTS_BY_NAME)}")
 
 
 def key_of(column: str) -> str:

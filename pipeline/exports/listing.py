@@ -1,4 +1,4 @@
-"""The files of a location: each entry with its size and time, or with the reason why it is left alone.
+"""The files of a location: each entry with its size and time, or with the reason why it is ignored.
 
 A problem of one entry (a broken link, a folder without permission, a pipe) is a fault of that entry; the others are
 listed. An error leaves this module only if the location itself can't be listed.
@@ -23,7 +23,7 @@ OUTSIDE = (
 _NOWHERE = "is a link that leads nowhere"
 _TO_ITSELF = "is a link that leads back to itself"
 _CLOSED_FOLDER = "is a folder that can't be listed ({}); nothing in it is read, and the next run tries again"
-_WITHOUT_TIME = "has a modification time that is no date"
+_WITHOUT_TIME = "has a modification time that is not a date"
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -50,7 +50,7 @@ def is_inside(path: str, root: str) -> bool:
 
 
 def local_files(root: str, *, follow_links: bool) -> list[ExportFile]:
-    """Every entry below a local folder that is no folder itself, without hidden ones.
+    """Every entry below a local folder that is not a folder itself, without hidden ones.
 
     A link to a folder inside is skipped, since that folder is listed itself; so a loop always ends. A link that leads
     out of the folder is a fault, unless `follow_links`.
@@ -130,7 +130,7 @@ class _LocalWalk:
 
 def _described(name: str, found: os.stat_result) -> ExportFile:
     if not stat.S_ISREG(found.st_mode):
-        return _faulty(name, f"is no file but {kind_of(found.st_mode)}", found.st_mtime)
+        return _faulty(name, f"is not a file but {kind_of(found.st_mode)}", found.st_mtime)
     return described(name, {"size": found.st_size, "mtime": found.st_mtime})
 
 
@@ -191,7 +191,7 @@ class RemoteWalk:
             if info.get("fault"):
                 yield _faulty(name, info["fault"], info.get("mtime"))
             elif info.get("type", "file") != "file":
-                yield _faulty(name, "is no file", info.get("mtime"))
+                yield _faulty(name, "is not a file", info.get("mtime"))
             else:
                 yield self._guarded(
                     name,

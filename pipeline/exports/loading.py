@@ -86,8 +86,8 @@ def load(
     log: Callable[[str], None] = lambda _: None,
 ) -> Loaded:
     """Load the files of these dates into `raw`. A file whose bytes and layout are known is skipped, unless `reload`; a
-    file that is gone from the location keeps its rows, and so does one whose new bytes are refused. `suppressing`: rows
-    of the people in `suppression.LISTED` are counted and not kept.
+    file that was removed from the location keeps its rows, and so does one whose new bytes are refused. `suppressing`:
+    rows of the people in `suppression.LISTED` are counted and not kept.
 
     Raises:
         WarehouseError: the machine or the store failed; nothing of the date was loaded.
@@ -102,13 +102,13 @@ def load(
     files: list[LoadedFile] = []
     for day in sorted(by_date):
         files += _load_date(loader, by_date[day])
-    # Of all dates: no run is ever requested for a file without a layout.
+    # Unmatched files are recorded whatever their date, since no run would be requested for them.
     files += _note_unmatched(loader, discovered.unmatched)
     return Loaded(files, loader.unchanged)
 
 
 def _ensure_a_temporary_folder() -> None:
-    """Check that there is one: if all disks are full, `tempfile` raises FileNotFoundError, as a missing export does."""
+    """Without a writable temporary folder, `tempfile` raises FileNotFoundError, as a missing export would."""
     try:
         gettempdir()
     except FileNotFoundError as error:
@@ -118,9 +118,9 @@ def _ensure_a_temporary_folder() -> None:
 def _load_date(loader: _Loader, files: Sequence[MatchedFile]) -> list[LoadedFile]:
     """Load all files of a date in one transaction.
 
-    Most failures happen before a file changes a table. If a file fails after it removed its former rows, the date is
-    restarted without it. The files after it are tried first, each in a transaction that is rolled back, so that no
-    other one restarts the date: each file is read twice at most.
+    Most failures happen before a file changes a table. If a file fails after its old rows were deleted, the transaction
+    restarts without it. The remaining files are first tried one by one, so that the restart happens only once and each
+    file is read at most twice.
     """
     while True:
         unchanged = loader.unchanged
@@ -152,8 +152,8 @@ def _try_each(loader: _Loader, files: Sequence[MatchedFile]) -> None:
 
 def _not_loaded(day: date, error: duckdb.Error) -> WarehouseError:
     return WarehouseError(
-        f"{day}: the files can't be loaded: {str(error).splitlines()[0]}; none of them is noted, so the next run reads "
-        "them"
+        f"The files of {day} can't be loaded: {str(error).splitlines()[0]}; nothing was recorded, and the next run "
+        "reads them again"
     )
 
 
@@ -202,8 +202,8 @@ def _load_or_fail(loader: _Loader, matched: MatchedFile) -> LoadedFile | None:
     before = loader.known.get(key)
     if key in loader.missing:
         loader.log(
-            f"{file_name(matched.file.name)}, its ready marker or the first part of its export went away or changed "
-            "while it was read; the next run looks at it again"
+            f"{file_name(matched.file.name)}, its ready marker or the first part of its export was removed or changed "
+            "while being read; the next run tries again"
         )
         return None
     if (refused := loader.refused.get(key)) is not None:
@@ -237,7 +237,7 @@ def _take(loader: _Loader, matched: MatchedFile, copy: LocalCopy, before: KnownF
     if (other := _same_bytes(loader, matched, copy)) is not None:
         _remove_rows(loader, matched)
         result = LoadedFile(
-            matched.file.name, matched.export_date, None, "duplicate", reason=f"has the bytes of {other}"
+            matched.file.name, matched.export_date, None, "duplicate", reason=f"is identical to {other}"
         )
         record_file(loader.connection, matched, copy.sha256, result, loader.this)
         return result
@@ -292,7 +292,7 @@ def _joined_warnings(warning: str | None, members: Sequence[str]) -> str | None:
     """The warnings about a file that is loaded."""
     if members:
         named = some([repr(member) for member in members])
-        beside = f"it holds {named} beside its exports, which {'is' if len(members) == 1 else 'are'} not read"
+        beside = f"the archive also contains {named}, which {'is' if len(members) == 1 else 'are'} ignored"
         warning = f"{warning}; {beside}" if warning else beside
     return warning
 
@@ -307,8 +307,8 @@ def _has_promised_rows(promised: int, written: WrittenRows, rows: FileRows | Non
 
 
 def _same_bytes(loader: _Loader, matched: MatchedFile, copy: LocalCopy) -> str | None:
-    """Another file with these bytes, if they are events: an export that is sent once more is a duplicate. A lookup is
-    not: its names become the newest ones again.
+    """Another file with these bytes, if they are events: an export that is sent once more is a duplicate. A repeated
+    lookup counts as a newer snapshot.
     """
     if matched.layout.kind != "events":
         return None
@@ -338,7 +338,7 @@ def _promise(loader: _Loader, matched: MatchedFile) -> Promise:
 
 
 def _check_md5(copy: LocalCopy, promised: str) -> None:
-    """The MD5 of the file or of the text inside; it detects damage here, not forgery."""
+    """The MD5 of the file or of the text inside; it is meant to detect damage, not forgery."""
     for piece in (Piece(None, lambda: copy.path.open("rb")), *pieces(copy.path)):
         with piece.open() as stream:
             digest = hashlib.md5(usedforsecurity=False)
@@ -346,7 +346,7 @@ def _check_md5(copy: LocalCopy, promised: str) -> None:
                 digest.update(chunk)
         if digest.hexdigest() == promised:
             return
-    raise FileRefused(f"its bytes are not those whose MD5 was promised ({promised}); have it sent again")
+    raise FileRefused(f"the file does not match the expected MD5 ({promised}); have it sent again")
 
 
 def _note_unmatched(loader: _Loader, unmatched: Sequence[Unmatched]) -> list[LoadedFile]:

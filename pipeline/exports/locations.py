@@ -74,7 +74,7 @@ class ExportLocation:
         close(self._filesystem)
 
     def files(self) -> list[ExportFile]:
-        """Every entry below the location, by name; entries that are no readable files have a fault. Hidden files are
+        """Every entry below the location, by name; entries that are not readable files have a fault. Hidden files are
         work in progress and are left out.
         """
         if self._is_local and not Path(self._root).is_dir():
@@ -120,7 +120,7 @@ class ExportLocation:
         """The file in place; through a link with a plain name, if DuckDB doesn't accept its path."""
         try:
             if not self._follow_links and not is_inside(os.path.realpath(path), os.path.realpath(self._root)):
-                raise FileUnreadable(OUTSIDE)  # it was no link when it was listed
+                raise FileUnreadable(OUTSIDE)  # it was not a link when it was listed
             with open_regular(path) as source:
                 digest = hashlib.file_digest(source, "sha256").hexdigest()
         except FileNotFoundError:

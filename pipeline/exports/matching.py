@@ -54,7 +54,7 @@ class MatchedFile:
 
 @dataclass(frozen=True)
 class Unmatched:
-    """A file that is left alone, with the reason."""
+    """A file that is ignored, with the reason."""
 
     file: ExportFile
     reason: str
@@ -88,7 +88,7 @@ class Patience:
 def match(
     file: ExportFile, layouts: Sequence[Layout], today: date, patience: Patience | None = None
 ) -> MatchedFile | Unmatched:
-    """The file with its layout and its dates, or why it is left alone. All files of a discovery share `patience`."""
+    """The file with its layout and its dates, or why it is ignored. All files of a discovery share `patience`."""
     if file.fault:
         return Unmatched(file, file.fault)
     patience, name = patience or Patience(), unescaped(file.base_name)
@@ -133,7 +133,7 @@ def _export(file: ExportFile, layout: Layout, found: "regex.Match[str]") -> tupl
         return f"{folder}/{file.base_name}", 0
     digits = re.sub(r"[^0-9]", "", found["part"])
     if not digits:
-        raise ValueError(f"{found['part']!r} in its name is no part; the group 'part' is a number")
+        raise ValueError(f"{found['part']!r} in its name is not a part number; the group 'part' is a number")
     start, end = found.span("part")
     before, after = found.string[:start], found.string[end:]
     return f"{folder}/{escaped(re.sub('[-_.]$', '', before) + after)}", int(digits)
@@ -143,9 +143,9 @@ def _promise(found: "regex.Match[str]") -> Promise:
     groups = found.groupdict()
     rows, md5 = groups.get("rows"), groups.get("md5")
     if rows is not None and not rows.isdecimal():
-        raise ValueError(f"{rows!r} in its name is no number of rows; the group 'rows' looks like 1200")
+        raise ValueError(f"{rows!r} in its name is not a number of rows; the group 'rows' looks like 1200")
     if md5 is not None and not MD5.fullmatch(md5):
-        raise ValueError(f"{md5!r} in its name is no MD5; the group 'md5' has 32 digits from 0 to f")
+        raise ValueError(f"{md5!r} in its name is not an MD5; the group 'md5' has 32 digits from 0 to f")
     return Promise(int(rows) if rows else None, md5.lower() if md5 else None)
 
 
@@ -176,7 +176,7 @@ def _digits(text: str, formats: Mapping[int, str], group: str, example: str) -> 
     try:
         return _moment(digits, formats[len(digits)])
     except (KeyError, ValueError):
-        raise ValueError(f"{text!r} in its name is no {group}; the group {group!r} looks like {example}") from None
+        raise ValueError(f"{text!r} in its name is not a {group}; the group {group!r} looks like {example}") from None
 
 
 @lru_cache(maxsize=1 << 16)  # many files of a folder have the same

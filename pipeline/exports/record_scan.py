@@ -40,7 +40,7 @@ class RecordScan:
 
     def is_faulty(self, columns: int, most: int) -> bool:
         """Whether more than so many values may be missing or superfluous in rows of so many columns, or so many rows
-        be no text. Delimiters inside quotes mislead it: it decides how a text is read, and not what is read.
+        not be text. Delimiters inside quotes mislead it: it decides how a text is read, and not what is read.
         """
         missing = self.records * (columns - 1) - self.delimiters
         return missing > most or -missing > max(most, 2 * self.quotes) or self.undecodable > most

@@ -78,7 +78,7 @@ def _listed_code(layout: Layout) -> str:
 
 
 def _reasons(layout: Layout) -> str:
-    """WHEN clauses, the first fault first. A row with a known code without an event is no fault."""
+    """WHEN clauses, the first fault first. A row with a known code without an event is not a fault."""
     clauses = ["WHEN fault IS NOT NULL THEN fault"]
     if layout.event_column is not None and layout.event_codes_default is None:
         codes = ", ".join(literal(code) for code in layout.event_codes)

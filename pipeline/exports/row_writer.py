@@ -132,7 +132,7 @@ class _RowWriter:
             self.written = replace(self.written, suspect_rows=suspect, suspect_line=line)
 
     def _write_rejected(self, rejected_rows: str) -> None:
-        """Write the records that are no rows, and the rejected rows (SQL), into `raw.rejected_rows`."""
+        """Write the records that are not rows, and the rejected rows (SQL), into `raw.rejected_rows`."""
         if not self.written.rejected and not self._rows.unread:
             return
         rejected, withheld = self._rows.located(rejected_rows), 0

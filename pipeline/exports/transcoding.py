@@ -101,7 +101,7 @@ def texts(
     """The texts of a file, as UTF-8, whose values have this quote and this delimiter; copies are made in `folder`.
 
     Raises:
-        FileRefused: it is no text, or can't be unpacked.
+        FileRefused: it is not text, or can't be unpacked.
     """
     found = pieces(path)
     is_long = delimiter is not None and len(delimiter) > 1

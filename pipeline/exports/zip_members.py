@@ -14,7 +14,7 @@ from pipeline.exports.file_signatures import EXCEL
 # Text compresses to a tenth, and to a hundredth if all rows are alike. A higher ratio is a zip bomb.
 MAX_RATIO = 250
 MAX_UNPACKED_BYTES = 256 << 30
-# Below this size the ratio does not count: a file of one row, repeated, is no bomb.
+# Below this size the ratio does not count: a file of one row, repeated, is not a bomb.
 HARMLESS_BYTES = 64 << 20
 # A year of hourly files. Each member becomes a temporary file.
 MAX_MEMBERS = 10_000

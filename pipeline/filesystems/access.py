@@ -84,7 +84,7 @@ _KINDS = {
 
 
 def kind_of(mode: int) -> str:
-    """The kind of a folder's entry that is no file; `mode` is its `st_mode`."""
+    """The kind of a folder's entry that is not a file; `mode` is its `st_mode`."""
     return _KINDS.get(stat.S_IFMT(mode), "something else")
 
 
@@ -93,7 +93,7 @@ def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
     device may have no end.
 
     Raises:
-        OSError: it is no regular file (`errno` is None), or can't be opened.
+        OSError: it is not a regular file (`errno` is None), or can't be opened.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -101,7 +101,7 @@ def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
         if stat.S_ISDIR(mode):
             raise IsADirectoryError
         if not stat.S_ISREG(mode):
-            raise OSError(f"is no file but {kind_of(mode)}")
+            raise OSError(f"is not a file but {kind_of(mode)}")
     except BaseException:
         os.close(descriptor)
         raise

@@ -45,7 +45,7 @@ def _guess(column: Column) -> Guess:
 def _by_values(column: Column) -> Guess | None:
     """Addresses and date-times are recognized whatever the name of their column."""
     if column.is_nested:
-        return Guess(None, "CHECK: its values are objects or arrays; a layout reads only what stands at the top")
+        return Guess(None, "CHECK: its values are objects or arrays; a layout reads only the top level")
     if column.are_addresses:
         if vocabulary.is_sender(column.name):
             return Guess(None, "the sender's address")

@@ -39,7 +39,7 @@ _DIGITS_WITH_CLOCK = re.compile(
     re.A,
 )
 _DIGITS_THEN_CLOCK = re.compile(rf"\d{{8}}{_CLOCK}", re.A)
-_DIGIT_YEARS = range(1990, 2100)  # a number that begins with another year is no date
+_DIGIT_YEARS = range(1990, 2100)  # a number that begins with another year is not a date
 # The minimum share of date-times in a column; the other values are broken.
 _ENOUGH = 0.9
 _FIRST, _SECOND = "{a}", "{b}"
@@ -73,7 +73,7 @@ class _Shape:
 
 
 def moments_of(values: Sequence[str]) -> Moments | None:
-    """The formats of these values; None if they are no date-times."""
+    """The formats of these values; None if they are not date-times."""
     shapes = [shape for value in values if (shape := _shape(value)) is not None]
     if not shapes or len(shapes) < _ENOUGH * len(values):
         return None

@@ -42,7 +42,7 @@ class Table:
 
     `names` is empty for a file without a header; names without `has_header` are those of a header with fewer names than
     columns. `unnamed` are the positions of columns with a blank or repeated name; `nested` those of columns with JSON
-    objects or arrays. `odd_rows` have another number of columns, or are no JSON objects; `repeated_headers` counts
+    objects or arrays. `odd_rows` have another number of columns, or are not JSON objects; `repeated_headers` counts
     copies of the header below it, and `loose_quotes` rows with quotes inside a value that are not doubled. `swallowing`
     counts quoted values that contain whole rows.
     """
@@ -81,7 +81,7 @@ def cut(name: str, text: str, is_whole: bool) -> Table:
     """The table of a text; `is_whole`: it is the whole file.
 
     Raises:
-        InspectionRefused: the text is no table and no NDJSON.
+        InspectionRefused: the text is neither a table nor NDJSON.
     """
     lines = list(io.StringIO(text, newline=""))
     if not is_whole and len(lines) > 1:
@@ -167,7 +167,7 @@ def _plain(value: object) -> object:
 
 
 def _no_number(word: str) -> None:
-    raise ValueError(f"{word} is no JSON")
+    raise ValueError(f"{word} is not JSON")
 
 
 def _as_text(value: object) -> str | None:
@@ -269,7 +269,7 @@ def _cut(lines: Sequence[str], delimiter: str, quote: str | None, is_whole: bool
         found = [record for record in islice(_records(reader, lines), ROWS + 2) if record[0]]
     except csv.Error:
         return None
-    # A quoted value may continue after the end of the sample, and the header is no row.
+    # A quoted value may continue after the end of the sample, and the header is not a row.
     whole = is_whole and len(found) <= ROWS + 1
     if not whole and len(found) > 1:
         found = found[:-1]

@@ -1,6 +1,6 @@
-"""The draft of a layout as YAML: guesses with their reasons, and blanks for values that can't be guessed.
+"""The draft of a layout as YAML: a guess for each key with its evidence, and placeholders for what can't be guessed.
 
-A blank is a word that is invalid in a layout, so that a draft with blanks is refused and never loads.
+A placeholder is invalid in a layout, so a draft with placeholders is refused and never loads.
 """
 
 from collections.abc import Iterable, Sequence
@@ -115,11 +115,11 @@ def _top(inspected: Inspected, body: Iterable[str]) -> list[str]:
     if missing:
         lines += _note(f"MISSING: no column was found that means {' or '.join(missing)}; without it, this is refused.")
     if table.odd_rows:
-        what = "with another number of columns" if table.is_delimited else "that are no JSON objects"
+        what = "with another number of columns" if table.is_delimited else "that are not JSON objects"
         lines += _note(f"Rows {what}, which will be rejected: {table.odd_rows:,}.")
     lines += ["#", *_note(f"File: {on_one_line(inspected.head.name, 200)}{_packing(inspected.head)}")]
     if table.first_lines:
-        lines += [f"# Its first rows, with addresses masked{', as they stand there' if table.is_delimited else ''}:"]
+        lines += [f"# Its first rows, with addresses masked{', shown unchanged' if table.is_delimited else ''}:"]
         lines += [f"#   {on_one_line(line, 400)}" for line in table.first_lines]
     return lines
 
@@ -177,15 +177,15 @@ def _quote(table: Table) -> list[str]:
     if table.quote is None:
         if any('"' in cell for row in table.rows for cell in row if cell):
             return _line(
-                "quote", "null", "CHECK: quotes stand in the values, but around few of them; if around, say '\"'"
+                "quote", "null", "CHECK: values contain quotes, but few are enclosed in them; if they are, use '\"'"
             )
-        return _line("quote", "null", "no value of the sample is quoted; if some can be, say '\"'")
+        return _line("quote", "null", "no value of the sample is quoted; if some can be, use '\"'")
     loose = f"rows with quotes inside that are not doubled: {table.loose_quotes:,}" if table.loose_quotes else ""
     holding = f"CHECK: quoted values that hold whole rows: {table.swallowing:,}; null, if these are rows"
     return _line(
         "quote",
         scalar(table.quote, '"' if table.quote == "'" else "'"),
-        "stands around values",
+        "encloses values",
         loose,
         holding if table.swallowing else "",
     )
@@ -194,12 +194,12 @@ def _quote(table: Table) -> list[str]:
 def _header(inspected: Inspected) -> list[str]:
     table = inspected.table
     if table.has_header:
-        again = f"CHECK: the same row stands there again, and is rejected, {table.repeated_headers:,} times"
+        again = f"CHECK: the header row occurs {table.repeated_headers:,} more times and is rejected"
         return _line("header", "true", "the first row looks like names", again if table.repeated_headers else "")
     names = ", ".join(scalar(column.name) for column in inspected.columns)
-    why = "The first row holds values, so the columns are called this here; give them names of your own:"
+    why = "The first row holds values, so these names are made up; replace them by names of your own:"
     if table.names:
-        why = "The header repeats a name or lacks one, so the names stand here:"
+        why = "The header repeats a name or lacks one, so the names are listed here:"
     return [*_note(why), f"header: [{names}]"]
 
 
@@ -207,7 +207,7 @@ def _nulls(inspected: Inspected) -> list[str]:
     if not inspected.nulls:
         return []
     values = ", ".join(scalar(value, "'") for value in ("", *(value for value, _ in inspected.nulls)))
-    counts = ", ".join(f"{example(value)} stands there {count:,} times" for value, count in inspected.nulls)
+    counts = ", ".join(f"{example(value)} occurs {count:,} times" for value, count in inspected.nulls)
     return _line("null_values", f"[{values}]", counts)
 
 
@@ -220,7 +220,7 @@ def _times(inspected: Inspected) -> list[str]:
         lines += _line("timezone", "UTC", "the date-times end in the word UTC or GMT")
     elif moments.without_offset:
         some = "some date-times" if moments.with_offset else "the date-times"
-        lines += _line("timezone", BLANK, f"{some} have no offset: say where they are from, such as Europe/Brussels")
+        lines += _line("timezone", BLANK, f"{some} have no offset: give their time zone, such as Europe/Brussels")
     else:
         lines += _note("timezone: left out, since every date-time has an offset; a time in the file's name is then UTC")
     if moments is None or column is None or not column.values:
@@ -252,7 +252,9 @@ def _doubt(inspected: Inspected, moments: Moments) -> list[str]:
 def _times_of_lookup(inspected: Inspected) -> list[str]:
     if not inspected.file_name.has_time:
         return []
-    return _note("timezone: left out, so the time in the file's name is UTC; otherwise say where, like Europe/Brussels")
+    return _note(
+        "timezone: left out, so the time in the file's name is UTC; else give the zone, such as Europe/Brussels"
+    )
 
 
 def _event(inspected: Inspected) -> list[str]:
@@ -261,7 +263,7 @@ def _event(inspected: Inspected) -> list[str]:
     if code is None:
         word = f" (the name says {on_one_line(inspected.file_name.name, 60)!r})"
         return [
-            *_note(f"No column tells the event, so all rows are one{word}; or map a column with event_column."),
+            *_note(f"No column gives the event, so all rows are one{word}; or map a column with event_column."),
             *_note(f"It is one of: {names}."),
             f"event: {BLANK}",
         ]
@@ -270,14 +272,14 @@ def _event(inspected: Inspected) -> list[str]:
         others = [name for name in EVENTS_BY_NAME if name not in code.distinct]
         return [
             *lines,
-            *_note("The codes are the names of the events; all six are listed, with how often each stands there."),
+            *_note("The codes are the names of the events; all six are listed, with how often each occurs."),
             "event_codes:",
             *_aligned([(f"{name}: {name}", f"{code.distinct[name]:,}") for name in (*code.distinct, *others)]),
         ]
     codes = [(value, count) for value, count in code.distinct.items() if not holds_address(value)]
     return [
         *lines,
-        *_note(f"What each code means, with how often it stands there. One of: {names};"),
+        *_note(f"What each code means, with how often it occurs. One of: {names};"),
         *_note("or null: known, but none of these. A code that is not listed rejects its row."),
         "event_codes:",
         *_aligned([(f"{scalar(value)}: {_event_of(value)}", f"{count:,}") for value, count in codes]),
@@ -302,7 +304,7 @@ def _columns(inspected: Inspected) -> list[str]:
         else:
             reason = f"{guess.why}, " if guess.why and guess.meaning is None else ""
             if inspected.table.has_header and column.position in inspected.table.unnamed:
-                reason = "its name is blank or stands there twice, "
+                reason = "its name is blank or duplicated, "
             lines.append((f"# {on_one_line(scalar(column.name), 60)}: ?", f"{seen}, {reason}{kept}"))
     is_empty = all(text.startswith("#") for text, _ in lines)
     return ["columns: {}" if is_empty else "columns:", *_aligned(lines)]

@@ -41,9 +41,9 @@ def decode(head: Head) -> Decoded:
     decoded = _by_mark(head) or _by_zeros(head) or _as_utf8(head) or _as_broken_utf8(head) or _detected(head)
     if "\0" in decoded.text:
         if not _NULS_ALONE.search(decoded.text):
-            raise InspectionRefused(f"{head.name}: is no text (it holds zero bytes)")
+            raise InspectionRefused(f"{head.name}: is not text (it contains zero bytes)")
         why = (
-            f"{decoded.why}; CHECK: zero bytes stand in place of values, as bcp writes empty strings; they are nothing"
+            f"{decoded.why}; CHECK: zero bytes in place of values, as bcp writes empty strings; they are read as empty"
         )
         decoded = Decoded(decoded.text.replace("\0", ""), decoded.encoding, why)
     if not decoded.text.strip():
@@ -97,7 +97,7 @@ def _detected(head: Head) -> Decoded:
     # Only lines with a character beyond ASCII are evidence.
     lines = [line for line in head.content.splitlines() if not line.isascii()]
     sample = b"\n".join(dict.fromkeys(lines))[:_DETECTOR_BYTES]
-    # The name of an encoding in the text is no declaration.
+    # The name of an encoding in the text is not a declaration.
     matches = from_bytes(sample, cp_isolation=_PLAUSIBLE, preemptive_behaviour=False)
     best = matches.best()
     scores = {codec: (match.chaos, match.coherence) for match in matches for codec in match.could_be_from_charset}

@@ -39,7 +39,7 @@ def read_head(file: str, size: int = HEAD_BYTES) -> Head:
     """The head of a local file or of a URL.
 
     Raises:
-        InspectionRefused: the file can't be read, or is no export.
+        InspectionRefused: the file can't be read, or is not an export.
     """
     name = _name_of(file)
     try:

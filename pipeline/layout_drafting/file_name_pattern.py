@@ -148,7 +148,7 @@ class _Pieces:
     def _unknown(self, text: str) -> int:
         self._pattern.append(re.sub(r"\d+", r"\\d+", _escaped(text)))
         self._words.append("_")
-        self._notes.append(f"{text} is no date that starts with the year, and taken for a number that changes")
+        self._notes.append(f"{text} is not a date that starts with the year; taken for a number that changes")
         return len(text)
 
     def _is_row_count(self, number: str) -> bool:

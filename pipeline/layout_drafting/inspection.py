@@ -20,7 +20,7 @@ def inspect(file: str) -> str:
     """The draft of a layout for a file, a path or a URL, as YAML.
 
     Raises:
-        InspectionRefused: the file can't be read, or is no export of events or names.
+        InspectionRefused: the file can't be read, or is not an export of events or names.
     """
     return draft(find_out(file))
 
@@ -29,7 +29,7 @@ def find_out(file: str) -> Inspected:
     """Inspect a file.
 
     Raises:
-        InspectionRefused: the file can't be read, or is no export of events or names.
+        InspectionRefused: the file can't be read, or is not an export of events or names.
     """
     head = read_head(file)
     if head.content.startswith(PARQUET_MAGIC):

@@ -1,4 +1,4 @@
-"""The kind of a file: events, a lookup, or daily aggregates, which are no export of events."""
+"""The kind of a file: events, a lookup, or daily aggregates, which are not an export of events."""
 
 from collections.abc import Mapping, Sequence
 

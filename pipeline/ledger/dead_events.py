@@ -58,7 +58,7 @@ class DeadEventsPart(LedgerDatabase):
     # Replays: requested first; the events are alive once the outbox contains them in new batches.
 
     def ask_for_replay(self, event: str | None, reason: str | None, dates: ExportDates) -> int:
-        """Request a replay of dead events; how many. None matches any event and any reason.
+        """Request a replay of dead events. Returns their number. None matches any event and any reason.
 
         Events that were withdrawn or suppressed don't match: they are dead on purpose.
         """
@@ -89,7 +89,7 @@ class DeadEventsPart(LedgerDatabase):
     # Forgetting: a number remains, and nothing that leads back to a person.
 
     def forget(self, remaining: Sequence[Remaining], ids: Sequence[str]) -> int:
-        """Keep only the number of these events; how many of them were dead.
+        """Keep only the number of these events. Returns the number of dead ones.
 
         A number is set and not added to, so that a process that was killed can repeat it. A batch of which nothing
         remains is deleted: off the list again, its people may make a batch of the same id, which is to be sent.
@@ -157,5 +157,5 @@ def _anonymous(batch_id: str) -> str:
 
 
 def _delete(connection: Connection, column: sa.Column[str], keys: Sequence[str]) -> int:
-    """Delete the rows with these keys; how many there were."""
+    """Delete the rows with these keys. Returns their number."""
     return sum(connection.execute(sa.delete(column.table).where(column.in_(chunk))).rowcount for chunk in chunks(keys))

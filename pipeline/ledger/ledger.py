@@ -20,7 +20,7 @@ _SENDABLE = sa.and_(batches.c.status == WAITING, batches.c.export_date.not_in(sa
 class Ledger(DeadEventsPart, PairingPart, StandingsPart):
     """The ledger at a SQLAlchemy URL: batches and their sending, and the progress of export dates.
 
-    Every change is one transaction. Every method raises DeliveryError where the database can't be used: it is gone,
+    Every change is one transaction. Every method raises DeliveryError if the database can't be used: it is missing,
     full, or locked for too long.
     """
 
@@ -32,7 +32,7 @@ class Ledger(DeadEventsPart, PairingPart, StandingsPart):
         replayed: Collection[str] = (),
         generation: int | None = None,
     ) -> int:
-        """Insert what the outbox contains and the ledger does not; how many batches were new.
+        """Insert what the outbox contains and the ledger does not. Returns the number of new batches.
 
         `replayed` are events of a requested replay that are in new batches: they are alive again. `generation` is that
         of the warehouse, which is recorded.
@@ -64,9 +64,9 @@ class Ledger(DeadEventsPart, PairingPart, StandingsPart):
             insert(connection, withheld_dates, new)
 
     def release(self, dates: ExportDates) -> list[date]:
-        """Release these export dates; those that had been withheld.
+        """Release these export dates. Returns the released dates.
 
-        They were cut and reported without their events, so both have to be done anew: a process that ends now leaves
+        They were cut and reported without their events, so both are repeated: a process that ends now leaves
         unfinished dates.
         """
         query = sa.select(withheld_dates.c.export_date).where(within(withheld_dates, dates))

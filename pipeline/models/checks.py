@@ -102,7 +102,7 @@ _BOTS = f"""
 
 
 def bots(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
-    """Events that the export marks as caused by a machine. They are no fault: kept, delivered and counted here."""
+    """Events that the export marks as caused by a machine. They are not a fault: kept, delivered and counted here."""
     found = connection.execute(_BOTS, [dates.first, dates.last]).fetchall()
     by_bots, unknown, events = (sum(row[column] for row in found) for column in (1, 2, 3))
     numbers = {"bots": by_bots, "not_told": unknown, "people": events - by_bots - unknown}

@@ -1,4 +1,6 @@
-"""The time span of the events in a run's exports. Models read only that, so a day costs what the day contains."""
+"""The time span of the events in a run's exports. Models read only that, so that the cost of a run depends
+only on its rows.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +20,8 @@ class RunSpan:
 
     `all_names`: lookups of these dates changed names of events of other dates, so those are modelled, too.
     `corrected`: a file of these dates was replaced by newer content, so events may have to be deleted.
-    `suppressed`: "no": there are no suppressed people; "known": the tables have none of them any more; "new": they may.
+    `suppressed`: `no` (no person is suppressed), `known` (every suppressed person is already removed from the tables)
+    or `new` (one may not be).
     """
 
     dates: ExportDates
@@ -106,7 +109,7 @@ def _snapshots(kind: str) -> str:
 
 
 def _renamed_by(kind: str) -> str:
-    """SQL for the span of events to whose key the lookups of these dates give another value than all others."""
+    """SQL for the time span of events to which lookups of these dates give a new name."""
     key, values = LOOKUPS[kind].key, LOOKUPS[kind].values
     keys, given = ", ".join(key), ", ".join(values)
     newest = _newest(kind)
@@ -130,8 +133,9 @@ def _renamed_by(kind: str) -> str:
 
 
 def _misnamed_by(kind: str) -> str:
-    """SQL for the span of events whose name is neither their own row's nor the newest lookup's: they got it from a file
-    that was replaced. It reads all events, so it is for kinds with a replaced file only.
+    """SQL for the time span of events whose names differ from their own row and from the newest lookup.
+
+    This scans all events, so it is used only after a lookup file was replaced.
     """
     key, values = LOOKUPS[kind].key, LOOKUPS[kind].values
     keys = ", ".join(key)

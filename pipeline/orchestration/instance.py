@@ -1,4 +1,4 @@
-"""Dagster's home, which the UI and runs of the command line share, and which of its runs live."""
+"""Dagster's home, which the UI and runs of the command line share, and its active runs."""
 
 import fcntl
 import os
@@ -107,7 +107,7 @@ def _holding(path: Path) -> Iterator[None]:
     unnamed = path.with_suffix(".unnamed")
     with _lock_of_all_runs(fcntl.LOCK_SH) as shared, FileLock(unnamed):
         if not shared:
-            raise PipelineError("People are being forgotten; run again when that is done.")
+            raise PipelineError("`forget` or `reconcile` is running; run again when it has ended.")
         unnamed.rename(path)
         try:
             yield
@@ -130,17 +130,17 @@ def exclusive(instance: dg.DagsterInstance) -> Iterator[None]:
         if not free:
             with _lock_of_all_runs(fcntl.LOCK_SH) as shared:
                 if not shared:
-                    raise PipelineError("People are being forgotten already; wait for it.")
+                    raise PipelineError("`forget` or `reconcile` is already running; wait until it has ended.")
         else:
             fail_dead_runs(instance)
         if not free or instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED), limit=1):
-            raise PipelineError("A run is going on; wait for it, or stop it in the UI, and try again.")
+            raise PipelineError("A run is active; wait for it, or stop it in the UI, and try again.")
         yield
 
 
 @contextmanager
 def _lock_of_all_runs(operation: int) -> Iterator[bool]:
-    """Whether the lock could be had: shared by all runs, or exclusive. The system releases it when the process ends."""
+    """Whether the lock was acquired: shared by all runs, or exclusive. The system releases it when the process ends."""
     with (_locks() / "all-runs").open("ab") as file:
         try:
             fcntl.flock(file, operation | fcntl.LOCK_NB)
@@ -157,7 +157,7 @@ def _locks() -> Path:
 
 
 def fail_dead_runs(instance: dg.DagsterInstance) -> None:
-    """Mark runs as failed whose process is gone.
+    """Mark runs whose process has ended as failed.
 
     A run of the service before its first step has no lock yet: Dagster gives it five minutes for that.
     """

@@ -18,15 +18,15 @@ _OWN = ("warehouse", "warehouse.*", "ledger.*", "dagster", "dbt", "docs", "dry_r
 
 
 def keep_private(folder: Path = DATA_DIR) -> None:
-    """Have this process and its children make files with mode 600 and folders with 700; mend `folder` once.
+    """Have this process and its children create files with mode 600 and folders with 700; correct `folder` once.
 
     Outside of `folder`, files that exist keep their modes: they may be shared on purpose. Where the folder
     belongs to another user, as volumes of containers do, its mode is left to that user.
     """
     os.umask(_UMASK)
-    with suppress(FileNotFoundError):  # nothing was made yet
+    with suppress(FileNotFoundError):  # nothing was created yet
         mode = folder.stat().st_mode
-        # Last of all it is closed itself, which says that all below it was.
+        # It is closed last: once it is closed, everything below it is.
         if mode & _UMASK and not mode & stat.S_ISVTX:
             for path in _made_by_us(folder):
                 _close(path)
@@ -42,8 +42,8 @@ def _made_by_us(folder: Path) -> Iterator[Path]:
 
 
 def _close(path: Path) -> None:
-    """Take from a file or folder of this user what others may do with it."""
-    with suppress(FileNotFoundError):  # a run that is going on has removed it
+    """Remove the permissions of others from a file or folder of this user."""
+    with suppress(FileNotFoundError):  # an active run has removed it
         found = path.lstat()
         if found.st_uid == os.geteuid() and not stat.S_ISLNK(found.st_mode) and found.st_mode & _UMASK:
             path.chmod(stat.S_IMODE(found.st_mode) & ~_UMASK)

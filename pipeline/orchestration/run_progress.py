@@ -1,4 +1,4 @@
-"""What a run from the command line says while it works: a live line on a terminal, plain lines elsewhere."""
+"""Progress of a run from the command line: a live line on a terminal, plain lines elsewhere."""
 
 import logging
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from pipeline.console import err as console
 from pipeline.masking import on_one_line
 from pipeline.orchestration.markdown import plain
 
-# Numbers of a materialisation that are worth a word, and the word.
+# Metadata of a materialisation that is shown in progress, and the label.
 _SHOWN = {
     "dagster/partition_row_count": "rows",
     "events": "events",
@@ -22,9 +22,9 @@ _SHOWN = {
     "waiting": "waiting",
     "dead": "dead",
 }
-# A line of progress; the whole of it is in Dagster's UI.
+# The length of a line of progress; Dagster's UI has the whole text.
 _LONGEST = 2000
-# Messages of dagster-dbt about each call, which are of no use to people.
+# Messages of dagster-dbt about each call, which don't help a reader.
 _OF_NO_INTEREST = ("A dbt subsetted execution is", "Running dbt command", "Finished dbt command")
 
 
@@ -38,7 +38,7 @@ class _Display(logging.Handler):
         self._works = True
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show a record. An error in doing so is reported once, and the step that wrote the record continues."""
+        """Show a record. Failures to display are reported once, and the step that wrote the record continues."""
         if not self._works:
             return
         try:
@@ -46,7 +46,7 @@ class _Display(logging.Handler):
         except Exception as error:  # of any kind: rich renders text from outside
             self._works = False
             with suppress(OSError, ValueError):  # stderr itself may be closed or full
-                console.print(f"The progress can't be shown ({type(error).__name__}); the run goes on.")
+                console.print(f"Progress can't be displayed ({type(error).__name__}); the run continues.")
 
     def _show(self, record: logging.LogRecord) -> None:
         meta: dict[str, Any] = getattr(record, "dagster_meta", {})
@@ -98,7 +98,7 @@ _display: _Display | None = None
 
 @contextmanager
 def display() -> Iterator[dict[str, Any]]:
-    """Run configuration with which a run shows its progress here only."""
+    """Run configuration that sends progress only to this display."""
     global _display
     progress = (
         Progress(

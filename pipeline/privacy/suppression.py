@@ -14,8 +14,8 @@ from pipeline.warehouse import has_rows, one_value, transaction
 
 Connection = duckdb.DuckDBPyConnection
 
-# The contact of a person who is off the list. It is kept: the lookup's row is not, so nothing else would identify it
-# when the person is listed again, after one run with half a list or with none.
+# The contact of a person who is no longer on the list. It is kept because the lookup's row is not: nothing else would
+# identify it when the person is listed again, even after a run with a partial or empty list.
 FORMER = "former contact"
 # SQL for whether a row of `raw.suppressed` suppresses a person.
 COUNTS = f"kind <> '{FORMER}'"
@@ -27,20 +27,20 @@ def any_suppressed(connection: Connection) -> bool:
 
 
 def any_newly_suppressed(connection: Connection, mark: str) -> bool:
-    """Whether people are suppressed who were not handled yet; `mark` is `modelled_at` or `withdrawn_at`."""
+    """Whether people are suppressed who were not processed yet; `mark` is `modelled_at` or `withdrawn_at`."""
     return has_rows(connection, f"SELECT 1 FROM raw.suppressed WHERE {COUNTS} AND {mark} IS NULL LIMIT 1")
 
 
 def listings(connection: Connection, mark: str) -> list[str]:
-    """The listings with people who were not handled yet. Read them before handling, and pass them to `mark` after it,
-    so that people who are listed meanwhile do not count as handled, whatever the clocks show.
+    """The listings with people who were not processed yet. Read them before processing, pass them to `mark` afterwards:
+    people listed in the meantime are then not marked as processed, whatever the clocks show.
     """
     query = f"SELECT DISTINCT coalesce(listing, '') FROM raw.suppressed WHERE {COUNTS} AND {mark} IS NULL"
     return [listing for (listing,) in connection.execute(query).fetchall()]
 
 
 def mark(connection: Connection, mark: str, listings: Sequence[str]) -> None:
-    """Record that these listings were handled; rows of a former version belong to one without a name."""
+    """Record that these listings were processed; rows of an earlier version have an empty listing."""
     with transaction(connection):
         connection.execute(
             f"UPDATE raw.suppressed SET {mark} = now() "
@@ -101,7 +101,7 @@ _GONE_ENTRIES = (
 
 
 def learn_contacts(connection: Connection, contacts: str, now: datetime) -> None:
-    """Store the contacts of people on the list in these lookup rows (SQL): their events may contain nothing else."""
+    """Store the contacts of people on the list in these lookup rows (SQL): the events may have no other identifier."""
     found = " UNION ".join(
         f"SELECT {contact_digest('list_id', 'selligent_user_id')} AS contact, listed.digest AS through "
         f"FROM ({contacts}) AS contacts JOIN {LISTED} AS listed "
@@ -109,7 +109,7 @@ def learn_contacts(connection: Connection, contacts: str, now: datetime) -> None
         "WHERE contact IS NOT NULL"
         for kind in (USER_ID, EMAIL)
     )
-    # Only new ones are written, and nothing where there are none: every change costs a snapshot.
+    # Only new ones are written, and nothing if there are none: every change creates a snapshot.
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE new_contacts AS SELECT '{CONTACT}' AS kind, contact AS digest, through "
         f"FROM ({found}) EXCEPT SELECT kind, digest, through FROM raw.suppressed"

@@ -37,7 +37,7 @@ class Provenance:
 
     @classmethod
     def of(cls, settings: Settings, now: datetime) -> "Provenance":
-        """With these settings, at this moment."""
+        """The provenance of a report made with these settings at `now`."""
         return cls(
             at=now,
             warehouse=Warehouse.of(settings).shown,
@@ -51,12 +51,12 @@ class Provenance:
     def facts(self) -> Sequence[tuple[str, str]]:
         """Labels and values, as the page shows them."""
         return (
-            ("Made", f"{self.at:%Y-%m-%d %H:%M:%S} UTC"),
+            ("Created", f"{self.at:%Y-%m-%d %H:%M:%S} UTC"),
             ("Warehouse", self.warehouse),
             ("Source", f"{self.source} (schema {self.schema})"),
             ("Region", self.region),
             ("Delivery", "dry run: nothing is sent" if self.dry_run else "to Segment"),
-            ("Program", f"{LIBRARY_NAME} {self.version}"),
+            ("Version", f"{LIBRARY_NAME} {self.version}"),
         )
 
 
@@ -65,7 +65,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render(numbers: Numbers, charts: Sequence[Chart], provenance: Provenance) -> str:
-    """The page as HTML. Text from outside (names of files, reasons) is escaped."""
+    """The page as HTML. Text from outside (file names, reasons) is escaped."""
     # Imported here, as Matplotlib is: a run with nothing to do makes no page.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -111,7 +111,7 @@ def write(page: str, path: Path = PAGE) -> Path:
 
 @dataclass(frozen=True)
 class Report:
-    """The page's path, and its pictures."""
+    """The page's path and its charts."""
 
     path: Path
     charts: Sequence[Chart]

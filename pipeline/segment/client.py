@@ -85,7 +85,7 @@ class SegmentClient:
         if (reason := self._circuit_breaker.open_because()) is not None:
             return Answer(RetryLater(reason), 0)
         attempts = 0
-        verdict: Verdict = RetryLater("the sending was stopped")
+        verdict: Verdict = RetryLater("delivery was stopped")
 
         def attempt() -> Verdict:
             nonlocal attempts, verdict

@@ -25,8 +25,8 @@ READ_AHEAD = 16
 _QUEUE = 2
 # Few batches of old dates at a time: before each group, newer batches are looked for.
 HISTORY_READ_AHEAD = 4
-_STOPPED = RetryLater("the sending was stopped")
-# Older export dates than so many days are history.
+_STOPPED = RetryLater("delivery was stopped")
+# Export dates older than this many days are history.
 CURRENT_DAYS = 7
 
 
@@ -35,7 +35,8 @@ class Sent:
     """The result of one delivery of an event name, in batches and in tries.
 
     `stopped_by` is why it ended before everything was sent; the rest waits in the ledger. `refused`: it will be refused
-    until a setting or the network is changed. `dead` is the number of events that died, the first one `dead_because`.
+    until a setting or the network is changed. `dead` is the number of events that died; `dead_because` is the reason
+    of the first.
     """
 
     batches: int
@@ -91,13 +92,13 @@ def deliver(
     Each result is recorded in the ledger at once, so a killed process sends again only what was in flight; a ledger
     that can't be written ends the delivery. The first batch without a final result stops it: the same cause would stop
     the next one. `progress` gets the number of events that were taken, and of all. History goes last, on a quarter of
-    the connections; newer batches of any event name that come to wait meanwhile go before it.
+    the connections; newer batches of any event that become due meanwhile go first.
 
     A batch of one rejected event has a final result when Segment has taken another one: here, or anywhere in the run.
     Where it takes none, the event is not dead, and the delivery is refused.
 
     Once `stop` is set, requests in flight are waited for and recorded. It is also set here where the delivery ends with
-    an error, which ends the waits between retries as well.
+    an error, which also ends waits between retries.
 
     Raises:
         DeliveryError: the ledger can't be read or written.

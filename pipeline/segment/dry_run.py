@@ -22,7 +22,7 @@ def write_requests(
     dates: ExportDates,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> int:
-    """Write every waiting batch's request body to `folder`/date/event/batch.json; how many are new.
+    """Write every waiting batch's request body to `folder`/date/event/batch.json. Returns the number of new ones.
 
     Nothing is sent, and the ledger stays as it is. An existing file is left alone unless some of its events died; the
     file of a batch that no longer waits is deleted.

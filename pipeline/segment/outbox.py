@@ -42,7 +42,7 @@ _STRETCH_EVENTS = 50_000
 
 @dataclass(frozen=True)
 class Limits:
-    """The maximum events of a batch, and of one of export dates `before` a day; None is Segment's own limit."""
+    """The maximum events of a batch, and the maximum for export dates earlier than `before`; None: Segment's limit."""
 
     events: int | None = None
     old_events: int | None = None
@@ -249,7 +249,7 @@ def undeliverable(connection: Connection, dates: ExportDates) -> list[DeadEvent]
 
 
 def in_new_batches(connection: Connection, dates: ExportDates, replays: Sequence[Replay]) -> set[str]:
-    """Replayed events that are in other batches of these dates than those they died in."""
+    """Replayed events that are in other batches of these dates than the batches in which they died."""
     if not replays:
         return set()
     died_in = {replay.id: replay.batch_id for replay in replays}
@@ -312,7 +312,7 @@ def withdrawn(connection: Connection, dates: ExportDates) -> list[DeadEvent]:
     of_others = f"AND NOT {OF_SUPPRESSED}" if any_suppressed(connection) else ""
     rows = connection.execute(
         f"""
-        SELECT id, event, export_date, batch_id, '{WITHDRAWN}: a corrected export does not have it any more'
+        SELECT id, event, export_date, batch_id, '{WITHDRAWN}: a corrected export no longer contains it'
         FROM delivery.outbox
         WHERE export_date BETWEEN ? AND ?
             AND id NOT IN (

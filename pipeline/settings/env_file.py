@@ -14,7 +14,7 @@ def values_of(path: Path) -> Mapping[str, str | None]:
     """The values of a file by name; none where there is no file.
 
     Raises:
-        SettingsError: it can't be read, or a line is no setting, which python-dotenv would ignore.
+        SettingsError: it can't be read, or a line is not a setting, which python-dotenv would ignore.
     """
     try:
         text = path.read_text("utf-8")

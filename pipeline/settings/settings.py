@@ -199,7 +199,7 @@ class Settings(BaseSettings):
         try:
             url = make_url(value)
         except (ArgumentError, ValueError):
-            raise fault("is no SQLAlchemy URL; it looks like sqlite:///data/ledger.sqlite") from None
+            raise fault("is not a SQLAlchemy URL; it looks like sqlite:///data/ledger.sqlite") from None
         if url.get_backend_name() == "sqlite":
             if not url.database or url.database == ":memory:":
                 raise fault("names no file; it looks like sqlite:///data/ledger.sqlite")
@@ -278,7 +278,7 @@ def _misspelled() -> list[str]:
     known = {name.upper() for name in Settings.model_fields}
     given = {name.upper() for name in (*os.environ, *_of_env_file())} - known
     near = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.85) for name in sorted(given)}
-    return [f"{name}: is no setting; did you mean {matches[0]}?" for name, matches in near.items() if matches]
+    return [f"{name}: is not a setting; did you mean {matches[0]}?" for name, matches in near.items() if matches]
 
 
 def _folders_not_utf8() -> list[str]:

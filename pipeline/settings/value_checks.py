@@ -68,7 +68,7 @@ def check_namespace(value: str) -> None:
     """
     # systemd and docker take a comment after a value, and quotes around it, as part of the value.
     if "#" in value:
-        raise fault(f"{value!r} has a comment in it, which has to stand on a line of its own; # is in no namespace")
+        raise fault(f"{value!r} contains a comment, which must be on a line of its own; a namespace contains no #")
     if value[:1] in "\"'" or value[-1:] in "\"'":
         raise fault(f"{value!r} has quotes around it")
     if value != value.strip() or not value.isprintable():
@@ -89,9 +89,9 @@ def check_url(value: str, example: str) -> str:
         url = urlsplit(value)
         host, _port = url.hostname or "", url.port
     except ValueError:
-        raise fault(f"is no URL; it looks like {example}") from None
+        raise fault(f"is not a URL; it looks like {example}") from None
     if url.scheme not in ("http", "https") or not host:
-        raise fault(f"is no URL; it looks like {example}")
+        raise fault(f"is not a URL; it looks like {example}")
     if url.scheme != "https" and not is_loopback(host):
         raise fault("must start with https:// (http is allowed for this machine alone)")
     return host
@@ -108,7 +108,7 @@ def of_the_region(
     """A base URL of Segment's, by default that of the region.
 
     Raises:
-        PydanticCustomError: it is no URL, or contradicts the region.
+        PydanticCustomError: it is not a URL, or contradicts the region.
     """
     region: str | None = info.data.get("segment_region")
     if region is None:  # which has a fault of its own

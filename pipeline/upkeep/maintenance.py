@@ -89,7 +89,7 @@ def tidy(warehouse: Warehouse, keep_days: int, now: datetime) -> Upkeep:
 
 
 def _expire(connection: Connection, now: datetime, limit: datetime) -> int:
-    """Expire snapshots older than the newest one at the limit; how many."""
+    """Expire snapshots older than the newest one at the limit. Returns their number."""
     expired = [version for (version,) in connection.execute(_EXPIRED, {"now": now, "limit": limit}).fetchall()]
     if expired:
         connection.execute(f"CALL ducklake_expire_snapshots('{ALIAS}', versions => {expired})")

@@ -54,7 +54,7 @@ def check_catalog(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
     Raises:
         NoWarehouse: it has no tables.
         WarehouseError: it has only other tables.
-        duckdb.Error: it is no SQLite file, or can't be read.
+        duckdb.Error: it is not a SQLite file, or can't be read.
     """
     # With DuckLake's own SQLite: two of them in one process would drop each other's locks of the file.
     connection.execute(f"ATTACH {literal(str(file))} AS {quoted(_NAME)} (TYPE sqlite, READ_ONLY)")

@@ -100,7 +100,7 @@ class Turn:
         self._held: Held | None = None
 
     def take(self, holder: str) -> bool:
-        """Take the turn or a place in line; whether it is this process's turn now. To be repeated until it is."""
+        """Take the lock or a position in line. Returns whether this process has the lock; repeat until it does."""
         if self._in_line is None:
             self._in_line = self._locks.take(f"{self._name}.next", holder)
             if self._in_line is None:

@@ -12,7 +12,7 @@ _ENDING = ".warehouse"
 
 
 def claim(connection: duckdb.DuckDBPyConnection, files: str) -> int:
-    """Leave the marker of this DuckLake; the number of markers.
+    """Leave the marker of this DuckLake. Returns the number of markers.
 
     Raises:
         duckdb.IOException: the folder can't be read or written.

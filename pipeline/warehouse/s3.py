@@ -30,14 +30,14 @@ class S3Server:
         """The server that the environment names; Amazon's where it names none.
 
         Raises:
-            SettingsError: what it names is no URL.
+            SettingsError: what it names is not a URL.
         """
         variable = next((name for name in _ENDPOINT_VARIABLES if environment.get(name)), None)
         if variable is None:
             return cls()
         url = urlsplit(environment[variable])
         if url.scheme not in ("http", "https") or not url.netloc:
-            raise SettingsError(f"{variable}: is no URL; it looks like https://s3.example.com")
+            raise SettingsError(f"{variable}: is not a URL; it looks like https://s3.example.com")
         # Few other servers have a host name per bucket.
         return cls(url.netloc + url.path.rstrip("/"), url.scheme != "http", "path")
 

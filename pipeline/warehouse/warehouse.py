@@ -29,10 +29,10 @@ from pipeline.warehouse.sql import ALIAS, literal
 # Even long transactions of analysts hold the catalog only for moments; half a minute outlasts them.
 BUSY_TIMEOUT_MS = 30_000
 MEMORY_LIMIT = "600MB"
-# DuckDB reads SQLite's tables with several threads, and each of them but for the first sees the newest state, whatever
-# moment its transaction is of: rows of an open transaction vanished, and deleted ones came back, when upkeep merged
-# files or a run deleted rows of one file again. One thread sees one moment. GLOBAL, for the connection that DuckLake
-# opens for itself.
+# DuckDB reads SQLite's tables with several threads, and each further thread reads the newest state instead of the
+# transaction's snapshot: rows of an open transaction vanished, and deleted ones came back, when upkeep merged files or
+# a run deleted rows of one file again. One thread reads one snapshot. GLOBAL, for the connection that DuckLake opens
+# itself.
 _ONE_MOMENT = "SET GLOBAL sqlite_disable_multithreaded_scans = true"
 # Extensions whose signatures this process has checked: they stay in its memory and are not loaded again.
 _CHECKED: set[str] = set()
@@ -124,7 +124,7 @@ class Warehouse:
         return options
 
     def exists(self) -> bool:
-        """Whether something was ever committed; assumed of a warehouse that is locked or does not respond."""
+        """Whether something was ever committed. A locked or unreachable warehouse counts as existing."""
         try:
             with self.reading():
                 return True
@@ -139,7 +139,7 @@ class Warehouse:
 
         Raises:
             NoWarehouse: there is nothing to read yet.
-            EarlierWarehouse: an earlier version of the program made it.
+            EarlierWarehouse: an earlier version of the program created it.
             WarehouseError: it can't be opened.
             SettingsError: a newer version of the program wrote it.
         """
@@ -147,7 +147,7 @@ class Warehouse:
             raise NoWarehouse
         with self._connected(read_only=True) as connection:
             version = version_of(connection)
-            if version is None:  # its writer ended before it had made the tables
+            if version is None:  # its writer ended before it had created the tables
                 raise NoWarehouse
             if version < NEWEST:
                 raise EarlierWarehouse
@@ -155,10 +155,10 @@ class Warehouse:
 
     @contextmanager
     def reading_if_any(self) -> Iterator[duckdb.DuckDBPyConnection | None]:
-        """The same; None where there is nothing to read yet.
+        """The same; None if there is nothing to read yet.
 
         Raises:
-            WarehouseError: it can't be opened, or an earlier version of the program made it.
+            WarehouseError: it can't be opened, or an earlier version of the program created it.
             SettingsError: a newer version of the program wrote it.
         """
         with ExitStack() as stack:
@@ -169,7 +169,7 @@ class Warehouse:
             yield connection
 
     def bring_up_to_date(self) -> None:
-        """Migrate tables that an earlier version of the program made; do nothing where there is no warehouse.
+        """Migrate the tables of an earlier version; do nothing if there is no warehouse.
 
         Raises:
             SettingsError: a newer version of the program wrote it.
@@ -186,8 +186,8 @@ class Warehouse:
 
     @contextmanager
     def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection for one writer; others wait for their turn: those of this machine, and where the catalog is on
-        a server, those of all machines.
+        """A connection for one writer; other writers of this machine wait, and of all machines if the catalog is on a
+        server.
 
         Raises:
             SettingsError: a package that it needs is not installed, or a newer version of the program wrote it.
@@ -198,14 +198,14 @@ class Warehouse:
 
     @contextmanager
     def writing_in_turn(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The same for whoever has the turn already, and keeps it for more than one connection.
+        """The same for a caller that already holds the writer's lock, so that it can open several connections.
 
         Raises:
             SettingsError: a newer version of the program wrote it.
             WarehouseError: it can't be opened.
         """
         with self._connected(read_only=False) as connection:
-            if self.is_in_s3:  # before anything is noted in the catalog of files that can't be written
+            if self.is_in_s3:  # before the catalog records files that can't be written
                 self._check_files(connection)
             if make_tables(connection, is_ducklake=self.is_ducklake) and self.is_ducklake:
                 self._claim(connection)
@@ -213,14 +213,14 @@ class Warehouse:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """The writer's turn: a SQLite catalog and a DuckDB file take one writer at a time. One in PostgreSQL would take
-        several, but where two look at once what is missing, and write it, it is there twice.
+        """Hold the writer's lock: a SQLite catalog and a DuckDB file allow one writer at a time. A catalog in
+        PostgreSQL allows several, but two writers could insert the same missing rows.
 
         The lock is the operating system's or the server's, so a killed process leaves nothing locked.
 
         Raises:
             SettingsError: a package that it needs is not installed.
-            WarehouseError: a folder can't be made, or the server can't be asked.
+            WarehouseError: a folder can't be created, or the server can't be asked.
         """
         with ExitStack() as lock:
             try:
@@ -232,7 +232,7 @@ class Warehouse:
                     self.catalog_file.parent.mkdir(parents=True, exist_ok=True)
                     lock.enter_context(FileLock(f"{self.catalog_file}.lock"))
             except OSError as error:
-                raise WarehouseError(f"WAREHOUSE: {error.filename} can't be made: {error.strerror}") from None
+                raise WarehouseError(f"WAREHOUSE: {error.filename} can't be created: {error.strerror}") from None
             yield
 
     @contextmanager
@@ -246,7 +246,7 @@ class Warehouse:
         try:
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute(f"SET temp_directory = {literal(str(SPILL_DIR))}")
-            if not read_only:  # before attaching: a transaction of a server's catalog has no part in it
+            if not read_only:  # before attaching, so outside of a transaction of a server's catalog
                 provide_sync(connection, self.files if self.is_ducklake else "")
             self._attach(connection, read_only)
             _CHECKED.update(self.extensions)

@@ -33,10 +33,10 @@ SECRET = "hunter2-secret"
 
 
 class Hook:
-    """A webhook on loopback, and what it was told."""
+    """A webhook on loopback, and the alerts that it received."""
 
     def __init__(self) -> None:
-        self.told: list[dict[str, Any]] = []
+        self.received: list[dict[str, Any]] = []
         self.status = 200
 
     def __enter__(self) -> Self:
@@ -53,7 +53,7 @@ class Hook:
         self._thread.join()
 
     async def _take(self, request: Request) -> Response:
-        self.told.append(json.loads(await request.body()))
+        self.received.append(json.loads(await request.body()))
         return Response(status_code=self.status, headers={"location": "/elsewhere"})
 
 
@@ -141,7 +141,7 @@ def test_a_failed_run_is_reported_once_with_what_a_person_needs(
     monitor.looks()
     error = "ValueError: login of z***@example.com with *** failed"
     link = f"http://127.0.0.1:3000/runs/{run}"
-    assert hook.told == [
+    assert hook.received == [
         {
             "text": f"selligent_to_segment of 2024-06-11 failed at raw: {error} {link}",
             "severity": "error",
@@ -161,16 +161,16 @@ def test_a_range_and_another_address_of_the_ui_are_told(
     monkeypatch.setenv("DAGSTER_UI_URL", "https://dagster.example.com/")
     run = fail(monitor.instance, **{RANGE_START_TAG: TUESDAY, RANGE_END_TAG: WEDNESDAY})
     monitor.looks()
-    assert hook.told[0]["partition"] == "2024-06-11 to 2024-06-12"
-    assert hook.told[0]["run_url"] == f"https://dagster.example.com/runs/{run}"
+    assert hook.received[0]["partition"] == "2024-06-11 to 2024-06-12"
+    assert hook.received[0]["run_url"] == f"https://dagster.example.com/runs/{run}"
 
 
 def test_a_run_that_was_killed_is_told(monitor: Monitor, hook: Hook, tmp_path: Path) -> None:
     run = going_on(monitor.instance, **{PARTITION_TAG: TUESDAY, LOCK_TAG: str(tmp_path / "1.lock")})
     fail_dead_runs(monitor.instance)
     monitor.looks()
-    assert [(told["run_id"], told["step"]) for told in hook.told] == [(run.run_id, "")]
-    assert "was killed" in hook.told[0]["error"]
+    assert [(alert["run_id"], alert["step"]) for alert in hook.received] == [(run.run_id, "")]
+    assert "was killed" in hook.received[0]["error"]
 
 
 @pytest.mark.parametrize("status", [302, 404, 500])
@@ -180,7 +180,7 @@ def test_a_webhook_that_refuses_fails_nothing(
     hook.status = status
     fail(monitor.instance, **{PARTITION_TAG: TUESDAY})
     monitor.looks()
-    assert len(hook.told) == 1, "no redirect is followed"
+    assert len(hook.received) == 1, "no redirect is followed"
     assert SECRET not in caplog.text.replace(f"with {SECRET}", "")
 
 
@@ -193,9 +193,9 @@ def test_a_webhook_that_nobody_answers_fails_nothing_and_is_not_named(
     fail(monitor.instance, **{PARTITION_TAG: TUESDAY})
     monitor.looks()
 
-    said: list[str] = []
-    assert not send(Alert("job", "run", TUESDAY, "failed", [], "broken"), load_settings(), said.append)
-    assert said == [
+    messages: list[str] = []
+    assert not send(Alert("job", "run", TUESDAY, "failed", [], "broken"), load_settings(), messages.append)
+    assert messages == [
         "ALERT_WEBHOOK could not be reached: no answer from its host: Connection refused; "
         "run run is not reported there."
     ]
@@ -225,25 +225,25 @@ def test_a_run_that_warns_is_reported_once_and_no_other_is(
     run = warn(monitor.instance, holds=False, **{PARTITION_TAG: TUESDAY})
     monitor.looks()
     monitor.looks()
-    [told] = hook.told
+    [alert] = hook.received
     words = "names: z***@example.com has no name (***)"
-    assert told["text"] == f"selligent_to_segment of 2024-06-11 warns at links: {words} {told['run_url']}"
-    assert (told["severity"], told["error"], told["run_id"]) == ("warning", words, run)
+    assert alert["text"] == f"selligent_to_segment of 2024-06-11 warns at links: {words} {alert['run_url']}"
+    assert (alert["severity"], alert["error"], alert["run_id"]) == ("warning", words, run)
 
 
 def test_a_failed_check_that_fails_no_run_is_reported_as_an_error(monitor: Monitor, hook: Hook) -> None:
     warn(monitor.instance, holds=False, severity=dg.AssetCheckSeverity.ERROR, **{PARTITION_TAG: TUESDAY})
     monitor.looks()
-    [told] = hook.told
-    assert told["severity"] == "error"
-    assert told["text"].startswith("selligent_to_segment of 2024-06-11 has a failed check at links: names: ")
+    [alert] = hook.received
+    assert alert["severity"] == "error"
+    assert alert["text"].startswith("selligent_to_segment of 2024-06-11 has a failed check at links: names: ")
 
 
 def test_failed_upkeep_is_reported(monitor: Monitor, hook: Hook) -> None:
     run = monitor.instance.add_run(dg.DagsterRun(job_name=UPKEEP_JOB, status=dg.DagsterRunStatus.STARTED))
     monitor.instance.report_run_failed(run, "The disk is full.")
     monitor.looks()
-    assert hook.told[0]["text"].startswith("warehouse_upkeep of no date in particular failed: The disk is full.")
+    assert hook.received[0]["text"].startswith("warehouse_upkeep of no date in particular failed: The disk is full.")
 
 
 def test_without_a_webhook_no_alert_is_sent(monitor: Monitor) -> None:
@@ -271,8 +271,8 @@ def test_no_secret_of_a_setting_is_shown(monkeypatch: pytest.MonkeyPatch, name: 
     monkeypatch.setenv(name.upper(), forms.get(name, f"https://zoe:{SECRET}@example.com"))
     settings = load_settings()
     value = getattr(settings, name)
-    told = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-    assert SECRET not in fit_to_tell(told, settings)
+    text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    assert SECRET not in fit_to_tell(text, settings)
     assert SECRET not in repr(settings)
 
 

@@ -61,7 +61,7 @@ def test_a_run_is_requested_once(daemon: Daemon, project: Project) -> None:
     daemon.looks()
     assert Daemon(daemon.instance, daemon.cursor).looks() == {}, "after a restart, the cursor is all that is left"
     assert daemon.looks() == {}
-    assert daemon.skipped == "1 date with new exports requested already; see its run."
+    assert daemon.skipped == "1 date with new exports already requested; see their runs."
 
 
 def test_a_changed_export_requests_a_run_under_another_key(daemon: Daemon, project: Project) -> None:
@@ -91,7 +91,7 @@ def test_a_date_in_progress_is_requested_when_its_run_has_ended(
     put(project, "log_20240611.csv", "log_20240705.csv")
     assert set(daemon.looks()) == {"2024-07-05"}
     assert daemon.looks() == {}
-    assert daemon.skipped.startswith("2024-06-11: a run is in progress")
+    assert daemon.skipped.startswith("2024-06-11: a run is active")
 
     daemon.instance.report_run_failed(run)
     assert set(daemon.looks()) == {TUESDAY}
@@ -125,7 +125,7 @@ def test_a_missing_file_requests_no_run_and_is_reported(daemon: Daemon, project:
     load_all(project)
     (project.exports / "log_20240611.csv").unlink()
     assert daemon.looks() == {}
-    assert daemon.skipped == "No export is new. 1 loaded file missing from the folder; their rows stay."
+    assert daemon.skipped == "No export is new. 1 loaded file no longer in the folder; their rows are kept."
     assert project.query("SELECT count(*) FROM raw.events") == [(3,)]
 
 

@@ -15,7 +15,7 @@ _FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
 )
-# As somebody has it who was here before: no greeting, and the menu out of the way.
+# As for a returning user: no greeting, and the menu out of the way.
 _SETTLED = "localStorage.setItem('communityNux', '\"1\"'); localStorage.setItem('large-screen-nav-open', 'false')"
 PATIENCE = 120_000  # milliseconds: an answer is awaited, and what takes longer than this is broken
 expect.set_options(timeout=PATIENCE)

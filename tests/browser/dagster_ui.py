@@ -27,7 +27,7 @@ class DagsterUi:
         page.goto(f"{self.url}/asset-groups?expanded={unfolded}")
 
     def open_materialization(self, page: Page, asset: str, date: str) -> None:
-        """What an asset said of one date."""
+        """What an asset reported for one date."""
         page.goto(f"{self.url}/assets/{asset}?view=partitions&partition={date}")
 
     def open_check(self, page: Page, asset: str, check: str) -> None:

@@ -1,4 +1,4 @@
-"""The project as somebody has it who followed the README: another folder, and what the container would have."""
+"""The project as it is after following the README: another folder, and what the container would have."""
 
 import os
 import re

@@ -28,8 +28,8 @@ def test_a_seventh_event_is_modelled_delivered_and_reported(tmp_path: Path) -> N
     (copied.folder / ".env").write_text("SELLIGENT_EXPORTS=exports\nSELLIGENT_LAYOUTS=layouts\n", "utf-8")
 
     command = ".venv/bin/python -m pipeline"
-    said = copied.sh(f"{command} run").stdout
-    assert [line.split()[1:5] for line in said.splitlines() if line.startswith("email_forwarded")] == [
+    output = copied.sh(f"{command} run").stdout
+    assert [line.split()[1:5] for line in output.splitlines() if line.startswith("email_forwarded")] == [
         ["1", "0", "1", "0"]
     ]
     query = f"SELECT event, event_text, user_id, link_id FROM {TABLE}"

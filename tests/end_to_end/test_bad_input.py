@@ -1,4 +1,4 @@
-"""What is wrong is said in one line, with the exit status of the contract, and nothing is half-done."""
+"""A fault is reported in one line, with the exit status of the contract, and nothing is half-done."""
 
 import sqlite3
 from pathlib import Path
@@ -55,7 +55,7 @@ def test_a_wrong_argument_is_said_in_one_line(project: Project, arguments: tuple
 
 def test_a_broken_layout_is_refused_with_its_file_and_key(project: Project) -> None:
     project.with_files(ROWS, {**LAYOUTS, "broken.yml": "name: broken\nfiles: x\nkind: events\ncolumns: {A: userid}\n"})
-    _fails(project, 2, "broken.yml: columns: 'A': 'userid' is no meaning; did you mean 'user_id'?")
+    _fails(project, 2, "broken.yml: columns: 'A': 'userid' is not a meaning; did you mean 'user_id'?")
 
 
 def test_a_missing_folder_is_named(project: Project) -> None:
@@ -69,7 +69,7 @@ def test_an_empty_folder_is_fine(project: Project) -> None:
 
 
 def test_a_file_that_alone_is_no_reason_for_a_run_is_named_all_the_same(project: Project) -> None:
-    """The run said that there was nothing in the folder."""
+    """The run reported that there was nothing in the folder."""
     project.with_files({"stranger[b].csv": "A\n1\n"}, LAYOUTS)
     done = project.command("run")
     assert (done.returncode, done.stderr) == (0, "")
@@ -110,7 +110,7 @@ def test_empty_files_are_no_warehouse_and_no_ledger_yet(project: Project) -> Non
         (project.folder / name).touch()
     for command in (["status"], ["sql", "SELECT 1"], ["upkeep"]):
         done = project.command(*command)
-        assert (done.returncode, done.stderr) == (1, "There is no warehouse yet; `make run` makes it.\n"), command
+        assert (done.returncode, done.stderr) == (1, "There is no warehouse yet; `make run` creates it.\n"), command
     project.run()
     assert len(project.ids()) == 1
 

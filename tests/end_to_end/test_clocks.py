@@ -66,7 +66,7 @@ def test_what_an_event_table_lacks_is_put_back_as_the_message_of_the_check_says(
 
 def test_what_is_loaded_after_the_clock_was_set_back_goes_all_the_way(project: Project) -> None:
     """By a clock that is two hours behind, the second file of the date comes before the first. Its run is killed, so
-    that nothing but what is noted tells that the date is not finished. Of the lookups, the later date has the older
+    that only the ledger shows that the date is not finished. Of the lookups, the later date has the older
     time.
     """
     behind = two_hours_behind()

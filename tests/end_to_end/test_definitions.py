@@ -72,9 +72,9 @@ def test_processes_that_start_together_have_dbt_read_its_project_once(project: P
         subprocess.Popen(loading, env=project.environment, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True)
         for _ in range(3)
     ]
-    said = [process.communicate()[0] for process in processes]
+    outputs = [process.communicate()[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0]
-    assert "".join(said).count("Running with dbt") == 1
+    assert "".join(outputs).count("Running with dbt") == 1
 
 
 def test_every_step_is_an_asset_and_every_test_is_a_check(project: Project) -> None:

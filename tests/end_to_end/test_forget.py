@@ -1,4 +1,4 @@
-"""`forget`: whoever is on the list is found nowhere any more, and everything still adds up."""
+"""`forget`: no trace of the people on the list is left, and everything still adds up."""
 
 import json
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ columns: {LIST: list_id, SID: selligent_user_id, WHO: user_id, ADDRESS: email}
 """
 HEADER = "WHO,ADDRESS,LIST,SID,MAIL,LINK,WHEN,WHAT,NOTE\n"
 OTHERS = 30
-# With those whose rows name the person, and somebody whose id and address hold the person's.
+# With those whose rows name the person, and another person whose id and address contain the person's.
 OF_OTHERS = OTHERS + 3
 EVERYTHING = ",".join(
     [
@@ -146,14 +146,14 @@ def test_a_person_on_the_list_is_not_loaded_not_sent_and_then_forgotten_everywhe
 
     done = project.command("forget")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Nothing is found any more." in done.stdout
+    assert "Nothing is found." in done.stdout
     assert list(traces(project)) == []
     assert not any(value in (done.stdout + done.stderr).lower() for value in VALUES)
     assert of_others(project) == others
     balance_holds(project)
     assert project.query("SELECT count(*) FROM delivery.events") == [(3 * OF_OTHERS,)]
 
-    # Again: there is nothing to do, and old exports bring nobody back.
+    # Again: there is nothing to do, and old exports bring no person back.
     again = project.command("forget")
     assert again.returncode == 0
     reload = json.dumps({"ops": {"raw": {"config": {"reload": True}}}})

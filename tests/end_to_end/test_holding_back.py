@@ -17,8 +17,8 @@ def test_history_is_loaded_without_delivery_and_delivered_when_it_is_released(
         LAYOUTS,
     )
     delivering.settings["SEGMENT_INTEGRATIONS"] = "Amplitude"
-    said = delivering.run("--no-delivery")
-    assert "Withheld, until a run says --release: 2024-06-11, 2024-06-13" in said
+    output = delivering.run("--no-delivery")
+    assert "Withheld until released with --release: 2024-06-11, 2024-06-13" in output
     assert len(delivering.ids()) == 2
     assert delivering.query("SELECT count(*) FROM delivery.events") == [(0,)]
     assert "Nothing is new." in delivering.run()
@@ -39,8 +39,8 @@ def test_every_date_of_a_range_is_withheld_also_for_files_that_come_later(
     delivering: Project, segment: SegmentServer
 ) -> None:
     delivering.with_files({"log_20240611.csv": log(["ann,m1,c1,VIEW,,2024-06-10T08:00:00Z"])}, LAYOUTS)
-    said = delivering.run("--no-delivery", "--from", "2024-06-10", "--to", "2024-06-13")
-    assert "Withheld, until a run says --release: 2024-06-10 to 2024-06-13" in said
+    output = delivering.run("--no-delivery", "--from", "2024-06-10", "--to", "2024-06-13")
+    assert "Withheld until released with --release: 2024-06-10 to 2024-06-13" in output
     delivering.with_files({"log_20240613.csv": log(["bob,m1,c1,VIEW,,2024-06-12T08:00:00Z"])}, {})
     delivering.run()
     assert len(delivering.ids()) == 2
@@ -58,9 +58,9 @@ def test_without_a_range_whatever_is_not_delivered_yet_is_withheld(delivering: P
     (delivering.exports / "log_20240611.csv").unlink()
     delivering.with_files({"log_20240613.csv": log(["bob,m1,c1,VIEW,,2024-06-12T08:00:00Z"])}, {})
 
-    said = delivering.run("--no-delivery")
-    assert "Nothing is new." in said
-    assert "Withheld, until a run says --release: 2024-06-11, 2024-06-13" in said
+    output = delivering.run("--no-delivery")
+    assert "Nothing is new." in output
+    assert "Withheld until released with --release: 2024-06-11, 2024-06-13" in output
     assert len(delivering.query("SELECT export_date FROM delivery.withheld_dates")) == 2
     (delivering.exports / "log_20240613.ready").touch()
     delivering.run()

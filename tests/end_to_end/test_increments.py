@@ -41,7 +41,7 @@ def test_a_corrected_export_replaces_its_rows_and_a_row_that_another_export_says
     project.run()
     assert _clickers(project) == ["bob", "eve", "zoe"]
     assert [row[0] for row in project.query(f"SELECT user_id FROM {SCHEMA}.tracks ORDER BY 1")] == ["bob", "eve", "zoe"]
-    # Ann's click was still waiting: it must not be sent any more.
+    # Ann's click was still waiting: it must no longer be sent.
     assert project.query("SELECT status, count(*) FROM delivery.events GROUP BY ALL ORDER BY ALL") == [
         ("dead", 1),
         ("waiting", 3),
@@ -120,7 +120,7 @@ def test_a_name_that_comes_late_is_filled_in_and_the_newest_name_wins(project: P
 
 
 def test_names_and_persons_are_those_that_the_newest_lookups_say_whatever_was_said_meanwhile(project: Project) -> None:
-    """A lookup with the bytes of an older one is the newest all the same; and nothing in the lookups tells what was
+    """A lookup with the bytes of an older one is the newest all the same; and nothing in the lookups shows what was
     made of a wrong one whose correction says what another says, too.
     """
     project.with_files(

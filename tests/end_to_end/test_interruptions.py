@@ -202,9 +202,9 @@ def test_three_analysts_at_work_fail_no_run_and_see_each_table_before_or_after_a
 
     whole = {40 * days for days in (1, 2, 3)}
     for analyst in analysts:
-        told, error = analyst.communicate(timeout=60)
+        output, error = analyst.communicate(timeout=60)
         assert analyst.returncode == 0, error
-        answer = json.loads(told)
+        answer = json.loads(output)
         assert answer["looks"] > 10
         assert len(answer["seen"]) > 2
         for delivered, opened, *others, tracks in answer["seen"]:
@@ -225,10 +225,10 @@ def test_a_file_that_cannot_be_read_is_refused_and_the_others_go_on(project: Pro
     )
     done = project.command("run")
     assert done.returncode == 0
-    said = done.stderr  # which cron sends by mail
+    reported = done.stderr  # which cron sends by mail
     assert len(project.ids()) == 1
-    assert "log_20240611_again.csv: refused: line 1: the header has no column 'WHEN'" in said
-    assert "notes.txt: unmatched: no layout matches its name" in said
+    assert "log_20240611_again.csv: refused: line 1: the header has no column 'WHEN'" in reported
+    assert "notes.txt: unmatched: no layout matches its name" in reported
     statuses = Counter(row[0] for row in project.query("SELECT status FROM raw.export_files"))
     assert statuses == {"loaded": 1, "refused": 1, "unmatched": 1}
     assert "Nothing is new" in project.run()

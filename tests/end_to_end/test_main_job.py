@@ -23,10 +23,10 @@ def test_every_event_of_the_examples_is_delivered_once_and_a_second_run_does_not
     delivering.with_examples()
     page = delivering.data / "report" / "index.html"
     assert f"The report: {page}\n" in delivering.run()
-    told = page.read_text("utf-8")
-    assert "Every number reconciles" in told
-    assert ">4,326</a> of <a" in told  # delivered of due
-    assert "test-key" not in told
+    html = page.read_text("utf-8")
+    assert "Every number reconciles" in html
+    assert ">4,326</a> of <a" in html  # delivered of due
+    assert "test-key" not in html
 
     assert {table: len(delivering.ids(table)) for table in TABLES} == EVENTS
     assert segment.received_ids == delivering.ids("tracks")
@@ -70,9 +70,9 @@ def test_without_a_write_key_the_requests_are_written_out_and_sent_when_there_is
     project: Project, segment: SegmentServer
 ) -> None:
     project.with_examples()
-    said = project.run()
+    output = project.run()
 
-    assert "Dry run" in said
+    assert "Dry run" in output
     assert "Dry run" in (project.data / "report" / "index.html").read_text("utf-8")
     bodies = [json.loads(path.read_bytes()) for path in (project.data / "dry_run").rglob("*.json")]
     written = Counter(message["messageId"] for body in bodies for message in body["batch"])

@@ -35,7 +35,7 @@ def test_what_a_run_writes_is_for_its_user_alone_and_nothing_in_it_is_obeyed(pro
     # The progress, the warnings of checks, and the summary.
     assert "[/b]\\x1b]0;x\\x07<script>" in done.stderr
     assert "[red]\\x1b[2J<b>.csv" in done.stderr
-    assert "can't be shown" not in done.stderr
+    assert "can't be displayed" not in done.stderr
     assert not {"\x1b", "\x07"} & set(done.stdout + done.stderr)
     assert "zoe@example.com" not in done.stdout + done.stderr
 

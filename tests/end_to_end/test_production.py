@@ -37,8 +37,8 @@ def test_units_name_what_there_is(copied: Copy) -> None:
         assert values(unit, "WorkingDirectory") == [HOME]
         assert values(unit, "ReadWritePaths") == [f"{HOME}/data"]
         [started] = values(unit, "ExecStart")
-        said = copied.sh(f"{started.replace(HOME, str(copied.folder))} --help")
-        assert said.stdout.startswith("Usage:")
+        output = copied.sh(f"{started.replace(HOME, str(copied.folder))} --help")
+        assert output.stdout.startswith("Usage:")
     named = re.findall(r"systemctl enable --now (\S+)", " ".join(inline_commands()))
     assert {name if "." in name else f"{name}.service" for name in named} == {
         "selligent-to-segment.service",

@@ -28,4 +28,4 @@ def test_status_shows_each_date_and_event_in_numbers(project: Project) -> None:
 def test_status_before_any_run_says_what_to_do(project: Project) -> None:
     done = project.with_files({}, LAYOUTS).command("status")
     assert done.returncode == 1
-    assert done.stderr == "There is no warehouse yet; `make run` makes it.\n"
+    assert done.stderr == "There is no warehouse yet; `make run` creates it.\n"

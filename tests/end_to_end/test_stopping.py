@@ -18,7 +18,7 @@ from tests.fakes.segment_server import SegmentServer
 
 
 def _begun(project: Project, until: str) -> "subprocess.Popen[str]":
-    """A run that has said so much."""
+    """A run that has printed this much."""
     run = subprocess.Popen(
         [sys.executable, "-m", "pipeline", "run"],
         env=project.environment,
@@ -28,12 +28,12 @@ def _begun(project: Project, until: str) -> "subprocess.Popen[str]":
         text=True,
     )
     assert run.stderr is not None
-    told = []
+    lines = []
     for line in run.stderr:
-        told.append(line)
+        lines.append(line)
         if until in line:
             return run
-    raise AssertionError("".join(told))
+    raise AssertionError("".join(lines))
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -21,13 +21,13 @@ def running_ui(command: Sequence[str], folder: Path, environment: Mapping[str, s
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     url, log = f"http://127.0.0.1:{port}", folder / "ui.log"
-    with log.open("w") as said:
+    with log.open("w") as output:
         started = subprocess.Popen(
             [*command, "--port", str(port)],
             cwd=folder,
             env=environment,
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
             start_new_session=True,
         )
     try:
@@ -42,7 +42,7 @@ def running_ui(command: Sequence[str], folder: Path, environment: Mapping[str, s
 
 
 def _answers(url: str) -> bool:
-    """Whether there is somebody, sooner or later."""
+    """Whether a server answers, sooner or later."""
     with requests.Session() as session:
         session.mount("http://", HTTPAdapter(max_retries=Retry(200, backoff_factor=0.1, backoff_max=1)))
         try:

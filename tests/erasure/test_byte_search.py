@@ -1,4 +1,4 @@
-"""Values are found among bytes wherever they stand, and not where they are a part of somebody else's."""
+"""Values are found anywhere among bytes, but not as a part of another person's value."""
 
 from pathlib import Path
 

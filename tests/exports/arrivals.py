@@ -1,4 +1,4 @@
-"""Files that arrive again and again: their rows, their dates, and a location that tells which of them were fetched."""
+"""Files that arrive again and again: their rows, their dates, and a location that records the fetched ones."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -165,7 +165,7 @@ def test_an_archive_without_files_has_no_rows(desk: Desk, members: dict[str, byt
 def test_what_is_packed_beside_an_export_is_left_out_and_named(desk: Desk, beside: str) -> None:
     desk.put("opens.csv", zipped({beside: b"Export of June.\n", "opens.csv": TEXT, "second.csv": MORE}))
     assert [(file.rows, file.rejected, file.reason) for file in desk.load().files] == [
-        (2, 0, f"it holds {beside!r} beside its exports, which is not read")
+        (2, 0, f"the archive also contains {beside!r}, which is ignored")
     ]
     assert desk.events("user_id") == ["C-1", "C-2"]
 

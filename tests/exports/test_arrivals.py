@@ -59,12 +59,12 @@ def test_the_marker_of_a_packed_file_may_be_called_as_the_text_is(desk: Desk) ->
 
 
 @pytest.mark.parametrize(
-    ("said", "status"), [("1", "loaded"), ("1\r\n", "loaded"), ("2", "refused"), ("done", "loaded")]
+    ("content", "status"), [("1", "loaded"), ("1\r\n", "loaded"), ("2", "refused"), ("done", "loaded")]
 )
-def test_a_number_of_rows_in_the_marker_is_checked(desk: Desk, said: str, status: str) -> None:
+def test_a_number_of_rows_in_the_marker_is_checked(desk: Desk, content: str, status: str) -> None:
     desk.layouts = (layout(ready_marker=".trg"),)
     desk.put("opens.csv", HEADER + ZOE)
-    desk.put("opens.trg", said)
+    desk.put("opens.trg", content)
     assert outcome(desk) == [("opens.csv", status)]
 
 
@@ -225,7 +225,7 @@ def test_the_same_bytes_under_a_new_name_are_loaded_once(desk: Desk) -> None:
     desk.put("opens_a.csv", HEADER + ZOE)
     desk.load()
     desk.put("opens_b.csv", HEADER + ZOE)
-    assert reasons(desk) == {"opens_b.csv": "has the bytes of opens_a.csv"}
+    assert reasons(desk) == {"opens_b.csv": "is identical to opens_a.csv"}
     assert desk.events("file") == ["opens_a.csv"]
     assert outcome(desk) == []
 

@@ -1,4 +1,4 @@
-"""What a step tells of its files."""
+"""What a step reports of its files."""
 
 from datetime import date
 from pathlib import Path
@@ -55,16 +55,16 @@ def test_a_step_tells_how_many_rows_its_tables_have_whether_it_read_them_now_or_
         done = dg.materialize(
             [raw], partition_key=f"{DAY}", resources={"exports": Exports(), "warehouse": WarehouseResource()}
         )
-        told = {
+        reported = {
             materialization.asset_key.path[-1]: {
                 name: materialization.metadata[name].value for name in ("dagster/partition_row_count", "rows")
             }
             for materialization in done.asset_materializations_for_node("raw")
             if materialization.asset_key.path[-1] in ("events", "rejected_rows", "lookups")
         }
-        assert {table: numbers["dagster/partition_row_count"] for table, numbers in told.items()} == {
+        assert {table: numbers["dagster/partition_row_count"] for table, numbers in reported.items()} == {
             "events": 2,
             "rejected_rows": 2,
             "lookups": 1,
         }
-        assert told["events"]["rows"] == read
+        assert reported["events"]["rows"] == read

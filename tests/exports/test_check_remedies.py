@@ -107,7 +107,7 @@ def test_a_file_that_was_refused_is_read_when_it_is_sent_again_or_its_layout_is_
     desk.put("opens.csv", "NOTHING,HERE\nC-1,2024-06-11T09:15:10\n")
     desk.load()
     found = unread_files(desk.connection, EVERY_DATE, 0, {"opens.csv"})
-    assert "Have the file sent again, or put its layout right; the next run looks at it again." in found.sentence
+    assert "Have the file sent again, or put its layout right; the next run tries again." in found.sentence
     if remedy == "sent again":
         desk.put("opens.csv", HEADER + ZOE, LATER)
     else:

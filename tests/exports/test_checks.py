@@ -1,4 +1,4 @@
-"""What a person should look at although every row is accounted for: each oddity holds, or is told with what to do."""
+"""What a person should review although every row is accounted for: each check passes, or reports what to do."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -68,7 +68,7 @@ def test_files_that_nothing_was_made_of_are_told(desk: Desk) -> None:
 
     first, another = last_load_number(desk.connection), ExportDates(date(2020, 1, 1), date(2020, 1, 1))
     later = unread_files(desk.connection, EVERY_DATE, first, there)
-    assert later.numbers == {"refused": 1, "unmatched": 0}, "what is none of ours is told once"
+    assert later.numbers == {"refused": 1, "unmatched": 0}, "an unmatched file is reported once"
     assert unread_files(desk.connection, another, first, there).holds
     assert unread_files(desk.connection, EVERY_DATE, first, {"notes.txt"}).holds, "it was taken away"
 
@@ -193,7 +193,7 @@ def test_each_kind_of_export_is_compared_with_itself(desk: Desk) -> None:
 
 def opens(desk: Desk, *moments: datetime) -> None:
     local = [f"{moment + timedelta(hours=2):%Y-%m-%dT%H:%M:%S}" for moment in moments]  # Brussels in summer
-    text = "CUSTOMER,MAIL,SUBJECT,OPENED_AT\n" + "".join(f"C-{n},,,{said}\n" for n, said in enumerate(local))
+    text = "CUSTOMER,MAIL,SUBJECT,OPENED_AT\n" + "".join(f"C-{n},,,{moment}\n" for n, moment in enumerate(local))
     desk.put("opens.csv", text)
     desk.load()
 
@@ -297,7 +297,7 @@ def test_date_times_that_stand_for_none_are_reported_and_go_as_the_sentence_advi
     desk.load()
     found = placeholder_dates(desk.connection, EVERY_DATE)
     assert found.sentence.startswith(
-        "2 rows with a date-time that stands for none: '1900-01-01 00:00:00.000' in opens.csv (2 rows, layout opens). "
+        "2 rows with a date-time that is a placeholder: '1900-01-01 00:00:00.000' in opens.csv (2 rows, layout opens). "
     )
     desk.layouts = (layout(null_values=["", "1900-01-01 00:00:00.000"]),)
     desk.load()

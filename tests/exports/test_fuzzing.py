@@ -37,7 +37,7 @@ LINES: dict[str, Any] = {"format": "ndjson"}
 
 
 @pytest.fixture(autouse=True, scope="module")
-def told() -> None:
+def print_seed() -> None:
     print(f"\nFUZZ_SEED={SEED}")
 
 

@@ -34,12 +34,12 @@ def refusal(path: Path, text: str) -> str:
         (
             "timezone: Europe/Brussels",
             "timezone: Europe/Brusels",
-            "timezone: 'Europe/Brusels' is no IANA time zone; did you mean 'Europe/Brussels'?",
+            "timezone: 'Europe/Brusels' is not an IANA time zone; did you mean 'Europe/Brussels'?",
         ),
         (
             "timezone: Europe/Brussels",
             "timezone: X",
-            "timezone: 'X' is no IANA time zone; see docs/layouts.md for what is possible",
+            "timezone: 'X' is not an IANA time zone; see docs/layouts.md for what is possible",
         ),
         (
             "timezone: Europe/Brussels",
@@ -64,14 +64,14 @@ def refusal(path: Path, text: str) -> str:
         (
             r"'ACME_clicks_(?P<date>\d{8})(?P<time>\d{6})?\.txt'",
             "clicks_(",
-            "files: 'clicks_(' is no regular expression: missing ), unterminated subpattern at position 7",
+            "files: 'clicks_(' is not a regular expression: missing ), unterminated subpattern at position 7",
         ),
         (
             "Email Link Clicked",
             "Email Clicked",
-            "event: 'Email Clicked' is no event; did you mean 'Email Link Clicked'?",
+            "event: 'Email Clicked' is not an event; did you mean 'Email Link Clicked'?",
         ),
-        ("Email Link Clicked", "view", f"event: 'view' is no event; it is one of {EVENTS}"),
+        ("Email Link Clicked", "view", f"event: 'view' is not an event; it is one of {EVENTS}"),
         ("event: Email Link Clicked\n", "", "event: give either 'event' or 'event_column' with 'event_codes'"),
         (
             "event: Email Link Clicked",
@@ -96,12 +96,12 @@ def refusal(path: Path, text: str) -> str:
         (
             "event: Email Link Clicked",
             "event_column: WHAT\nevent_codes: {A: Email Opend}",
-            "event_codes: 'A': 'Email Opend' is no event; did you mean 'Email Opened'?",
+            "event_codes: 'A': 'Email Opend' is not an event; did you mean 'Email Opened'?",
         ),
         (
             "event: Email Link Clicked",
             "event_column: WHAT\nevent_codes_default: Email Opend",
-            "event_codes_default: 'Email Opend' is no event; did you mean 'Email Opened'?",
+            "event_codes_default: 'Email Opend' is not an event; did you mean 'Email Opened'?",
         ),
         (
             "  CLICK_DT: timestamp\n",
@@ -121,12 +121,12 @@ def refusal(path: Path, text: str) -> str:
         (
             "CUSTOMER_KEY: user_id",
             "CUSTOMER_KEY: userid",
-            "columns: 'CUSTOMER_KEY': 'userid' is no meaning; did you mean 'user_id'?",
+            "columns: 'CUSTOMER_KEY': 'userid' is not a meaning; did you mean 'user_id'?",
         ),
         (
             "CUSTOMER_KEY: user_id",
             "CUSTOMER_KEY: whom",
-            f"columns: 'CUSTOMER_KEY': 'whom' is no meaning; it is one of {MEANINGS}",
+            f"columns: 'CUSTOMER_KEY': 'whom' is not a meaning; it is one of {MEANINGS}",
         ),
         (
             "CLICK_DT: timestamp",
@@ -159,11 +159,11 @@ def test_each_fault_is_told_in_one_sentence(clicks: Path, old: str, new: str, se
             "event_codes, event_codes_default, event_column, files, format, header, kind, name, null_values, quote, "
             "ready_marker, timezone",
         ),
-        ("encoding: utf-9", "encoding: 'utf-9' is no encoding of texts that Python knows, such as utf-8"),
-        ("encoding: rot13", "encoding: 'rot13' is no encoding of texts that Python knows, such as utf-8"),
-        ("encoding: base64", "encoding: 'base64' is no encoding of texts that Python knows, such as utf-8"),
-        ("delimiter: ''", "delimiter: is empty; it is what stands between two columns, such as ';'"),
-        ("delimiter: '|\"|'", "delimiter: '\"' can't be the quote and stand in the delimiter '|\"|', too"),
+        ("encoding: utf-9", "encoding: 'utf-9' is not a text encoding that Python knows, such as utf-8"),
+        ("encoding: rot13", "encoding: 'rot13' is not a text encoding that Python knows, such as utf-8"),
+        ("encoding: base64", "encoding: 'base64' is not a text encoding that Python knows, such as utf-8"),
+        ("delimiter: ''", "delimiter: is empty; it separates two columns, such as ';'"),
+        ("delimiter: '|\"|'", "delimiter: '\"' can't be the quote and be in the delimiter '|\"|', too"),
         (r'delimiter: "\n"', "delimiter: a line break can't separate columns"),
         (r'delimiter: "\r"', "delimiter: a line break can't separate columns"),
         ("quote: ''", "quote: '' is not one character; write null where nothing is quoted"),
@@ -174,7 +174,7 @@ def test_each_fault_is_told_in_one_sentence(clicks: Path, old: str, new: str, se
         ("header: KEY", "header: is neither true nor the list of column names of a file without a header"),
         ("header: [CLICK_DT, click_dt]", "header: the column name 'click_dt' is repeated"),
         ("header: [CUSTOMER_KEY, DT]", "header: 'CLICK_DT' is used, but the list of column names has no such name"),
-        ("ready_marker: a/b", "ready_marker: 'a/b' is no end of a file name, such as .trg"),
+        ("ready_marker: a/b", "ready_marker: 'a/b' is not a file name suffix, such as .trg"),
         ("null_values: NULL", "null_values: input should be a valid list"),
         ("ambiguous_hour: both", "ambiguous_hour: 'both' is not 'earlier', 'later' or 'reject'"),
         ("datetime_formats: ['%d-%m-%Y %Q']", "datetime_formats: '%d-%m-%Y %Q' has the unknown directive '%Q'"),
@@ -276,7 +276,7 @@ def test_all_faults_of_a_layout_are_told_at_once(clicks: Path) -> None:
     text = changed("name: clicks", "nam: clicks") + "delimiter: ''\nquote: ''\n"
     assert refusal(clicks, text) == (
         "clicks.yml: name: is missing; "
-        "delimiter: is empty; it is what stands between two columns, such as ';'; "
+        "delimiter: is empty; it separates two columns, such as ';'; "
         "quote: '' is not one character; write null where nothing is quoted; "
         "nam: is unknown; did you mean 'name'?"
     )
@@ -310,7 +310,7 @@ def test_what_is_no_yaml_is_told_with_its_line(clicks: Path, text: str, sentence
 @pytest.mark.parametrize("content", [b"name: \xe9t\xe9\n", b"name: a\x00b\n"])
 def test_what_is_no_text_is_refused(clicks: Path, content: bytes) -> None:
     clicks.write_bytes(content)
-    with pytest.raises(LayoutError, match=r"^clicks\.yml: is no YAML in UTF-8: "):
+    with pytest.raises(LayoutError, match=r"^clicks\.yml: is not YAML in UTF-8: "):
         read_layout(clicks)
 
 

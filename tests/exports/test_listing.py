@@ -106,7 +106,7 @@ def test_the_exports_folder_may_be_a_link_itself(desk: Desk, tmp_path: Path) -> 
     assert names(desk.load()) == [("opens.csv", "loaded")]
 
 
-# What is no file
+# What is not a file
 
 
 @pytest.mark.timeout(60)
@@ -116,8 +116,8 @@ def test_what_is_no_file_is_never_opened(desk: Desk) -> None:
         listening.bind(str(desk.folder / "opens_socket.csv"))
         (desk.folder / "opens_folder.csv").mkdir()
         assert reasons(desk) == {
-            "opens_pipe.csv": "is no file but a named pipe",
-            "opens_socket.csv": "is no file but a socket",
+            "opens_pipe.csv": "is not a file but a named pipe",
+            "opens_socket.csv": "is not a file but a socket",
         }
 
 
@@ -129,13 +129,13 @@ def test_a_file_that_becomes_a_pipe_is_not_waited_for(desk: Desk) -> None:
     (desk.folder / "opens_a.csv").unlink()
     os.mkfifo(desk.folder / "opens_a.csv")
     assert [(file.name, file.reason) for file in desk.load_seen(seen).files] == [
-        ("opens_a.csv", "can't be read (is no file but a named pipe); the next run tries again"),
+        ("opens_a.csv", "can't be read (is not a file but a named pipe); the next run tries again"),
         ("opens_good.csv", None),
     ]
 
 
 def test_a_device_is_no_file() -> None:
-    with pytest.raises(OSError, match="is no file but a device"):
+    with pytest.raises(OSError, match="is not a file but a device"):
         open_regular("/dev/zero")
 
 
@@ -289,7 +289,7 @@ def test_a_pipe_is_not_waited_for_by_inspect(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "opens.csv")
     command = [sys.executable, "-m", "pipeline", "inspect", str(tmp_path / "opens.csv")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=50)
-    assert (done.returncode, done.stderr) == (2, "opens.csv: is no file but a named pipe\n")
+    assert (done.returncode, done.stderr) == (2, "opens.csv: is not a file but a named pipe\n")
 
 
 # Many of a kind

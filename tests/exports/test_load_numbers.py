@@ -66,7 +66,7 @@ def test_bytes_that_were_refused_are_not_read_at_each_load_though_the_clock_was_
 
 
 def test_a_file_that_has_become_a_copy_of_another_is_a_load_of_its_date(desk: Desk) -> None:
-    """Its former rows are gone, which the models have to be told of, be it after a kill."""
+    """Its former rows are removed, which the models have to know, even after a kill."""
     desk.layouts = (layout(files=DATED),)
     desk.put("opens_20240610.csv", HEADER + ZOE)
     desk.put("opens_20240611.csv", HEADER + zoe("Tuesday"))

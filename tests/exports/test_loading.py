@@ -213,10 +213,10 @@ def test_a_plain_duckdb_file_holds_the_same(desk: Desk, tmp_path: Path) -> None:
 
 def test_what_is_being_read_is_told(desk: Desk) -> None:
     desk.put("opens.csv", HEADER + ZOE)
-    told: list[str] = []
+    logged: list[str] = []
     seen = discover(desk.location, desk.layouts, NOW.date())
-    load(desk.connection, desk.location, seen, ExportDates(TUESDAY, TUESDAY), log=told.append)
-    assert told == ["reading opens.csv (79 bytes) as opens"]
+    load(desk.connection, desk.location, seen, ExportDates(TUESDAY, TUESDAY), log=logged.append)
+    assert logged == ["reading opens.csv (79 bytes) as opens"]
 
 
 # Numbers

@@ -1,4 +1,4 @@
-"""A file that is refused, or that no layout is for, is told and changes nothing."""
+"""A refused or unmatched file is reported and changes nothing."""
 
 from pipeline.export_dates import ExportDates
 from pipeline.exports.export_files import LoadedFile
@@ -125,7 +125,7 @@ def test_a_file_that_gets_a_layout_with_a_date_in_its_name_is_a_stranger_no_more
 
 
 def test_a_stranger_is_told_whatever_dates_are_asked_for(desk: Desk) -> None:
-    """Nobody asks for a run of a file that nothing can be made of."""
+    """No run is requested for an unmatched file."""
     desk.put("readme.md", "hello")
     assert names(desk.load(ExportDates(MONDAY, MONDAY))) == [("readme.md", "unmatched")]
     assert desk.load(ExportDates(MONDAY, MONDAY), at=NOW + HOUR) == Loaded([], 1)

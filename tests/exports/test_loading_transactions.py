@@ -17,7 +17,7 @@ from tests.support.desk import HEADER, NO_PERSON, NOW, WRITTEN, ZOE, Desk, layou
 
 # So many that they don't lie in the catalog, and don't pack to nothing.
 _MANY = HEADER + "".join(zoe(random.Random(number).randbytes(20).hex()) for number in range(5_000))
-_NOT_LOADED = r"^2024-06-11: the files can't be loaded: .*; none of them is noted, so the next run reads them$"
+_NOT_LOADED = r"^The files of 2024-06-11 can't be loaded: .*; nothing was recorded, and the next run reads them again$"
 
 
 def test_the_files_of_a_date_come_in_one_transaction(desk: Desk) -> None:
@@ -79,7 +79,7 @@ def test_a_name_that_looks_like_a_pattern_means_one_file(desk: Desk, name: str) 
     assert sorted(desk.events("file", "user_id")) == sorted([(name, "C-1"), ("opens_1.csv", "C-2")])
 
 
-# What is no fault of the file
+# What is not a fault of the file
 
 
 @contextmanager

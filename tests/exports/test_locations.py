@@ -1,4 +1,4 @@
-"""A folder, or anything that fsspec reaches; whatever is wrong with it is told in a sentence without secrets."""
+"""A folder, or anything that fsspec reaches; every fault is reported in a sentence without secrets."""
 
 import hashlib
 import sys

@@ -23,7 +23,7 @@ LOOKED_UP = (
 
 
 @pytest.mark.parametrize(
-    ("kind", "content", "said"),
+    ("kind", "content", "names"),
     [
         (
             "emails",
@@ -40,12 +40,12 @@ LOOKED_UP = (
         ),
     ],
 )
-def test_a_lookup_gives_names_to_ids(read: Reader, kind: str, content: str, said: dict[str, str]) -> None:
+def test_a_lookup_gives_names_to_ids(read: Reader, kind: str, content: str, names: dict[str, str]) -> None:
     lookup = LOOKUPS[kind]
     reading = read(content, kind=kind, event=None, columns={name: name for name in (*lookup.key, *lookup.values)})
     assert reading.counts == ("loaded", 1, 0, 0)
     [found] = reading.lookups
-    assert {name: found[name] for name in LOOKED_UP} == dict.fromkeys(LOOKED_UP) | said
+    assert {name: found[name] for name in LOOKED_UP} == dict.fromkeys(LOOKED_UP) | names
     assert (found["kind"], found["row_number"], found["file"]) == (kind, 1, "opens.csv")
     assert reading.rows == []
 

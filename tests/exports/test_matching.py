@@ -1,4 +1,4 @@
-"""A file's name tells its layout, its export date, and when it was written."""
+"""A file's name gives its layout, its export date, and the time at which it was written."""
 
 from datetime import UTC, date, datetime
 
@@ -102,8 +102,8 @@ def test_without_a_date_in_the_name_the_day_of_its_modification_counts(pattern: 
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("ACME_clicks_20240231.txt", "'20240231' in its name is no date; the group 'date' looks like 20240611"),
-        ("ACME_clicks_20240611250000.txt", "'250000' in its name is no time; the group 'time' looks like 071500"),
+        ("ACME_clicks_20240231.txt", "'20240231' in its name is not a date; the group 'date' looks like 20240611"),
+        ("ACME_clicks_20240611250000.txt", "'250000' in its name is not a time; the group 'time' looks like 071500"),
         ("ACME_clicks_20240621.txt", "its name says 2024-06-21, which is in the future; it is loaded from that day on"),
         ("ACME_clicks_20091231.txt", "its name says 2009-12-31; dates before 2010-01-01 have no partition"),
     ],
@@ -120,12 +120,12 @@ def test_a_file_of_today_and_of_the_first_day_is_loaded(name: str, day: date) ->
 @pytest.mark.parametrize(
     ("pattern", "name", "expected"),
     [
-        (r"x(?P<date>\d{6})", "x240611", "'240611' in its name is no date; the group 'date' looks like 20240611"),
-        (r"x(?P<date>\d{7})", "x2024111", "'2024111' in its name is no date; the group 'date' looks like 20240611"),
+        (r"x(?P<date>\d{6})", "x240611", "'240611' in its name is not a date; the group 'date' looks like 20240611"),
+        (r"x(?P<date>\d{7})", "x2024111", "'2024111' in its name is not a date; the group 'date' looks like 20240611"),
         (
             r"x(?P<date>\d{8})_(?P<time>\d{3})",
             "x20240611_630",
-            "'630' in its name is no time; the group 'time' looks like 071500",
+            "'630' in its name is not a time; the group 'time' looks like 071500",
         ),
     ],
 )

@@ -96,7 +96,7 @@ def test_a_column_that_the_header_lacks_is_taken_as_empty_and_told(read: Reader)
         (
             "CUSTOMER,customer,OPENED_AT\n",
             {},
-            "line 1: the column 'CUSTOMER' stands in the header more than once, so it is not clear which one is meant; "
+            "line 1: the column 'CUSTOMER' is in the header more than once, so it is not clear which one is meant; "
             "list the names under header:",
         ),
         (

@@ -43,14 +43,14 @@ def test_a_compressed_batch_is_kept_and_its_bytes_are_those_on_the_wire(server: 
 @pytest.mark.parametrize(
     ("wire", "headers"),
     [
-        pytest.param(envelope([event()]), GZIP, id="said to be gzip, is plain"),
+        pytest.param(envelope([event()]), GZIP, id="labelled gzip, is plain"),
         pytest.param(gzip.compress(envelope([event()]))[:-9], GZIP, id="gzip cut short"),
         pytest.param(gzip.compress(envelope([event()])) + b"more", GZIP, id="gzip and more"),
         pytest.param(gzip.compress(envelope([event()]), 9)[:10] + b"\xff" * 40, GZIP, id="gzip with damage"),
-        pytest.param(gzip.compress(envelope([event()])), JSON, id="gzip, not said to be"),
+        pytest.param(gzip.compress(envelope([event()])), JSON, id="gzip, not labelled"),
         pytest.param(b"", GZIP, id="gzip of nothing"),
         pytest.param(envelope([event()]), {**JSON, "Content-Encoding": "br"}, id="unknown encoding"),
-        pytest.param(envelope([event()]), {"Content-Type": "text/plain"}, id="not said to be JSON"),
+        pytest.param(envelope([event()]), {"Content-Type": "text/plain"}, id="not labelled JSON"),
         pytest.param(envelope([event()]), {}, id="no content type"),
         pytest.param(b"", JSON, id="nothing"),
         pytest.param(b"not JSON", JSON, id="not JSON"),

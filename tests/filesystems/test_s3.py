@@ -37,7 +37,7 @@ def test_a_bucket_of_exports_that_is_not_there_is_told() -> None:
 
 
 def test_a_prefix_that_nothing_begins_with_is_empty(s3_environment: S3) -> None:
-    """As where somebody moves away what was loaded."""
+    """As where loaded files are moved away."""
     bucket = s3_environment.bucket("exports-empty")
     assert ExportLocation(f"s3://{bucket}/out").files() == []
     s3_environment.client.put_object(Bucket=bucket, Key="out/", Body=b"")  # as the console makes a folder
@@ -108,12 +108,12 @@ def test_two_warehouses_in_one_place_are_noticed(s3_environment: S3, tmp_path: P
 
 def test_a_bucket_that_is_not_there_is_told_at_once(s3_environment: S3, tmp_path: Path) -> None:
     warehouse = Warehouse(f"ducklake:sqlite:{tmp_path}/warehouse.sqlite", "s3://no-such-lake/")
-    said = r"^WAREHOUSE_FILES: s3://no-such-lake/ can't be used: .*region"
+    expected = r"^WAREHOUSE_FILES: s3://no-such-lake/ can't be used: .*region"
     for _ in range(2):
-        with pytest.raises(WarehouseError, match=said) as told, warehouse.writing():
+        with pytest.raises(WarehouseError, match=expected) as caught, warehouse.writing():
             pass
-        assert SECRET_KEY not in str(told.value)
-        assert len(str(told.value).splitlines()) == 1
+        assert SECRET_KEY not in str(caught.value)
+        assert len(str(caught.value).splitlines()) == 1
 
 
 def test_credentials_that_are_not_there_are_told(

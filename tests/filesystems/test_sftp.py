@@ -1,4 +1,4 @@
-"""Exports on an SFTP server: found, copied, and never from a server that nobody knows."""
+"""Exports on an SFTP server: found, copied, and never from an unknown server."""
 
 import gc
 import gzip
@@ -166,7 +166,7 @@ def test_what_can_not_be_read_there_is_named_and_the_rest_is_found(known_sftp: S
         "folder": "is a link that leads out of the exports' folder",
         "nowhere.csv": "is a link that leads nowhere",
         "itself.csv": "is a link that can't be followed",
-        "pipe.csv": "is no file",
+        "pipe.csv": "is not a file",
     }
 
 

@@ -92,8 +92,8 @@ def test_a_filled_draft_loads_every_row(desk: Desk, tmp_path: Path, export: Unkn
     meanings = desk.layouts[0].columns
     nothing = set(desk.layouts[0].null_values)
     for column, meaning in meanings.items():
-        said = [None if row[column] in nothing else row[column] for row in export.rows]
-        assert desk.events(meaning) == said, column
+        expected = [None if row[column] in nothing else row[column] for row in export.rows]
+        assert desk.events(meaning) == expected, column
 
 
 @pytest.mark.parametrize("export", [labelled().but(packing=None), clicks().but(encoding="utf-8")], ids=lambda e: e.name)
@@ -102,8 +102,8 @@ def test_a_draft_with_blanks_is_refused(tmp_path: Path, export: Unknown) -> None
     path.write_text(drafted(tmp_path, export), "utf-8")
     with pytest.raises(LayoutError) as refused:
         read_layout(path)
-    assert "timezone: 'FILL_IN' is no IANA time zone" in str(refused.value)
-    assert "'FILL_IN' is no event; it is one of Email Bounced" in str(refused.value)
+    assert "timezone: 'FILL_IN' is not an IANA time zone" in str(refused.value)
+    assert "'FILL_IN' is not an event; it is one of Email Bounced" in str(refused.value)
 
 
 @pytest.mark.parametrize("blank", ["timezone: FILL_IN", "  SENT: FILL_IN"])
@@ -113,7 +113,7 @@ def test_one_blank_is_enough_to_be_refused(tmp_path: Path, blank: str) -> None:
     draft = drafted(tmp_path, export)
     kept = draft.replace(blank, blank.replace("FILL_IN", "LATER"))
     path.write_text(filled(kept, export).replace("LATER", "FILL_IN"), "utf-8")
-    with pytest.raises(LayoutError, match="'FILL_IN' is no"):
+    with pytest.raises(LayoutError, match="'FILL_IN' is not"):
         read_layout(path)
 
 
@@ -126,7 +126,7 @@ def test_nothing_is_left_to_fill_in_where_the_file_says_everything(tmp_path: Pat
 
 
 def test_objects_that_the_loader_puts_aside_are_no_rows() -> None:
-    """Which of two values of one key counts, no rule says; NaN is no JSON."""
+    """Which of two values of one key counts, no rule says; NaN is not JSON."""
     odd = ['{"who": "A", "who": "B"}', '{"who": "A", "WHO": "B"}', '{"who": NaN}', '{"who": [1, -Infinity]}']
     inner = '{"who": "C-2", "inner": {"x": 1, "x": 2}}'
     table = cut("x.ndjson", "\n".join(['{"who": "C-1"}', *odd, inner]) + "\n", True)

@@ -255,7 +255,7 @@ def test_a_header_that_comes_again_with_each_page_is_a_header_all_the_same(draft
     page = ["CUSTOMER_ID,MAIL,OPEN_DT", "C-1,a@b.be,2024-06-11T09:15:10"]
     text = draft(lines(*page * 3))
     assert yaml.safe_load(text)["header"] is True
-    assert "CHECK: the same row stands there again, and is rejected, 2 times" in text
+    assert "CHECK: the header row occurs 2 more times and is rejected" in text
 
 
 OPENS = [f"C-{n} ; p{n}@example.com ; 2024-06-11T09:15:1{n}" for n in range(5)]
@@ -287,7 +287,7 @@ SWALLOWED[40] = 'E-40|40|Mail 40"|2024-06-10T09:00:40'
 def test_quotes_between_which_whole_rows_stand_are_no_quotes(draft: Drafter) -> None:
     text = draft(lines("CUSTOMER_ID|MAIL_ID|SUBJECT|OPEN_DT", *SWALLOWED))
     assert "made from all of its 60 rows" in text
-    assert "quote: null   # CHECK: quotes stand in the values, but around few of them" in text
+    assert "quote: null   # CHECK: values contain quotes, but few are enclosed in them" in text
 
 
 def test_rows_that_go_under_in_a_quoted_file_are_reported(draft: Drafter) -> None:

@@ -44,7 +44,7 @@ REFUSED = {
     "armored.csv": (b"-----BEGIN PGP MESSAGE-----\n\nabc", "is encrypted or signed with PGP"),
     "book.xlsx": (XLSX.getvalue(), "is an Excel workbook"),
     "book.xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1abc", "is an Excel workbook"),
-    "binary.csv": (bytes(range(256)) * 9, "is no text"),
+    "binary.csv": (bytes(range(256)) * 9, "is not text"),
     "one.json": (b'[\n{"a": 1}\n]', "is one JSON document"),
     "indented.json": (b'{\n  "a": 1\n}\n', "is one JSON document"),
     "wrapped.json": (b'{"events": [\n{"a": 1},\n{"a": 2}\n]}', "is one JSON document"),
@@ -62,11 +62,11 @@ def test_what_is_no_export_is_refused_in_one_line(
     (tmp_path / name).write_bytes(content)
     monkeypatch.setattr("sys.argv", ["pipeline", "inspect", str(tmp_path / name)])
     assert main() == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith(f"{name}: ")
-    assert words in said.err
-    assert said.err.count("\n") == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith(f"{name}: ")
+    assert words in output.err
+    assert output.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_what_cannot_be_read_is_said_in_one_line(
 ) -> None:
     monkeypatch.setattr("sys.argv", ["pipeline", "inspect", file])
     assert main() == 2
-    said = capsys.readouterr()
-    assert words in said.err
-    assert "secret" not in said.err
+    output = capsys.readouterr()
+    assert words in output.err
+    assert "secret" not in output.err
 
 
 def test_a_file_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:

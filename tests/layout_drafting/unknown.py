@@ -1,4 +1,4 @@
-"""Exports that nobody has described yet, made up in the shapes that Selligent writes: 200 rows each, seeded."""
+"""Exports without a layout, made up in the shapes that Selligent writes: 200 rows each, seeded."""
 
 import csv
 import gzip
@@ -92,7 +92,7 @@ def _rows(make: Callable[[random.Random, tuple[str, str, str], datetime], dict[s
 
 
 def labelled() -> Unknown:
-    """Every name is in the row, a code tells the event; all quoted, zipped."""
+    """Every name is in the row, a code gives the event; all quoted, zipped."""
 
     def row(chance: random.Random, person: tuple[str, str, str], moment: datetime) -> dict[str, str]:
         code = chance.choice(["SENT", "VIEW", "VIEW", "CLICK"])
@@ -146,7 +146,7 @@ def labelled() -> Unknown:
 
 
 def coded() -> Unknown:
-    """Ids only, nothing quoted, and nothing in the rows tells the event."""
+    """Ids only, nothing quoted, and nothing in the rows gives the event."""
 
     def row(chance: random.Random, person: tuple[str, str, str], moment: datetime) -> dict[str, str]:
         return {
@@ -237,7 +237,7 @@ def clicks() -> Unknown:
 
 
 def sends() -> Unknown:
-    """A send log in UTF-16, quoted; a state tells delivered from bounced."""
+    """A send log in UTF-16, quoted; a state distinguishes delivered from bounced."""
 
     def row(chance: random.Random, person: tuple[str, str, str], moment: datetime) -> dict[str, str]:
         return {

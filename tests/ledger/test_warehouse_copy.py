@@ -140,7 +140,7 @@ def test_a_withdrawn_event_is_dead_with_its_reason(plain_warehouse: Warehouse, l
     assert found[id_of(1)][2] == "waiting"
     assert (found[id_of(2)][2], found[id_of(2)][5]) == (
         "dead",
-        "withdrawn: a corrected export does not have it any more",
+        "withdrawn: a corrected export no longer contains it",
     )
 
 

@@ -20,7 +20,7 @@ def look_up(lake: Lake, kind: str, at: datetime = NOW, **columns: str) -> None:
 
 
 def replace(lake: Lake, kind: str, of: date = DAY) -> None:
-    """A lookup file of the run was replaced; what it said before is not there any more."""
+    """A lookup file of the run was replaced; its former content is no longer there."""
     lake.query(
         "INSERT INTO raw.export_files (export_date, name, kind, status) VALUES (?, 'lookup.csv', ?, 'replaced')",
         of,
@@ -29,7 +29,7 @@ def replace(lake: Lake, kind: str, of: date = DAY) -> None:
 
 
 def gave(lake: Lake, **columns: str) -> None:
-    """What lookups said of the first event when it was modelled."""
+    """The lookups' values for the first event when it was modelled."""
     listed = ", ".join(f"{name} = ?" for name in columns)
     lake.query(f"UPDATE staging.events SET {listed} WHERE timestamp = ?", *columns.values(), _moment(1))
 
@@ -55,7 +55,7 @@ def test_a_name_that_changes_renames_its_events(plain: Lake) -> None:
 
 
 def test_a_correction_to_what_an_older_lookup_says_renames_the_events(plain: Lake) -> None:
-    """Nothing in the lookups tells that they were called something else meanwhile."""
+    """Nothing in the lookups shows that they had other names meanwhile."""
     plain.stage(event_row(1, campaign_id="c1"), event_row(2, campaign_id="c2"))
     gave(plain, campaign_name="Wrong")
     for at in (NOW - timedelta(days=1), NOW):

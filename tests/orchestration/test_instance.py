@@ -92,13 +92,13 @@ def test_two_commands_hold_two_locks(instance: dg.DagsterInstance) -> None:
 
 
 def test_an_exclusive_command_and_runs_refuse_each_other(instance: dg.DagsterInstance) -> None:
-    with alive("a-run"), alive("another"), pytest.raises(PipelineError, match="A run is going on"), exclusive(instance):
+    with alive("a-run"), alive("another"), pytest.raises(PipelineError, match="A run is active"), exclusive(instance):
         pass
     with exclusive(instance):
-        with pytest.raises(PipelineError, match="People are being forgotten already"), exclusive(instance):
+        with pytest.raises(PipelineError, match="`forget` or `reconcile` is already running"), exclusive(instance):
             pass
         for of_a_run in (alive("a-run"), run_lock()):
-            with pytest.raises(PipelineError, match="People are being forgotten"), of_a_run:
+            with pytest.raises(PipelineError, match="`forget` or `reconcile` is running"), of_a_run:
                 pass
     with alive("a-run"):
         pass
@@ -112,7 +112,7 @@ def test_a_killed_run_no_longer_holds_off_an_exclusive_command(instance: dg.Dags
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "alive\n"
-        with pytest.raises(PipelineError, match="A run is going on"), exclusive(instance):
+        with pytest.raises(PipelineError, match="A run is active"), exclusive(instance):
             pass
         process.kill()
         process.wait()

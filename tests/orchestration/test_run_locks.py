@@ -39,13 +39,13 @@ class Clock:
 
 
 class Run:
-    """The locks of one run, and what it said."""
+    """The locks of one run, and its messages."""
 
     def __init__(self, name: str, place: Place, stack: ExitStack) -> None:
-        self.said: list[str] = []
+        self.messages: list[str] = []
         self.clock = Clock()
         self.locks = stack.enter_context(
-            StepLocks(name, lambda pool: (Turn(place(), pool), 0.2), self.said.append, self.clock)
+            StepLocks(name, lambda pool: (Turn(place(), pool), 0.2), self.messages.append, self.clock)
         )
 
     def claim(self, step: str, pool: str = "warehouse_writers") -> bool:
@@ -62,18 +62,18 @@ def test_a_step_waits_for_the_step_of_another_run_and_logs_which(runs: tuple[Run
     ours, other = runs
     assert other.claim("models")
     assert not ours.claim("raw")
-    [said] = ours.said
-    assert said.startswith("raw waits for run bbbbbbbb (process ")
-    assert ", since 2" in said
+    [message] = ours.messages
+    assert message.startswith("raw waits for run bbbbbbbb (process ")
+    assert ", since 2" in message
     assert ours.locks.has_pending_claims()
     assert ours.locks.interval_to_next_pending_claim_check() == 0.2
 
     ours.clock.now = 59
     assert not ours.claim("raw")
-    assert len(ours.said) == 1
+    assert len(ours.messages) == 1
     ours.clock.now = 61
     assert not ours.claim("raw")
-    assert "; 61 s by now" in ours.said[1]
+    assert "; 61 s by now" in ours.messages[1]
 
     other.locks.free_step("models")
     assert ours.claim("raw")

@@ -53,7 +53,7 @@ def test_no_name_or_code_is_markup_in_the_progress(
     assert run_of(words, tmp_path, monkeypatch, console)
     assert "reading [/b].csv of z***@example.com" in written.getvalue()
     assert "zoe@" not in written.getvalue()
-    assert "can't be shown" not in written.getvalue()
+    assert "can't be displayed" not in written.getvalue()
 
 
 def test_control_characters_are_shown_as_what_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +75,7 @@ def test_a_display_that_fails_is_reported_once_and_the_step_goes_on(
 
     monkeypatch.setattr(run_progress._Display, "_now", unable)
     assert run_of(["one", "two"], tmp_path, monkeypatch, console)
-    assert written.getvalue() == "The progress can't be shown (ZeroDivisionError); the run goes on.\n"
+    assert written.getvalue() == "Progress can't be displayed (ZeroDivisionError); the run continues.\n"
 
 
 def test_a_terminal_that_is_gone_fails_no_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

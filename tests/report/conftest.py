@@ -106,7 +106,7 @@ def nothing(empty_tables: Path, tmp_path: Path) -> Reported:
 def busy(nothing: Reported, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reported]:
     """Two export dates.
 
-    The first: 20 rows = 13 event rows (11 events, 2 said again) + 4 names + 2 skipped + 1 rejected. Its events: six
+    The first: 20 rows = 13 event rows (11 events, 2 repeated) + 4 names + 2 skipped + 1 rejected. Its events: six
     delivered, three opens (two of one person, one by a machine), a click, an unsubscribe; all but the dead one, which
     Segment refused, are delivered. The second: 3 rows of which 1 is suppressed; its two events wait, it is withheld.
     """

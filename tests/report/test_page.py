@@ -60,7 +60,7 @@ def test_what_happened_is_counted_as_by_hand(busy: Reported) -> None:
     due = {"due": 13, "delivered": 10, "waiting": 2, "dead": 1, "forgotten": 0, "delivered_rate": 10 / 13}
     assert row_of(numbers, "due", None) == {"export_date": None, "event": None, **due, "reconciles": True}
     assert [(row["status"], row["reason"], row["events"]) for row in numbers.rows("undelivered")] == [
-        ("waiting", "withheld, until a run says --release", 2),
+        ("waiting", "withheld until released with --release", 2),
         ("dead", f"Segment answered 400 to (address) {HOSTILE}", 1),
     ]
     assert [(row["export_date"], row["events"]) for row in numbers.rows("withheld")] == [(NEXT_DAY, 2)]
@@ -197,9 +197,9 @@ def test_no_secret_is_on_the_page_or_in_a_picture(busy: Reported, monkeypatch: p
         selligent_exports=f"sftp://me:{PASSWORD}@files.example/out",
         segment_endpoint=f"https://me:{PASSWORD}@proxy.example",
     )
-    told = made.path.read_text("utf-8") + "".join(chart.svg + chart.markdown for chart in made.charts) + repr(made)
+    text = made.path.read_text("utf-8") + "".join(chart.svg + chart.markdown for chart in made.charts) + repr(made)
     for secret in (WRITE_KEY, TOKEN, PASSWORD):
-        assert secret not in told
+        assert secret not in text
 
 
 def test_the_password_of_a_catalog_is_not_shown(busy: Reported) -> None:
@@ -216,7 +216,7 @@ def test_an_empty_warehouse_has_a_page_that_says_so(nothing: Reported) -> None:
 
 
 def test_a_warehouse_without_models_has_what_there_is(busy: Reported) -> None:
-    """A first run whose models failed: files and rows are told, events are not."""
+    """A first run whose models failed: files and rows are reported, events are not."""
     tables = ["tracks", "email_delivered", "email_opened", "email_link_clicked", "email_marked_as_spam"]
     tables += ["email_bounced", "email_unsubscribed"]
     busy.change(

@@ -155,7 +155,7 @@ def test_once_it_is_stopped_a_batch_is_not_taken_apart_any_further(sender: Sende
         return real_send(messages, events)
 
     sent = sender.deliver(send=send, stop=stop)
-    assert (sent.stopped_by, len(sender.server.requests)) == ("the sending was stopped", 1)
+    assert (sent.stopped_by, len(sender.server.requests)) == ("delivery was stopped", 1)
     assert sender.standing() == (0, A_BATCH, 0)
 
 

@@ -326,7 +326,7 @@ def test_events_that_no_export_contains_any_longer_are_found(lake: Lake) -> None
     assert {event.id for event in withdrawn(lake.connection, DATES)} == {id_of(2), id_of(3)}
     assert {event.id for event in withdrawn(lake.connection, both_days)} == {id_of(2), id_of(3), id_of(4)}
     assert {event.reason for event in withdrawn(lake.connection, both_days)} == {
-        "withdrawn: a corrected export does not have it any more"
+        "withdrawn: a corrected export no longer contains it"
     }
 
 

@@ -205,7 +205,7 @@ def test_an_event_that_no_table_has_any_more_stays_dead(bereaved: Sender) -> Non
     balance_holds(bereaved)
 
 
-@pytest.mark.parametrize("reason", ["withdrawn: a corrected export does not have it any more", "suppressed"])
+@pytest.mark.parametrize("reason", ["withdrawn: a corrected export no longer contains it", "suppressed"])
 def test_what_was_set_aside_and_is_an_event_again_is_sent(sender: Sender, reason: str) -> None:
     """A half export came, and then the right one again; a person was listed, and then no longer."""
     sender.lake.stage(event_row(1), event_row(2))

@@ -1,4 +1,4 @@
-"""A line of `.env` that is no setting stops everything: passed over, it would leave a default that is wrong."""
+"""A line of `.env` that is not a setting stops everything: passed over, it would leave a default that is wrong."""
 
 import logging
 
@@ -15,7 +15,7 @@ WORDS = "can't be understood; a setting is NAME=value, and a quote that is opene
         ("SEGMENT_REGION: eu\n", "1"),
         ("# Ours\nSEGMENT_CONNECTIONS=2\n\nSEGMENT_REGION: eu\n", "4"),
         (f'SEGMENT_REGION=eu\nSEGMENT_WRITE_KEY="{SECRET}\n', "2"),
-        ("this is no setting\n\n \n=eu\n", "1, 4"),
+        ("this is not a setting\n\n \n=eu\n", "1, 4"),
         (f"\r\n{SECRET} SEGMENT_REGION=eu\r\n", "2"),
     ],
 )

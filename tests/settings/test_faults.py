@@ -1,4 +1,4 @@
-"""Every fault of the settings is told at once."""
+"""All faults of the settings are reported at once."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def test_every_fault_is_told_at_once(environment: Environment) -> None:
         "SEGMENT_CONNECTIONS: '0' is below 1; "
         "SEGMENT_ANONYMOUS_ID: 'md5' is not 'email' or 'sha256'; "
         "WAREHOUSE: is none of ducklake:sqlite:FILE, ducklake:postgres:DSN and FILE.duckdb; "
-        "LEDGER: is no SQLAlchemy URL; it looks like sqlite:///data/ledger.sqlite; "
+        "LEDGER: is not a SQLAlchemy URL; it looks like sqlite:///data/ledger.sqlite; "
         "KEEP_SNAPSHOTS_DAYS: '0' is below 1"
     )
 
@@ -68,9 +68,9 @@ def test_a_source_name_that_makes_no_schema_is_refused(environment: Environment,
 @pytest.mark.parametrize(
     ("value", "rest"),
     [
-        ("acme.example # ours", "has a comment in it, which has to stand on a line of its own; # is in no namespace"),
-        ("acme.example# ours", "has a comment in it, which has to stand on a line of its own; # is in no namespace"),
-        ("acme#1", "has a comment in it, which has to stand on a line of its own; # is in no namespace"),
+        ("acme.example # ours", "contains a comment, which must be on a line of its own; a namespace contains no #"),
+        ("acme.example# ours", "contains a comment, which must be on a line of its own; a namespace contains no #"),
+        ("acme#1", "contains a comment, which must be on a line of its own; a namespace contains no #"),
         ('"acme.example"', "has quotes around it"),
         (" acme.example", "has blanks around it or invisible characters in it"),
         ("acme\u200b.example", "has blanks around it or invisible characters in it"),

@@ -60,7 +60,7 @@ def test_events_never_leave_this_machine_unencrypted(environment: Environment, e
 )
 def test_an_endpoint_is_a_url(environment: Environment, endpoint: str) -> None:
     assert environment.refusal(SEGMENT_ENDPOINT=endpoint) == (
-        "SEGMENT_ENDPOINT: is no URL; it looks like https://events.example.com"
+        "SEGMENT_ENDPOINT: is not a URL; it looks like https://events.example.com"
     )
 
 
@@ -134,11 +134,11 @@ def test_a_catalog_may_be_a_server(environment: Environment) -> None:
 @pytest.mark.parametrize(
     ("ledger", "rest"),
     [
-        ("data/ledger.sqlite", "is no SQLAlchemy URL; it looks like sqlite:///data/ledger.sqlite"),
+        ("data/ledger.sqlite", "is not a SQLAlchemy URL; it looks like sqlite:///data/ledger.sqlite"),
         ("sqlite://", "names no file; it looks like sqlite:///data/ledger.sqlite"),
         ("sqlite:///:memory:", "names no file; it looks like sqlite:///data/ledger.sqlite"),
         ("mysql://db/ledger", "is neither sqlite:///FILE nor postgresql://…"),
-        ("postgresql://db:port/ledger", "is no SQLAlchemy URL; it looks like sqlite:///data/ledger.sqlite"),
+        ("postgresql://db:port/ledger", "is not a SQLAlchemy URL; it looks like sqlite:///data/ledger.sqlite"),
     ],
 )
 def test_a_ledger_is_a_file_or_a_server(environment: Environment, ledger: str, rest: str) -> None:

@@ -1,4 +1,4 @@
-"""No secret is told, not even with a fault."""
+"""No secret is printed, not even with a fault."""
 
 from typing import Any
 
@@ -95,9 +95,9 @@ def test_settings_do_not_change_under_way(environment: Environment) -> None:
 
 def test_a_setting_that_is_nearly_one_is_told(environment: Environment) -> None:
     """It would silently not count, and events would go to the wrong region."""
-    assert environment.refusal(SEGMENT_REGOIN="eu") == "SEGMENT_REGOIN: is no setting; did you mean SEGMENT_REGION?"
+    assert environment.refusal(SEGMENT_REGOIN="eu") == "SEGMENT_REGOIN: is not a setting; did you mean SEGMENT_REGION?"
     environment.env_file.write_text("SELIGENT_EXPORTS=/srv\n", "utf-8")
-    assert "SELIGENT_EXPORTS: is no setting; did you mean SELLIGENT_EXPORTS?" in environment.refusal()
+    assert "SELIGENT_EXPORTS: is not a setting; did you mean SELLIGENT_EXPORTS?" in environment.refusal()
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ EVERY_DATE = ExportDates(date(2010, 1, 1), date(2030, 1, 1))
 
 HEADER = "CUSTOMER,MAIL,SUBJECT,OPENED_AT\n"
 ZOE = "C-1,zoe@example.com,Soldes,2024-06-11T09:15:10\n"
-# A row that is read and not understood: nobody is in it.
+# A row that is read and not understood: it contains no person.
 NO_PERSON = ",,Soldes,2024-06-11T09:15:10\n"
 # A row that can't be read: it breaks off.
 HALF = "C-2,jef@exam\n"
@@ -50,7 +50,7 @@ CODED: dict[str, Any] = {
 CODED_COLUMNS = {"CUSTOMER": "user_id", "MAIL": "email", "OPENED_AT": "timestamp"}
 
 FEWER = "the row has fewer columns than the header"
-NOT_DOUBLED = "the row has a quote that is not closed, or a quote inside a value that is not doubled"
+NOT_DOUBLED = "the row has an unclosed quote, or an unescaped (not doubled) quote inside a value"
 UNIDENTIFIED = "no person identified: neither user id nor email address"
 
 Row = dict[str, Any]
@@ -62,9 +62,9 @@ def layout(**changes: Any) -> Layout:
 
 
 @cache
-def _checked(said: str) -> Layout:
+def _checked(layout: str) -> Layout:
     """Once for all tests: to look up a time zone takes as long as to load a file."""
-    return Layout.model_validate(json.loads(said))
+    return Layout.model_validate(json.loads(layout))
 
 
 def rows_of(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] = ()) -> list[Row]:

@@ -45,7 +45,7 @@ def desk(connection: duckdb.DuckDBPyConnection, lake_without_rows: Path, tmp_pat
 
 @pytest.fixture(scope="session")
 def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    """Loads one file and tells what became of it. A plain DuckDB file, since a commit takes a third of the time
+    """Loads one file and returns the result. A plain DuckDB file, since a commit takes a third of the time
     there; that a DuckLake holds the same has a test of its own, and so have random files.
     """
     folder = tmp_path_factory.mktemp("reading")

@@ -1,4 +1,4 @@
-"""Upkeep makes a warehouse smaller and takes nothing from anybody who reads it."""
+"""Upkeep makes a warehouse smaller and takes nothing from its readers."""
 
 import os
 import shutil

@@ -33,7 +33,7 @@ def comments_of(warehouse: Warehouse) -> Words:
 
 
 def uncommented(comments: Words) -> list[tuple[str, str, str]]:
-    """A DuckLake takes no comments on columns of views, so the view's own comment tells them."""
+    """A DuckLake takes no comments on columns of views, so the view's own comment contains them."""
     views = {("delivery", "events"): comments["delivery", "events", ""] or ""}
     return [
         (schema, table, column)

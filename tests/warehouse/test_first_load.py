@@ -12,7 +12,7 @@ from pipeline.warehouse import Warehouse
 from tests.support.lakes import ducklake_in, plain_file_in
 from tests.warehouse.asking import FILE, FILES, one
 
-NOTHING_YET = "There is no warehouse yet; `make run` makes it."
+NOTHING_YET = "There is no warehouse yet; `make run` creates it."
 
 
 def not_a_byte(file: Path) -> None:

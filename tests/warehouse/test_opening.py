@@ -55,7 +55,7 @@ def test_there_is_nothing_to_read_before_something_was_written(tmp_path: Path) -
     for warehouse in (ducklake_in(tmp_path), plain_file_in(tmp_path)):
         with pytest.raises(WarehouseError) as caught, warehouse.reading():
             pass
-        assert str(caught.value) == "There is no warehouse yet; `make run` makes it."
+        assert str(caught.value) == "There is no warehouse yet; `make run` creates it."
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,4 +1,4 @@
-"""The password of a catalog's server: known to DuckDB, and repeated by nobody."""
+"""The password of a catalog's server: known to DuckDB, and repeated nowhere."""
 
 import traceback
 from dataclasses import replace

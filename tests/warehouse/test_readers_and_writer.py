@@ -123,7 +123,7 @@ def test_writers_take_turns(kind: str, request: pytest.FixtureRequest) -> None:
     with pytest.raises(ZeroDivisionError), warehouse.writing():
         _ = 1 / 0
     with turn.acquire(timeout=0), warehouse.reading() as connection:
-        assert one(connection, FILES) == 0, "a reader waits for nobody's turn"
+        assert one(connection, FILES) == 0, "a reader waits for no lock"
 
 
 def test_a_killed_writer_locks_nobody_out_and_leaves_nothing_half_done(ducklake: Warehouse) -> None:
@@ -153,7 +153,7 @@ def test_writers_of_several_machines_take_turns_and_a_killed_one_locks_nobody_ou
         assert not opening.done()
         catalog.execute(f"ALTER DATABASE {catalog.info.dbname} RESET lock_timeout")
         with shared.reading() as connection:
-            assert one(connection, FILES) == 1, "a reader waits for nobody's turn"
+            assert one(connection, FILES) == 1, "a reader waits for no lock"
         first.kill()
         second = opening.result()
         assert second.greeting == "open"

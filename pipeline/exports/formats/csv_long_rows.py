@@ -33,7 +33,7 @@ class LongRows:
     def end_of(self, path: Path, start: int, most: int = _LONGEST_BYTES) -> RowEnd:
         """The end of the row that starts there, within `most` bytes.
 
-        If half of the lines inside the row are rows themselves, it is no row: its quote was not closed.
+        If half of the lines inside the row are rows themselves, it is not a row: its quote was not closed.
         """
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             limit = min(len(data), start + most)

@@ -1,9 +1,9 @@
-r"""Repair of texts that DuckDB's CSV reader gives up on: all rows end alike, and no quote stays open.
+r"""Repair of texts that DuckDB's CSV reader can't parse: all rows end alike, and no quote stays open.
 
-DuckDB's CSV reader is strict or lenient for a whole file. Strict, one line that ends otherwise than the rest refuses
-the file, and one quote that is not closed takes the following rows along; lenient, it accepts rows that are wrong.
-So the rows are separated here first: well-formed rows are copied, thousands at a time, with `\n` at their end; a line
-that can't be a row is left out and noted. A regular expression finds the longest run of plain rows, and Python checks
+DuckDB's CSV reader is strict or lenient for a whole file. In strict mode, one line with a different line ending fails
+the whole file, and an unclosed quote swallows the following rows; in lenient mode, it accepts malformed rows. So the
+rows are separated here first: well-formed rows are copied, thousands at a time, with `\n` at their end; a line that
+can't be a row is left out and noted. A regular expression finds the longest run of plain rows, and Python checks
 the others one by one.
 """
 
@@ -29,12 +29,12 @@ from pipeline.exports.transcoding import CARRIAGE_RETURN, CHUNK_BYTES, UNIT_SEPA
 MAX_ROW_BYTES = 2_000_000
 _NOTES_AT_A_TIME = 20_000
 _SHOWN_BYTES = 10_000
-# Each open quote costs a scan over the longest possible row; after so many the file is refused.
+# Each open quote costs a scan over the longest possible row; above this number the file is refused.
 _MOST_OPEN_QUOTES = 1_000
 
 _MARK_COLUMNS = ("record", "shift", "number", "piece")
 
-OPEN_QUOTE = "the row has a quote that is not closed, or a quote inside a value that is not doubled"
+OPEN_QUOTE = "the row has an unclosed quote, or an unescaped (not doubled) quote inside a value"
 TOO_LONG = "the row is longer than 2 MB"
 
 NOTES_TABLES = """
@@ -45,12 +45,12 @@ NOTES_TABLES = """
 
 @dataclass
 class Notes:
-    """The lines of a file's records, and the lines that are no rows; kept in DuckDB, since there can be any number.
+    """The lines of a file's records, and the lines that are not rows; kept in DuckDB, since there can be any number.
 
-    From the `record` of a row of `line_marks` on (the first record of a file, header or not, is 1), a line is the
-    record's number plus `shift`; `number` is the record's number with blank lines counted, which DuckDB calls its line.
-    `repair_rejects` has the lines that are no rows. `rows` counts records without headers, and `breaks` the line breaks
-    inside them.
+    The line of a record is its number (1 for the first one of a file, header or not) plus the `shift` of the last mark
+    in `line_marks` at or before it; `number` is the record's number with blank lines counted, which DuckDB calls its
+    line. `repair_rejects` has the lines that are not rows. `rows` counts records without headers, and `breaks` the line
+    breaks inside them.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -73,7 +73,7 @@ class Notes:
             del self._marks[:-1]
 
     def reject(self, line: int, reason: str, row: bytes, piece: str | None) -> None:
-        """Note a line that is no row."""
+        """Note a line that is not a row."""
         self.rejected += 1
         text = row[:_SHOWN_BYTES].decode("utf-8", "replace").rstrip("\r\n")
         self._rejects.append((line, reason, text, piece))
@@ -102,7 +102,7 @@ def repair(
     The first record is the header, if a layout for reading it is given; further texts may repeat it.
 
     Raises:
-        FileRefused: the header is no row.
+        FileRefused: the header is not a row.
     """
     repairer = _Repairer(grammar, notes, header, counts_blanks=target is None)
     if target is None:
@@ -206,19 +206,19 @@ class _Repairer:
                 return
 
     def _leave_header(self) -> None:
-        """Count the lines under the header, which are no rows and are left out of the text already."""
+        """Count the lines under the header, which are not rows and are left out of the text already."""
         if self._under_header:
             self._move(by=self._under_header)
             self._under_header = 0
 
     def _skip_unreadable(self, buffer: "_Buffer") -> None:
-        """A row that is too long, with all of its lines; or the one line that is no row."""
+        """A row that is too long, with all of its lines; or the one line that is not a row."""
         start = buffer.position
         if self._grammar.long_rows is not None:
             if start >= self._searched_to:
                 end = self._grammar.long_rows.end_of(buffer.path, start)
                 self._searched_to = end.position
-            else:  # a former search has gone further without an end: no row that is longer than can be read starts here
+            else:  # an earlier search already went past this position, so no over-long row starts here
                 end = self._grammar.long_rows.end_of(buffer.path, start, MAX_ROW_BYTES)
             is_long = end.position - start >= MAX_ROW_BYTES
             if is_long and end.is_row:
@@ -228,9 +228,8 @@ class _Repairer:
             self._open_quotes += is_long
             if self._open_quotes > _MOST_OPEN_QUOTES:
                 raise FileRefused(
-                    f"line {self._line:,}: its quotes contradict each other: {_MOST_OPEN_QUOTES:,} rows before this "
-                    "one have a quote that is not closed within 2 MB. Where nothing is quoted, put quote: null into "
-                    "the layout"
+                    f"line {self._line:,}: unbalanced quotes: {_MOST_OPEN_QUOTES:,} earlier rows have a quote that "
+                    "is not closed within 2 MB. If nothing is quoted, set quote: null in the layout"
                 )
         line, whole = buffer.take_line()
         self._notes.reject(self._line, OPEN_QUOTE if whole else TOO_LONG, line, self._piece)
@@ -261,7 +260,7 @@ class _Buffer:
         return self._data[self._at : self._at + MAX_ROW_BYTES]
 
     def fill(self, size: int) -> bool:
-        """Buffer so many bytes ahead, or all that are left; return whether there are any."""
+        """Buffer `size` bytes ahead, or all that are left; return whether there are any."""
         while len(self._data) - self._at < size and not self._ended:
             chunk = next(self._chunks, b"")
             self._ended = not chunk

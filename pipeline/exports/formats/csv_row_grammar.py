@@ -15,8 +15,8 @@ UNDECODABLE = "the row is not valid {encoding}"
 @dataclass(frozen=True)
 class Grammar:
     """The rows of a text in bytes: `run` matches many rows that end in a line break and contain none, `row` any one.
-    `long_rows` finds the end of rows with quotes that are too long. `checked` reports why a line is no row, if DuckDB
-    is not to find that out: it takes 1 kB of memory for each missing value.
+    `long_rows` finds the end of over-long rows with quotes. `checked` reports why a line is not a row, where DuckDB
+    should not check that: it takes 1 kB of memory for each missing value.
     """
 
     run: re.Pattern[bytes]
@@ -43,7 +43,7 @@ class Grammar:
         long_rows = None
         if layout.quote is not None:
             quote = re.escape(layout.quote.encode())
-            # As DuckDB reads it, blanks around quotes are no part of the value, unless blanks separate columns.
+            # As DuckDB reads it, blanks around quotes are not part of the value, unless blanks separate columns.
             blanks = b"" if delimiter_of(layout) == " " else b" *+"
 
             def values(inside_quotes: bytes, outside: bytes) -> bytes:
@@ -79,7 +79,7 @@ class Grammar:
 
 @dataclass(frozen=True)
 class RowCheck:
-    """Reports why a line is no row. In delimited text, `whole` matches a row of all columns, `fewer` a shorter one."""
+    """Reports why a line is not a row. In delimited text, `whole` matches a complete row, `fewer` a shorter one."""
 
     encoding: str
     whole: re.Pattern[bytes] | None = None

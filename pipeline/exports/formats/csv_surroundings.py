@@ -1,4 +1,4 @@
-r"""The lines around the rows of a delimited text that are no rows: blank lines, Excel's `sep=;` line and a header above
+r"""The lines around the rows of a delimited text: blank lines, Excel's `sep=;` line and a header above
 them, a line of dashes under the header (sqlcmd), a footer such as `(3 rows affected)` and Ctrl-Z below.
 
 A text with any of them is copied without; a line that looks like a row in any way is kept, and rejected as a row.
@@ -117,7 +117,7 @@ def _above(head: bytes, layout: Layout, *, is_first: bool) -> tuple[int, int]:
 def _is_blank(line: bytes, layout: Layout, is_first: bool) -> bool:
     content = line.replace(codecs.BOM_UTF8, b"")
     delimiter = delimiter_of(layout).encode()
-    if layout.header is True and is_first:  # a row of empty cells is no header
+    if layout.header is True and is_first:  # a row of empty cells is not a header
         content = content.replace(delimiter, b"")
     elif delimiter in content:  # a row, even if it is nothing but tabs
         return False
@@ -176,7 +176,7 @@ def _lines_length(content: bytes, lines: int) -> int:
 
 
 def _end(text: Text, layout: Layout, rows_start: int) -> int | None:
-    """The end of the rows, if lines that are no rows follow."""
+    """The end of the rows, if lines that are not rows follow."""
     size = text.path.stat().st_size
     with text.path.open("rb") as file:
         file.seek(max(rows_start, size - _TAIL_BYTES))
@@ -223,7 +223,7 @@ def trailer_in(texts: Sequence[Text], layout: Layout, columns: int) -> str | Non
 
 
 def names_an_end(trailer: str) -> bool:
-    """Whether a line begins with a word such as TRAILER, so that it is no row, whatever the number of rows."""
+    """Whether a line begins with a word such as TRAILER, so that it is not a row, whatever the number of rows."""
     return _WORD_OF_AN_END.match(trailer) is not None
 
 

@@ -28,8 +28,8 @@ _NO_DELIMITER = "\x01"
 # The usual keys are those of these lines; only speed depends on it.
 _FIRST_LINES = 1000
 
-NO_OBJECT = "the line is no JSON object"
-NOT_A_NUMBER = "the line has NaN or Infinity, which are no JSON; null would be right"
+NO_OBJECT = "the line is not a JSON object"
+NOT_A_NUMBER = "the line has NaN or Infinity, which are not JSON; null would be right"
 REPEATED_KEY = "a key occurs in the line's object more than once (in another case, too, if the layout uses it)"
 
 NOT_NDJSON = (
@@ -109,7 +109,7 @@ def _note_keys(connection: duckdb.DuckDBPyConnection, rows: TextRows) -> None:
     if not has_object and (rows.unread or first is not None):
         raise FileRefused(f"none of its lines is a JSON object; {NOT_NDJSON}")
     if first is not None and not first[1] and OPENS_DOCUMENT.fullmatch(first[0].strip()):
-        raise FileRefused(f"line 1 opens a JSON document that goes on in further lines; {NOT_NDJSON}")
+        raise FileRefused(f"line 1 opens a JSON document that continues on further lines; {NOT_NDJSON}")
 
 
 def _with_keys(connection: duckdb.DuckDBPyConnection, rows: TextRows, layout: Layout) -> TextRows:

@@ -64,7 +64,7 @@ def read(file: ExportInput) -> FileRows | None:
     """Read a Parquet file; None where it is an archive with no file in it.
 
     Raises:
-        FileRefused: it is no Parquet file, is damaged, or lacks a column that the layout requires.
+        FileRefused: it is not a Parquet file, is damaged, or lacks a column that the layout requires.
         duckdb.Error: the machine failed.
     """
     found = pieces(file.path)
@@ -140,7 +140,7 @@ def _refuse_other_files(path: Path) -> None:
     """
     with path.open("rb") as file:
         if file.read(len(PARQUET_MAGIC)) != PARQUET_MAGIC:
-            raise FileRefused("is no Parquet file, although its layout has format: parquet")
+            raise FileRefused("is not a Parquet file, although its layout has format: parquet")
 
 
 @contextmanager

@@ -43,7 +43,7 @@ class FileRows:
     `rows` is SQL for them, each with its `row_number`. `columns` maps the file's column names to SQL expressions over
     `rows`; so are `extra` (JSON of the columns without a meaning), `text` (the row as text) and `fault` (why a row
     can't be read). `stored_text` is SQL for `text` over `raw.events`. `records` is a count that shares nothing with
-    DuckDB's reading of `rows`, and `counted_by` its source; it includes the `unread` records, which are no rows.
+    DuckDB's reading of `rows`, and `counted_by` its source; it includes the `unread` records, which are not rows.
     `suspect_rows` is SQL for the `row_number` of rows with a value that looks like several rows. `trailer` is a last
     line that may be a summary.
     """

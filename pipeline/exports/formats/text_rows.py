@@ -1,4 +1,4 @@
-"""Texts read with DuckDB's CSV reader: rows with numbers and lines, and the lines that are no rows."""
+"""Texts read with DuckDB's CSV reader: rows with numbers and lines, and the lines that are not rows."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -83,7 +83,7 @@ def read_texts(file: ExportInput, table: TextTable) -> TextRows | None:
 
 
 class _Reading:
-    """One reading of a file; its tables in `temp` have the lines of records and the records that are no rows."""
+    """One reading of a file; its tables in `temp` have the lines of records and the records that are not rows."""
 
     def __init__(self, file: ExportInput, table: TextTable) -> None:
         self._connection = file.connection
@@ -141,7 +141,7 @@ class _Reading:
         if self._repaired and read + unread != self._notes.rows:
             raise FileRefused(
                 f"it has {self._notes.rows:,} rows, but {read:,} were read and {unread:,} rejected; its quotes and "
-                "line breaks contradict each other. Where nothing is quoted, put quote: null into the layout"
+                "line breaks contradict each other. If nothing is quoted, set quote: null in the layout"
             )
         return TextRows(
             rows=rows,

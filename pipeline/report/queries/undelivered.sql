@@ -3,7 +3,7 @@ SELECT
     events.status,
     CASE
         WHEN events.status = 'waiting' AND withheld.export_date IS NOT NULL
-            THEN 'withheld, until a run says --release'
+            THEN 'withheld until released with --release'
         ELSE coalesce(
             left(regexp_replace(events.reason, '[^\s"''<>(]+@[^\s"''<>)]+', '(address)', 'g'), 300), 'not tried yet'
         )

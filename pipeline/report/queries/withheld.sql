@@ -1,4 +1,4 @@
--- Export dates whose events are not due until a run says --release.
+-- Export dates whose events are not due until a run with --release.
 SELECT withheld.export_date, withheld.withheld_at, coalesce(events.events, 0) AS events
 FROM delivery.withheld_dates AS withheld
 LEFT JOIN (

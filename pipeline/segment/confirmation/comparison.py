@@ -7,7 +7,7 @@ The ledger records a batch when its answer arrives, a moment after Segment has c
 differ. So each hour is compared with a tolerance: a batch that Segment may have counted in another hour is allowed in
 each of them and expected in none. The whole span is compared as well. What is lost in one hour is not offset by what is
 counted twice in another. Segment may count a batch twice that was sent twice (and keep it once): that, and other
-senders of the same source, are `more`, which is no fault.
+senders of the same source, are `more`, which is not a fault.
 """
 
 from collections import Counter

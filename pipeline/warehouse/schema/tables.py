@@ -22,7 +22,7 @@ _OUTBOX_ROW_GROUPS = (
 
 
 def make_tables(connection: Connection, *, is_ducklake: bool) -> bool:
-    """Create missing tables and migrate older ones; whether anything was done.
+    """Create missing tables and migrate older ones. Returns whether anything was done.
 
     Raises:
         SettingsError: a newer version of the program wrote the warehouse.

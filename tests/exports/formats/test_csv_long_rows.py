@@ -33,7 +33,7 @@ def test_a_long_line_of_json_is_rejected_and_its_neighbours_are_kept(read: Reade
     )
     assert reading.counts == ("loaded", 4, 0, 2)
     assert reading.lines == [3, 5]
-    assert reading.reasons == [TOO_LONG, "the line is no JSON object"]
+    assert reading.reasons == [TOO_LONG, "the line is not a JSON object"]
     assert [subject for subject in reading.all("email_subject") if subject] == ["a", "b"]
 
 

@@ -1,4 +1,4 @@
-"""What stands around the rows of a file and is no row: each case is an export as some tool writes it."""
+"""What stands around the rows of a file and is not a row: each case is an export as some tool writes it."""
 
 import io
 import json
@@ -136,7 +136,7 @@ def test_only_columns_that_a_layout_uses_must_stand_there_once(desk: Desk, heade
 def test_a_used_column_that_stands_there_twice_refuses_the_file(desk: Desk) -> None:
     assert loaded(desk, text("CUSTOMER,MAIL,mail,OPENED_AT", "C-1,a,b,2024-06-10T09:15:01"))[0] == "refused"
     (reason,) = desk.files("reason")
-    assert reason.startswith("line 1: the column 'MAIL' stands in the header more than once")
+    assert reason.startswith("line 1: the column 'MAIL' is in the header more than once")
 
 
 def test_a_listed_header_that_stands_in_the_file_all_the_same_is_no_row(desk: Desk) -> None:

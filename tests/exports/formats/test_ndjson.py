@@ -47,11 +47,11 @@ def test_a_line_that_is_no_json_object_is_put_aside_with_its_text(read: Reader) 
     )
     assert reading.counts == ("loaded", 8, 0, 5)
     assert reading.rejected == [
-        (2, "the line is no JSON object", '{"who": "C-1", "ab'),
-        (3, "the line is no JSON object", '["C-1"]'),
-        (4, "the line is no JSON object", "null"),
-        (5, "the line is no JSON object", '"C-1"'),
-        (6, "the line is no JSON object", "  "),
+        (2, "the line is not a JSON object", '{"who": "C-1", "ab'),
+        (3, "the line is not a JSON object", '["C-1"]'),
+        (4, "the line is not a JSON object", "null"),
+        (5, "the line is not a JSON object", '"C-1"'),
+        (6, "the line is not a JSON object", "  "),
     ]
     assert reading.accepted("row_number") == [1, 7, 8]
 

@@ -212,7 +212,7 @@ def test_a_column_that_occurs_twice_is_refused_if_the_layout_uses_it(read: Reade
     content = written(f"SELECT {ZOE}, 1 AS MAIX, {{'CUSTOMER': 1}} AS device").replace(b"MAIX", b"mail")
     reading = read(content, NAME, **PARQUET)
     assert reading.file.reason == (
-        "the column 'MAIL' stands in the file more than once, so it is not clear which one is meant; rename one of them"
+        "the column 'MAIL' is in the file more than once, so it is not clear which one is meant; rename one of them"
     )
 
 
@@ -227,7 +227,7 @@ def test_more_columns_than_can_be_read_are_refused(read: Reader, written: Writte
 def test_other_files_are_refused_under_a_layout_of_parquet(read: Reader, content: bytes, packed: bool) -> None:
     reading = read(gzip.compress(content) if packed else content, NAME, **PARQUET)
     assert reading.file.status == "refused"
-    assert reading.file.reason == "is no Parquet file, although its layout has format: parquet"
+    assert reading.file.reason == "is not a Parquet file, although its layout has format: parquet"
 
 
 @pytest.mark.parametrize("format", ["csv", "ndjson"])

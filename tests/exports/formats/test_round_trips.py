@@ -198,7 +198,7 @@ class JsonFile:
     content: bytes
     columns: dict[str, str]
     lines: list[str]
-    said: list[tuple[str, str | None, dict[str, Any]] | None]
+    expected: list[tuple[str, str | None, dict[str, Any]] | None]
 
 
 @st.composite
@@ -207,7 +207,7 @@ def json_files(draw: st.DrawFn) -> JsonFile:
     taken = {who.lower(), when.lower(), about.lower()}
     further_keys = st.dictionaries(KEY.filter(lambda key: key.lower() not in taken), VALUE, max_size=5)
     lines: list[str] = []
-    said: list[tuple[str, str | None, dict[str, Any]] | None] = []
+    expected: list[tuple[str, str | None, dict[str, Any]] | None] = []
     for number, fault in enumerate(draw(st.lists(st.sampled_from(FAULTS), max_size=5))):
         further, subject = draw(further_keys), draw(CELL)
         spelled = draw(st.sampled_from([str, str.swapcase])) if who.isascii() else str
@@ -215,13 +215,13 @@ def json_files(draw: st.DrawFn) -> JsonFile:
         pairs = draw(st.permutations([*further.items(), *document.items()]))
         line = json.dumps(dict(pairs), ensure_ascii=draw(st.booleans()))
         lines.append(line[:-1] + fault.replace("WHO", json.dumps(who)) if fault is not None else line)
-        said.append(None if fault is not None else (f"C-{number}", subject or None, further))
+        expected.append(None if fault is not None else (f"C-{number}", subject or None, further))
     content = "".join(f"{line}\n" for line in lines).encode("utf-8-sig" if draw(st.booleans()) else "utf-8")
     return JsonFile(
         content=gzip.compress(content) if draw(st.booleans()) else content,
         columns={who: "user_id", when: "timestamp", about: "email_subject"},
         lines=lines,
-        said=said,
+        expected=expected,
     )
 
 
@@ -237,14 +237,14 @@ def assert_every_key_arrives(read: Reader, export: JsonFile) -> None:
     if export.lines and not any(_is_json(line) for line in export.lines):
         assert reading.counts == ("refused", 0, 0, 0)
         return
-    assert reading.counts == ("loaded", len(export.lines), 0, export.said.count(None))
-    numbered = enumerate(zip(export.lines, export.said, strict=True), start=1)
+    assert reading.counts == ("loaded", len(export.lines), 0, export.expected.count(None))
+    numbered = enumerate(zip(export.lines, export.expected, strict=True), start=1)
     assert [(line, text) for line, _, text in reading.rejected] == [
-        (number, line) for number, (line, said) in numbered if said is None
+        (number, line) for number, (line, expected) in numbered if expected is None
     ]
     understood = reading.accepted("user_id", "email_subject", "extra")
     assert [(user_id, subject, json.loads(extra or "{}")) for user_id, subject, extra in understood] == [
-        said for said in export.said if said is not None
+        row for row in export.expected if row is not None
     ]
 
 

@@ -43,7 +43,7 @@ KINDS: Mapping[str, Row] = {
     "an email address only": {"user_id": None, "email": "Joanna@Chotchkies.example"},
     "a user id that is an email address": {"user_id": "mwaddams@example.com"},
     "a user id that looks like a number": {"user_id": "00012"},
-    "a user id that is said to be a number": {"user_id": "1e5"},
+    "a user id with the type number": {"user_id": "1e5"},
     "a user id that is a word of JSON": {"user_id": "null", "email_id": "NaN", "campaign_id": "true"},
     "a contact of Selligent": {"list_id": "12", "selligent_user_id": "00815"},
     "ids without names": {key: text for key, text in NAMES.items() if key.endswith("_id")},
@@ -266,7 +266,7 @@ def message(**changes: Any) -> dict[str, Any]:
     return {key: value for key, value in {**whole, **changes}.items() if value is not ...}
 
 
-NOBODY = 'You must pass either an "anonymousId" or a "userId".'
+NO_PERSON = 'You must pass either an "anonymousId" or a "userId".'
 NO_ID = ".userId/anonymousId/previousId/groupId is nil"
 ID_NOT_TEXT = ".userId/anonymousId/previousId/groupId is not a string"
 
@@ -277,13 +277,13 @@ CASES: Sequence[tuple[dict[str, Any], str | None, str | None, str | None]] = [
     ({"userId": ..., "anonymousId": "a@example.com"}, None, None, None),
     ({"type": "alias", "previousId": "p"}, None, None, None),
     # Whom it is of.
-    ({"userId": ...}, NOBODY, NO_ID, "no_user_anon_id"),
-    ({"userId": None}, NOBODY, NO_ID, "no_user_anon_id"),
-    ({"userId": ""}, NOBODY, None, "id_not_string"),
-    ({"userId": 0}, NOBODY, ID_NOT_TEXT, "id_not_string"),
+    ({"userId": ...}, NO_PERSON, NO_ID, "no_user_anon_id"),
+    ({"userId": None}, NO_PERSON, NO_ID, "no_user_anon_id"),
+    ({"userId": ""}, NO_PERSON, None, "id_not_string"),
+    ({"userId": 0}, NO_PERSON, ID_NOT_TEXT, "id_not_string"),
     ({"userId": {}}, '"userId" must be a string or number.', ID_NOT_TEXT, "id_not_string"),
     ({"userId": 5}, None, ID_NOT_TEXT, "id_not_string"),
-    ({"type": "identify", "traits": {}, "userId": ...}, NOBODY, NO_ID, "no_user_anon_id"),
+    ({"type": "identify", "traits": {}, "userId": ...}, NO_PERSON, NO_ID, "no_user_anon_id"),
     # What it says.
     ({"event": ...}, 'You must pass an "event".', ".event is not a string", "event_not_defined"),
     ({"event": ""}, 'You must pass an "event".', None, "event_not_defined"),
