@@ -78,11 +78,11 @@ def test_the_examples_become_these_numbers(loaded: tuple[Desk, Loaded]) -> None:
     assert accounts.numbers == {"rows": became.total("rows") + became.total("rows", lookups=True)}
 
 
-def test_the_flaws_of_the_examples_are_those_that_the_script_tells_of(loaded: tuple[Desk, Loaded]) -> None:
+def test_the_flaws_of_the_examples_are_those_that_the_script_documents(loaded: tuple[Desk, Loaded]) -> None:
     desk, _ = loaded
     faults = {
         "fewer columns": "broken off",
-        "no JSON object": "broken off",
+        "not a JSON object": "broken off",
         "unknown event code 'FWD'": "unknown code",
         "is not readable as": "no such date",
         "no person identified": "no person",
@@ -111,7 +111,7 @@ def test_rejected_rows_of_the_examples_stand_at_their_lines(loaded: tuple[Desk, 
     for file, line, reason, text in desk.rejected("file", "line", "reason", "text"):
         content = unpacked(file, (EXAMPLES / "exports" / file).read_bytes()).decode()
         shown = content.splitlines()[line - 1]
-        if file.endswith(".ndjson") and "no JSON" not in reason:
+        if file.endswith(".ndjson") and "not a JSON" not in reason:
             assert "user_id" not in json.loads(shown)
         else:
             assert text.replace('"', "") == shown.replace('"', "")
