@@ -39,7 +39,7 @@ def test_a_server_that_cannot_be_reached_is_told_without_the_password(tmp_path: 
     assert refusal(Warehouse(place, f"{tmp_path}/"), how) == expected
 
 
-def test_a_driver_that_is_not_installed_is_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_that_is_not_installed_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with (
         pytest.raises(SettingsError, match=r"^WAREHOUSE: ducklake:postgres: needs packages .*\[postgres\]"),
@@ -50,7 +50,7 @@ def test_a_driver_that_is_not_installed_is_refusal(tmp_path: Path, monkeypatch: 
 
 @pytest.mark.parametrize("how", ["reading", "writing"])
 @pytest.mark.parametrize("kind", [ducklake_in, plain_file_in])
-def test_a_file_of_another_kind_is_refusal(tmp_path: Path, kind: Any, how: str) -> None:
+def test_a_file_of_another_kind_is_reported(tmp_path: Path, kind: Any, how: str) -> None:
     """In a folder whose name holds words that the drivers' messages hold."""
     warehouse = kind(tmp_path / "clockwork version 2")
     warehouse.catalog_file.parent.mkdir()
@@ -59,7 +59,7 @@ def test_a_file_of_another_kind_is_refusal(tmp_path: Path, kind: Any, how: str) 
     assert sentence.startswith(f"WAREHOUSE: {warehouse.catalog_file} can't be opened as a warehouse")
 
 
-def test_a_ducklake_of_another_version_is_refusal(ducklake: Warehouse) -> None:
+def test_a_ducklake_of_another_version_is_reported(ducklake: Warehouse) -> None:
     assert ducklake.catalog_file
     with sqlite3.connect(ducklake.catalog_file) as catalog:
         assert catalog.execute("UPDATE ducklake_metadata SET value = '99.0' WHERE key = 'version'").rowcount == 1
@@ -76,7 +76,7 @@ def checksum_of(header: bytes) -> int:
     return sum_of_words
 
 
-def test_a_plain_file_of_another_version_is_refusal(plain_file: Warehouse) -> None:
+def test_a_plain_file_of_another_version_is_reported(plain_file: Warehouse) -> None:
     assert plain_file.catalog_file
     content = bytearray(plain_file.catalog_file.read_bytes())
     assert content[:8] == checksum_of(content[8:4096]).to_bytes(8, "little")
@@ -100,12 +100,12 @@ def test_a_damaged_plain_file_is_not_told_as_a_locked_one(plain_file: Warehouse)
 
 
 @pytest.mark.parametrize("kind", [ducklake_in, plain_file_in])
-def test_a_folder_that_cannot_be_made_is_refusal(tmp_path: Path, kind: Any) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path, kind: Any) -> None:
     (tmp_path / "data").write_text("a file")
     assert refusal(kind(tmp_path / "data")).startswith("WAREHOUSE")
 
 
-def test_a_place_for_files_that_cannot_be_made_is_refusal(ducklake: Warehouse, tmp_path: Path) -> None:
+def test_a_place_for_files_that_cannot_be_made_is_reported(ducklake: Warehouse, tmp_path: Path) -> None:
     (tmp_path / "files").write_text("a file")
     assert refusal(Warehouse(ducklake.location, f"{tmp_path}/files/")).startswith("WAREHOUSE")
 
