@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 import click
 
 from tests.end_to_end.project import Project
-from tests.end_to_end.tiny import LAYOUTS, log
+from tests.end_to_end.tiny_exports import LAYOUTS, log
 
 
 def pair(project: Project, seconds: float, arguments: Sequence[str] = ("run",)) -> list[tuple[int | None, str]]:

@@ -13,7 +13,7 @@ import click
 
 from pipeline.errors import PipelineError, SettingsError
 from pipeline.masking import masked, printable
-from pipeline.orchestration.private_files import keep_private
+from pipeline.orchestration.file_permissions import keep_private
 from pipeline.orchestration.shutdown import Stopped, obey_signals
 from pipeline.settings import Settings, load_settings
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import dagster as dg
 
+from pipeline.automation.alert_webhook import Alert, Outcome, send
 from pipeline.automation.job_names import MAIN_JOB, UPKEEP_JOB
 from pipeline.automation.redaction import fit_to_tell, reason_of
-from pipeline.automation.webhook import Alert, Outcome, send
 from pipeline.export_dates import EVERY_DATE
 from pipeline.orchestration.markdown import plain
 from pipeline.orchestration.partitions import dates_of_run

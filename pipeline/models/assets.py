@@ -27,8 +27,8 @@ from pipeline.models.properties import write_properties
 from pipeline.models.run_span import run_span
 from pipeline.models.table_metadata import tables_of
 from pipeline.orchestration.asset_keys import raw_table, segment_table
+from pipeline.orchestration.file_permissions import keep_private
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
-from pipeline.orchestration.private_files import keep_private
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.privacy.suppression import listings, mark
 from pipeline.settings import DBT_TARGET_DIR, load_settings

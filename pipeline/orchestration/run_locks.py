@@ -17,7 +17,7 @@ from pipeline.orchestration.partitions import SEGMENT_DELIVERY, WAREHOUSE_WRITER
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.locks import FileLocks, Locks, Turn, this_process
-from pipeline.warehouse.server_locks import ServerLocks
+from pipeline.warehouse.postgres_locks import ServerLocks
 
 _FILE_SECONDS = 0.2
 _SERVER_SECONDS = 1.0

@@ -21,9 +21,9 @@ from pipeline.warehouse.catalog_file import check_catalog, is_empty, is_incomple
 from pipeline.warehouse.file_sync import provide_sync
 from pipeline.warehouse.ownership import claim, claims
 from pipeline.warehouse.postgres import LOGIN, PostgresServer
+from pipeline.warehouse.postgres_turn import NO_SERVER, turn_at_server
 from pipeline.warehouse.schema.migrations import NEWEST, version_of
 from pipeline.warehouse.schema.tables import make_tables
-from pipeline.warehouse.server_turn import NO_SERVER, turn_at_server
 from pipeline.warehouse.sql import ALIAS, literal
 
 # Even long transactions of analysts hold the catalog only for moments; half a minute outlasts them.

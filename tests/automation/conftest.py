@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from tests.end_to_end.project import Project
-from tests.end_to_end.tiny import LAYOUTS
+from tests.end_to_end.tiny_exports import LAYOUTS
 from tests.settings.environment import Environment
 
 

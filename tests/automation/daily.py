@@ -10,7 +10,7 @@ from pipeline.export_dates import ExportDates
 from pipeline.exports.loading import load
 from pipeline.exports.resources import Exports
 from tests.end_to_end.project import Project
-from tests.end_to_end.tiny import log
+from tests.end_to_end.tiny_exports import log
 
 ROW = "ann,m1,c1,VIEW,,2024-06-10T08:00:00Z"
 TUESDAY, WEDNESDAY = "2024-06-11", "2024-06-12"

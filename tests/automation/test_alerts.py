@@ -15,11 +15,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pipeline.automation import webhook
+from pipeline.automation import alert_webhook
 from pipeline.automation.alert_sensors import failed_runs, warned_runs
+from pipeline.automation.alert_webhook import Alert, send
 from pipeline.automation.job_names import MAIN_JOB, UPKEEP_JOB
 from pipeline.automation.redaction import fit_to_tell
-from pipeline.automation.webhook import Alert, send
 from pipeline.commands.run_job import _reason
 from pipeline.orchestration.instance import LOCK_TAG, fail_dead_runs
 from pipeline.orchestration.partitions import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
@@ -206,7 +206,7 @@ def test_a_webhook_that_never_ends_its_answer_fails_nothing(monitor: Monitor, mo
         while not stopped.wait(0.05):
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    monkeypatch.setattr(webhook, "TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(alert_webhook, "TIMEOUT_SECONDS", 0.2)
     logged: list[str] = []
     with answering(drip) as slow:
         monkeypatch.setenv("ALERT_WEBHOOK", f"{slow.url}/{SECRET}")

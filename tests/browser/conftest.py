@@ -6,10 +6,10 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.dagster_ui import DagsterUi, dagster_ui
-from tests.end_to_end import tiny
+from tests.end_to_end import tiny_exports
 from tests.end_to_end.project import Project
 
-EXPORT = tiny.log(
+EXPORT = tiny_exports.log(
     [
         "ann,m1,c1,SENT,,2024-06-10T10:00:00",
         "ann,m1,c1,VIEW,,2024-06-10T11:00:00",
@@ -22,7 +22,7 @@ EXPORT = tiny.log(
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(tmp_path_factory.mktemp("ui"))
-    return project.with_files({"log_20240611.csv": EXPORT}, tiny.LAYOUTS)
+    return project.with_files({"log_20240611.csv": EXPORT}, tiny_exports.LAYOUTS)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.lakes import ducklake_in
+from tests.support.warehouses import ducklake_in
 
 # An escape sequence that colours, the same in one character, a bell, and a change of the direction of writing.
 HOSTILE = "'a' || chr(27) || '[31mred' || chr(7) || chr(155) || '32m' || chr(8238) || 'z'"

@@ -96,7 +96,7 @@ class Project:
     def killed(self, place: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """The same, dead as soon as the function at `place` has done its work."""
         return subprocess.run(
-            [sys.executable, "-m", "tests.end_to_end.killed", place, *arguments],
+            [sys.executable, "-m", "tests.end_to_end.kill_process", place, *arguments],
             env=self.environment,
             cwd=PROJECT_ROOT,
             capture_output=True,

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from tests.end_to_end.copying import copy_of_the_project
-from tests.end_to_end.tiny import CAMPAIGNS, LAYOUT, log
+from tests.end_to_end.tiny_exports import CAMPAIGNS, LAYOUT, log
 
 TABLE = "selligent_marketing_cloud.email_forwarded"
 

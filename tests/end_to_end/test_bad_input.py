@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from tests.end_to_end.project import Project
-from tests.end_to_end.tiny import LAYOUTS, log
+from tests.end_to_end.tiny_exports import LAYOUTS, log
 from tests.fakes.segment_server import SegmentServer
 
 ROWS = {"log_20240611.csv": log(["ann,m1,c1,VIEW,,2024-06-10T08:00:00Z"])}

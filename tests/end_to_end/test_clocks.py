@@ -6,7 +6,7 @@ import subprocess
 from datetime import timedelta
 
 from tests.end_to_end.project import SCHEMA, TABLES, Project
-from tests.end_to_end.tiny import LAYOUTS, log
+from tests.end_to_end.tiny_exports import LAYOUTS, log
 from tests.support.needed import is_lacking
 
 ANN, BOB, EVE = (f"{who},m1,c1,VIEW,,2024-06-10T0{hour}:00:00Z" for hour, who in enumerate(("ann", "bob", "eve"), 7))

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from starlette.responses import Response
 
 from tests.end_to_end.project import Project
-from tests.end_to_end.tiny import LAYOUTS, log
+from tests.end_to_end.tiny_exports import LAYOUTS, log
 from tests.fakes.public_api_server import FILTERED, RECEIVED, Happened, PublicApiServer
 from tests.fakes.segment_server import SegmentServer
 

@@ -1,7 +1,7 @@
-"""A warehouse and a ledger that earlier commits made go on: nothing is sent twice, nothing is left.
+"""A warehouse and a ledger of an earlier commit continue to work: nothing is sent twice, nothing is left out.
 
-`tests/stores` has what each commit that the changelog names made of the same exports, with layouts and exports beside
-it: 2024-06-11 was delivered, but for an event that is dead; 2024-06-12 was a dry run; 2024-06-13 is withheld.
+`tests/earlier_versions` has the stores that each commit named in the changelog made from the same exports, with layouts
+and exports: 2024-06-11 was delivered except for a dead event; 2024-06-12 was a dry run; 2024-06-13 is withheld.
 """
 
 import os
@@ -13,10 +13,10 @@ import pytest
 
 from pipeline.settings import PROJECT_ROOT
 from tests.end_to_end.project import Project
-from tests.end_to_end.tiny import log
+from tests.end_to_end.tiny_exports import log
 from tests.fakes.segment_server import SegmentServer
 
-STORES = PROJECT_ROOT / "tests" / "stores"
+STORES = PROJECT_ROOT / "tests" / "earlier_versions"
 
 
 def mails(segment: SegmentServer) -> Counter[str]:

@@ -11,7 +11,7 @@ import pytest
 from pipeline.settings import PROJECT_ROOT
 from tests.end_to_end.project import SCHEMA, Project
 from tests.end_to_end.test_main_job import EVENTS
-from tests.end_to_end.tiny import LAYOUTS, log
+from tests.end_to_end.tiny_exports import LAYOUTS, log
 from tests.fakes import postgres as postgres_server
 from tests.fakes import s3 as s3_server
 from tests.fakes import sftp as sftp_server

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.end_to_end.project import Project
-from tests.end_to_end.tiny import LAYOUTS, log
+from tests.end_to_end.tiny_exports import LAYOUTS, log
 from tests.fakes.segment_server import SegmentServer
 
 ROWS = [f"u{n},m1,c1,{what},,2024-06-10T08:00:{n:02d}Z" for n in range(60) for what in ("SENT", "VIEW")]

@@ -1,7 +1,7 @@
 """What an operator does with history and with dead events, by the commands."""
 
 from tests.end_to_end.project import Project
-from tests.end_to_end.tiny import LAYOUTS, log
+from tests.end_to_end.tiny_exports import LAYOUTS, log
 from tests.fakes import segment_faults as faults
 from tests.fakes.segment_server import SegmentServer
 

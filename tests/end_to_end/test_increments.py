@@ -3,7 +3,7 @@
 import json
 
 from tests.end_to_end.project import SCHEMA, TABLES, Project
-from tests.end_to_end.tiny import CONTACTS, LAYOUTS, UNSUBSCRIBED, log
+from tests.end_to_end.tiny_exports import CONTACTS, LAYOUTS, UNSUBSCRIBED, log
 from tests.fakes.segment_server import SegmentServer
 
 _SAME = "* EXCLUDE (received_at, uuid_ts)"

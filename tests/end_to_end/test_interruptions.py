@@ -10,7 +10,7 @@ import dagster as dg
 
 from pipeline.settings import PROJECT_ROOT
 from tests.end_to_end.project import SCHEMA, Project
-from tests.end_to_end.tiny import LAYOUTS, log
+from tests.end_to_end.tiny_exports import LAYOUTS, log
 from tests.fakes.segment_faults import Answer, Message, Slow
 from tests.fakes.segment_server import SegmentServer
 
@@ -69,7 +69,7 @@ def test_one_delivery_that_failed_is_finished_alone(delivering: Project, segment
 
 
 _KILLED = """
-from tests.end_to_end.killed import dies_after
+from tests.end_to_end.kill_process import dies_after
 from tests.end_to_end.materialize import main
 
 dies_after("pipeline.exports.assets:load")

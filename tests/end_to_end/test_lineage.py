@@ -6,7 +6,7 @@ from sqlglot.lineage import lineage
 
 from pipeline.models.lineage import LINEAGE
 from tests.end_to_end.project import Project
-from tests.end_to_end.tiny import LAYOUTS, log
+from tests.end_to_end.tiny_exports import LAYOUTS, log
 
 Schema = dict[str, dict[str, dict[str, dict[str, str]]]]
 

@@ -5,7 +5,7 @@ export and plain in the next, are the same events for ever.
 import pytest
 
 from tests.end_to_end.project import SCHEMA, Project
-from tests.end_to_end.tiny import CONTACTS
+from tests.end_to_end.tiny_exports import CONTACTS
 
 LOG = r"""
 name: log

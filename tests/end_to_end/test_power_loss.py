@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.warehouse import CATALOG
 from tests.end_to_end.project import Project
-from tests.end_to_end.tiny import LAYOUTS, log
+from tests.end_to_end.tiny_exports import LAYOUTS, log
 from tests.support.needed import is_lacking
 
 ROWS = [f"C-{n},7743,5120,VIEW,,2024-06-10T07:{n % 60:02}:00Z" for n in range(300)]

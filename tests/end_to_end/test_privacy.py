@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 
 from tests.end_to_end.project import Project
-from tests.end_to_end.tiny import LAYOUTS, log
+from tests.end_to_end.tiny_exports import LAYOUTS, log
 
 HOSTILE = "[/b]\x1b]0;x\x07<script>alert(1)</script>"
 ROWS = [

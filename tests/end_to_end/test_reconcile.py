@@ -3,7 +3,7 @@
 import shutil
 
 from tests.end_to_end.project import Project
-from tests.end_to_end.tiny import LAYOUTS, log
+from tests.end_to_end.tiny_exports import LAYOUTS, log
 from tests.fakes.segment_server import SegmentServer
 
 MONDAY = [f"user-{number:02},m1,c1,VIEW,,2024-06-10T08:00:{number:02}Z" for number in range(30)]

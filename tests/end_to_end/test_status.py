@@ -1,7 +1,7 @@
 """What `status` prints."""
 
 from tests.end_to_end.project import Project
-from tests.end_to_end.tiny import LAYOUTS, log
+from tests.end_to_end.tiny_exports import LAYOUTS, log
 
 
 def test_status_shows_each_date_and_event_in_numbers(project: Project) -> None:

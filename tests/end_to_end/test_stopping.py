@@ -12,7 +12,7 @@ import pytest
 from benchmarks.two_runs import pair
 from pipeline.warehouse.locks import FileLocks, Turn
 from tests.end_to_end.project import Project
-from tests.end_to_end.tiny import LAYOUTS, log
+from tests.end_to_end.tiny_exports import LAYOUTS, log
 from tests.fakes.segment_faults import Answer
 from tests.fakes.segment_server import SegmentServer
 

@@ -12,7 +12,7 @@ from pipeline.exports.loading import Loaded
 from pipeline.exports.resources import Exports
 from pipeline.orchestration.resources import WarehouseResource
 from tests.end_to_end.project import Project
-from tests.end_to_end.tiny import LAYOUTS, log
+from tests.end_to_end.tiny_exports import LAYOUTS, log
 from tests.settings.environment import Environment
 
 DAY = date(2024, 6, 11)

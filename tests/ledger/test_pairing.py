@@ -21,8 +21,8 @@ from pipeline.segment.reconcile import reconcile
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
 from tests.support.lake import DATES, NOW, Lake, Row, day, event_row, id_of
-from tests.support.lakes import plain_file_in
 from tests.support.sending import FakeTime, RecordingServer, Sender
+from tests.support.warehouses import plain_file_in
 
 SETTINGS = Settings(message_id_namespace="example.com", selligent_exports="/srv/out")
 TWO_DAYS = ExportDates(DATES.first, day(1).first)

@@ -15,7 +15,7 @@ from dagster._utils.interrupts import capture_interrupts
 from pipeline.errors import PipelineError
 from pipeline.orchestration.run_locks import StepLocks
 from pipeline.warehouse.locks import FileLocks, Locks, Turn
-from pipeline.warehouse.server_locks import ServerLocks
+from pipeline.warehouse.postgres_locks import ServerLocks
 from tests.fakes.postgres import Postgres
 
 Place = Callable[[], Locks]

@@ -21,7 +21,7 @@ from pipeline.orchestration.system_errors import completed, naming, sentence, wo
 from pipeline.report.page import write
 from pipeline.settings import SPILL_DIR, Settings
 from pipeline.warehouse import Warehouse, transaction
-from tests.support.lakes import ducklake_in, plain_file_in
+from tests.support.warehouses import ducklake_in, plain_file_in
 
 LIMIT = "the limit for the size of a file is reached (`ulimit -f`); make room and run again"
 FULL = "the disk is full; make room and run again"

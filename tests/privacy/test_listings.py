@@ -11,7 +11,7 @@ from pipeline.models.run_span import suppressed_people
 from pipeline.privacy.digests import LISTED
 from pipeline.privacy.suppression import any_newly_suppressed, learn_contacts, listings, mark, refresh
 from tests.support.desk import NOW
-from tests.support.lakes import plain_file_in
+from tests.support.warehouses import plain_file_in
 
 BACK = NOW - timedelta(hours=2)
 CONTACT = "SELECT '12' AS list_id, '7' AS selligent_user_id, 'zoe' AS user_id, CAST(NULL AS VARCHAR) AS email"

@@ -17,7 +17,7 @@ from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse, literal
 from tests.support.delivery_fixtures import opened
 from tests.support.lake import DAY, MODELLED, SCHEMA, Lake, day, event_row, id_of
-from tests.support.lakes import plain_file_in
+from tests.support.warehouses import plain_file_in
 
 WRITE_KEY = "Wk7vQ2-write-key-secret"
 TOKEN = "sgp_public-api-token"

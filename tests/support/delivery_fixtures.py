@@ -10,8 +10,8 @@ from pipeline.segment import outbox
 from pipeline.warehouse import Warehouse
 from tests.support.batches import A_BATCH
 from tests.support.lake import Lake
-from tests.support.lakes import ducklake_in, plain_file_in
 from tests.support.sending import KEY, FakeTime, RecordingServer, Sender
+from tests.support.warehouses import ducklake_in, plain_file_in
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 

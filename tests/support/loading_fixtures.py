@@ -9,7 +9,7 @@ from pipeline.warehouse import Warehouse
 from pipeline.warehouse.file_sync import provide_sync
 from tests.exports.arrivals import WatchedLocation
 from tests.support.desk import Desk, Reader
-from tests.support.lakes import ducklake_in
+from tests.support.warehouses import ducklake_in
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from pipeline.settings import PROJECT_ROOT
 from pipeline.upkeep.assets import metadata_of
 from pipeline.upkeep.maintenance import LEFT_ALONE, tidy
 from pipeline.warehouse import Warehouse
-from tests.support.lakes import ducklake_in
+from tests.support.warehouses import ducklake_in
 
 Row = tuple[Any, ...]
 DAYS, ROWS = 6, 3000

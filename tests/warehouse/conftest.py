@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.warehouse import Warehouse
 from tests.fakes.postgres import Postgres
-from tests.support.lakes import ducklake_in, plain_file_in
+from tests.support.warehouses import ducklake_in, plain_file_in
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.upkeep.maintenance import tidy
 from pipeline.warehouse import Warehouse, transaction
-from tests.support.lakes import ducklake_in, plain_file_in
+from tests.support.warehouses import ducklake_in, plain_file_in
 
 IN_A_MONTH = datetime.now(UTC) + timedelta(days=31)
 MANY = "FROM range(5000) AS t(n)"

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.errors import NoWarehouse, WarehouseError
 from pipeline.warehouse import Warehouse
-from tests.support.lakes import ducklake_in, plain_file_in
+from tests.support.warehouses import ducklake_in, plain_file_in
 from tests.warehouse.asking import FILE, FILES, one
 
 NOTHING_YET = "There is no warehouse yet; `make run` creates it."

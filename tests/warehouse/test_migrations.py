@@ -8,7 +8,7 @@ import pytest
 from pipeline.errors import SettingsError, WarehouseError
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.schema.migrations import NEWEST
-from tests.support.lakes import ducklake_in, plain_file_in
+from tests.support.warehouses import ducklake_in, plain_file_in
 
 VERSION = "SELECT value FROM raw.origin WHERE name = 'schema_version'"
 COLUMNS = "SELECT schema_name, table_name, column_name FROM duckdb_columns() WHERE database_name = 'lake' ORDER BY ALL"

@@ -9,7 +9,7 @@ import pytest
 from pipeline.errors import WarehouseError
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.warehouse import _CHECKED
-from tests.support.lakes import ducklake_in, plain_file_in
+from tests.support.warehouses import ducklake_in, plain_file_in
 from tests.warehouse.asking import FILE, FILES, one
 
 # Made on first use

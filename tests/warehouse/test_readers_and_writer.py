@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from pipeline.errors import WarehouseError
 from pipeline.warehouse import Warehouse, transaction
-from tests.support.lakes import ducklake_in
+from tests.support.warehouses import ducklake_in
 from tests.warehouse.asking import FILE, FILES, one
 
 PROJECT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.errors import SettingsError, WarehouseError
 from pipeline.warehouse import Warehouse
-from tests.support.lakes import ducklake_in, plain_file_in
+from tests.support.warehouses import ducklake_in, plain_file_in
 
 PASSWORD = "hunter2-and-more"
 

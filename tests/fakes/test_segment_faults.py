@@ -5,7 +5,7 @@ import re
 import pytest
 import requests
 
-from tests.fake_segment.posting import JSON, LOST, NOW, batch_of, envelope, event, post, send
+from tests.fakes.posting import JSON, LOST, NOW, batch_of, envelope, event, post, send
 from tests.fakes.segment_faults import (
     EVERY_KIND,
     Answer,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.fake_segment.posting import OMIT, SENT_AT, envelope, event, padded, post, send, size_of
+from tests.fakes.posting import OMIT, SENT_AT, envelope, event, padded, post, send, size_of
 from tests.fakes.segment_server import Dropped, SegmentServer
 
 

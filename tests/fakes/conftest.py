@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fake_segment.posting import NOW
+from tests.fakes.posting import NOW
 from tests.fakes.segment_server import SegmentServer
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.orchestration.private_files import keep_private
+from pipeline.orchestration.file_permissions import keep_private
 
 
 @pytest.fixture(autouse=True)

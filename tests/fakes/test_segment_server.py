@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.fake_segment.posting import JSON, LOST, NOW, OMIT, batch_of, envelope, event, post, send
+from tests.fakes.posting import JSON, LOST, NOW, OMIT, batch_of, envelope, event, post, send
 from tests.fakes.segment_faults import Answer, CloseAfterReading
 from tests.fakes.segment_server import SegmentServer
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.fake_segment.posting import JSON, NOW, SENT_AT, batch_of, envelope, event, post, send
+from tests.fakes.posting import JSON, NOW, SENT_AT, batch_of, envelope, event, post, send
 from tests.fakes.segment_server import Region, SegmentServer
 
 GZIP = {"Content-Type": "application/json", "Content-Encoding": "gzip"}

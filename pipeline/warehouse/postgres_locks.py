@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.errors import SettingsError, WarehouseError, missing_packages
 from pipeline.warehouse.locks import Held
-from pipeline.warehouse.server_turn import UNTIL_RELEASED
+from pipeline.warehouse.postgres_turn import UNTIL_RELEASED
 
 # PostgreSQL cuts the name of an application off at 63 bytes.
 _NAME_BYTES = 63
