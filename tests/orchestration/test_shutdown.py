@@ -4,10 +4,18 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
-from pipeline.orchestration.shutdown import SleepStopped, Stopped, obey_signals, signals_set, sleeping_until
+from pipeline.orchestration.shutdown import (
+    SleepStopped,
+    Stopped,
+    obey_signals,
+    signals_set,
+    sleeping_until,
+    stop_if_asked,
+)
 
 BOTH = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 
@@ -16,6 +24,8 @@ BOTH = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 def _as_a_command() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number, _ in BOTH}
     obey_signals()
+    with suppress(Stopped):  # a signal of an earlier test in this process
+        stop_if_asked()
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
