@@ -1,6 +1,7 @@
 """Locks at a PostgreSQL server, for processes on all machines."""
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,6 +86,11 @@ class _HeldConnection:
     connection: Any
 
     def release(self) -> None:
+        import psycopg
+
+        # A closed connection alone leaves the lock to the server, which notices some time later.
+        with suppress(psycopg.Error):  # the server is gone, and the lock with it
+            self.connection.rollback()
         self.connection.close()
 
 
