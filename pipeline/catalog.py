@@ -54,7 +54,7 @@ EVENTS_BY_TABLE = {event.table: event for event in EVENTS}
 
 @dataclass(frozen=True)
 class Lookup:
-    """A kind of lookup file: its key columns, and its values, of which a file has at least one."""
+    """A kind of lookup file: its key columns, and its value columns; a file needs at least one of these."""
 
     key: tuple[str, ...]
     values: tuple[str, ...]
@@ -67,9 +67,9 @@ LOOKUPS: Mapping[str, Lookup] = {
     "lists": Lookup(("list_id",), ("list_name",)),
     "contacts": Lookup(("list_id", "selligent_user_id"), ("user_id", "email")),
 }
-# SQL for the order in which the first row of a key counts. The export date comes first: where a file's name has a date
-# and no time, `exported_at` is by the clock of whatever wrote the file. Of one moment, the later load counts; loads of
-# an earlier version of the program have no number.
+# SQL for the order in which the first row of a key counts. The export date comes first: if a file's name has a date but
+# no time, `exported_at` comes from the clock of the system that wrote the file. If two are equal, the later load wins;
+# loads of an earlier version of the program have no number.
 NEWEST_LOOKUP_FIRST = (
     "export_date DESC, exported_at DESC, load_number DESC NULLS LAST, loaded_at DESC, file DESC, row_number DESC"
 )

@@ -1,4 +1,4 @@
-"""Values of exports made fit to be shown: addresses masked, one line, limited in length."""
+"""Make export values safe to display: addresses masked, one line, limited in length."""
 
 import re
 
@@ -7,7 +7,7 @@ import re
 _LOCAL = r"""(?:"[^"\n]{0,254}"|[^\s@<>"',;|()\[\]{}:=~]{1,254})"""
 _ADDRESS = re.compile(rf"(?P<local>{_LOCAL})(?P<at>@|%40)(?P<domain>[\w.-]+)", re.IGNORECASE)
 _EXAMPLE_LENGTH = 40
-# The same in DuckDB's regular expressions, whose time does not depend on bounds: the address, its first letter kept.
+# The same in DuckDB's regular expressions, which need no bounds to be fast; the first letter is kept.
 _LETTER_IN_SQL = r"""[^\s@<>"'',;|()\[\]{}:=~]"""
 _ADDRESS_IN_SQL = rf"""(?i)(?:"([^"])[^"]*"|({_LETTER_IN_SQL}){_LETTER_IN_SQL}*)(@|%40)"""
 _ESCAPES_IN_SQL = {0: "\\x00", 9: "\\t", 10: "\\n", 13: "\\r"}
@@ -17,7 +17,7 @@ _NAME_LENGTH = 255
 
 
 def masked(text: str) -> str:
-    """The text with only the first letter and the domain of each e-mail address in it."""
+    """The text, with each email address reduced to its first letter and its domain."""
     return _ADDRESS.sub(_masked_address, text)
 
 
@@ -27,15 +27,15 @@ def _masked_address(found: re.Match[str]) -> str:
 
 
 def holds_address(text: str) -> bool:
-    """Whether the text contains an e-mail address."""
+    """Whether the text contains an email address."""
     return _ADDRESS.search(text) is not None
 
 
 def printable(text: str, kept: str = "") -> str:
     """The text with an escape in place of each character that a terminal would interpret or not show.
 
-    Control characters, those that change the direction of writing, other invisible ones, and halves of characters that
-    no encoding can write; `kept` stay as they are.
+    Control characters, those that change the direction of writing, other invisible ones, and lone surrogates; `kept`
+    stay as they are.
     """
     if text.isprintable():
         return text
@@ -53,8 +53,8 @@ def on_one_line(text: str, length: int) -> str:
 
 
 def on_one_line_sql(text: str, length: int) -> str:
-    """SQL for the same; `text` is SQL. NUL, tab and line ends become escapes, other unprintable ones a replacement
-    character.
+    """The SQL equivalent of `on_one_line`; `text` is SQL. NUL, tab and line ends become escapes, other
+    unprintable characters a replacement character.
     """
     line = rf"regexp_replace(left({text}, {length * 8}), '{_ADDRESS_IN_SQL}', '\1\2***\3', 'g')"
     for code, escape in _ESCAPES_IN_SQL.items():
@@ -64,7 +64,7 @@ def on_one_line_sql(text: str, length: int) -> str:
 
 
 def file_name(name: str) -> str:
-    """A file's name, or another short name from outside, as it is shown."""
+    """A file's name, or another short name from outside, made safe to display."""
     return on_one_line(name, _NAME_LENGTH)
 
 

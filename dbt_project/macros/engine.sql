@@ -1,4 +1,4 @@
-{#- Everything that differs between SQL engines is in this file. -#}
+{#- Functions that differ between SQL engines. The models also use syntax of DuckDB, such as `qualify`. -#}
 
 {#- A UUID-shaped hash of a list of texts. NULL and '' differ, and no text can imitate a boundary between two texts. -#}
 {% macro hashed(expressions) -%}

@@ -22,7 +22,7 @@
     {{ hashed([id_namespace()] + identity_columns() + [microseconds("timestamp")]) }}
 {%- endmacro %}
 
-{#- The id of an event whose row has an id of the export's own: nothing else identifies it. -#}
+{#- The id of an event whose row has an `event_id`: a hash of the namespace, the event and that value only. -#}
 {% macro event_id_of_row_id() -%}
     {{ hashed([id_namespace(), "event_text", "event_id"]) }}
 {%- endmacro %}

@@ -18,7 +18,7 @@ with events as (
 
     union all
 
-    {#- Events that were taken but are missing or duplicate here, for whatever reason: a run of their date repairs that. #}
+    {#- Repair: events up to the recorded revision that are missing, duplicated or outdated in this table. #}
     select staged.*
     from {{ ref("stg_events") }} as staged
     where {{ in_run_span("staged.timestamp") }}

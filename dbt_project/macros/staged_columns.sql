@@ -1,4 +1,4 @@
-{#- The columns of which a change makes an event a changed event. -#}
+{#- An event counts as changed if one of these columns differs. -#}
 {% macro staged_columns(relation) -%}
     {%- set columns = [
         "export_date", "event_text", "timestamp", "exported_at", "user_id", "email", "list_id", "selligent_user_id",

@@ -1,7 +1,9 @@
 {#-
     Whether a row belongs to a person in `raw.suppressed`: pipeline/privacy/digests.py passes the condition as a var, with
-    placeholders for the columns. The run's `suppressed` is "no" without such people, and then none of this is in the SQL;
-    "known" if all of them have left the tables; else "new".
+    placeholders for the columns. run_window("suppressed") is:
+    "no": no person is suppressed, so the condition is left out of the SQL;
+    "known": all suppressed people have already been removed from the tables;
+    "new": some have not.
 -#}
 {% macro is_suppressed(relation, email="email", list_id="list_id", selligent_user_id="selligent_user_id") -%}
     {{ var("is_suppressed")

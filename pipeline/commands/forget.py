@@ -1,4 +1,4 @@
-"""`python -m pipeline forget`: remove people from everywhere, and verify it."""
+"""`python -m pipeline forget`: erase people from this warehouse and its ledger, and verify it."""
 
 import click
 
@@ -9,7 +9,7 @@ _SHOWN_FILES = 10
 
 @click.command()
 def forget() -> int:
-    """Remove the people of SELLIGENT_SUPPRESSED from everywhere, and prove it."""
+    """Erase the people of SELLIGENT_SUPPRESSED from this warehouse and its ledger, and verify it."""
     settings = load_settings()
     from rich.table import Table
 

@@ -1,4 +1,4 @@
-"""Checks of the exports of some dates for which every row is accounted for, by counts in `raw`."""
+"""Checks of the exports of the given dates, computed from `raw`. They assume that every row is accounted for."""
 
 from collections.abc import Collection
 from datetime import date, timedelta

@@ -70,7 +70,7 @@ class Discovered:
         return {each.file.name for each in matched}
 
     def new_dates(self, known: Mapping[FileKey, KnownFile]) -> set[date]:
-        """Export dates with a file that is new, changed, or under a changed layout."""
+        """Export dates with a file that is new or changed, or whose layout changed."""
         return {matched.export_date for matched in self.matched if not is_known(matched, known)}
 
 
@@ -83,7 +83,8 @@ def is_known(matched: MatchedFile | Unmatched, known: Mapping[FileKey, KnownFile
 def discover(
     location: ExportLocation, layouts: Sequence[Layout], today: date, patience: Patience | None = None
 ) -> Discovered:
-    """List the location and match every file with a layout; `patience` is shared by several calls.
+    """List the location and match every file with a layout. `patience` is the time budget for slow file-name patterns,
+    shared by several calls.
 
     Raises:
         LocationError: the location can't be read.
@@ -98,7 +99,7 @@ def discover(
 
 
 class Watch:
-    """Since when each file is unchanged, by a monotonic clock (in seconds).
+    """How long each file has been unchanged, by a monotonic clock (in seconds).
 
     Only a change shows that a file is still being written. Its modification time comes from the clock of the writer,
     which may be hours behind or ahead of this machine's.
@@ -173,7 +174,7 @@ def _waits(matched: MatchedFile, reason: str) -> Incomplete:
 def _complete(
     matches: Sequence[MatchedFile], files: Mapping[str, ExportFile]
 ) -> tuple[list[MatchedFile], list[Incomplete]]:
-    """Files with their ready marker and their first part; files without one wait."""
+    """Files with their ready marker and their first part; files that lack either one wait."""
     ready, waiting = [], []
     parts: dict[tuple[str, str], list[MatchedFile]] = defaultdict(list)
     for matched in matches:
@@ -208,7 +209,7 @@ def _marker(matched: MatchedFile, files: Mapping[str, ExportFile]) -> ExportFile
 def known_files(connection: duckdb.DuckDBPyConnection) -> dict[FileKey, KnownFile]:
     """The current row of every file in `raw.export_files`. If newer bytes of a file were refused, that is its current
     row, beside the one of the loaded bytes. A duplicate counts only while the other file is there, and never for a
-    lookup: former versions treated some lookups as duplicates.
+    lookup: earlier versions treated some lookups as duplicates.
     """
     rows = connection.execute(
         "SELECT export_date, name, size, modified_at, sha256, layout_fingerprint, status, reason "

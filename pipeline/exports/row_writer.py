@@ -16,9 +16,10 @@ from pipeline.warehouse.loads import Load
 
 @dataclass(frozen=True)
 class WrittenRows:
-    """The numbers of one file's rows: `rows` = events + `skipped` + `rejected` + `suppressed`. `records` is another
-    count of `rows`. In `suspect_rows`, from `suspect_line` on, a value looks like several rows. `warning` is why a file
-    that is loaded looks odd.
+    """The numbers of one file's rows: `rows` = events + `skipped` + `rejected` + `suppressed`.
+
+    `records` is an independent count of the rows. `suspect_rows` counts rows in which a value looks like several rows;
+    `suspect_line` is the first such line. `warning` says what is odd about a loaded file.
     """
 
     rows: int = 0

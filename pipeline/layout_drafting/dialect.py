@@ -1,4 +1,4 @@
-"""The dialect of a text: format, delimiter, quotes, header. DuckDB's `sniff_csv` fails at a few rows that break off."""
+"""The dialect of a text: format, delimiter, quotes, header. DuckDB's `sniff_csv` fails if a few rows are truncated."""
 
 import csv
 import io
@@ -29,7 +29,7 @@ _MAX_DELIMITER = 5
 _FIRST_LINES = 50
 # The minimum share of rows with the same number of columns.
 _LEAST_CONSISTENCY = 0.5
-# The minimum share of quoted values in a file in which quotes spoil some rows.
+# The minimum share of quoted values in a file where unbalanced quotes break some rows.
 _NEARLY = 0.9
 # The maximum share of records with a part of the delimiter in a cell.
 _RARE = 0.05
@@ -40,11 +40,11 @@ _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*")
 class Table:
     """The rows and columns of a sample.
 
-    `names` is empty for a file without a header; names without `has_header` are those of a header with fewer names than
-    columns. `unnamed` are the positions of columns with a blank or repeated name; `nested` those of columns with JSON
-    objects or arrays. `odd_rows` have another number of columns, or are not JSON objects; `repeated_headers` counts
-    copies of the header below it, and `loose_quotes` rows with quotes inside a value that are not doubled. `swallowing`
-    counts quoted values that contain whole rows.
+    `names` is empty for a file without a header. If `names` is set but `has_header` is false, the header has fewer
+    names than the rows have columns. `unnamed` are the positions of columns with a blank or repeated name; `nested`
+    those of columns with JSON objects or arrays. `odd_rows` have another number of columns, or are not JSON objects;
+    `repeated_headers` counts copies of the header below it, and `loose_quotes` rows with quotes inside a value that are
+    not doubled. `swallowing` counts quoted values that contain whole rows.
     """
 
     format: str
@@ -287,7 +287,9 @@ def _records(reader: Iterator[list[str]], lines: Sequence[str]) -> Iterator[tupl
 
 
 def _likely(cuts: Sequence[_Cut]) -> list[_Cut]:
-    """The cuts with mostly rows of the same width; a part of a longer delimiter is left out if that does as well."""
+    """The cuts with mostly rows of the same width. A delimiter that is part of a longer one is dropped if the longer
+    one splits the rows at least as consistently.
+    """
     likely = [cut for cut in cuts if cut.width > 1 and cut.consistency >= _LEAST_CONSISTENCY]
     return [
         cut

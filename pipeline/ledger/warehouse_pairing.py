@@ -34,7 +34,7 @@ def check_pair(connection: Connection | None, ledger: Ledger) -> None:
     """Check that the warehouse and the ledger belong together; None is a warehouse that does not exist.
 
     Raises:
-        SettingsError: one of them is not the one that the other knows, or older.
+        SettingsError: they do not belong together, or one is older than the other expects.
     """
     if (what := _mismatch(connection, ledger)) is not None:
         raise SettingsError(f"WAREHOUSE and LEDGER do not go together: {what}. {_REMEDY}")
@@ -92,7 +92,8 @@ def batch_ids(connection: Connection) -> set[str]:
 
 
 def pair_up(connection: Connection, ledger: Ledger) -> None:
-    """Check as `check_pair` does, and pair a warehouse and a ledger that were never used.
+    """Check as `check_pair` does, and pair a warehouse and a ledger that have no pairing yet: unused ones, and used
+    ones that predate pairing and agree.
 
     Raises:
         SettingsError: see `check_pair`.

@@ -80,7 +80,7 @@ def _of_a_disk(context: sa.engine.ExceptionContext) -> None:
 
 @contextmanager
 def run_lock() -> Iterator[dict[str, str]]:
-    """Tags for a run of this process, valid as long as the process lives: the system releases its lock.
+    """Tags that name this run's lock. The system releases the lock when the process ends.
 
     Raises:
         PipelineError: an exclusive command is running.
@@ -121,7 +121,7 @@ def _lock_of(run_id: str) -> Path:
 
 @contextmanager
 def exclusive(instance: dg.DagsterInstance) -> Iterator[None]:
-    """Keep every run, of the command line or the UI, from its first step for the duration of the block.
+    """Prevent every run, from the command line or the UI, from starting its first step while the block runs.
 
     Raises:
         PipelineError: a run, or another exclusive command, is running.

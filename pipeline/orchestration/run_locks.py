@@ -25,8 +25,8 @@ _LOG_EVERY_SECONDS = 60.0
 
 
 def turn_of(pool: str, settings: Settings) -> tuple[Turn, float]:
-    """The turn that steps of a pool wait for, which belongs to the warehouse or the ledger and not to Dagster's home;
-    and the seconds between two tries.
+    """The lock that steps of a pool wait for, and the seconds between two tries. The lock belongs to the warehouse or
+    the ledger, not to Dagster's home.
     """
     locks, seconds = {WAREHOUSE_WRITERS: _of_warehouse, SEGMENT_DELIVERY: _of_ledger}[pool](settings)
     return Turn(locks, "steps" if pool == WAREHOUSE_WRITERS else "delivery"), seconds
@@ -108,7 +108,7 @@ class StepLocks:
         return min((wait.seconds for wait in self._waiting.values()), default=0.0)
 
     def pending_claim_steps(self) -> list[str]:
-        """No steps: waiting steps are logged here, with the process that they wait for."""
+        """Always empty: `claim` logs waiting steps itself."""
         return []
 
     def has_pending_claims(self) -> bool:

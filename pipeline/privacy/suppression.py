@@ -27,13 +27,14 @@ def any_suppressed(connection: Connection) -> bool:
 
 
 def any_newly_suppressed(connection: Connection, mark: str) -> bool:
-    """Whether people are suppressed who were not processed yet; `mark` is `modelled_at` or `withdrawn_at`."""
+    """Whether any suppressed person has not been processed yet; `mark` is `modelled_at` or `withdrawn_at`."""
     return has_rows(connection, f"SELECT 1 FROM raw.suppressed WHERE {COUNTS} AND {mark} IS NULL LIMIT 1")
 
 
 def listings(connection: Connection, mark: str) -> list[str]:
-    """The listings with people who were not processed yet. Read them before processing, pass them to `mark` afterwards:
-    people listed in the meantime are then not marked as processed, whatever the clocks show.
+    """The listings with people who have not been processed yet. A listing is one update of the list. Read them before
+    processing, pass them to `mark` afterwards: people listed in the meantime are then not marked as processed, whatever
+    the clocks show.
     """
     query = f"SELECT DISTINCT coalesce(listing, '') FROM raw.suppressed WHERE {COUNTS} AND {mark} IS NULL"
     return [listing for (listing,) in connection.execute(query).fetchall()]

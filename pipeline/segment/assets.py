@@ -64,7 +64,7 @@ def outbox(
         balance = staged_is_modelled(connection, segment.settings().schema_name, dates)
         revive(connection, ledger, dates)
         due = cut_due(connection, ledger, segment.settings(), dates, now)
-        # Another date's run cuts the events of that date.
+        # Events that moved to another export date are cut by that date's run.
         ledger.set_back(dates_of_moved_events(connection, dates) - set(ledger.withheld()))
         if new_listings := listings(connection, "withdrawn_at"):
             mirror_into(connection, ledger, EVERY_DATE)

@@ -15,8 +15,8 @@ class Outcome:
     """The result of a batch or a part of one: the number of events taken, dead events with Segment's answers, and what
     keeps the rest waiting.
 
-    `unproven` is an event that was rejected when it was sent alone, while no other event of its batch was taken: either
-    it is at fault, or Segment would reject any event.
+    `unproven` is the rejected event of a single-event batch; it is not yet known whether the event or every request is
+    at fault.
     """
 
     attempts: int
@@ -42,11 +42,11 @@ class Outcome:
         )
 
     def proven(self) -> "Outcome":
-        """The same where Segment takes other events: an unproven event is dead."""
+        """This outcome if Segment has accepted other events: the unproven event is dead."""
         return replace(self, dead=(self.unproven,), unproven=None) if self.unproven else self
 
     def waiting(self) -> "Outcome":
-        """The same where Segment took no other event: an unproven event waits."""
+        """This outcome if Segment has accepted no other event: the unproven event stays waiting."""
         if self.unproven is None:
             return self
         reason = f"{self.unproven[1]}. No other event was taken either, so it stays waiting."
@@ -56,9 +56,10 @@ class Outcome:
 def send_bisecting(send: Send, messages: str) -> Outcome:
     """Send a batch; where Segment rejects it, send its halves, down to single events.
 
-    `messages` are the JSON objects of a batch, joined by `SEPARATOR`. One event that gets a 400 dies alone, with
-    Segment's answer as its reason; its neighbours are delivered. Where every event is rejected, none is dead: the fault
-    is in all requests, or in the server.
+    `messages` are the JSON objects of a batch, joined by `SEPARATOR`. An event that is rejected (400, 413, 422) when it
+    is sent alone is dead, with Segment's answer as its reason; its neighbours are delivered. If every event is
+    rejected, none is dead: the fault is in all requests, or in the server. The event of a single-event batch is
+    `unproven`.
     """
     if not messages:
         return Outcome(attempts=0)

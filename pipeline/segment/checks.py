@@ -1,7 +1,7 @@
 """Checks of the way to Segment, each computed anew from the tables and the ledger, in the order of the way:
 
 1. `staged_is_modelled`: every staged row is in an event table, or a duplicate;
-2. `due_is_settled`: every event in the outbox is delivered, waiting or dead;
+2. `due_is_settled`: every event that was ever due is delivered, waiting, dead or forgotten;
 3. `late_events`: no event waits for more than a day.
 """
 

@@ -20,7 +20,7 @@ from pipeline.segment.verdicts import Delivered, Refused, RetryLater, Verdict, v
 
 MAX_ATTEMPTS = 8
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 60
-# Speed matters more than the last tenth: level 1 is three times as fast as the default.
+# Speed matters more than the last 10% of compression: level 1 is three times as fast as the default.
 GZIP_LEVEL = 1
 
 
@@ -73,14 +73,14 @@ class SegmentClient:
 
     @property
     def has_delivered(self) -> bool:
-        """Whether Segment took any request of this run."""
+        """Whether Segment accepted any request of this run."""
         return self._circuit_breaker.has_delivered
 
     def send(self, messages: str, events: int, rate_limiter: RateLimiter | None = None) -> Answer:
         """Send messages (JSON objects joined by commas) until there is a verdict or the tries are used up.
 
-        The client's rate limiter applies, or a slower one inside it. A wait that is stopped (`SleepStopped`) ends the
-        tries.
+        Uses the client's rate limiter unless a slower one, nested in it, is passed. A wait that is stopped
+        (`SleepStopped`) ends the tries.
         """
         if (reason := self._circuit_breaker.open_because()) is not None:
             return Answer(RetryLater(reason), 0)

@@ -35,8 +35,8 @@ def register(
     now: datetime,
     replayed_ids: Collection[str] = (),
 ) -> Registered:
-    """Register every batch and every undeliverable event of these dates that is not in the ledger; events of
-    `replayed_ids` are alive again.
+    """Register every batch and every undeliverable event of these dates that is not in the ledger; events in
+    `replayed_ids` are no longer dead.
 
     The outbox is written first and the ledger second, so a process killed in between loses nothing: the next one
     registers what is missing.
@@ -61,7 +61,7 @@ def register(
 
 @dataclass(frozen=True)
 class Due:
-    """The cut, the changes in the ledger, and which of the export dates are withheld."""
+    """The new batches, the changes in the ledger, and which of the export dates are withheld."""
 
     cut: Cut
     registered: Registered

@@ -1,6 +1,7 @@
 {#-
-    One row per event, forever: of all rows of the same event, the one of the earliest export, with names and persons from
-    lookups, without people who must be left out. A run writes only rows that are new or changed.
+    One row per event: of all rows of the same event, the one of the earliest export, with names and persons from
+    lookups, without suppressed people. A run writes only rows that are new or changed, and deletes events that were
+    withdrawn or suppressed.
 -#}
 {{ config(
     alias="events",

@@ -1,7 +1,8 @@
 r"""The lines around the rows of a delimited text: blank lines, Excel's `sep=;` line and a header above
 them, a line of dashes under the header (sqlcmd), a footer such as `(3 rows affected)` and Ctrl-Z below.
 
-A text with any of them is copied without; a line that looks like a row in any way is kept, and rejected as a row.
+If a text has any of these lines, a copy without them is made. A line that looks like a row in any way is kept, and
+rejected as a row.
 """
 
 import codecs
@@ -157,7 +158,9 @@ def _dashes(content: bytes, layout: Layout, columns: int) -> int:
 
 
 def are_dashes(cells: Sequence[str]) -> bool:
-    """Whether a row is the line under a header: columns of one character have one dash, but not all of them."""
+    """Whether a row is the line under a header. A one-character column has a single dash, so at least one cell must
+    have three.
+    """
     return any("---" in cell for cell in cells) and all(re.fullmatch(r" *-+ *", cell) for cell in cells)
 
 
@@ -228,6 +231,6 @@ def names_an_end(trailer: str) -> bool:
 
 
 def sums_up(trailer: str, promised: int) -> bool:
-    """Whether a line contains the promised number of rows, also with leading zeros or thousands separators."""
+    """Whether a line contains the promised number of rows, even with leading zeros or thousands separators."""
     found = [*_NUMBER.findall(trailer), *(re.sub(r"\D", "", number) for number in _GROUPED.findall(trailer))]
     return any(int(number) == promised for number in found)

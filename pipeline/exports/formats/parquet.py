@@ -1,6 +1,6 @@
 """Parquet: columns by name, and their values as DuckDB writes them as text.
 
-A file is read by a DuckDB of its own, so that damage in it can't invalidate the connection of the warehouse.
+A file is read by a separate DuckDB instance, so that damage in it can't invalidate the connection of the warehouse.
 """
 
 import shutil
@@ -102,7 +102,7 @@ def read(file: ExportInput) -> FileRows | None:
 
 @dataclass(frozen=True)
 class Sample:
-    """The first rows of a Parquet file as text; `rows_in_file` is the number of all. `nested`: as in `_Table`."""
+    """The first rows of a Parquet file as text; `rows_in_file` is the total number of rows, `nested` as in `_Table`."""
 
     names: tuple[str, ...]
     rows: tuple[tuple[str | None, ...], ...]
@@ -111,7 +111,7 @@ class Sample:
 
 
 def sample(path: Path, folder: Path, most: int) -> Sample:
-    """At most so many rows of a Parquet file, or of the first file of an archive; `folder` is for temporary files.
+    """At most `most` rows of a Parquet file, or of the first file of an archive; `folder` is for temporary files.
 
     Raises:
         FileRefused: it is damaged.
@@ -145,7 +145,7 @@ def _refuse_other_files(path: Path) -> None:
 
 @contextmanager
 def _reader(folder: Path, threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB that reads Parquet files; `folder` is for what exceeds its memory."""
+    """A DuckDB that reads Parquet files; it spills to `folder`."""
     with duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "threads": threads}) as reader:
         reader.execute("SET TimeZone = 'UTC'")
         reader.execute(f"SET temp_directory = {literal(str(folder / 'spill'))}")
@@ -158,7 +158,7 @@ def _refusing_damage(folder: Path, path: Path) -> Iterator[None]:
         yield
     except duckdb.OutOfMemoryException:
         raise
-    except duckdb.Error as error:  # of damage, DuckDB raises errors of many kinds
+    except duckdb.Error as error:  # a damaged file can raise many kinds of DuckDB errors
         words = str(error).strip().partition("\n")[0].replace(f"{folder}/", "").replace(str(path), "it")
         raise FileRefused(
             f"can't be read as parquet, so it is cut off or damaged: {on_one_line(words, _SHOWN_LENGTH)}; have it sent "
