@@ -56,7 +56,9 @@ def framed(text: Text, layout: Layout, path: Path, first: Text | None = None) ->
     """
     with text.path.open("rb") as file:
         head = file.read(MAX_ROW_BYTES)
-    frame = _frame(text, head, layout, header_of(first, layout)[0] if first else None, is_first=first is None)
+    # Where the layout lists the names, the first row may be any row, even one that Python's reader refuses.
+    names = header_of(first, layout)[0] if first is not None and layout.header is True else None
+    frame = _frame(text, head, layout, names, is_first=first is None)
     doubled = _first_line(head[frame.start :]).endswith(b"\r\r\n")
     is_bare = frame.above == frame.under == 0 and frame.end is None and frame.rows_start == frame.header_end
     if is_bare and not doubled:

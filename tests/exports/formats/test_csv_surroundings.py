@@ -114,6 +114,13 @@ def test_a_member_may_repeat_the_header_as_the_first_one_may_have_it(desk: Desk,
     assert loaded(desk, packed, "opens.zip") == ("loaded", 2, 0)
 
 
+def test_a_carriage_return_in_the_first_row_of_a_headerless_file_in_parts_is_a_part_of_its_value(desk: Desk) -> None:
+    first = "C-1,p1@example.com,Good\rday,2024-06-10T09:15:01"
+    packed = zipped(text(first), text(ROWS[1]))
+    assert loaded(desk, packed, "opens.zip", header=NAMES, quote=None) == ("loaded", 2, 0)
+    assert desk.events("email_subject")[0] == "Good\rday"
+
+
 # Names that stand there twice, or are blank
 
 
