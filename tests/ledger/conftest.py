@@ -1,10 +1,8 @@
 from tests.support.delivery_fixtures import (
     lake,
-    lake_sender,
     ledger,
     no_proxy_between_here_and_here,
     plain,
-    plain_of_many_days,
     plain_warehouse,
     sender,
     server,
@@ -16,11 +14,9 @@ from tests.support.delivery_fixtures import (
 
 __all__ = [
     "lake",
-    "lake_sender",
     "ledger",
     "no_proxy_between_here_and_here",
     "plain",
-    "plain_of_many_days",
     "plain_warehouse",
     "sender",
     "server",
