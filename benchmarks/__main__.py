@@ -20,8 +20,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import bare, compare_dlt, contents, encodings, end_to_end, ours, senders
+from benchmarks import bare, compare_dlt, contents, encodings, end_to_end, load_and_models, senders
+from benchmarks.bare import Bare
 from benchmarks.generate import FILE_NAME, SHARE_OF_EVENTS
+from benchmarks.load_and_models import LoadAndModels
 from benchmarks.processes import Clone
 
 T = TypeVar("T")
@@ -83,7 +85,7 @@ class Workshop:
 @click.option("--repeat", default=1, show_default=True, help="Runs of each kind; medians are shown.")
 @click.option("--dlt/--no-dlt", "with_dlt", default=True, show_default=True, help="Compare with dlt.")
 @click.option("--encodings/--no-encodings", "with_encodings", default=True, show_default=True, help="Try encodings.")
-@click.option("--keep", type=click.Path(path_type=Path), help="Work in this folder and keep everything.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Use this folder and keep everything in it.")
 def main(
     rows: int, events: int, sent: int, repeat: int, with_dlt: bool, with_encodings: bool, keep: Path | None
 ) -> None:
@@ -105,15 +107,15 @@ def main(
 
 def _load_and_model(workshop: Workshop, rows: int, repeat: int, with_dlt: bool) -> None:
     exports, head = workshop.exports(rows), workshop.folder / "head"
-    of_ours: list[ours.Ours] = []
-    of_bare: list[bare.Bare] = []
+    of_pipeline: list[LoadAndModels] = []
+    of_bare: list[Bare] = []
     of_dlt: dict[str, list[compare_dlt.Dlt]] = {reader: [] for reader in compare_dlt.READERS}
     tables: list[dict[str, list[int]]] = []
     if with_dlt:
         compare_dlt.head_of(exports / FILE_NAME, head, rows // 10)
     for number in range(1, repeat + 1):
-        with workshop.copy(f"ours {number}", exports) as copy:
-            of_ours.append(ours.measure(copy))
+        with workshop.copy(f"pipeline {number}", exports) as copy:
+            of_pipeline.append(load_and_models.measure(copy))
             tables.append(contents.of(copy))
         with workshop.copy(f"bare {number}", exports) as copy:
             of_bare.append(bare.measure(copy))
@@ -122,13 +124,13 @@ def _load_and_model(workshop: Workshop, rows: int, repeat: int, with_dlt: bool) 
             with workshop.copy(f"dlt {reader} {number}", exports) as copy:
                 of_dlt[reader].append(compare_dlt.measure(copy, reader, head))
     megabytes = (exports / FILE_NAME).stat().st_size / 1e6
-    console.print(_table_of_both(f"{rows:,} rows, {megabytes:,.0f} MB of CSV", of_ours, of_bare))
+    console.print(_table_of_both(f"{rows:,} rows, {megabytes:,.0f} MB of CSV", of_pipeline, of_bare))
     same = all(found == tables[0] for found in tables)
-    console.print(f"The {len(tables[0])} tables of both are the same: {'yes' if same else 'NO'}\n")
+    console.print(f"The {len(tables[0])} tables are the same in both: {'yes' if same else 'NO'}\n")
     if not same:
         raise SystemExit("The results differ, so the times can't be compared.")
     if with_dlt:
-        console.print(_table_of_dlt(of_dlt, rows / _median(of_ours, lambda run: run.load)))
+        console.print(_table_of_dlt(of_dlt, rows / _median(of_pipeline, lambda run: run.load)))
 
 
 def _encodings(workshop: Workshop, rows: int, repeat: int) -> None:
@@ -152,11 +154,16 @@ def _median(runs: Iterable[T], value: Callable[[T], float]) -> float:
     return median(value(run) for run in runs)
 
 
-def _table_of_both(title: str, of_ours: list[ours.Ours], of_bare: list[bare.Bare]) -> Table:
-    table = _table(title, "seconds", "ours", "bare", "ratio", "aim")
+def _table_of_both(title: str, of_pipeline: list[LoadAndModels], of_bare: list[Bare]) -> Table:
+    table = _table(title, "seconds", "pipeline", "bare", "ratio", "aim")
 
-    def row(name: str, mine: Callable[[ours.Ours], float], theirs: Callable[[bare.Bare], float], aim: str = "") -> None:
-        a, b = _median(of_ours, mine), _median(of_bare, theirs)
+    def row(
+        name: str,
+        mine: Callable[[LoadAndModels], float],
+        theirs: Callable[[Bare], float],
+        aim: str = "",
+    ) -> None:
+        a, b = _median(of_pipeline, mine), _median(of_bare, theirs)
         table.add_row(name, f"{a:.1f}", f"{b:.1f}", f"{a / b:.2f}", aim)
 
     row("load", lambda run: run.load, lambda run: run.steps["load"])
@@ -166,21 +173,21 @@ def _table_of_both(title: str, of_ours: list[ours.Ours], of_bare: list[bare.Bare
     row("load + models", lambda run: run.load + _sum(MODELS, run), partial(_sum, ("load", *STEPS)), "≤ 1.3")
     row("  with dbt's tests", lambda run: run.load + _sum(MODELS, run) + run.tests, partial(_sum, ("load", *STEPS)))
     table.add_section()
-    table.add_row("start-up, not included", f"{_median(of_ours, lambda run: run.around):.1f}")
-    table.add_row("peak MB, load", f"{_median(of_ours, lambda run: run.load_peak):,.0f}")
-    table.add_row("peak MB, dbt", f"{_median(of_ours, lambda run: run.dbt_peak):,.0f}")
+    table.add_row("start-up, not included", f"{_median(of_pipeline, lambda run: run.around):.1f}")
+    table.add_row("peak MB, load", f"{_median(of_pipeline, lambda run: run.load_peak):,.0f}")
+    table.add_row("peak MB, dbt", f"{_median(of_pipeline, lambda run: run.dbt_peak):,.0f}")
     table.add_row("peak MB, all statements", "", f"{_median(of_bare, lambda run: run.peak):,.0f}")
     return table
 
 
-def _sum(steps: Iterable[str], run: ours.Ours | bare.Bare) -> float:
-    seconds = run.models if isinstance(run, ours.Ours) else run.steps
+def _sum(steps: Iterable[str], run: LoadAndModels | Bare) -> float:
+    seconds = run.models if isinstance(run, LoadAndModels) else run.steps
     return sum(seconds[step] for step in steps)
 
 
 def _table_of_dlt(of_dlt: dict[str, list[compare_dlt.Dlt]], rows_per_second: float) -> Table:
-    table = _table("Load alone", "", "rows", "seconds", "rows per second", "ours is faster by", "peak MB", "aim")
-    table.add_row("ours", "", "", f"{rows_per_second:,.0f}")
+    table = _table("Load alone", "", "rows", "seconds", "rows per second", "pipeline is faster by", "peak MB", "aim")
+    table.add_row("pipeline", "", "", f"{rows_per_second:,.0f}")
     for reader, runs in of_dlt.items():
         seconds = _median(runs, lambda run: run.seconds)
         quick = runs[0].rows / seconds
@@ -207,7 +214,7 @@ def _end_to_end(workshop: Workshop, events: int, repeat: int) -> None:
     console.print(table)
 
 
-# The slow senders send only one of so many events: what counts is the rate.
+# Slow senders send fewer events by this factor, since only the rate is compared.
 _SLOW_DIVISOR = 20
 _RESPONSE_SECONDS = 0.2
 
@@ -217,14 +224,14 @@ def _deliveries(workshop: Workshop, events: int) -> None:
         copy.python("benchmarks.senders", "prepare", str(events))
         slow = max(events // _SLOW_DIVISOR, 1)
         runs = {
-            "cut: all messages made": senders.measure(copy, "cut", events),
-            "ours": senders.measure(copy, "ours", events),
+            "cut: builds all messages": senders.measure(copy, "cut", events),
+            "pipeline": senders.measure(copy, "pipeline", events),
             "the official client": senders.measure(copy, "official", slow),
             "a naive loop": senders.measure(copy, "naive", slow),
             "ready-made bodies": senders.measure(copy, "ready", events),
         }
-        table = _table("Delivery to a stub server", "", "events", "seconds", "per second", "ours is", "peak MB")
-        of_ours = runs["ours"].events / runs["ours"].seconds
+        table = _table("Delivery to a stub server", "", "events", "seconds", "per second", "pipeline is", "peak MB")
+        of_pipeline = runs["pipeline"].events / runs["pipeline"].seconds
         for name, run in runs.items():
             rate = run.events / run.seconds
             table.add_row(
@@ -232,14 +239,14 @@ def _deliveries(workshop: Workshop, events: int) -> None:
                 f"{run.events:,}",
                 f"{run.seconds:.1f}",
                 f"{rate:,.0f}",
-                f"{of_ours / rate:.2f} ×",
+                f"{of_pipeline / rate:.2f} ×",
                 f"{run.peak:,.0f}",
             )
         console.print(table)
     with workshop.copy("slow responses", workshop.folder) as copy:
         copy.python("benchmarks.senders", "prepare", str(events))
         senders.measure(copy, "cut", events)
-        run = senders.measure(copy, "ours", events, _RESPONSE_SECONDS)
+        run = senders.measure(copy, "pipeline", events, _RESPONSE_SECONDS)
         possible = senders.CONNECTIONS / _RESPONSE_SECONDS
         share = run.batches / run.seconds / possible
         console.print(

@@ -42,8 +42,8 @@ def head_of(path: Path, folder: Path, rows: int) -> None:
 
 def measure(clone: Clone, reader: str, exports: Path) -> Dlt:
     """Load the file in a new process, with nothing left by an earlier one."""
-    places = {"DLT_DATA_DIR": str(clone.folder / "data" / "dlt"), "RUNTIME__DLTHUB_TELEMETRY": "false"}
-    finished = clone.run([sys.executable, "-m", "benchmarks.compare_dlt", reader, str(exports)], places)
+    variables = {"DLT_DATA_DIR": str(clone.folder / "data" / "dlt"), "RUNTIME__DLTHUB_TELEMETRY": "false"}
+    finished = clone.run([sys.executable, "-m", "benchmarks.compare_dlt", reader, str(exports)], variables)
     return Dlt(finished.answer["rows"], finished.answer["seconds"], finished.peak)
 
 

@@ -1,4 +1,4 @@
-"""The content of the event tables as numbers, which are equal only if the events are the same."""
+"""Fingerprints of the event tables, which are equal only if the events are the same."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ def of(clone: Clone) -> dict[str, list[int]]:
 
 
 def main() -> None:
-    """Print the numbers, in the copy."""
+    """Print the fingerprints, in the copy."""
     settings = load_settings()
     modelled = [*(event.table for event in EVENTS), "tracks"]
     queries = {

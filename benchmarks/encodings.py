@@ -1,6 +1,6 @@
 """The cost of loading the same rows in an encoding other than UTF-8.
 
-Only the load is measured, as in `benchmarks.ours`.
+Only the load is measured, as in `benchmarks.load_and_models`.
 """
 
 import codecs
@@ -34,5 +34,5 @@ def measure(clone: Clone, encoding: str) -> Load:
     """Load the copy's exports with a layout that names their encoding."""
     layout = clone.folder / "examples" / "layouts" / "interactions.yml"
     layout.write_text(f"{layout.read_text('utf-8')}encoding: {encoding}\n", "utf-8")
-    finished = clone.python("benchmarks.ours")
+    finished = clone.python("benchmarks.load_and_models")
     return Load(finished.answer["load"], finished.peak)

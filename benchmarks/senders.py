@@ -2,14 +2,14 @@
 
     python -m benchmarks.senders KIND PORT EVENTS [SECONDS]
 
-SECONDS is the longest duration of an exchange of `ours`.
+SECONDS is the longest duration of an exchange of `pipeline`.
 
 - cut: builds all messages and fills the outbox, in a process of its own so that its memory doesn't count as delivery's.
-- ours: delivers the outbox.
+- pipeline: delivers the outbox.
 - official: Segment's Python client with its defaults, except for a queue that drops nothing and no limit of requests.
   Events are read from the table row by row.
 - naive: the obvious first version: rows as dictionaries, `requests.post(json=…)` of a hundred at a time.
-- ready: sends prepared bodies over as many connections as `ours`: the upper limit of a sender based on `requests`.
+- ready: sends prepared bodies over as many connections as `pipeline`: the upper limit of a sender based on `requests`.
 """
 
 import gzip
@@ -29,7 +29,7 @@ from requests.adapters import HTTPAdapter
 from benchmarks.processes import Clone
 from pipeline.catalog import EVENTS
 from pipeline.export_dates import ExportDates
-from pipeline.http.exchange import EXCHANGE_SECONDS
+from pipeline.http.session import EXCHANGE_SECONDS
 from pipeline.ledger import Ledger
 from pipeline.segment.client import GZIP_LEVEL, SegmentClient, body_of
 from pipeline.segment.delivery import Transport, deliver
@@ -92,7 +92,7 @@ def fill_outbox(_port: int, _events: int) -> dict[str, float]:
     return {"seconds": time.perf_counter() - started}
 
 
-def ours(port: int, _events: int, exchange_seconds: float = EXCHANGE_SECONDS) -> dict[str, float]:
+def deliver_outbox(port: int, _events: int, exchange_seconds: float = EXCHANGE_SECONDS) -> dict[str, float]:
     """Deliver the batches in the outbox."""
     ledger = Ledger(load_settings().ledger)
     client = SegmentClient(
@@ -191,12 +191,12 @@ def _fail(error: object, _batch: object) -> None:
     raise SystemExit(f"the official client failed: {error}")
 
 
-KINDS = {"cut": fill_outbox, "ours": ours, "official": official, "naive": naive, "ready": ready}
+KINDS = {"cut": fill_outbox, "pipeline": deliver_outbox, "official": official, "naive": naive, "ready": ready}
 
 
 @dataclass(frozen=True)
 class SenderRun:
-    """Seconds for a number of events, the number of batches (`ours` only), and the peak memory of the process in MB."""
+    """Seconds for a number of events, the number of batches (`pipeline` only), and the process's peak memory in MB."""
 
     events: int
     seconds: float
@@ -227,6 +227,6 @@ if __name__ == "__main__":
     if sys.argv[1] == "prepare":
         prepare(int(sys.argv[2]))
     elif len(sys.argv) > 4:
-        ours(int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
+        deliver_outbox(int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
     else:
         json.dump(KINDS[sys.argv[1]](int(sys.argv[2]), int(sys.argv[3])), sys.stdout)

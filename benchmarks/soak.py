@@ -84,7 +84,7 @@ def main(events: int, kills: int, seed: int, clock_jumps: bool) -> None:
         clone.python("benchmarks.senders", "cut", "0", str(events))
         server.fail_randomly(SHARE_OF_FAULTS, seed, FAULTS)
         port = server.url.rpartition(":")[2]
-        command = [sys.executable, "-m", "benchmarks.senders", "ours", port, str(events), str(EXCHANGE_SECONDS)]
+        command = [sys.executable, "-m", "benchmarks.senders", "pipeline", port, str(events), str(EXCHANGE_SECONDS)]
         killed = processes = 0
         while True:
             processes += 1

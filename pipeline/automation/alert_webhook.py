@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.http.errors import NoReply
-from pipeline.http.exchange import BoundedSession, Reply
+from pipeline.http.session import BoundedSession, Reply
 from pipeline.settings import Settings
 
 # Where the link to a run leads, unless DAGSTER_UI_URL says otherwise; `pipeline ui` sets that to its own port.

@@ -11,7 +11,7 @@ from pipeline.export_dates import EVERY_DATE, ExportDates, ranges
 from pipeline.exports.discovery import Discovered, discover, is_known, known_files, watch_over
 from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.locations import ExportLocation
-from pipeline.filesystems.access import without_login
+from pipeline.filesystems.remote_files import without_login
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_copy import mirror
 from pipeline.ledger.warehouse_pairing import check_pair, is_copy_behind

@@ -14,7 +14,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline.exports.file_names import escaped, without_packing
-from pipeline.filesystems.access import kind_of, words_of
+from pipeline.filesystems.local_files import kind_of
+from pipeline.filesystems.remote_files import words_of
 
 OUTSIDE = (
     "is a link that leads out of the exports' folder and is not followed; move what it leads to into the folder, or "

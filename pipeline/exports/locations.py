@@ -16,11 +16,11 @@ from fsspec.implementations.local import LocalFileSystem
 from pipeline.errors import FileChanged, FileUnreadable, LocationError, SettingsError
 from pipeline.exports.file_names import escaped, unescaped
 from pipeline.exports.listing import OUTSIDE, ExportFile, RemoteWalk, described, is_inside, local_files
-from pipeline.filesystems.access import (
+from pipeline.filesystems.local_files import open_regular
+from pipeline.filesystems.remote_files import (
     close,
     has_folders,
     open_filesystem,
-    open_regular,
     refuse_missing,
     scheme_of,
     without_login,

@@ -17,7 +17,8 @@ from pipeline.exports.archives import opened_zip, unpacking
 from pipeline.exports.file_names import escaped
 from pipeline.exports.file_signatures import GZIP_MAGIC, ZIP_MAGICS, refuse_foreign, refuse_packed_again
 from pipeline.exports.file_signatures import HEAD_BYTES as MAGIC_BYTES
-from pipeline.filesystems.access import open_regular, opened, words_of
+from pipeline.filesystems.local_files import open_regular
+from pipeline.filesystems.remote_files import opened, words_of
 
 # Enough for thousands of rows, and small enough to read at once.
 HEAD_BYTES = 2 * 1024 * 1024

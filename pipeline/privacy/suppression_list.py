@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import duckdb
 
 from pipeline.errors import SettingsError
-from pipeline.filesystems.access import opened, scheme_of, words_of
+from pipeline.filesystems.remote_files import opened, scheme_of, words_of
 from pipeline.privacy.digests import EMAIL, LISTED, USER_ID, normal
 from pipeline.privacy.text_matcher import phrase
 from pipeline.warehouse import literal, one_value

@@ -12,7 +12,7 @@ from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attem
 from tenacity.wait import wait_exponential_jitter
 
 from pipeline.http.errors import NoReply
-from pipeline.http.exchange import EXCHANGE_SECONDS, BoundedSession
+from pipeline.http.session import EXCHANGE_SECONDS, BoundedSession
 from pipeline.orchestration.shutdown import SleepStopped
 from pipeline.segment.circuit_breaker import CircuitBreaker
 from pipeline.segment.rate_limiter import RateLimiter

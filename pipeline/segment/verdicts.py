@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from pipeline.http.exchange import Reply
+from pipeline.http.session import Reply
 from pipeline.masking import on_one_line
 
 RETRIED_STATUSES = {408, 410, 429, 460, *range(500, 600)} - {501, 505}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from pipeline.filesystems.access import open_filesystem
+from pipeline.filesystems.remote_files import open_filesystem
 from pipeline.warehouse.sql import ALIAS, CATALOG
 
 _PATH = re.compile(r"([^/]+/[^/]+/)(?:[^/=]+=[^/]*/)*ducklake-[^/]+\.parquet")

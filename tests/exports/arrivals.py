@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.exports.listing import ExportFile
 from pipeline.exports.loading import Loaded
 from pipeline.exports.locations import ExportLocation, LocalCopy
-from tests.support.desk import ZOE
+from tests.support.export_folder import ZOE
 
 HOUR = timedelta(hours=1)
 MONDAY, TUESDAY, WEDNESDAY = date(2024, 6, 10), date(2024, 6, 11), date(2024, 6, 12)

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from pipeline.exports.datetimes import instants, parsed
-from tests.support.desk import layout
+from tests.support.export_folder import layout
 
 THOROUGHLY = settings(deadline=None, max_examples=20)
 

@@ -17,7 +17,7 @@ from pipeline.errors import InspectionRefused
 from pipeline.layout_drafting.file_head import read_head
 from tests.exports.arrivals import JEF, names
 from tests.exports.counted_files import zipped
-from tests.support.desk import HEADER, ZOE, Desk, layout
+from tests.support.export_folder import HEADER, ZOE, Desk, layout
 
 TEXT = (HEADER + ZOE).encode()
 MORE = (HEADER + JEF).encode()

@@ -12,7 +12,7 @@ from pipeline.export_dates import EVERY_DATE
 from pipeline.exports.discovery import discover
 from pipeline.exports.loading import load
 from tests.exports.arrivals import HOUR, JEF
-from tests.support.desk import HEADER, NOW, WRITTEN, ZOE, Desk, layout
+from tests.support.export_folder import HEADER, NOW, WRITTEN, ZOE, Desk, layout
 
 PARTS = r"opens_(?P<date>\d{8})(_(?P<part>\d+))?\.csv"
 LISTS = layout(

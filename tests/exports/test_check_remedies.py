@@ -18,7 +18,7 @@ from pipeline.exports.checks import (
 from pipeline.exports.layouts import Layout
 from pipeline.exports.row_accounting import rows_accounted_for
 from pipeline.finding import Finding
-from tests.support.desk import CODED, CODED_COLUMNS, EVERY_DATE, HEADER, NOW, WRITTEN, ZOE, Desk, layout
+from tests.support.export_folder import CODED, CODED_COLUMNS, EVERY_DATE, HEADER, NOW, WRITTEN, ZOE, Desk, layout
 
 LATER = WRITTEN + timedelta(hours=1)
 CODES = "CUSTOMER,WHAT,MAIL,OPENED_AT\nC-1,OPEN,,2024-06-11T09:15:10\nC-2,FWD,,2024-06-11T09:15:10\n"

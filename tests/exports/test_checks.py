@@ -16,7 +16,7 @@ from pipeline.exports.checks import (
     unusual_volumes,
 )
 from pipeline.warehouse.loads import last_load_number
-from tests.support.desk import CODED, EVERY_DATE, HEADER, NOW, ZOE, Desk, layout
+from tests.support.export_folder import CODED, EVERY_DATE, HEADER, NOW, ZOE, Desk, layout
 
 TUESDAY = date(2024, 6, 11)
 OF_TUESDAY = ExportDates(TUESDAY, TUESDAY)

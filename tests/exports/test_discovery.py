@@ -12,7 +12,7 @@ from pipeline.exports.listing import ExportFile
 from pipeline.exports.locations import ExportLocation
 from pipeline.exports.matching import MatchedFile, Unmatched
 from tests.exports.arrivals import MONDAY, TUESDAY
-from tests.support.desk import HEADER, NOW, WRITTEN, ZOE, Desk, layout
+from tests.support.export_folder import HEADER, NOW, WRITTEN, ZOE, Desk, layout
 
 DATED = layout(files=r"opens_(?P<date>\d{8})\.csv")
 LANDED = MatchedFile(ExportFile("opens_20240610.csv", 100, WRITTEN), DATED, MONDAY, WRITTEN, "opens_20240610.csv")

@@ -18,7 +18,7 @@ from pipeline.exports.discovery import (
 )
 from pipeline.exports.locations import ExportLocation
 from tests.exports.arrivals import HOUR, JEF
-from tests.support.desk import HEADER, NOW, WRITTEN, ZOE, Desk, layout
+from tests.support.export_folder import HEADER, NOW, WRITTEN, ZOE, Desk, layout
 
 HALF, WHOLE = HEADER + ZOE, HEADER + ZOE + JEF
 SECONDS = SETTLING.total_seconds()

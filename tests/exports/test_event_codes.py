@@ -1,6 +1,6 @@
 """The codes of rows become events, are skipped, or put the row aside."""
 
-from tests.support.desk import CODED, CODED_COLUMNS, Reader
+from tests.support.export_folder import CODED, CODED_COLUMNS, Reader
 
 
 def test_codes_become_events_are_skipped_or_are_put_aside(read: Reader) -> None:

@@ -16,7 +16,7 @@ from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.loading import Loaded
 from pipeline.exports.row_accounting import rows_accounted_for
 from tests.layout_drafting.drafting import EXAMPLES
-from tests.support.desk import EVERY_DATE, Desk
+from tests.support.export_folder import EVERY_DATE, Desk
 from tests.support.warehouses import ducklake_in
 
 DATES = [date(2024, 6, 11), date(2024, 6, 12), date(2024, 6, 13)]

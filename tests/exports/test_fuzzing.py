@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.exports.formats.test_round_trips import ExportFile, export_files
-from tests.support.desk import CODED, Reader, Reading
+from tests.support.export_folder import CODED, Reader, Reading
 
 FILES = int(os.environ.get("FUZZ_FILES", "60"))
 SEED = int(os.environ.get("FUZZ_SEED", "1"))

@@ -31,7 +31,7 @@ from tests.exports.counted_files import (
     zipped,
 )
 from tests.exports.test_fuzzing import FILES, SEED, WILDLY, assert_nothing_is_lost
-from tests.support.desk import Desk, Reader, Reading
+from tests.support.export_folder import Desk, Reader, Reading
 
 # A folder has several files, and what is inspected is loaded in other tests: of each, fewer are made.
 SOME = settings(WILDLY, max_examples=max(FILES // 5, 10))

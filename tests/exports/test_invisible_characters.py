@@ -3,7 +3,7 @@
 import pytest
 
 from tests.exports.formats.test_ndjson import NDJSON
-from tests.support.desk import AT, CODED, CODED_COLUMNS, HEADER, UNIDENTIFIED, Reader
+from tests.support.export_folder import AT, CODED, CODED_COLUMNS, HEADER, UNIDENTIFIED, Reader
 
 WHEN = "2024-06-11T09:15:10"
 

@@ -14,9 +14,9 @@ from pipeline.exports.discovery import discover, known_files
 from pipeline.exports.file_names import escaped, unescaped
 from pipeline.exports.listing import ExportFile, described
 from pipeline.exports.locations import ExportLocation, LocalCopy
-from pipeline.filesystems.access import open_regular
+from pipeline.filesystems.local_files import open_regular
 from tests.exports.arrivals import HOUR, JEF, REFUSED, TUESDAY, WatchedLocation, names
-from tests.support.desk import HEADER, NOW, WRITTEN, ZOE, Desk, layout
+from tests.support.export_folder import HEADER, NOW, WRITTEN, ZOE, Desk, layout
 
 NO_LAYOUT = "no layout matches its name; write one, or move the file elsewhere"
 OUTSIDE = (

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pipeline.exports.discovery import known_files
 from pipeline.warehouse.loads import Load, last_load_number, newest_loads
 from tests.exports.arrivals import DATED, HOUR, MONDAY, REFUSED, TUESDAY, zoe
-from tests.support.desk import HEADER, NOW, WRITTEN, ZOE, Desk, layout
+from tests.support.export_folder import HEADER, NOW, WRITTEN, ZOE, Desk, layout
 
 BACK = NOW - timedelta(hours=2)
 LISTS = layout(

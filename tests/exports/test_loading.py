@@ -10,7 +10,7 @@ from pipeline.exports.layouts import MEANINGS
 from pipeline.exports.loading import Loaded, load
 from pipeline.warehouse import Warehouse
 from tests.exports.arrivals import DATED, HOUR, JEF, MONDAY, REFUSED, TUESDAY, WEDNESDAY, WatchedLocation, names, zoe
-from tests.support.desk import CODED, HEADER, NO_PERSON, NOW, WRITTEN, ZOE, Desk, layout
+from tests.support.export_folder import CODED, HEADER, NO_PERSON, NOW, WRITTEN, ZOE, Desk, layout
 
 EVERY_COLUMN = ("file", "row_number", *MEANINGS, "extra", "event", "occurred_at", "rejected_because")
 LISTS = layout(

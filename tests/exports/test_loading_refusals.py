@@ -4,7 +4,7 @@ from pipeline.export_dates import ExportDates
 from pipeline.exports.export_files import LoadedFile
 from pipeline.exports.loading import Loaded
 from tests.exports.arrivals import HOUR, JEF, MONDAY, REFUSED, TUESDAY, WatchedLocation, names
-from tests.support.desk import HEADER, NO_PERSON, NOW, WRITTEN, ZOE, Desk, layout
+from tests.support.export_folder import HEADER, NO_PERSON, NOW, WRITTEN, ZOE, Desk, layout
 
 # Refused
 

@@ -13,7 +13,7 @@ from pipeline.export_dates import ExportDates
 from pipeline.exports.discovery import discover
 from pipeline.exports.loading import load
 from tests.exports.arrivals import DATED, HOUR, JEF, MONDAY, TUESDAY, WatchedLocation, names, zoe
-from tests.support.desk import HEADER, NO_PERSON, NOW, WRITTEN, ZOE, Desk, layout
+from tests.support.export_folder import HEADER, NO_PERSON, NOW, WRITTEN, ZOE, Desk, layout
 
 # So many that they don't lie in the catalog, and don't pack to nothing.
 _MANY = HEADER + "".join(zoe(random.Random(number).randbytes(20).hex()) for number in range(5_000))

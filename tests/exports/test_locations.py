@@ -15,7 +15,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from pipeline.errors import LocationError, SettingsError
 from pipeline.exports.listing import ExportFile
 from pipeline.exports.locations import ExportLocation
-from tests.support.desk import HEADER, WRITTEN, ZOE, Desk
+from tests.support.export_folder import HEADER, WRITTEN, ZOE, Desk
 
 CONTENT = (HEADER + ZOE).encode()
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline.catalog import LOOKUPS
-from tests.support.desk import FEWER, Reader
+from tests.support.export_folder import FEWER, Reader
 
 LOOKED_UP = (
     "email_id",

@@ -7,7 +7,7 @@ import pytest
 from pipeline.exports.layouts import Layout
 from pipeline.exports.listing import ExportFile
 from pipeline.exports.matching import MatchedFile, Unmatched, match
-from tests.support.desk import layout
+from tests.support.export_folder import layout
 
 TODAY = date(2024, 6, 20)
 MODIFIED = datetime(2024, 6, 12, 23, 30, tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.desk import CODED, CODED_COLUMNS, HEADER, ZOE, Reader
+from tests.support.export_folder import CODED, CODED_COLUMNS, HEADER, ZOE, Reader
 
 CODES = "CUSTOMER,MAIL,WHAT,OPENED_AT\n"
 

@@ -7,7 +7,7 @@ import pytest
 from pipeline.export_dates import ExportDates
 from pipeline.exports.row_accounting import rows_accounted_for
 from pipeline.finding import Finding
-from tests.support.desk import CODED, NOW, WRITTEN, Desk, layout
+from tests.support.export_folder import CODED, NOW, WRITTEN, Desk, layout
 
 TUESDAY = ExportDates(date(2024, 6, 11), date(2024, 6, 11))
 MONDAY = ExportDates(date(2024, 6, 10), date(2024, 6, 10))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.desk import AT, CODED, CODED_COLUMNS, HEADER, UNIDENTIFIED, ZOE, Reader
+from tests.support.export_folder import AT, CODED, CODED_COLUMNS, HEADER, UNIDENTIFIED, ZOE, Reader
 
 # Rows and columns
 

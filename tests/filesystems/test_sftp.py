@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.errors import InspectionRefused, LocationError, SettingsError
 from pipeline.exports.locations import ExportLocation
-from pipeline.filesystems.access import close, open_filesystem
+from pipeline.filesystems.remote_files import close, open_filesystem
 from pipeline.layout_drafting.file_head import read_head
 from tests.fakes.sftp import CLIENT_KEY, PASSWORD, Sftp, sftp_server
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.exports.datetimes import parsed
 from pipeline.layout_drafting.datetime_formats import moments_of
 from tests.layout_drafting.drafting import Drafter, Guessed, lines
-from tests.support.desk import layout
+from tests.support.export_folder import layout
 
 
 def open_rows(times: list[str]) -> str:

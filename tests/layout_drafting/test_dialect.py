@@ -12,7 +12,7 @@ from pipeline.exports.layout_files import read_layout
 from pipeline.layout_drafting.dialect import cut
 from pipeline.layout_drafting.inspection import inspect
 from tests.layout_drafting.unknown import ROWS, SHAPES, Unknown, clicks, coded, labelled, segment, segment_json, sends
-from tests.support.desk import Desk
+from tests.support.export_folder import Desk
 
 
 def drafted(folder: Path, export: Unknown) -> str:

@@ -16,7 +16,7 @@ from pipeline.layout_drafting.file_head import HEAD_BYTES
 from pipeline.layout_drafting.inspection import inspect
 from tests.layout_drafting.drafting import Drafter, Guessed, lines
 from tests.layout_drafting.unknown import clicks, labelled, segment
-from tests.support.desk import Desk
+from tests.support.export_folder import Desk
 
 # Packing and size
 

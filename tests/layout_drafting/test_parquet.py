@@ -9,7 +9,7 @@ import yaml
 
 from pipeline.errors import InspectionRefused
 from tests.layout_drafting.drafting import Drafter
-from tests.support.desk import Desk, layout
+from tests.support.export_folder import Desk, layout
 
 QUERY = """
     SELECT 7700 + i AS CUSTOMER_ID, 'zoe' || i || '@example.com' AS MAIL, 'Soldes' AS SUBJECT, {'os': 'iOS'} AS DEVICE,

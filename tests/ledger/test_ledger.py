@@ -17,7 +17,7 @@ from pipeline.export_dates import ExportDates
 from pipeline.ledger import CUT, MODELLED, REPORTED, Batch, DeadEvent, Ledger, Remaining, Settled, Standing
 from pipeline.warehouse.loads import Load
 from tests.fakes.postgres import Postgres
-from tests.support.lake import DATES, DAY, NOW, day
+from tests.support.modelled_tables import DATES, DAY, NOW, day
 
 LATER = NOW + timedelta(hours=1)
 PASSWORD = "hunter2-and-more"

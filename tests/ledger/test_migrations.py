@@ -10,7 +10,7 @@ from pipeline.errors import SettingsError
 from pipeline.ledger import Batch, DeadEvent, Ledger
 from pipeline.ledger.migrations import NEWEST
 from pipeline.ledger.schema import metadata
-from tests.support.lake import DATES, DAY, NOW, id_of
+from tests.support.modelled_tables import DATES, DAY, NOW, id_of
 
 BATCH = Batch("a", "email_opened", DAY, 1, 3)
 

@@ -20,7 +20,7 @@ from pipeline.segment.outbox import bodies, cut_batches
 from pipeline.segment.reconcile import reconcile
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
-from tests.support.lake import DATES, NOW, Lake, Row, day, event_row, id_of
+from tests.support.modelled_tables import DATES, NOW, Lake, Row, day, event_row, id_of
 from tests.support.sending import FakeTime, RecordingServer, Sender
 from tests.support.warehouses import plain_file_in
 

@@ -14,7 +14,7 @@ from pipeline.segment.enqueue import register
 from pipeline.warehouse import Warehouse
 from tests.fakes import segment_faults as faults
 from tests.support.delivery_fixtures import opened
-from tests.support.lake import DATES, DAY, NOW, Lake, day, event_row, id_of
+from tests.support.modelled_tables import DATES, DAY, NOW, Lake, day, event_row, id_of
 from tests.support.sending import FakeTime, RecordingServer, Sender
 
 BOTH_DAYS = ExportDates(DAY, day(1).first)

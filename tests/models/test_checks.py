@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from pipeline.models.checks import before_send, bots, nameless
-from tests.support.lake import DATES, Lake, day, event_row
+from tests.support.modelled_tables import DATES, Lake, day, event_row
 
 AT = "2026-03-01T10:00:00+00:00"
 

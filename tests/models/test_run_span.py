@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from pipeline.models.run_span import run_span
-from tests.support.lake import DATES, DAY, FIRST_MOMENT, NOW, Lake, day, event_row
+from tests.support.modelled_tables import DATES, DAY, FIRST_MOMENT, NOW, Lake, day, event_row
 
 BEFORE = DAY - timedelta(days=1)
 

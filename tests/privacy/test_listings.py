@@ -10,7 +10,7 @@ import pytest
 from pipeline.models.run_span import suppressed_people
 from pipeline.privacy.digests import LISTED
 from pipeline.privacy.suppression import any_newly_suppressed, learn_contacts, listings, mark, refresh
-from tests.support.desk import NOW
+from tests.support.export_folder import NOW
 from tests.support.warehouses import plain_file_in
 
 BACK = NOW - timedelta(hours=2)

@@ -21,7 +21,7 @@ from pipeline.privacy.suppression import any_suppressed, refresh
 from pipeline.privacy.suppression_list import Suppressed, check
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.file_sync import provide_sync
-from tests.support.desk import CODED, NOW, Desk, layout
+from tests.support.export_folder import CODED, NOW, Desk, layout
 
 EVENTS = layout(
     **CODED,

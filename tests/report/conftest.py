@@ -16,7 +16,7 @@ from pipeline.segment import outbox
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse, literal
 from tests.support.delivery_fixtures import opened
-from tests.support.lake import DAY, MODELLED, SCHEMA, Lake, day, event_row, id_of
+from tests.support.modelled_tables import DAY, MODELLED, SCHEMA, Lake, day, event_row, id_of
 from tests.support.warehouses import plain_file_in
 
 WRITE_KEY = "Wk7vQ2-write-key-secret"

@@ -14,7 +14,7 @@ from pipeline.report.queries import TITLES
 from pipeline.warehouse import Warehouse
 from tests.report.conftest import HOSTILE, NEXT_DAY, PASSWORD, TOKEN, WRITE_KEY, Reported, load
 from tests.support.delivery_fixtures import opened
-from tests.support.lake import DAY, SCHEMA, day
+from tests.support.modelled_tables import DAY, SCHEMA, day
 
 _SQL = re.compile(r'<section class="sql" id="sql-(\w+)".*?<code>(.*?)</code>', re.DOTALL)
 _LINKED = re.compile(r'<a class="n[^"]*" href="#sql-(\w+)">([^<]*)</a>')

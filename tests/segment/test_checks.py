@@ -11,7 +11,7 @@ from pipeline.ledger import Ledger
 from pipeline.segment.checks import due_is_settled, staged_is_modelled
 from pipeline.segment.outbox import cut
 from tests.fakes import segment_faults as faults
-from tests.support.lake import DATES, DAY, NOW, SCHEMA, Lake, day, event_row, id_of, one_of_each
+from tests.support.modelled_tables import DATES, DAY, NOW, SCHEMA, Lake, day, event_row, id_of, one_of_each
 from tests.support.sending import Sender
 
 

@@ -17,7 +17,7 @@ from pipeline.segment.delivery import Transport, deliver
 from pipeline.segment.verdicts import Delivered
 from tests.fakes import segment_faults as faults
 from tests.support.batches import A_BATCH, assert_all_arrived, five_batches, put_out
-from tests.support.lake import DATES, DAY, PROPERTIES, Lake, day, event_row, id_of, large, one_of_each
+from tests.support.modelled_tables import DATES, DAY, PROPERTIES, Lake, day, event_row, id_of, large, one_of_each
 from tests.support.sending import Sender
 
 pytestmark = pytest.mark.usefixtures("small_batches")

@@ -5,7 +5,7 @@ import pytest
 from pipeline.http.errors import host_of
 from tests.fakes import segment_faults as faults
 from tests.support.batches import assert_all_arrived, five_batches, put_out
-from tests.support.lake import DATES, event_row, id_of
+from tests.support.modelled_tables import DATES, event_row, id_of
 from tests.support.sending import Sender, client_for
 
 pytestmark = pytest.mark.usefixtures("small_batches")

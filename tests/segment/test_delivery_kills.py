@@ -17,7 +17,7 @@ from pipeline.segment.client import Answer, SegmentClient
 from pipeline.segment.rate_limiter import RateLimiter
 from tests.fakes import segment_faults as faults
 from tests.support.batches import A_BATCH, assert_all_arrived, five_batches, put_out
-from tests.support.lake import DATES, TABLES, event_row, one_of_each
+from tests.support.modelled_tables import DATES, TABLES, event_row, one_of_each
 from tests.support.sending import KEY, Sender
 
 pytestmark = pytest.mark.usefixtures("small_batches")
@@ -182,7 +182,7 @@ from pathlib import Path
 from pipeline.segment.delivery import Transport, deliver
 from pipeline.ledger import Ledger
 from pipeline.warehouse import Warehouse
-from tests.support.lake import DATES
+from tests.support.modelled_tables import DATES
 from tests.support.sending import FakeTime, client_for
 
 folder, url, last = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])

@@ -10,7 +10,7 @@ from pipeline.export_dates import ExportDates
 from pipeline.ledger import DeadEvent, Ledger, Settled
 from pipeline.segment.dry_run import delete_requests, write_requests
 from pipeline.segment.enqueue import register
-from tests.support.lake import DATES, DAY, NOW, TABLES, Lake, day, event_row, id_of, large, one_of_each
+from tests.support.modelled_tables import DATES, DAY, NOW, TABLES, Lake, day, event_row, id_of, large, one_of_each
 from tests.support.sending import FakeTime, Sender
 
 

@@ -4,7 +4,7 @@ from pipeline.export_dates import EVERY_DATE
 from pipeline.ledger import DeadEvent
 from pipeline.segment.enqueue import cut_due
 from pipeline.settings import Settings
-from tests.support.lake import DATES, DAY, NOW, event_row, id_of
+from tests.support.modelled_tables import DATES, DAY, NOW, event_row, id_of
 from tests.support.sending import Sender
 
 

@@ -5,7 +5,7 @@ import pytest
 from pipeline.ledger import Ledger
 from pipeline.segment.enqueue import Registered, register
 from pipeline.segment.outbox import cut
-from tests.support.lake import DATES, NOW, SCHEMA, Lake, day, event_row, id_of, one_of_each
+from tests.support.modelled_tables import DATES, NOW, SCHEMA, Lake, day, event_row, id_of, one_of_each
 from tests.support.sending import Sender
 
 

@@ -8,7 +8,7 @@ from pipeline.segment.client import Answer
 from pipeline.segment.delivery import History, Transport, deliver
 from pipeline.segment.enqueue import register
 from pipeline.segment.outbox import CutRules, cut
-from tests.support.lake import DATES, DAY, NOW, SCHEMA, day, event_row, id_of
+from tests.support.modelled_tables import DATES, DAY, NOW, SCHEMA, day, event_row, id_of
 from tests.support.sending import Sender
 
 OLD, OLDER = day(-20), day(-30)

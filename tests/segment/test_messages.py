@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline.export_dates import ExportDates
 from pipeline.segment.outbox import cut
 from tests.fakes.segment_rules import discard_code
-from tests.support.lake import DATES, NOW, PROPERTIES, SCHEMA, Lake, day, event_row, id_of
+from tests.support.modelled_tables import DATES, NOW, PROPERTIES, SCHEMA, Lake, day, event_row, id_of
 
 SPEC_EMAIL = {
     "email_id": "18vzF7u3z",

@@ -17,7 +17,7 @@ from pipeline.errors import DeliveryError
 from pipeline.ledger import Ledger
 from pipeline.segment import outbox
 from pipeline.segment.client import Answer
-from tests.support.lake import event_row
+from tests.support.modelled_tables import event_row
 from tests.support.sending import Sender
 
 A_BATCH = 15

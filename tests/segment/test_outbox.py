@@ -16,7 +16,7 @@ from pipeline.segment import outbox
 from pipeline.segment.client import body_of
 from pipeline.segment.outbox import CutRules, Limits, bodies, cut, cut_batches, undeliverable, withdrawn
 from tests.fakes.segment_rules import Batch, discard_code, read_batch
-from tests.support.lake import (
+from tests.support.modelled_tables import (
     DATES,
     DAY,
     NOW,

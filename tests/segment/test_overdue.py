@@ -8,7 +8,7 @@ from pipeline.ledger import REPORTED
 from pipeline.segment.checks import DELIVERY_TARGET, late_events
 from pipeline.segment.unfinished_dates import unfinished
 from pipeline.warehouse.loads import Load, newest_loads
-from tests.support.lake import DAY, NOW, Lake, event_row
+from tests.support.modelled_tables import DAY, NOW, Lake, event_row
 from tests.support.sending import Sender
 
 LATER = NOW + DELIVERY_TARGET + timedelta(hours=2)

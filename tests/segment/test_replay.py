@@ -12,7 +12,7 @@ from pipeline.segment.checks import due_is_settled
 from pipeline.segment.enqueue import register
 from pipeline.segment.replay import asked_dates, revive, samples
 from tests.fakes import segment_faults as faults
-from tests.support.lake import DATES, DAY, NOW, SCHEMA, Lake, day, event_row, id_of
+from tests.support.modelled_tables import DATES, DAY, NOW, SCHEMA, Lake, day, event_row, id_of
 from tests.support.sending import Sender
 
 LATER = NOW + timedelta(hours=1)

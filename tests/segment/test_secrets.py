@@ -15,7 +15,7 @@ from pipeline.segment.dry_run import write_requests
 from pipeline.warehouse import Warehouse
 from tests.fakes import segment_faults as faults
 from tests.support.delivery_fixtures import opened
-from tests.support.lake import DATES, event_row, id_of
+from tests.support.modelled_tables import DATES, event_row, id_of
 from tests.support.sending import KEY, FakeTime, RecordingServer, Sender, client_for
 
 ENCODED = base64.b64encode(f"{KEY}:".encode()).decode()

@@ -1,7 +1,7 @@
 """Several batches of small messages, put out and delivered."""
 
 from pipeline.export_dates import ExportDates
-from tests.support.lake import DATES, Row, event_row
+from tests.support.modelled_tables import DATES, Row, event_row
 from tests.support.sending import Sender
 
 A_BATCH = 15

@@ -9,7 +9,7 @@ from pipeline.ledger import Ledger
 from pipeline.segment import outbox
 from pipeline.warehouse import Warehouse
 from tests.support.batches import A_BATCH
-from tests.support.lake import Lake
+from tests.support.modelled_tables import Lake
 from tests.support.sending import KEY, FakeTime, RecordingServer, Sender
 from tests.support.warehouses import ducklake_in, plain_file_in
 

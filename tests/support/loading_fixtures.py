@@ -8,7 +8,7 @@ import pytest
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.file_sync import provide_sync
 from tests.exports.arrivals import WatchedLocation
-from tests.support.desk import Desk, Reader
+from tests.support.export_folder import Desk, Reader
 from tests.support.warehouses import ducklake_in
 
 

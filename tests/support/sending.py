@@ -19,7 +19,7 @@ from pipeline.segment.delivery import History, Sent, Transport, deliver
 from pipeline.segment.rate_limiter import RateLimiter
 from tests.fakes.segment_rules import Batch, Refusal
 from tests.fakes.segment_server import SegmentServer
-from tests.support.lake import DATES, TABLES, Lake
+from tests.support.modelled_tables import DATES, TABLES, Lake
 
 KEY = "Wk7vQ2-write-key-secret"
 START = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)

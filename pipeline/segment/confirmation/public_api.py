@@ -20,7 +20,7 @@ from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attem
 from tenacity.wait import wait_exponential_jitter
 
 from pipeline.http.errors import NoReply
-from pipeline.http.exchange import EXCHANGE_SECONDS, BoundedSession, Reply
+from pipeline.http.session import EXCHANGE_SECONDS, BoundedSession, Reply
 from pipeline.segment.client import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS
 from pipeline.segment.verdicts import (
     LONGEST_RETRY_AFTER_SECONDS,

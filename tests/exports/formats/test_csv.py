@@ -5,7 +5,18 @@ from typing import Any
 
 import pytest
 
-from tests.support.desk import AT, FEWER, HALF, HEADER, NAMES, NO_PERSON, NOT_DOUBLED, UNIDENTIFIED, ZOE, Reader
+from tests.support.export_folder import (
+    AT,
+    FEWER,
+    HALF,
+    HEADER,
+    NAMES,
+    NO_PERSON,
+    NOT_DOUBLED,
+    UNIDENTIFIED,
+    ZOE,
+    Reader,
+)
 
 # Delimiters, quotes, line ends
 

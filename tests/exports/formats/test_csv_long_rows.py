@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.desk import HEADER, NOT_DOUBLED, ZOE, Reader
+from tests.support.export_folder import HEADER, NOT_DOUBLED, ZOE, Reader
 
 TOO_LONG = "the row is longer than 2 MB"
 JEF = "C-2,jef@example.com,Soldes,2024-06-11T09:15:10\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.desk import FEWER, HEADER, NAMES, ZOE, Reader
+from tests.support.export_folder import FEWER, HEADER, NAMES, ZOE, Reader
 
 MORE = "the row has more columns than the header"
 
@@ -82,7 +82,7 @@ def test_memory_does_not_grow_with_missing_values(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 from pipeline.warehouse import Warehouse
-from tests.support.desk import NAMES, ZOE, Reader
+from tests.support.export_folder import NAMES, ZOE, Reader
 folder = Path(sys.argv[1])
 names = [*NAMES, *(f"X{number}" for number in range(296))]
 with Warehouse(f"{folder}/warehouse.duckdb", "").writing() as connection:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.exports.formats.csv_surroundings import sums_up
-from tests.support.desk import HEADER, NAMES, Desk, layout
+from tests.support.export_folder import HEADER, NAMES, Desk, layout
 
 ROWS = [f"C-{n},p{n}@example.com,Hello,2024-06-10T09:15:0{n}" for n in (1, 2, 3)]
 FIRST = datetime(2024, 6, 10, 7, 15, 1, tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.desk import HEADER, NAMES, ZOE, Desk, Reader, layout
+from tests.support.export_folder import HEADER, NAMES, ZOE, Desk, Reader, layout
 
 TABS = {"delimiter": "\t"}
 

@@ -4,7 +4,18 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.support.desk import AT, FEWER, HALF, HEADER, NAMES, NO_PERSON, NOT_DOUBLED, UNIDENTIFIED, ZOE, Reader
+from tests.support.export_folder import (
+    AT,
+    FEWER,
+    HALF,
+    HEADER,
+    NAMES,
+    NO_PERSON,
+    NOT_DOUBLED,
+    UNIDENTIFIED,
+    ZOE,
+    Reader,
+)
 
 MORE = "the row has more columns than the header"
 

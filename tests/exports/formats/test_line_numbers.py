@@ -3,7 +3,7 @@
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.desk import FEWER, HALF, HEADER, NAMES, NO_PERSON, UNIDENTIFIED, ZOE, Reader
+from tests.support.export_folder import FEWER, HALF, HEADER, NAMES, NO_PERSON, UNIDENTIFIED, ZOE, Reader
 
 SEVERAL_LINES = ZOE.replace("Soldes", '"Soldes\n\nd\'ete\n"')
 HALF_OF_SEVERAL = '"C-2\n\nC-3",jef@exam\n'

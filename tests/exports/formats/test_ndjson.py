@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.exports.formats.ndjson import NOT_A_NUMBER, REPEATED_KEY
-from tests.support.desk import AT, Reader
+from tests.support.export_folder import AT, Reader
 
 JSON_COLUMNS = {"who": "user_id", "mail": "email", "about": "email_subject", "when": "timestamp"}
 NDJSON: dict[str, Any] = {"format": "ndjson", "columns": JSON_COLUMNS}

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from tests.exports.counted_files import zipped
-from tests.support.desk import AT, CODED, CODED_COLUMNS, UNIDENTIFIED, Reader
+from tests.support.export_folder import AT, CODED, CODED_COLUMNS, UNIDENTIFIED, Reader
 
 PARQUET: dict[str, Any] = {"format": "parquet"}
 NAME = "opens.parquet"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.exports.formats.test_round_trips import CELL, THOROUGHLY
-from tests.support.desk import CODED, CODED_COLUMNS, Reader
+from tests.support.export_folder import CODED, CODED_COLUMNS, Reader
 
 NAMES = ["WHAT", "CUSTOMER", "MAIL", "OPENED_AT", "DEVICE", "it's/~"]
 TIMES = st.sampled_from(

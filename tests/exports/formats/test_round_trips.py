@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.exports.layouts import key_of
 from pipeline.warehouse.trimming import trimmed
-from tests.support.desk import CODED, Reader
+from tests.support.export_folder import CODED, Reader
 
 # A load takes far longer in a DuckLake than in a plain file; what differs between them does so in few examples.
 THOROUGHLY = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])

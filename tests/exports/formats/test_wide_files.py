@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.desk import HEADER, NAMES, ZOE, Desk, Reader
+from tests.support.export_folder import HEADER, NAMES, ZOE, Desk, Reader
 
 
 def names(number: int) -> list[str]:

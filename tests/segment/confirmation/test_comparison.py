@@ -15,7 +15,7 @@ from pipeline.ledger import Batch, DeadEvent, Ledger, Remaining, SentBatch, Sett
 from pipeline.segment.confirmation.comparison import Confirmation, Moment, Tally, compare, confirm
 from pipeline.segment.confirmation.public_api import Count, PublicApiClient, Stage
 from tests.fakes.public_api_server import FAILED, FILTERED, RECEIVED, Happened, PublicApiServer
-from tests.support.lake import DATES, DAY, day
+from tests.support.modelled_tables import DATES, DAY, day
 from tests.support.sending import START, FakeTime
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)

@@ -1,10 +1,10 @@
 """The pipeline's load and models without Dagster, measured in a copy of the project.
 
-- load: the look at the folder and `load(...)`, from its first statement to its last commit. Excluded: imports,
-  attaching the warehouse, making its empty tables.
-- models: the seconds of each model in dbt's run_results.json, hooks and commits included. Excluded:
-  dbt's start-up, its parsing of the project, and what it does before the first model.
-- tests: the seconds of each data test in run_results.json. A run has them; the bare statements don't.
+- load: listing the folder and `load(...)`, from its first statement to its last commit. Excluded: imports, attaching
+  the warehouse, creating its empty tables.
+- models: the seconds of each model in dbt's run_results.json, hooks and commits included. Excluded: dbt's start-up, its
+  parsing of the project, and everything else before the first model.
+- tests: the seconds of each data test in run_results.json. The bare statements have none.
 """
 
 import json
@@ -28,7 +28,7 @@ from pipeline.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
-class Ours:
+class LoadAndModels:
     """Seconds per step, and the peak memory of both processes in MB."""
 
     load: float
@@ -39,15 +39,15 @@ class Ours:
     dbt_peak: int
 
 
-def measure(clone: Clone) -> Ours:
+def measure(clone: Clone) -> LoadAndModels:
     """Load and model the copy's exports, each in a new process."""
-    loading = clone.python("benchmarks.ours")
+    loading = clone.python("benchmarks.load_and_models")
     command = loading.answer
     modelling = clone.run(command["dbt"], command["environment"])
     results = json.loads((clone.folder / "data" / "dbt" / "run_results.json").read_text("utf-8"))
     seconds = {result["unique_id"]: result["execution_time"] for result in results["results"]}
     models = {key.split(".")[-1]: value for key, value in seconds.items() if key.startswith("model.")}
-    return Ours(
+    return LoadAndModels(
         load=command["load"],
         models=models,
         tests=sum(value for key, value in seconds.items() if key.startswith("test.")),
@@ -69,14 +69,14 @@ def main() -> None:
         load(connection, location, discover(location, layouts, day), dates)
         seconds = time.perf_counter() - started
         span = run_span(connection, dates)
-    places = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR), "--target-path", str(DBT_TARGET_DIR)]
+    folders = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR), "--target-path", str(DBT_TARGET_DIR)]
     answer = {
         "load": seconds,
         "dbt": [
             str(Path(sys.executable).with_name("dbt")),
             "--quiet",
             "build",
-            *places,
+            *folders,
             "--vars",
             json.dumps(variables(settings)),
         ],

@@ -1,4 +1,4 @@
-"""Segment's own validators and reader, which are JavaScript: set up once, and asked about many messages at a time."""
+"""Segment's own validators and reader, in JavaScript: installed once, then called for many messages at a time."""
 
 import json
 import os
@@ -33,7 +33,7 @@ INSTALL = (
 
 @dataclass(frozen=True)
 class Verdict:
-    """Why each judge refuses a message, and what is read from one that neither refuses."""
+    """The error of each validator, and what the reader reads from a message without an error."""
 
     loosely: str | None
     core: str | None
@@ -44,13 +44,13 @@ class Verdict:
         return self.loosely, self.core
 
 
-class Judges:
+class Validators:
     """`@segment/loosely-validate-event`, `@segment/analytics-core` and, as a reader, `@segment/facade`."""
 
-    def of(self, messages: Sequence[str]) -> list[Verdict]:
-        """Their verdicts on messages as JSON texts, all by one process."""
+    def validate(self, messages: Sequence[str]) -> list[Verdict]:
+        """Validate messages (JSON texts) in one process."""
         done = subprocess.run(
-            ["node", HERE / "judge.js"],
+            ["node", HERE / "validate.js"],
             input="".join(f"{message}\n" for message in messages),
             capture_output=True,
             encoding="utf-8",
@@ -64,11 +64,11 @@ class Judges:
         return verdicts
 
 
-def convene() -> Judges:
-    """The judges, if they can come."""
+def install_validators() -> Validators:
+    """Install the packages, once for all test processes."""
     for program in ("npm", "node"):
         if shutil.which(program) is None:
-            is_lacking(f"the judges did not run: {program} is not installed")
+            is_lacking(f"the validators did not run: {program} is not installed")
     INSTALLED.mkdir(exist_ok=True)
     # Tests run in several processes, and the first one installs.
     with FileLock(INSTALLED / ".installing"):
@@ -77,6 +77,6 @@ def convene() -> Judges:
             installed = subprocess.run(INSTALL, cwd=HERE, capture_output=True, encoding="utf-8", check=False)
             if installed.returncode != 0:
                 first = next(iter(installed.stderr.splitlines()), "")
-                is_lacking(f"the judges did not run: npm could not install them: {first}")
+                is_lacking(f"the validators did not run: npm could not install them: {first}")
             shutil.copyfile(PACKAGES, done)
-    return Judges()
+    return Validators()

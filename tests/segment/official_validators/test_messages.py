@@ -1,7 +1,7 @@
-"""Messages before judges of Segment's own making: what we send, they take and read as it was meant.
+"""Messages checked by validators that Segment publishes: they accept every message and read it as intended.
 
-The rest of the suite judges by rules that this project wrote down itself, so a misreading of Segment's would go
-unnoticed there. That the judges refuse what they must is tested too: a judge that takes everything proves nothing.
+The other tests check rules that this project wrote down itself, so they would not notice a rule that was misread. Tests
+also ensure that the validators reject invalid messages: one that accepts everything would prove nothing.
 """
 
 import json
@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from pipeline.segment.outbox import cut
 from tests.end_to_end.project import SCHEMA, Project
 from tests.fakes.segment_rules import discard_code
-from tests.segment.judges.judging import Judges, Verdict
-from tests.support.lake import DATES, NOW, PROPERTIES, TABLES, Lake, Row, event_row
+from tests.segment.official_validators.validators import Validators, Verdict
+from tests.support.modelled_tables import DATES, NOW, PROPERTIES, TABLES, Lake, Row, event_row
 
 TAKEN = (None, None)
 SHORT = (",", ":")
@@ -77,7 +77,7 @@ def cut_messages(lake: Lake) -> dict[str, str]:
 
 
 def meant(row: Row) -> dict[str, Any]:
-    """What a row is to say, in the words of the reader, which leaves out what it does not know."""
+    """The fields that the reader should read from a row; it omits those without a value."""
 
     def known(columns: Mapping[str, str]) -> dict[str, Any]:
         return {name: row[column] for name, column in columns.items() if row.get(column) is not None}
@@ -115,19 +115,21 @@ def assert_kept_by_our_server(messages: Sequence[str]) -> None:
 # What is sent
 
 
-def test_every_kind_of_message_is_taken_and_read_as_it_was_meant(plain: Lake, judges: Judges) -> None:
+def test_every_kind_of_message_is_taken_and_read_as_it_was_meant(plain: Lake, validators: Validators) -> None:
     kinds = [(kind, event) for kind in KINDS for event in PROPERTIES]
     rows = [event_row(number, event, **KINDS[kind]) for number, (kind, event) in enumerate(kinds)]
     messages = messages_of(plain, rows)
 
     assert len(messages) == 126
-    assert dict(zip(kinds, judges.of(messages), strict=True)) == {
+    assert dict(zip(kinds, validators.validate(messages), strict=True)) == {
         of: taken(**meant(row)) for of, row in zip(kinds, rows, strict=True)
     }
     assert_kept_by_our_server(messages)
 
 
-def test_a_hashed_address_stands_in_for_a_user_id_and_the_address_is_still_read(plain: Lake, judges: Judges) -> None:
+def test_a_hashed_address_stands_in_for_a_user_id_and_the_address_is_still_read(
+    plain: Lake, validators: Validators
+) -> None:
     """As `SEGMENT_ANONYMOUS_ID=sha256` has it."""
     rows = [event_row(number, event, user_id=None, email="Ann@Example.com") for number, event in enumerate(PROPERTIES)]
     plain.stage(*rows)
@@ -136,11 +138,11 @@ def test_a_hashed_address_stands_in_for_a_user_id_and_the_address_is_still_read(
     messages = cut_messages(plain)
 
     hashed = {"anonymousId": sha256(b"ann@example.com").hexdigest()}
-    assert judges.of([messages[row["id"]] for row in rows]) == [taken(**meant(row) | hashed) for row in rows]
+    assert validators.validate([messages[row["id"]] for row in rows]) == [taken(**meant(row) | hashed) for row in rows]
 
 
 @pytest.mark.parametrize("character", ["x", "é", '"', "🎉"])
-def test_the_largest_event_that_is_sent_is_taken(plain: Lake, judges: Judges, character: str) -> None:
+def test_the_largest_event_that_is_sent_is_taken(plain: Lake, validators: Validators, character: str) -> None:
     """32,000 bytes in any script: to count characters instead of bytes would let far larger ones through."""
     (bare,) = messages_of(plain, [event_row(1, email_subject="")])
     width = len(json.dumps(character, ensure_ascii=False).encode()) - 2
@@ -150,17 +152,17 @@ def test_the_largest_event_that_is_sent_is_taken(plain: Lake, judges: Judges, ch
     (message,) = messages_of(plain, [largest])
 
     assert len(message.encode()) == 32_000
-    assert judges.of([message]) == [taken(**meant(largest))]
+    assert validators.validate([message]) == [taken(**meant(largest))]
 
 
 def test_a_text_that_is_a_date_is_sent_as_text_though_the_reader_makes_a_moment_of_it(
-    plain: Lake, judges: Judges
+    plain: Lake, validators: Validators
 ) -> None:
-    """Segment's own reader does so to every text: nothing that a sender could do about it."""
+    """Segment's own reader does this to every text; a sender can't prevent it."""
     (message,) = messages_of(plain, [event_row(1, campaign_name="2024-06-11", email_subject="2024-06-11: news")])
     assert '"campaign_name":"2024-06-11"' in message
 
-    (verdict,) = judges.of([message])
+    (verdict,) = validators.validate([message])
     assert verdict.refusals == TAKEN
     assert verdict.read is not None
     assert verdict.read["properties"] == {
@@ -171,7 +173,7 @@ def test_a_text_that_is_a_date_is_sent_as_text_though_the_reader_makes_a_moment_
 
 
 def drawn(what: st.SearchStrategy[Any], count: int) -> list[Any]:
-    """So many random examples at once, so that all of them go before the judges together."""
+    """So many random examples at once, validated in one process."""
     examples = []
 
     @settings(max_examples=count, deadline=None, database=None, phases=[Phase.generate])
@@ -199,7 +201,7 @@ people = st.fixed_dictionaries({"user_id": names | like_numbers, "email": st.non
 )
 # Microseconds before and after 1970: from 1900 to the last day that is loaded.
 SINCE_1900 = st.integers(-2_208_988_800_000_000, 253_370_678_400_000_000)
-rows_of_anybody = st.tuples(
+random_rows = st.tuples(
     people,
     st.fixed_dictionaries(
         {
@@ -215,11 +217,11 @@ rows_of_anybody = st.tuples(
 )
 
 
-def test_a_thousand_random_events_are_taken_and_read_as_they_were_meant(plain: Lake, judges: Judges) -> None:
+def test_a_thousand_random_events_are_taken_and_read_as_they_were_meant(plain: Lake, validators: Validators) -> None:
     """Texts of any Unicode, ids that look like numbers, any time since 1900."""
-    rows = [event_row(number, **who, **what) for number, (who, what) in enumerate(drawn(rows_of_anybody, 1_000))]
+    rows = [event_row(number, **who, **what) for number, (who, what) in enumerate(drawn(random_rows, 1_000))]
     messages = messages_of(plain, rows)
-    verdicts = judges.of(messages)
+    verdicts = validators.validate(messages)
 
     assert len(verdicts) == 1_000
     misread = [
@@ -232,14 +234,14 @@ def test_a_thousand_random_events_are_taken_and_read_as_they_were_meant(plain: L
 
 
 def test_everything_that_a_run_on_the_examples_sends_is_taken_and_read_as_the_tables_have_it(
-    tmp_path: Path, judges: Judges
+    tmp_path: Path, validators: Validators
 ) -> None:
     """From export files through the real models, with hashed addresses."""
     project = Project(tmp_path, {"SEGMENT_ANONYMOUS_ID": "sha256"}).with_examples()
     project.run()
     bodies = [json.loads(path.read_bytes()) for path in (project.data / "dry_run").rglob("*.json")]
     messages = {message["messageId"]: message for body in bodies for message in body["batch"]}
-    verdicts = judges.of([json.dumps(message, ensure_ascii=False) for message in messages.values()])
+    verdicts = validators.validate([json.dumps(message, ensure_ascii=False) for message in messages.values()])
 
     assert {verdict.refusals for verdict in verdicts} == {TAKEN}
     read = [(key, of.read) for key, of in zip(messages, verdicts, strict=True) if of.read is not None]
@@ -271,12 +273,12 @@ NO_ID = ".userId/anonymousId/previousId/groupId is nil"
 ID_NOT_TEXT = ".userId/anonymousId/previousId/groupId is not a string"
 
 
-# Changes to a message; what loosely-validate-event, analytics-core and our own server have against it.
+# Changes to a message, and the errors of loosely-validate-event, analytics-core and the fake server.
 CASES: Sequence[tuple[dict[str, Any], str | None, str | None, str | None]] = [
     ({}, None, None, None),
     ({"userId": ..., "anonymousId": "a@example.com"}, None, None, None),
     ({"type": "alias", "previousId": "p"}, None, None, None),
-    # Whom it is of.
+    # The person.
     ({"userId": ...}, NO_PERSON, NO_ID, "no_user_anon_id"),
     ({"userId": None}, NO_PERSON, NO_ID, "no_user_anon_id"),
     ({"userId": ""}, NO_PERSON, None, "id_not_string"),
@@ -284,7 +286,7 @@ CASES: Sequence[tuple[dict[str, Any], str | None, str | None, str | None]] = [
     ({"userId": {}}, '"userId" must be a string or number.', ID_NOT_TEXT, "id_not_string"),
     ({"userId": 5}, None, ID_NOT_TEXT, "id_not_string"),
     ({"type": "identify", "traits": {}, "userId": ...}, NO_PERSON, NO_ID, "no_user_anon_id"),
-    # What it says.
+    # The content.
     ({"event": ...}, 'You must pass an "event".', ".event is not a string", "event_not_defined"),
     ({"event": ""}, 'You must pass an "event".', None, "event_not_defined"),
     ({"event": 5}, '"event" must be a string.', ".event is not a string", "event_not_string"),
@@ -297,7 +299,7 @@ CASES: Sequence[tuple[dict[str, Any], str | None, str | None, str | None]] = [
     ({"context": []}, '"context" must be an object.', None, "context_not_object"),
     ({"integrations": []}, '"integrations" must be an object.', None, "integrations_not_object"),
     ({"timestamp": "soon"}, '"timestamp" must be a date.', None, "timestamp_not_iso8601"),
-    # The one rule of its own that each of the others has.
+    # A rule that only one of the three has.
     ({"messageId": ...}, None, ".messageId is not a string", "message_id_missing"),
     ({"messageId": 5}, None, ".messageId is not a string", "message_id_not_string"),
     ({"properties": ...}, None, ".properties is not an object", None),
@@ -305,12 +307,14 @@ CASES: Sequence[tuple[dict[str, Any], str | None, str | None, str | None]] = [
 
 
 @pytest.fixture(scope="module")
-def refusals(judges: Judges) -> list[tuple[str | None, str | None]]:
-    return [verdict.refusals for verdict in judges.of([json.dumps(message(**changes)) for changes, *_ in CASES])]
+def refusals(validators: Validators) -> list[tuple[str | None, str | None]]:
+    return [
+        verdict.refusals for verdict in validators.validate([json.dumps(message(**changes)) for changes, *_ in CASES])
+    ]
 
 
 @pytest.mark.parametrize("number", range(len(CASES)), ids=[str(case[0]) for case in CASES])
-def test_what_a_message_may_not_be_is_refused_by_the_judges_and_lost_at_our_server(
+def test_what_a_message_may_not_be_is_refused_by_the_validators_and_lost_at_our_server(
     refusals: Sequence[tuple[str | None, str | None]], number: int
 ) -> None:
     changes, loosely, core, our_server = CASES[number]
@@ -319,8 +323,10 @@ def test_what_a_message_may_not_be_is_refused_by_the_judges_and_lost_at_our_serv
 
 
 @pytest.mark.parametrize("character", ["x", "é", "🎉"])
-def test_a_judge_and_our_server_count_bytes_and_our_server_stops_earlier(judges: Judges, character: str) -> None:
-    """The judge reads "32 KB" as 32,768 bytes; Segment does not say which it is, so ours is the smaller."""
+def test_a_validator_and_our_server_count_bytes_and_our_server_stops_earlier(
+    validators: Validators, character: str
+) -> None:
+    """The validator takes "32 KB" for 32,768 bytes; Segment does not specify which, so our limit is the smaller one."""
 
     def of(number_of_bytes: int) -> str:
         bare = len(json.dumps(message(timestamp=..., properties={"text": ""}), ensure_ascii=False, separators=SHORT))
@@ -331,7 +337,7 @@ def test_a_judge_and_our_server_count_bytes_and_our_server_stops_earlier(judges:
         return whole
 
     sizes = [32_000, 32_001, 32_674, 32_767, 32_768, 32_834]
-    verdicts = judges.of([of(size) for size in sizes])
+    verdicts = validators.validate([of(size) for size in sizes])
     assert [verdict.loosely for verdict in verdicts] == [None] * 4 + ["Your message must be < 32kb."] * 2
     assert [discard_code(message(), size) for size in sizes] == [None] + ["event_too_large"] * 5
 
@@ -348,10 +354,10 @@ changes_of_a_field = (
 any_message = st.lists(changes_of_a_field, max_size=4).map(lambda changes: message(**dict(changes)))
 
 
-def test_whatever_a_judge_refuses_our_server_does_not_keep(judges: Judges) -> None:
-    """A server kinder than Segment would hide lost events from every other test."""
+def test_whatever_a_validator_refuses_our_server_does_not_keep(validators: Validators) -> None:
+    """A fake server that accepts more than Segment would hide lost events from every other test."""
     messages = drawn(any_message, 1_000)
-    verdicts = judges.of([json.dumps(given) for given in messages])
+    verdicts = validators.validate([json.dumps(given) for given in messages])
     both = [(discard_code(given, 1_000), of.loosely, given) for given, of in zip(messages, verdicts, strict=True)]
 
     assert [of for of in both if of[0] is None and of[1] is not None] == []

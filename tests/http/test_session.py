@@ -1,4 +1,4 @@
-"""Whatever answers, an exchange ends, and little of the answer is read."""
+"""An exchange ends whatever the server sends, and reads a limited part of the answer."""
 
 import gzip
 import itertools
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.http.errors import NoReply, host_of
-from pipeline.http.exchange import BoundedSession, Reply
+from pipeline.http.session import BoundedSession, Reply
 from tests.fakes.raw_http import answering
 
 BODY = b'{"success":true}'

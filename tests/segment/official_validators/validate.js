@@ -1,22 +1,22 @@
 "use strict";
 
-// Reads messages, one JSON text a line, and writes one JSON verdict a line: why each of Segment's own validators
-// refuses the message (null: it does not), and what Segment's own reader for destinations reads from it.
+// Reads messages, one JSON text per line, and writes one JSON verdict per line: the error of each of Segment's own
+// validators (null: none), and what Segment's own reader for destinations reads from the message.
 
 const { assertUserIdentity, validateEvent } = require("@segment/analytics-core");
 const { Track } = require("@segment/facade");
 const looselyValidate = require("@segment/loosely-validate-event");
 
-// Validators see a message before it becomes JSON: its timestamp is a Date. A text that is none stays a text, and is
-// refused as such.
+// Validators see a message before it becomes JSON: its timestamp is a Date. Other text stays as it is, and is
+// rejected.
 function beforeJson(message) {
   const date = new Date(message.timestamp);
   return Number.isNaN(date.getTime()) ? message : { ...message, timestamp: date };
 }
 
-function refusal(judge) {
+function refusal(validator) {
   try {
-    judge();
+    validator();
     return null;
   } catch (error) {
     return error.message;
@@ -41,7 +41,7 @@ function reading(message) {
 function verdict(message) {
   const given = beforeJson(message);
   const loosely = refusal(() => looselyValidate(given));
-  // Segment's client asks these two, one after the other.
+  // Segment's client calls these two in this order.
   const core = refusal(() => {
     validateEvent(given);
     assertUserIdentity(given);
