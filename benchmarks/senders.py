@@ -31,7 +31,7 @@ from pipeline.catalog import EVENTS
 from pipeline.export_dates import ExportDates
 from pipeline.http.session import EXCHANGE_SECONDS
 from pipeline.ledger import Ledger
-from pipeline.segment.client import GZIP_LEVEL, SegmentClient, body_of
+from pipeline.segment.client import GZIP_LEVEL, Retries, SegmentClient, body_of
 from pipeline.segment.delivery import Transport, deliver
 from pipeline.segment.enqueue import register
 from pipeline.segment.outbox import bodies, cut, cut_batches
@@ -95,9 +95,8 @@ def fill_outbox(_port: int, _events: int) -> dict[str, float]:
 def deliver_outbox(port: int, _events: int, exchange_seconds: float = EXCHANGE_SECONDS) -> dict[str, float]:
     """Deliver the batches in the outbox."""
     ledger = Ledger(load_settings().ledger)
-    client = SegmentClient(
-        f"http://127.0.0.1:{port}", KEY, CONNECTIONS, RateLimiter(0), exchange_seconds=exchange_seconds
-    )
+    retries = Retries(exchange_seconds=exchange_seconds)
+    client = SegmentClient(f"http://127.0.0.1:{port}", KEY, CONNECTIONS, RateLimiter(0), retries=retries)
     started = time.perf_counter()
     with Warehouse.of(load_settings()).reading() as connection:
         sent = deliver(connection, ledger, EVENT, DATES, Transport(client.send, CONNECTIONS))

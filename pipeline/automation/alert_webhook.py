@@ -49,9 +49,9 @@ def send(alert: Alert, settings: Settings, log: Callable[[str], None]) -> bool:
     """POST the alert. Returns whether it was accepted. Errors are logged without the URL, which is a secret."""
     if settings.alert_webhook is None:
         return False
-    with BoundedSession() as session:
+    with BoundedSession(seconds=TIMEOUT_SECONDS) as session:
         url = settings.alert_webhook.get_secret_value()
-        reply = session.exchange("POST", url, seconds=TIMEOUT_SECONDS, json=alert.as_json(), host="its host")
+        reply = session.exchange("POST", url, json=alert.as_json(), host="its host")
     match reply:
         case NoReply(reason):
             log(f"ALERT_WEBHOOK could not be reached: {reason}; run {alert.run_id} is not reported there.")

@@ -126,23 +126,15 @@ def raw(
     context: dg.AssetExecutionContext, config: LoadConfig, exports: Exports, warehouse: WarehouseResource
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Read each export file of these dates once, by its bytes; known files are skipped."""
-    dates, now, started = dates_of(context), datetime.now(UTC), time.monotonic()
+    dates, started = dates_of(context), time.monotonic()
     discovered = exports.discover()
     with exports.location() as location, warehouse.open().writing() as connection:
         ensure_origin(connection, exports.settings())
         for file in discovered.waiting:
             context.log.info(f"{file_name(file.file.name)} waits: {file.reason}")
-        people = refresh(connection, exports.suppressed(), now)
+        people = refresh(connection, exports.suppressed(), datetime.now(UTC))
         before = last_load_number(connection)
-        loaded = load(
-            connection,
-            location,
-            discovered,
-            dates,
-            reload=config.reload,
-            suppressing=bool(people),
-            log=context.log.info,
-        )
+        loaded = load(connection, location, discovered.within(dates), reload=config.reload, log=context.log.info)
         accounts = rows_accounted_for(connection, dates)
         files = unread_files(connection, dates, before, discovered.names)
         oddities = {check: found(connection, dates) for check, found in ODDITIES.items()}

@@ -10,6 +10,7 @@ from posixpath import splitext
 
 import duckdb
 
+from pipeline.export_dates import ExportDates
 from pipeline.exports.layouts import Layout
 from pipeline.exports.listing import ExportFile
 from pipeline.exports.locations import ExportLocation
@@ -68,6 +69,10 @@ class Discovered:
         """The names of all files in the location."""
         matched: Sequence[MatchedFile | Unmatched | Incomplete] = [*self.matched, *self.unmatched, *self.waiting]
         return {each.file.name for each in matched}
+
+    def within(self, dates: ExportDates) -> "Discovered":
+        """Those of these dates, and unmatched files of any date, since no run would be requested for them."""
+        return replace(self, matched=[matched for matched in self.matched if matched.export_date in dates])
 
     def new_dates(self, known: Mapping[FileKey, KnownFile]) -> set[date]:
         """Export dates with a file that is new or changed, or whose layout changed."""

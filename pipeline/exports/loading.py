@@ -13,7 +13,6 @@ import duckdb
 from rich.filesize import decimal
 
 from pipeline.errors import FileChanged, FileRefused, FileUnreadable, WarehouseError
-from pipeline.export_dates import ExportDates
 from pipeline.exports.archives import Piece, left_out, pieces, refuse_name
 from pipeline.exports.discovery import Discovered, FileKey, KnownFile, is_known, known_files
 from pipeline.exports.export_files import LoadedFile, record_file, record_time, record_unmatched
@@ -27,6 +26,7 @@ from pipeline.exports.transcoding import CHUNK_BYTES
 from pipeline.finding import some
 from pipeline.masking import file_name
 from pipeline.orchestration.system_errors import naming
+from pipeline.privacy.suppression import any_suppressed
 from pipeline.warehouse import transaction
 from pipeline.warehouse.loads import Load, last_load_number
 
@@ -78,31 +78,27 @@ def load(
     connection: Connection,
     location: ExportLocation,
     discovered: Discovered,
-    dates: ExportDates,
     *,
     reload: bool = False,
-    suppressing: bool = False,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    now: datetime | None = None,
     log: Callable[[str], None] = lambda _: None,
 ) -> Loaded:
-    """Load the files of these dates into `raw`. A file whose bytes and layout are known is skipped, unless `reload`; a
-    file that was removed from the location keeps its rows, and so does one whose new bytes are refused. `suppressing`:
-    rows of the people in `suppression.LISTED` are counted and not kept.
+    """Load the files into `raw`. A file whose bytes and layout are known is skipped, unless `reload`; a file that was
+    removed from the location keeps its rows, and so does one whose new bytes are refused. Rows of suppressed people are
+    counted and not kept; `suppression.refresh` has read the list over the same connection.
 
     Raises:
         WarehouseError: the machine or the store failed; nothing of the date was loaded.
     """
     _ensure_a_temporary_folder()
-    this = Load(last_load_number(connection) + 1, clock())
-    loader = _Loader(connection, location, this, known_files(connection), reload, log, suppressing)
+    this = Load(last_load_number(connection) + 1, now or datetime.now(UTC))
+    loader = _Loader(connection, location, this, known_files(connection), reload, log, any_suppressed(connection))
     by_date: dict[date, list[MatchedFile]] = defaultdict(list)
     for matched in discovered.matched:
-        if matched.export_date in dates:
-            by_date[matched.export_date].append(matched)
+        by_date[matched.export_date].append(matched)
     files: list[LoadedFile] = []
     for day in sorted(by_date):
         files += _load_date(loader, by_date[day])
-    # Unmatched files are recorded whatever their date, since no run would be requested for them.
     files += _note_unmatched(loader, discovered.unmatched)
     return Loaded(files, loader.unchanged)
 

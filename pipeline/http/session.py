@@ -80,10 +80,16 @@ class Reply:
 
 
 class BoundedSession(requests.Session):
-    """Connections to one server; without cookies, redirects, and proxies for this machine itself."""
+    """Connections to one server; without cookies, redirects, and proxies for this machine itself.
 
-    def __init__(self, connections: int = 1) -> None:
+    An exchange reads at most `most` bytes of an answer, within so many seconds.
+    """
+
+    def __init__(
+        self, connections: int = 1, *, seconds: float = EXCHANGE_SECONDS, most: int = MAX_ANSWER_BYTES
+    ) -> None:
         super().__init__()
+        self._seconds, self._most = seconds, most
         adapter = _BoundedAdapter(pool_connections=1, pool_maxsize=connections, pool_block=True)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
@@ -96,31 +102,27 @@ class BoundedSession(requests.Session):
         method: str,
         url: str,
         *,
-        seconds: float = EXCHANGE_SECONDS,
-        most: int = MAX_ANSWER_BYTES,
         params: Mapping[str, str] | None = None,
         data: bytes | None = None,
         json: object = None,
         host: str | None = None,
     ) -> Reply | NoReply:
-        """Send a request and read at most `most` bytes of its answer, within so many seconds.
-
-        Messages show `host` instead of a host name that must not be shown.
-        """
+        """Send a request and read its answer. Messages show `host` instead of a host name that must not be shown."""
         host = host or host_of(url)
         try:
             request = self.prepare_request(requests.Request(method, url, params=params, data=data, json=json))
             settings = self._settings_of(request.url or "")
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             return not_possible(error, host)
-        limits = _Limits(time.monotonic() + seconds, most)
+        limits = _Limits(time.monotonic() + self._seconds, self._most)
         token = _LIMITS.set(limits)
         try:
             with self.send(request, allow_redirects=False, **settings) as response:
-                return Reply(response.status_code, response.headers, _read(response, most), host)
+                return Reply(response.status_code, response.headers, _read(response, self._most), host)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            proxy = select_proxy(url, settings["proxies"])
-            return why_no_reply(error, Exchange(host, urlsplit(url).scheme, proxy, settings["verify"], seconds, most))
+            scheme, proxy = urlsplit(url).scheme, select_proxy(url, settings["proxies"])
+            failed = Exchange(host, scheme, proxy, settings["verify"], self._seconds, self._most)
+            return why_no_reply(error, failed)
         finally:
             _LIMITS.reset(token)
 

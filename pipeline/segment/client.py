@@ -18,8 +18,7 @@ from pipeline.segment.circuit_breaker import CircuitBreaker
 from pipeline.segment.rate_limiter import RateLimiter
 from pipeline.segment.verdicts import Delivered, Refused, RetryLater, Verdict, verdict_of
 
-MAX_ATTEMPTS = 8
-FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 60
+LONGEST_WAIT_SECONDS = 60
 # Speed matters more than the last 10% of compression: level 1 is three times as fast as the default.
 GZIP_LEVEL = 1
 
@@ -42,6 +41,34 @@ class Answer:
     attempts: int
 
 
+@dataclass(frozen=True)
+class Retries:
+    """How a request is tried until there is a verdict: times and waits in seconds."""
+
+    max_attempts: int = 8
+    first_wait: float = 0.5
+    exchange_seconds: float = EXCHANGE_SECONDS
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    sleep: Callable[[float], None] = time.sleep
+
+    def retrying(self, pause: Callable[[RetryLater], float | None]) -> Retrying:
+        """Tries that end with another result than `RetryLater`; `pause` is the wait that one asks for, else None."""
+        backoff = wait_exponential_jitter(self.first_wait, LONGEST_WAIT_SECONDS, jitter=self.first_wait)
+
+        def wait(state: RetryCallState) -> float:
+            verdict = state.outcome.result() if state.outcome else None
+            asked = pause(verdict) if isinstance(verdict, RetryLater) else None
+            return backoff(state) if asked is None else asked
+
+        return Retrying(
+            sleep=self.sleep,
+            stop=stop_after_attempt(self.max_attempts),
+            wait=wait,
+            retry=retry_if_result(lambda verdict: isinstance(verdict, RetryLater)),
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+        )
+
+
 class SegmentClient:
     """A client for `/v1/batch`; one serves all threads of a run."""
 
@@ -51,22 +78,14 @@ class SegmentClient:
         write_key: str,
         connections: int,
         rate_limiter: RateLimiter,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        max_attempts: int = MAX_ATTEMPTS,
-        first_wait: float = FIRST_WAIT_SECONDS,
-        sleep: Callable[[float], None] = time.sleep,
         circuit_breaker: CircuitBreaker | None = None,
-        exchange_seconds: float = EXCHANGE_SECONDS,
+        retries: Retries = Retries(),
     ) -> None:
         self._circuit_breaker = circuit_breaker or CircuitBreaker()
         self._url = f"{endpoint}/v1/batch"
         self._rate_limiter = rate_limiter
-        self._clock = clock
-        self._max_attempts = max_attempts
-        self._sleep = sleep
-        self._backoff = wait_exponential_jitter(first_wait, LONGEST_WAIT_SECONDS, jitter=first_wait)
-        self._exchange_seconds = exchange_seconds
-        self._session = BoundedSession(connections)
+        self._retries = retries
+        self._session = BoundedSession(connections, seconds=retries.exchange_seconds)
         self._session.auth = (write_key, "")
         self._secrets = (write_key, b64encode(f"{write_key}:".encode()).decode())
         self._session.headers.update({"Content-Type": "application/json", "Content-Encoding": "gzip"})
@@ -94,15 +113,8 @@ class SegmentClient:
             verdict = self._post(messages)
             return verdict
 
-        retrying = Retrying(
-            sleep=self._sleep,
-            stop=stop_after_attempt(self._max_attempts),
-            wait=self._wait,
-            retry=retry_if_result(lambda verdict: isinstance(verdict, RetryLater)),
-            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
-        )
         try:
-            retrying(attempt)
+            self._retries.retrying(self._pause)(attempt)
         except SleepStopped:
             return Answer(verdict, attempts)
         match verdict:
@@ -114,20 +126,19 @@ class SegmentClient:
                 self._circuit_breaker.close()
         return Answer(verdict, attempts)
 
-    def _wait(self, state: RetryCallState) -> float:
-        verdict = state.outcome.result() if state.outcome else None
-        if isinstance(verdict, RetryLater) and verdict.too_fast:
+    def _pause(self, verdict: RetryLater) -> float | None:
+        if verdict.too_fast:
             self._rate_limiter.slow_down()
-        if isinstance(verdict, RetryLater) and verdict.seconds:
-            # A pause that one connection was asked for applies to all of them.
-            self._rate_limiter.pause(verdict.seconds)
-            return 0
-        return self._backoff(state)
+        if not verdict.seconds:
+            return None
+        # A pause that one connection was asked for applies to all of them.
+        self._rate_limiter.pause(verdict.seconds)
+        return 0
 
     def _post(self, messages: str) -> Verdict:
-        now = self._clock()
+        now = self._retries.clock()
         body = gzip.compress(body_of(messages, now), GZIP_LEVEL)
-        match self._session.exchange("POST", self._url, seconds=self._exchange_seconds, data=body):
+        match self._session.exchange("POST", self._url, data=body):
             case NoReply(reason, permanent=True):
                 return Refused(reason)
             case NoReply(reason):

@@ -11,7 +11,7 @@ from pydantic import PrivateAttr
 
 from pipeline.orchestration.shutdown import sleeping_until
 from pipeline.segment.circuit_breaker import CircuitBreaker
-from pipeline.segment.client import SegmentClient
+from pipeline.segment.client import Retries, SegmentClient
 from pipeline.segment.delivery import CURRENT_DAYS, History
 from pipeline.segment.rate_limiter import RateLimiter
 from pipeline.settings import Settings, load_settings
@@ -48,8 +48,8 @@ class SegmentResource(dg.ConfigurableResource):
             settings.segment_write_key.get_secret_value(),
             settings.segment_connections,
             self._rate_limiter,
-            sleep=sleeping_until(self._stop),
-            circuit_breaker=self._circuit_breaker,
+            self._circuit_breaker,
+            Retries(sleep=sleeping_until(self._stop)),
         )
         try:
             yield client

@@ -1,12 +1,10 @@
 """What comes in and what goes on, by the day."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
 
 import dagster as dg
 
 from pipeline.automation.job_names import MAIN_JOB
-from pipeline.export_dates import ExportDates
 from pipeline.exports.loading import load
 from pipeline.exports.resources import Exports
 from tests.end_to_end.project import Project
@@ -21,9 +19,8 @@ def put(project: Project, *names: str, rows: Sequence[str] = (ROW,)) -> None:
 
 
 def load_all(project: Project) -> None:
-    ever = ExportDates(date(2010, 1, 1), date(2030, 1, 1))
     with project.warehouse.writing() as connection:
-        load(connection, Exports().location(), Exports().discover(), ever, clock=lambda: datetime.now(UTC))
+        load(connection, Exports().location(), Exports().discover())
 
 
 def going_on(

@@ -8,7 +8,6 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline.export_dates import EVERY_DATE
 from pipeline.exports.discovery import discover
 from pipeline.exports.loading import load
 from tests.exports.arrivals import HOUR, JEF
@@ -132,7 +131,7 @@ def test_a_part_whose_header_goes_away_before_it_is_read_keeps_its_former_rows(d
     desk.put("opens_20240611_2.csv", JEF + JEF, WRITTEN + HOUR)
     seen = discover(desk.location, desk.layouts, NOW.date())
     desk.remove("opens_20240611_1.csv")
-    load(desk.connection, desk.location, seen, EVERY_DATE)
+    load(desk.connection, desk.location, seen)
     assert desk.events("user_id") == ["C-1", "C-2"]
 
 

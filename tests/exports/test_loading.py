@@ -215,7 +215,7 @@ def test_what_is_being_read_is_told(desk: Desk) -> None:
     desk.put("opens.csv", HEADER + ZOE)
     logged: list[str] = []
     seen = discover(desk.location, desk.layouts, NOW.date())
-    load(desk.connection, desk.location, seen, ExportDates(TUESDAY, TUESDAY), log=logged.append)
+    load(desk.connection, desk.location, seen, log=logged.append)
     assert logged == ["reading opens.csv (79 bytes) as opens"]
 
 
@@ -239,4 +239,4 @@ def test_numbers_of_events_and_of_lookups_are_added_up_apart() -> None:
 
 def test_a_look_without_files_loads_nothing(desk: Desk) -> None:
     nothing = Discovered([], [])
-    assert load(desk.connection, desk.location, nothing, ExportDates(MONDAY, TUESDAY)) == Loaded([], 0)
+    assert load(desk.connection, desk.location, nothing) == Loaded([], 0)

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import WarehouseError
-from pipeline.export_dates import ExportDates
 from pipeline.exports.discovery import discover
 from pipeline.exports.loading import load
-from tests.exports.arrivals import DATED, HOUR, JEF, MONDAY, TUESDAY, WatchedLocation, names, zoe
+from tests.exports.arrivals import DATED, HOUR, JEF, MONDAY, WatchedLocation, names, zoe
 from tests.support.export_folder import HEADER, NO_PERSON, NOW, WRITTEN, ZOE, Desk, layout
 
 # So many that they don't lie in the catalog, and don't pack to nothing.
@@ -66,7 +65,7 @@ def test_a_file_that_goes_away_between_the_look_and_the_reading_stops_no_other(d
     desk.put("opens_b.csv", HEADER + JEF)
     seen = discover(desk.location, desk.layouts, NOW.date())
     desk.remove("opens_a.csv")
-    load(desk.connection, desk.location, seen, ExportDates(TUESDAY, TUESDAY), clock=lambda: NOW)
+    load(desk.connection, desk.location, seen, now=NOW)
     assert desk.events("user_id") == ["C-2"]
 
 

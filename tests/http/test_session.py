@@ -31,8 +31,8 @@ def an_environment_without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ask(url: str, seconds: float = SECONDS) -> Reply | NoReply:
-    with BoundedSession() as session:
-        return session.exchange("GET", url, seconds=seconds)
+    with BoundedSession(seconds=seconds) as session:
+        return session.exchange("GET", url)
 
 
 def drip(head: bytes, drops: bytes, pause: float = 0.05) -> Endless:
@@ -75,8 +75,8 @@ def pour(head: bytes, more: bytes) -> Endless:
 )
 def test_the_answer_is_the_final_one_and_its_connection_serves_the_next_request(answer: bytes) -> None:
     """Taken for the answer, a 103 would leave the true one to the next request on the connection."""
-    with answering(answer) as server, BoundedSession() as session:
-        replies = [session.exchange("GET", server.url, seconds=10) for _ in range(3)]
+    with answering(answer) as server, BoundedSession(seconds=10) as session:
+        replies = [session.exchange("GET", server.url) for _ in range(3)]
         assert [(reply.status, reply.body) for reply in replies if isinstance(reply, Reply)] == [(200, BODY)] * 3
         assert server.connections == 1
 
@@ -170,9 +170,9 @@ def test_a_drip_holds_a_connection_no_longer_than_the_deadline(answer: Endless) 
 
 
 def test_a_server_that_does_not_read_holds_a_connection_no_longer_than_the_deadline() -> None:
-    with socket.create_server(("127.0.0.1", 0), backlog=1) as listener, BoundedSession() as session:
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as listener, BoundedSession(seconds=SECONDS) as session:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        reply = session.exchange("POST", url, seconds=SECONDS, data=b"x" * 20_000_000)
+        reply = session.exchange("POST", url, data=b"x" * 20_000_000)
     assert isinstance(reply, NoReply)
     assert host_of(url) in reply.reason
 
@@ -208,9 +208,9 @@ def test_an_address_that_is_none_is_called_so(url: str, host: str) -> None:
 
 @pytest.mark.parametrize("value", ["key\nX-Other: 1", "key\u200b", " key"])
 def test_a_key_that_no_header_can_carry_is_not_repeated(value: str) -> None:
-    with answering(OK) as server, BoundedSession() as session:
+    with answering(OK) as server, BoundedSession(seconds=10) as session:
         session.headers["Authorization"] = value
-        reply = session.exchange("GET", server.url, seconds=10)
+        reply = session.exchange("GET", server.url)
     expected = f"no request to {host_of(server.url)} can be made: its key or token is not valid in a header"
     assert reply == NoReply(expected, permanent=True)
 

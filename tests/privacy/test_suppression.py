@@ -61,17 +61,9 @@ class Listing(Desk):
 
     def take(self, *, reload: bool = False) -> Loaded:
         """A run of the raw asset."""
-        people = self.read_list()
+        self.read_list()
         seen = discover(self.location, self.layouts, NOW.date())
-        return load(
-            self.connection,
-            self.location,
-            seen,
-            EVERY_DATE,
-            reload=reload,
-            suppressing=bool(people),
-            clock=lambda: NOW,
-        )
+        return load(self.connection, self.location, seen, reload=reload, now=NOW)
 
     def listed(self) -> set[tuple[str, str]]:
         return set(self.connection.execute(f"SELECT kind, value FROM {LISTED}").fetchall())

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.http.errors import host_of
 from pipeline.segment import client as client_module
-from pipeline.segment.client import Answer, SegmentClient
+from pipeline.segment.client import Answer, Retries, SegmentClient
 from pipeline.segment.messages import ENVELOPE_BYTES
 from pipeline.segment.verdicts import Delivered, Refused, Rejected, RetryLater, TooLarge
 from tests.fakes import segment_faults as faults
@@ -191,9 +191,8 @@ def test_a_server_that_is_down_is_named(time: FakeTime) -> None:
 
 def test_an_outage_of_minutes_is_waited_out(server: RecordingServer, time: FakeTime) -> None:
     """The defaults bridge at least half a minute without an answer."""
-    client = SegmentClient(
-        server.url, KEY, 1, client_module.RateLimiter(0, time.clock, time.sleep), clock=time.now, sleep=time.sleep
-    )
+    pace = client_module.RateLimiter(0, time.clock, time.sleep)
+    client = SegmentClient(server.url, KEY, 1, pace, retries=Retries(clock=time.now, sleep=time.sleep))
     server.misbehave_when(lambda *_: time.seconds < 30, faults.Answer(503))
     assert isinstance(client.send(MESSAGE, 1).verdict, Delivered)
 

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.orchestration.shutdown import sleeping_until
 from pipeline.segment.bisection import Send
-from pipeline.segment.client import Answer, SegmentClient
+from pipeline.segment.client import Answer, Retries, SegmentClient
 from pipeline.segment.rate_limiter import RateLimiter
 from tests.fakes import segment_faults as faults
 from tests.support.batches import A_BATCH, assert_all_arrived, five_batches, put_out
@@ -104,7 +104,7 @@ def impatient(sender: Sender, stop: threading.Event, connections: int) -> Segmen
     """A client that really sleeps, until it is stopped."""
     sleep = sleeping_until(stop)
     pace = RateLimiter(0, time.monotonic, sleep)
-    return SegmentClient(sender.server.url, KEY, connections, pace, sender.time.now, sleep=sleep)
+    return SegmentClient(sender.server.url, KEY, connections, pace, retries=Retries(clock=sender.time.now, sleep=sleep))
 
 
 @pytest.mark.parametrize(
@@ -163,9 +163,8 @@ def test_a_pause_that_the_ceiling_asks_for_ends_as_well(sender: Sender) -> None:
     put_out(sender, *five_batches())
     stop = threading.Event()
     sleep = sleeping_until(stop)
-    slow = SegmentClient(
-        sender.server.url, KEY, 1, RateLimiter(0.001, time.monotonic, sleep), sender.time.now, sleep=sleep
-    )
+    pace = RateLimiter(0.001, time.monotonic, sleep)
+    slow = SegmentClient(sender.server.url, KEY, 1, pace, retries=Retries(clock=sender.time.now, sleep=sleep))
 
     def send(messages: str, events: int) -> Answer:
         threading.Thread(target=lambda: (sender.server.wait_for_requests(1), stop.set())).start()

@@ -104,7 +104,7 @@ class Desk:
         self, seen: Discovered, dates: ExportDates = EVERY_DATE, *, reload: bool = False, at: datetime = NOW
     ) -> Loaded:
         """Load what was seen at an earlier look."""
-        return load(self.connection, self.location, seen, dates, reload=reload, clock=lambda: at)
+        return load(self.connection, self.location, seen.within(dates), reload=reload, now=at)
 
     def events(self, *names: str) -> list[Any]:
         """Columns of raw.events, in the order of date, file and row."""

@@ -14,7 +14,7 @@ from pipeline.export_dates import ExportDates
 from pipeline.ledger import Ledger
 from pipeline.segment.bisection import Send
 from pipeline.segment.circuit_breaker import CircuitBreaker
-from pipeline.segment.client import SegmentClient
+from pipeline.segment.client import Retries, SegmentClient
 from pipeline.segment.delivery import History, Sent, Transport, deliver
 from pipeline.segment.rate_limiter import RateLimiter
 from tests.fakes.segment_rules import Batch, Refusal
@@ -136,9 +136,6 @@ def client_for(
         write_key,
         connections,
         RateLimiter(events_per_second, time.clock, time.sleep),
-        clock=time.now,
-        max_attempts=max_attempts,
-        sleep=time.sleep,
-        circuit_breaker=CircuitBreaker(time.clock, rest_seconds),
-        exchange_seconds=exchange_seconds,
+        CircuitBreaker(time.clock, rest_seconds),
+        Retries(max_attempts, exchange_seconds=exchange_seconds, clock=time.now, sleep=time.sleep),
     )

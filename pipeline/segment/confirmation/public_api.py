@@ -6,8 +6,7 @@ page is requested by `pagination.count` and `pagination.cursor`, and contains th
 `msBeforeNext` in its body and `X-RateLimit-Reset` as a date.
 """
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -16,12 +15,10 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.auth import AuthBase
-from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt
-from tenacity.wait import wait_exponential_jitter
 
 from pipeline.http.errors import NoReply
-from pipeline.http.session import EXCHANGE_SECONDS, BoundedSession, Reply
-from pipeline.segment.client import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS
+from pipeline.http.session import BoundedSession, Reply
+from pipeline.segment.client import Retries
 from pipeline.segment.verdicts import (
     LONGEST_RETRY_AFTER_SECONDS,
     RETRIED_STATUSES,
@@ -34,7 +31,7 @@ from pipeline.segment.verdicts import (
 # The endpoints are in beta, and respond in this version.
 ACCEPT = "application/vnd.segment.v1beta+json, application/json"
 # Few: a run waits for the answer, and can do without it.
-MAX_ATTEMPTS = 4
+RETRIES = Retries(max_attempts=4)
 PAGE_SIZE = 200
 # Far more than the pairs of event names and reasons of any source. A cursor that leads in circles ends here.
 MAX_PAGES = 100
@@ -89,32 +86,16 @@ class PublicApiClient:
     """A client for one source."""
 
     def __init__(
-        self,
-        base_url: str,
-        token: str,
-        source_id: str,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        max_attempts: int = MAX_ATTEMPTS,
-        sleep: Callable[[float], None] = time.sleep,
-        page_size: int = PAGE_SIZE,
-        exchange_seconds: float = EXCHANGE_SECONDS,
+        self, base_url: str, token: str, source_id: str, retries: Retries = RETRIES, page_size: int = PAGE_SIZE
     ) -> None:
         self._base_url = base_url
         self._source_id = source_id
-        self._clock = clock
+        self._clock = retries.clock
         self._page_size = page_size
         # Error pages of proxies repeat the request.
         self._secrets = [secret for secret in (token, urlsplit(base_url).password) if secret]
-        self._backoff = wait_exponential_jitter(FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, jitter=FIRST_WAIT_SECONDS)
-        self._retrying = Retrying(
-            sleep=sleep,
-            stop=stop_after_attempt(max_attempts),
-            wait=self._wait,
-            retry=retry_if_result(lambda verdict: isinstance(verdict, RetryLater)),
-            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
-        )
-        self._exchange_seconds = exchange_seconds
-        self._session = BoundedSession()
+        self._retrying = retries.retrying(lambda verdict: verdict.seconds or None)
+        self._session = BoundedSession(seconds=retries.exchange_seconds, most=MAX_ANSWER_BYTES)
         self._session.auth = _Bearer(token)
         self._session.headers["Accept"] = ACCEPT
 
@@ -151,10 +132,7 @@ class PublicApiClient:
         }
 
     def _get(self, stage: Stage, parameters: Mapping[str, str]) -> dict[str, Any] | RetryLater | Refused:
-        url = f"{self._base_url}/delivery-overview/{stage}"
-        reply = self._session.exchange(
-            "GET", url, seconds=self._exchange_seconds, most=MAX_ANSWER_BYTES, params=parameters
-        )
+        reply = self._session.exchange("GET", f"{self._base_url}/delivery-overview/{stage}", params=parameters)
         if isinstance(reply, NoReply):
             if reply.permanent:
                 return Refused(reply.reason)
@@ -174,10 +152,6 @@ class PublicApiClient:
                 return RetryLater(words, _milliseconds(reply) or retry_after(reply.headers, self._clock()))
             case _:
                 return Refused(f"{words}. Check SEGMENT_SOURCE_ID and SEGMENT_PUBLIC_API.")
-
-    def _wait(self, state: RetryCallState) -> float:
-        verdict = state.outcome.result() if state.outcome else None
-        return verdict.seconds if isinstance(verdict, RetryLater) and verdict.seconds else self._backoff(state)
 
 
 def _instant(moment: datetime) -> str:

@@ -1,6 +1,7 @@
 """Delivered and received are the same, or the result has what is missing, for which reason, and what to do."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from pipeline.catalog import EVENTS
 from pipeline.export_dates import ExportDates
 from pipeline.ledger import Batch, DeadEvent, Ledger, Remaining, SentBatch, Settled
 from pipeline.segment.confirmation.comparison import Confirmation, Moment, Tally, compare, confirm
-from pipeline.segment.confirmation.public_api import Count, PublicApiClient, Stage
+from pipeline.segment.confirmation.public_api import RETRIES, Count, PublicApiClient, Stage
 from tests.fakes.public_api_server import FAILED, FILTERED, RECEIVED, Happened, PublicApiServer
 from tests.support.modelled_tables import DATES, DAY, day
 from tests.support.sending import START, FakeTime
@@ -55,7 +56,7 @@ def deliver(ledger: Ledger) -> Deliver:
 
 
 def confirmed(segment: PublicApiServer, ledger: Ledger, time: FakeTime, dates: ExportDates = DATES) -> Confirmation:
-    client = PublicApiClient(segment.url, "test-token", "source-1", clock=time.now, sleep=time.sleep)
+    client = PublicApiClient(segment.url, "test-token", "source-1", replace(RETRIES, clock=time.now, sleep=time.sleep))
     try:
         return confirm(ledger, client.count, dates, NOW)
     finally:

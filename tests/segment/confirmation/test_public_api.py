@@ -4,13 +4,14 @@ import logging
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from starlette.responses import JSONResponse, Response
 
 from pipeline.http.errors import host_of
-from pipeline.segment.confirmation.public_api import Count, PublicApiClient, Stage, Unanswered
+from pipeline.segment.confirmation.public_api import RETRIES, Count, PublicApiClient, Stage, Unanswered
 from tests.fakes.public_api_server import FAILED, RECEIVED, Happened, PublicApiServer
 from tests.fakes.raw_http import answering
 from tests.support.sending import FakeTime
@@ -30,15 +31,8 @@ def server(time: FakeTime) -> Iterator[PublicApiServer]:
 def client_of(
     url: str, time: FakeTime, token: str = TOKEN, source: str = "source-1", exchange_seconds: float = 30
 ) -> PublicApiClient:
-    return PublicApiClient(
-        url,
-        token,
-        source,
-        clock=time.now,
-        sleep=time.sleep,
-        page_size=2,
-        exchange_seconds=exchange_seconds,
-    )
+    retries = replace(RETRIES, clock=time.now, sleep=time.sleep, exchange_seconds=exchange_seconds)
+    return PublicApiClient(url, token, source, retries, page_size=2)
 
 
 def test_every_page_is_read(server: PublicApiServer, time: FakeTime) -> None:
