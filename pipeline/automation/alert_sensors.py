@@ -76,7 +76,6 @@ def _dates_of(run: dg.DagsterRun) -> str:
 
 
 def _warnings(instance: dg.DagsterInstance, run_id: str) -> Iterator[Any]:
-    """Evaluations of the failed checks of this run."""
     found = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     for record in found.records:
         event = record.event_log_entry.dagster_event

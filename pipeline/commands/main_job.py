@@ -106,11 +106,7 @@ def run_main_job(
 
 
 def _name_unmatched(warehouse: Warehouse, discovered: Discovered) -> None:
-    """Print unmatched files that no run has recorded yet.
-
-    Unmatched files alone don't start a run. Printed on stdout, since every call repeats them and cron would mail them
-    each time.
-    """
+    """Print unmatched files that no run has recorded yet, on stdout: cron would mail stderr at each call."""
     with warehouse.reading_if_any() as connection:
         known = known_files(connection) if connection is not None else {}
     for file in [file for file in discovered.unmatched if not is_known(file, known)][:_SHOWN_FILES]:

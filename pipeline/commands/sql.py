@@ -36,11 +36,7 @@ def sql(query: str | None, output: str | None) -> int:
 
 
 def open_prompt(settings: Settings, query: str | None, output: str | None = None) -> int:
-    """Open the prompt, or run one query with one of the prompt's output formats; the prompt's exit status.
-
-    Raises:
-        WarehouseError: there is no warehouse, or no `duckdb` beside this Python.
-    """
+    """Open the prompt, or run one query; its exit status. Raises WarehouseError: no warehouse, or no `duckdb`."""
     from pipeline.orchestration.system_errors import naming
     from pipeline.warehouse import ALIAS, Warehouse, has_rows, quoted
 
@@ -76,10 +72,7 @@ def _display(is_dialogue: bool) -> Sequence[str]:
 
 
 def _run(arguments: Sequence[str], output: str | None, *, is_dialogue: bool) -> int:
-    """Run DuckDB's prompt, with its results and errors made safe for a terminal.
-
-    In a dialogue the prompt writes to the terminal itself, and each result goes through its pager.
-    """
+    """Run DuckDB's prompt with safe output; in a dialogue it writes to the terminal itself, results through a pager."""
     pager = shlex.join([sys.executable, "-m", output_filter.__name__, *([output] if output else [])])
     running = subprocess.Popen(
         arguments,

@@ -80,9 +80,7 @@ def forget_old_snapshots(connection: Connection, files: str) -> int:
 
 
 def _is_cut_off(connection: Connection, path: str) -> bool:
-    """Whether a Parquet file is truncated, since its writer was killed or the disk was full: it can't be read, and may
-    contain data of these people.
-    """
+    """Whether a Parquet file is truncated by a kill or a full disk: unreadable, it may still contain data of people."""
     try:
         connection.execute("SELECT 1 FROM parquet_file_metadata(?)", [path])
     except duckdb.InvalidInputException:
@@ -103,11 +101,7 @@ def rewrite_duckdb(warehouse: Warehouse) -> None:
 
 
 def compact_sqlite(path: Path) -> None:
-    """Rewrite a SQLite file: in the old one, deleted rows stay in free pages and in the write-ahead log.
-
-    Raises:
-        WarehouseError: another process keeps reading it.
-    """
+    """Rewrite a SQLite file, which keeps deleted rows; WarehouseError where another process keeps reading it."""
     try:
         connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
         try:

@@ -95,9 +95,7 @@ def count_in_parquet(connection: Connection, paths: Sequence[str]) -> int:
 
 
 def count_extremes(connection: Connection, noted: str) -> int:
-    """How many columns have a search term as minimum or maximum; `noted` is SQL for `column_name`, `min_value` and
-    `max_value`.
-    """
+    """How many columns have a search term as minimum or maximum; `noted` is SQL for their names and both."""
     people = ", ".join(literal(name) for name in PERSON_COLUMNS)
     query = (
         f"SELECT count(*) FROM ({noted}) AS noted WHERE EXISTS (SELECT 1 FROM {SEARCH_TERMS} AS term "

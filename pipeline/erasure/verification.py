@@ -99,10 +99,6 @@ def with_companions(path: Path | None) -> list[Path]:
 
 
 def refuse_what_is_missing(warehouse: Warehouse) -> None:
-    """Nothing can be verified without a warehouse.
-
-    Raises:
-        WarehouseError: there is none.
-    """
+    """Raise WarehouseError without a warehouse: nothing can be verified then."""
     if not warehouse.exists():
         raise WarehouseError("There is no warehouse yet, so there are no people to forget.")

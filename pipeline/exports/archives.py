@@ -65,11 +65,7 @@ def is_packed(path: Path) -> bool:
 
 
 def left_out(path: Path) -> list[str]:
-    """The names of archive members that are not exports and are not read.
-
-    Raises:
-        FileRefused: as `pieces`.
-    """
+    """The names of archive members that are not exports and are not read; raises FileRefused as `pieces` does."""
     with path.open("rb") as file:
         if not file.read(HEAD_BYTES).startswith(ZIP_MAGICS):
             return []
@@ -78,22 +74,14 @@ def left_out(path: Path) -> list[str]:
 
 
 def refuse_name(path: Path, name: str) -> None:
-    """Refuse a file whose name and content suggest encryption.
-
-    Raises:
-        FileRefused: with what it is.
-    """
+    """Raise FileRefused for a file whose name and content suggest encryption, with what it is."""
     with path.open("rb") as file:
         refuse_foreign(file.read(HEAD_BYTES), name)
 
 
 @contextmanager
 def opened_zip(file: IO[bytes]) -> Iterator[tuple[zipfile.ZipFile, Members]]:
-    """A zip archive and its members, for the block.
-
-    Raises:
-        FileRefused: it is damaged or unsafe.
-    """
+    """A zip archive and its members, for the block. Raises FileRefused: it is damaged or unsafe."""
     with unpacking():
         packed_bytes = file.seek(0, 2)
         ensure_small_directory(file)

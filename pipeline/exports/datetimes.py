@@ -117,7 +117,6 @@ def _with_fraction_apart(text: str, tokens: list[str], fraction: str) -> str:
 
 
 def _expression(token: str) -> str:
-    """The regular expression for a part of a format."""
     if token.isspace():
         return r"\s+"
     return _DIRECTIVES[token] if token in _DIRECTIVES else re.escape(token)

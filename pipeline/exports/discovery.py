@@ -225,10 +225,6 @@ def known_files(connection: duckdb.DuckDBPyConnection) -> dict[FileKey, KnownFil
 
 
 def known_in(warehouse: Warehouse) -> dict[FileKey, KnownFile]:
-    """The known files of a warehouse, which may not exist yet.
-
-    Raises:
-        WarehouseError: it can't be opened.
-    """
+    """The known files of a warehouse, which may not exist yet. Raises WarehouseError: it can't be opened."""
     with warehouse.reading_if_any() as connection:
         return known_files(connection) if connection is not None else {}

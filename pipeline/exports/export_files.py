@@ -35,9 +35,7 @@ class LoadedFile:
 def record_file(
     connection: Connection, matched: MatchedFile, sha256: str | None, result: LoadedFile, load: Load
 ) -> None:
-    """Insert the file's row into `raw.export_files`. Rows of former bytes stay as `replaced`: they have the span of
-    time that the models compute anew.
-    """
+    """Insert the file's row. Rows of former bytes stay as `replaced`: models compute their span of time anew."""
     key = [matched.export_date, matched.file.name]
     connection.execute(
         "UPDATE raw.export_files SET status = 'replaced' WHERE export_date = ? AND name = ? AND status <> 'replaced'"

@@ -40,11 +40,7 @@ _NO_TEXT = frozenset(range(1, 9)) | frozenset(range(14, 26))
 
 
 def refuse_foreign(head: bytes, name: str = "") -> None:
-    """Refuse a file with the signature of another type, such as Excel, PGP or tar.
-
-    Raises:
-        FileRefused: with the type.
-    """
+    """Raise FileRefused for a file with the signature of another type, such as Excel, PGP or tar."""
     for magic, reason in _FOREIGN.items():
         if head.startswith(magic):
             raise FileRefused(reason)
@@ -57,11 +53,7 @@ def refuse_foreign(head: bytes, name: str = "") -> None:
 
 
 def refuse_packed_again(head: bytes) -> None:
-    """Refuse an archive inside an archive.
-
-    Raises:
-        FileRefused: it is packed twice.
-    """
+    """Raise FileRefused for an archive inside an archive."""
     if head.startswith((GZIP_MAGIC, *ZIP_MAGICS)):
         raise FileRefused("is packed twice; unpack it once")
 

@@ -64,12 +64,7 @@ def used_columns(layout: Layout) -> list[str]:
 
 
 def usable_names(cells: Sequence[str], layout: Layout, line: int) -> list[str]:
-    """The names of a header, each of them once.
-
-    Raises:
-        FileRefused: it has too many columns, lacks one that the layout can't do without, or repeats one that the
-            layout reads.
-    """
+    """The names of a header, each of them once. Raises FileRefused as `refuse_unusable` does."""
     names = clean_names(cells)
     refuse_unusable(names, layout, line)
     return unique_names(names)
@@ -98,11 +93,7 @@ def refuse_unusable(names: Sequence[str], layout: Layout, line: int | None = Non
 
 
 def refuse_too_many(names: Sequence[str], line: int | None = 1) -> None:
-    """Refuse a file with more columns than can be read.
-
-    Raises:
-        FileRefused: it has more.
-    """
+    """Raise FileRefused for more columns than can be read."""
     if len(names) > MOST_COLUMNS:
         where = f"line {line}: " if line is not None else ""
         raise FileRefused(f"{where}it has {len(names):,} columns, and at most {MOST_COLUMNS:,} are read")
@@ -130,9 +121,7 @@ def _lacking(column: str, names: Sequence[str], owner: str) -> str:
 
 
 def is_header_of(cells: Sequence[str], names: Sequence[str], layout: Layout) -> bool:
-    """Whether a row is the header of a file whose names the layout lists: it has the name of each used column at the
-    same position as the list.
-    """
+    """Whether a row is the header that a layout lists: each used column has its name at the listed position."""
     listed = {key_of(name): position for position, name in enumerate(names)}
     positions = [(listed[key_of(column)], column) for column in used_columns(layout) if key_of(column) in listed]
     found = clean_names(cells)

@@ -40,11 +40,7 @@ _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _m
 
 
 def read_layout(path: Path) -> Layout:
-    """Read one layout file.
-
-    Raises:
-        LayoutError: with the file, the key, and what would be right.
-    """
+    """Read one layout file. Raises LayoutError: with the file, the key, and what would be right."""
     try:
         content = yaml.load(path.read_text("utf-8"), _StrictLoader)  # noqa: S506 - a safe loader, only stricter
     except yaml.MarkedYAMLError as error:

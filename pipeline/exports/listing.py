@@ -179,11 +179,7 @@ class RemoteWalk:
         self._follow_links = follow_links
 
     def files(self) -> Iterator[ExportFile]:
-        """The entries without hidden ones.
-
-        Raises:
-            Exception: the location can't be listed; each file system has errors of its own.
-        """
+        """The entries without hidden ones. Raises an error of the file system's own if the location can't be listed."""
         listed = self._folder_by_folder() if self._has_folders else self._at_once()
         for path, info in listed:
             name = path.removeprefix(self._root).removeprefix("/")
@@ -257,10 +253,6 @@ class RemoteWalk:
             return _faulty(name, f"can't be looked at ({words_of(error)})")
 
     def ensure_that_it_answers(self) -> None:
-        """Distinguish an error of one entry from an error of the location.
-
-        Raises:
-            Exception: the location can't be listed either.
-        """
+        """Raise the file system's own error if not only an entry but the location can't be read."""
         self._filesystem.invalidate_cache()
         self._filesystem.ls(self._root or "/")

@@ -285,7 +285,6 @@ def _replace(loader: _Loader, matched: MatchedFile, copy: LocalCopy) -> LoadedFi
 
 
 def _joined_warnings(warning: str | None, members: Sequence[str]) -> str | None:
-    """The warnings about a file that is loaded."""
     if members:
         named = some([repr(member) for member in members])
         beside = f"the archive also contains {named}, which {'is' if len(members) == 1 else 'are'} ignored"
@@ -303,9 +302,7 @@ def _has_promised_rows(promised: int, written: WrittenRows, rows: FileRows | Non
 
 
 def _same_bytes(loader: _Loader, matched: MatchedFile, copy: LocalCopy) -> str | None:
-    """Another file with these bytes, if they are events: an export that is sent once more is a duplicate. A repeated
-    lookup counts as a newer snapshot.
-    """
+    """Another file with these bytes, if they are events; a repeated lookup counts as a newer snapshot."""
     if matched.layout.kind != "events":
         return None
     found = loader.connection.execute(

@@ -74,9 +74,7 @@ class ExportLocation:
         close(self._filesystem)
 
     def files(self) -> list[ExportFile]:
-        """Every entry below the location, by name; entries that are not readable files have a fault. Hidden files are
-        work in progress and are left out.
-        """
+        """Every entry below the location, by name. Hidden files are work in progress and are left out."""
         if self._is_local and not Path(self._root).is_dir():
             raise SettingsError(f"{_SETTING}: there is no folder {escaped(self._root)}")
         try:

@@ -72,11 +72,7 @@ class Patience:
         self._slow: Counter[str] = Counter()
 
     def fullmatch(self, layout: Layout, name: str) -> "regex.Match[str] | None":
-        """The match of a whole name.
-
-        Raises:
-            TimeoutError: the pattern takes too long.
-        """
+        """The match of a whole name. Raises TimeoutError: the pattern takes too long."""
         known = self._slow[layout.name] >= _PATIENT_WITH
         try:
             return layout.pattern.fullmatch(name, timeout=_IMPATIENCE_SECONDS if known else _PATIENCE_SECONDS)

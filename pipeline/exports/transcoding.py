@@ -98,11 +98,7 @@ def delimiter_of(layout: Layout) -> str:
 def texts(
     path: Path, layout: Layout, folder: Path, *, quote: str | None = None, delimiter: str | None = None
 ) -> list[Text]:
-    """The texts of a file, as UTF-8, whose values have this quote and this delimiter; copies are made in `folder`.
-
-    Raises:
-        FileRefused: it is not text, or can't be unpacked.
-    """
+    """The texts of a file in UTF-8; copies are made in `folder`. Raises FileRefused: no text, or can't be unpacked."""
     found = pieces(path)
     is_long = delimiter is not None and len(delimiter) > 1
     marks = (quote, UNIT_SEPARATOR if is_long else delimiter)
@@ -118,7 +114,6 @@ def texts(
 
 
 def _with_line_feeds(text: Text, path: Path) -> Text:
-    """Replace carriage returns by line feeds, if they are the line end."""
     if text.newline != "\r":
         return text
     with text.path.open("rb") as source, path.open("wb") as target:
@@ -140,11 +135,7 @@ def _copy(piece: Piece, layout: Layout, path: Path, long_delimiter: str | None) 
 
 
 def _encoding(piece: Piece, layout: Layout) -> str:
-    """The encoding of a text: that of its byte order mark, else that of the layout.
-
-    Raises:
-        FileRefused: it looks like another encoding, whose mark is missing, or is a Parquet file.
-    """
+    """The encoding by the byte order mark, else that of the layout; FileRefused where it contradicts the bytes."""
     with piece.open() as stream:
         head = stream.read(_ZEROS_BYTES)
     if head.startswith(PARQUET_MAGIC):

@@ -61,11 +61,7 @@ class Members:
 
 
 def ensure_small_directory(file: IO[bytes]) -> None:
-    """Check the size of the list of members.
-
-    Raises:
-        FileRefused: it lists more than any export has.
-    """
+    """Raise FileRefused for a list of members that is longer than any export's."""
     size = file.seek(0, 2)
     start = max(size - _END_BYTES - _MAX_COMMENT_BYTES - _LOCATOR_BYTES, 0)
     file.seek(start)

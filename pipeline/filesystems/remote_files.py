@@ -57,12 +57,7 @@ def close(filesystem: Any) -> None:
 
 @contextmanager
 def opened(url: str, setting: str) -> Iterator[Any]:
-    """One file of a URL, open for reading.
-
-    Raises:
-        SettingsError: packages are not installed.
-        Exception: as `open_filesystem`.
-    """
+    """One file of a URL, open for reading; raises as `open_filesystem` does."""
     filesystem, path = open_filesystem(url, setting)
     try:
         with filesystem.open(path, "rb") as file:
@@ -77,11 +72,7 @@ def has_folders(scheme: str) -> bool:
 
 
 def refuse_missing(filesystem: Any, path: str, scheme: str) -> None:
-    """Check that an empty location exists.
-
-    Raises:
-        FileNotFoundError: no folder, or no bucket, of that name.
-    """
+    """Raise FileNotFoundError for an empty location without a folder, or a bucket, of that name."""
     if scheme not in _WITHOUT_FOLDERS:
         filesystem.ls(path)
     elif not filesystem.exists(path.partition("/")[0]):

@@ -78,11 +78,7 @@ class Table:
 
 
 def cut(name: str, text: str, is_whole: bool) -> Table:
-    """The table of a text; `is_whole`: it is the whole file.
-
-    Raises:
-        InspectionRefused: the text is neither a table nor NDJSON.
-    """
+    """The table of a text; `is_whole`: of the whole file. Raises InspectionRefused: neither a table nor NDJSON."""
     lines = list(io.StringIO(text, newline=""))
     if not is_whole and len(lines) > 1:
         lines.pop()  # the sample may end within a line
@@ -287,9 +283,7 @@ def _records(reader: Iterator[list[str]], lines: Sequence[str]) -> Iterator[tupl
 
 
 def _likely(cuts: Sequence[_Cut]) -> list[_Cut]:
-    """The cuts with mostly rows of the same width. A delimiter that is part of a longer one is dropped if the longer
-    one splits the rows at least as consistently.
-    """
+    """The cuts with mostly rows of the same width; without delimiters that are only a part of a longer one."""
     likely = [cut for cut in cuts if cut.width > 1 and cut.consistency >= _LEAST_CONSISTENCY]
     return [
         cut

@@ -92,7 +92,6 @@ def _line(key: str, value: str, *comments: str) -> list[str]:
 
 
 def _note(text: str) -> list[str]:
-    """A comment on lines of its own."""
     lines = [""]
     for word in text.split(" "):
         if lines[-1] and len(lines[-1]) + 1 + len(word) > _WIDTH - 2:

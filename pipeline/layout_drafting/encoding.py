@@ -33,11 +33,7 @@ class Decoded:
 
 
 def decode(head: Head) -> Decoded:
-    """The text of a head.
-
-    Raises:
-        InspectionRefused: the bytes are no text.
-    """
+    """The text of a head. Raises InspectionRefused: the bytes are no text."""
     decoded = _by_mark(head) or _by_zeros(head) or _as_utf8(head) or _as_broken_utf8(head) or _detected(head)
     if "\0" in decoded.text:
         if not _NULS_ALONE.search(decoded.text):

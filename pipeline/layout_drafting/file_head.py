@@ -37,11 +37,7 @@ class Head:
 
 
 def read_head(file: str, size: int = HEAD_BYTES) -> Head:
-    """The head of a local file or of a URL.
-
-    Raises:
-        InspectionRefused: the file can't be read, or is not an export.
-    """
+    """The head of a local file or of a URL. Raises InspectionRefused: it can't be read, or is not an export."""
     name = _name_of(file)
     try:
         with _opened(file) as raw:
@@ -64,11 +60,7 @@ def read_head(file: str, size: int = HEAD_BYTES) -> Head:
 
 
 def whole_file(file: str, copy: Path) -> Path:
-    """The path of a local file, or that of a copy of a file elsewhere.
-
-    Raises:
-        InspectionRefused: the file can't be read.
-    """
+    """The path of a local file, or of a copy of a remote one. Raises InspectionRefused: it can't be read."""
     if "://" not in file:
         return Path(file)
     with _opened(file) as remote, copy.open("wb") as target:

@@ -26,11 +26,7 @@ def inspect(file: str) -> str:
 
 
 def find_out(file: str) -> Inspected:
-    """Inspect a file.
-
-    Raises:
-        InspectionRefused: the file can't be read, or is not an export of events or names.
-    """
+    """Inspect a file; raises as `inspect` does."""
     head = read_head(file)
     if head.content.startswith(PARQUET_MAGIC):
         decoded, table = None, parquet_table(head.name, file)

@@ -12,11 +12,7 @@ _OF_ONE_EVENT = {"email_id", "campaign_id", "link_id", "send_id"}
 
 
 def refuse_aggregates(name: str, columns: Sequence[Column], meanings: Mapping[str, Column]) -> None:
-    """Refuse counts of events.
-
-    Raises:
-        InspectionRefused: the file has counts and no person.
-    """
+    """Raise InspectionRefused for a file with counts of events and no person."""
     counts = [
         column.name for column in columns if is_count(column.name) and (column.are_whole_numbers or not column.values)
     ]

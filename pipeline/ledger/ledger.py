@@ -110,8 +110,7 @@ class Ledger(DeadEventsPart, PairingPart, StandingsPart):
     def start_attempts(self, group: Sequence[Batch], now: datetime) -> list[Batch]:
         """Record, before they are sent, that Segment may receive these batches from now on.
 
-        Returns the batches as they are now: a replay may have taken events out of them, and those that do not wait any
-        longer are left out.
+        Returns those that still wait, as they are now: a replay may have taken events out of them.
         """
         of_group = batches.c.batch_id.in_([batch.batch_id for batch in group])
         with self._engine.begin() as connection:

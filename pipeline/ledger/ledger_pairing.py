@@ -74,11 +74,7 @@ class PairingPart(LedgerDatabase):
             _pair(connection, new)
 
     def reconcile(self, known: Collection[str], dead: Collection[str], copied: Copied, new: Pairing) -> Reconciled:
-        """Pair with another warehouse, in one transaction.
-
-        `known` are the batches that the warehouse contains, `dead` the events that it contains in the batches they
-        died in, `copied` its copy of a ledger.
-        """
+        """Pair with another warehouse, which has the batches `known`, and events `dead` in the batches they died in."""
         with self._engine.begin() as connection:
             missing, recognisable = _retire_batches(connection, known)
             _keep_dead(connection, dead)
@@ -160,9 +156,7 @@ def _keep_dead(connection: Connection, kept: Collection[str]) -> None:
 
 
 def _take(connection: Connection, copied: Copied) -> int:
-    """Insert what the warehouse's copy contains and the ledger does not; how many batches were unknown, or were not
-    known as delivered.
-    """
+    """Insert what the copy contains and the ledger lacks; how many batches were unknown, or not known as delivered."""
     new = unknown(connection, batches.c.batch_id, [str(row["batch_id"]) for row in copied.batches])
     insert(connection, batches, [row for row in copied.batches if row["batch_id"] in new])
     delivered = [row for row in copied.batches if row["status"] == DELIVERED and row["batch_id"] not in new]

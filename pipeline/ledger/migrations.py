@@ -42,11 +42,7 @@ NEWEST = max(MIGRATIONS)
 
 
 def make_tables(connection: Connection) -> None:
-    """Create the tables of a new ledger, or migrate those of an earlier version, in one transaction.
-
-    Raises:
-        SettingsError: a newer version of the program wrote the ledger.
-    """
+    """Create or migrate the tables. Raises SettingsError: a newer version of the program wrote the ledger."""
     version = _version_of(connection)
     if version == NEWEST:
         return

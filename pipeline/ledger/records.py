@@ -76,9 +76,7 @@ class Replay:
 
 @dataclass(frozen=True)
 class Remaining:
-    """What remains of a batch when some of its people are forgotten. The `batch_id` of an event that never was in one
-    is a hash of its own.
-    """
+    """What remains of a batch without forgotten people; an event that never was in one has a hash as `batch_id`."""
 
     batch_id: str
     event: str

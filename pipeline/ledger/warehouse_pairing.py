@@ -46,9 +46,7 @@ def is_pair(connection: Connection, ledger: Ledger) -> bool:
 
 
 def is_copy_behind(connection: Connection, ledger: Ledger) -> bool:
-    """Whether the ledger was written since the warehouse last copied it: by a process that was killed, or before an
-    older copy of the warehouse was restored.
-    """
+    """Whether the ledger was written since the warehouse last copied it, as after a kill or a restore."""
     return pairing_of(connection).seen < ledger.pairing().generation
 
 

@@ -69,10 +69,7 @@ _BEFORE_SEND = """
 
 
 def before_send(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
-    """Opens and clicks that are earlier than the first delivery of their email to the same person.
-
-    Emails without a delivery in any export are ignored. Deliveries are searched for within 30 days.
-    """
+    """Opens and clicks earlier than the first delivery of their email to the person, if one is known within 30 days."""
     seconds = [DELIVERY_LOOK_BACK.total_seconds(), DELIVERY_TOLERANCE.total_seconds()]
     events, ahead = one_row(connection, _BEFORE_SEND, [dates.first, dates.last, *seconds])
     numbers = {"events": events}

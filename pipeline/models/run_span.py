@@ -133,10 +133,7 @@ def _renamed_by(kind: str) -> str:
 
 
 def _misnamed_by(kind: str) -> str:
-    """SQL for the time span of events whose names differ from their own row and from the newest lookup.
-
-    This scans all events, so it is used only after a lookup file was replaced.
-    """
+    """SQL for the span of events named unlike their row and the newest lookup; slow, since it scans all events."""
     key, values = LOOKUPS[kind].key, LOOKUPS[kind].values
     keys = ", ".join(key)
     has_key = " AND ".join(f"events.{column} IS NOT NULL" for column in key)

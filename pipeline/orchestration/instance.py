@@ -80,11 +80,7 @@ def _of_a_disk(context: sa.engine.ExceptionContext) -> None:
 
 @contextmanager
 def run_lock() -> Iterator[dict[str, str]]:
-    """Tags that name this run's lock. The system releases the lock when the process ends.
-
-    Raises:
-        PipelineError: an exclusive command is running.
-    """
+    """Tags that name this run's lock. Raises PipelineError: an exclusive command is running."""
     path = _locks() / f"{uuid4().hex}.lock"  # process numbers are the same in several containers
     with _holding(path):
         yield {LOCK_TAG: str(path)}
@@ -92,11 +88,7 @@ def run_lock() -> Iterator[dict[str, str]]:
 
 @contextmanager
 def alive(run_id: str) -> Iterator[None]:
-    """Mark a run as one whose process lives, however it was started: Dagster itself does not know after a crash.
-
-    Raises:
-        PipelineError: an exclusive command is running.
-    """
+    """Mark a run as one whose process lives, since Dagster does not know after a crash; raises as `run_lock`."""
     with _holding(_lock_of(run_id)):
         yield
 

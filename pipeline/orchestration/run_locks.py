@@ -25,9 +25,7 @@ _LOG_EVERY_SECONDS = 60.0
 
 
 def turn_of(pool: str, settings: Settings) -> tuple[Turn, float]:
-    """The lock that steps of a pool wait for, and the seconds between two tries. The lock belongs to the warehouse or
-    the ledger, not to Dagster's home.
-    """
+    """The lock of a pool, which belongs to the warehouse or the ledger, and the seconds between two tries."""
     locks, seconds = {WAREHOUSE_WRITERS: _of_warehouse, SEGMENT_DELIVERY: _of_ledger}[pool](settings)
     return Turn(locks, "steps" if pool == WAREHOUSE_WRITERS else "delivery"), seconds
 

@@ -50,11 +50,7 @@ def obey_signals() -> None:
 
 
 def stop_if_asked() -> None:
-    """Raise a signal that Dagster caught during a run.
-
-    Raises:
-        Stopped: one came.
-    """
+    """Raise `Stopped` for a signal that Dagster caught during a run."""
     if _signals is not None and (number := _signals.first()) is not None:
         raise Stopped(number)
 

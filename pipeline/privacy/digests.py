@@ -25,9 +25,8 @@ def digest(kind: str, text: str) -> str:
 
 
 def contact_digest(list_id: str, selligent_user_id: str) -> str:
-    """SQL for the digest of a contact's key. The length before the list id separates it from the user id. NULL where
-    either is empty: such a key would match every contact without one.
-    """
+    """SQL for a contact's digest; NULL where either id is empty: it would match every contact without one."""
+    # The length before the list id separates it from the user id.
     list_id, selligent_user_id = (identifier_sql(text) for text in (list_id, selligent_user_id))
     return f"sha256('{CONTACT}:' || length({list_id}) || ':' || {list_id} || ':' || {selligent_user_id})"
 

@@ -37,21 +37,13 @@ class Suppressed:
 
 
 def check(location: str | None) -> Suppressed:
-    """Check that the list can be used; the number of people on it.
-
-    Raises:
-        SettingsError: it can't; the message repeats no value of it.
-    """
+    """The number of people on the list. Raises SettingsError: it can't be used; no value of it is repeated."""
     with duckdb.connect() as connection:
         return read_list(connection, location)
 
 
 def read_list(connection: Connection, location: str | None) -> Suppressed:
-    """Read the list into `LISTED`, which is empty without one.
-
-    Raises:
-        SettingsError: the list can't be used; the message repeats no value of it.
-    """
+    """Read the list into `LISTED`, which is empty without one; raises as `check` does."""
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE listed_people "
         "(kind VARCHAR, value VARCHAR, digest VARCHAR, phrase VARCHAR, naming BOOLEAN)"

@@ -59,7 +59,6 @@ def read_numbers(connection: duckdb.DuckDBPyConnection, schema: str) -> Numbers:
 
 
 def _schemas(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    """Schemas that contain tables."""
     found = connection.execute("SELECT DISTINCT schema_name FROM duckdb_tables() WHERE database_name = ?", [ALIAS])
     return {name for (name,) in found.fetchall()}
 

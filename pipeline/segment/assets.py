@@ -193,7 +193,6 @@ def _dead_summary(sent: Sent, event: Event) -> str:
 
 
 def _dead_as_markdown(warehouse: Warehouse, ledger: Ledger, event: Event, dates: ExportDates) -> dg.MetadataValue:
-    """Some dead events with their messages and reasons."""
     with warehouse.reading() as connection:
         rows = samples(connection, ledger.dead_ids(event.table, dates), _SHOWN_DEAD)
     dead = [(key, reason, message) for key, _, message, reason in rows]

@@ -8,10 +8,9 @@ REST_SECONDS = 300
 
 
 class CircuitBreaker:
-    """Open after a failure, with the reason; after a rest it lets requests through again, and their result decides.
+    """Open after a failure, with the reason; after a rest, the result of the next request decides.
 
-    One for all deliveries of a run: once the first found Segment unreachable, the other five need not try for minutes
-    each.
+    One for all deliveries of a run: once one found Segment unreachable, the other five need not try for minutes each.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, rest_seconds: float = REST_SECONDS) -> None:

@@ -10,8 +10,6 @@ from pipeline.warehouse.loads import Load, newest_loads
 
 
 def unfinished(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> dict[date, Load]:
-    """Export dates whose newest file is not in the report, with the load of that file: a run failed, was killed, or had
-    some assets only; and dates of a replay that was killed.
-    """
+    """Export dates whose newest file is not in the report, with its load, and dates of a replay that was killed."""
     reported, asked = ledger.reached(REPORTED), asked_dates(connection, ledger)
     return {day: load for day, load in newest_loads(connection).items() if reported.get(day) != load or day in asked}

@@ -11,11 +11,7 @@ from pipeline.errors import SettingsError
 
 
 def values_of(path: Path) -> Mapping[str, str | None]:
-    """The values of a file by name; none where there is no file.
-
-    Raises:
-        SettingsError: it can't be read, or a line is not a setting, which python-dotenv would ignore.
-    """
+    """The values of a file, if it exists. Raises SettingsError: it can't be read, or a line is not a setting."""
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:

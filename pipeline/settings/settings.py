@@ -245,22 +245,14 @@ SECRETS = tuple(name for name, field in Settings.model_fields.items() if not fie
 
 
 def hand_on_credentials() -> None:
-    """Export the variables of S3 and Azure in `.env` to the environment, where other libraries read them.
-
-    Raises:
-        SettingsError: the file can't be read.
-    """
+    """Export variables of S3 and Azure in `.env` to the environment. Raises SettingsError: it can't be read."""
     for name, value in _of_env_file().items():
         if name.startswith(_HANDED_ON) and value:
             os.environ.setdefault(name, value)
 
 
 def load_settings() -> Settings:
-    """The current settings; credentials are exported to the environment.
-
-    Raises:
-        SettingsError: naming every setting that is wrong, in one line.
-    """
+    """The current settings, credentials exported. Raises SettingsError: naming every wrong setting, in one line."""
     hand_on_credentials()
     faults = [*_folders_not_utf8(), *_misspelled()]
     try:

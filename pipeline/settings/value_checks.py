@@ -27,11 +27,7 @@ def fault(text: str) -> PydanticCustomError:
 
 
 def clean(value: object, info: ValidationInfo) -> object:
-    """A value as given, without the line break at the end of a file of one line.
-
-    Raises:
-        PydanticCustomError: the value has characters that no setting has.
-    """
+    """A value without the line break of a one-line file; raises PydanticCustomError for impossible characters."""
     if not isinstance(value, str):
         return value
     text = value.rstrip("\r\n")
@@ -51,21 +47,13 @@ def clean(value: object, info: ValidationInfo) -> object:
 
 
 def check_key(value: str, noun: str) -> None:
-    """Refuse a key that was copied incompletely or with other characters; Segment itself answers 200 to any key.
-
-    Raises:
-        PydanticCustomError: the key has a character that no key has.
-    """
+    """Refuse a key that was not copied exactly, by PydanticCustomError: Segment answers 200 to any key."""
     if not _KEY.fullmatch(value) or set(value) & set("\"':"):
         raise fault(f"has a character that no {noun} has; copy it again")
 
 
 def check_namespace(value: str) -> None:
-    """Refuse values that can't be intended as part of every id.
-
-    Raises:
-        PydanticCustomError: the value has a comment, quotes, or blanks or invisible characters that do not show.
-    """
+    """Refuse, by PydanticCustomError, values that can't be intended as part of every id."""
     # systemd and docker take a comment after a value, and quotes around it, as part of the value.
     if "#" in value:
         raise fault(f"{value!r} contains a comment, which must be on a line of its own; a namespace contains no #")
@@ -105,11 +93,7 @@ def of_the_region(
     example: str,
     lost: str,
 ) -> str:
-    """A base URL of Segment's, by default that of the region.
-
-    Raises:
-        PydanticCustomError: it is not a URL, or contradicts the region.
-    """
+    """A base URL of Segment's, by default the region's; PydanticCustomError for no URL or another region."""
     region: str | None = info.data.get("segment_region")
     if region is None:  # which has a fault of its own
         return value

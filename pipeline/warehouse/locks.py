@@ -46,11 +46,7 @@ class FileLocks:
         self._file = file
 
     def take(self, name: str, holder: str) -> Held | None:
-        """The lock, if it is free.
-
-        Raises:
-            PipelineError: its file can't be created.
-        """
+        """The lock, if it is free. Raises PipelineError: its file can't be created."""
         lock = FileLock(self._path(name, "lock"))
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)

@@ -12,11 +12,7 @@ _ENDING = ".warehouse"
 
 
 def claim(connection: duckdb.DuckDBPyConnection, files: str) -> int:
-    """Leave the marker of this DuckLake. Returns the number of markers.
-
-    Raises:
-        duckdb.IOException: the folder can't be read or written.
-    """
+    """Leave this DuckLake's marker; the number of markers. Raises duckdb.IOException: no access to the folder."""
     query = f"SELECT schema_uuid FROM {CATALOG}.ducklake_schema WHERE schema_name = 'raw' AND end_snapshot IS NULL"
     ours = f"{files}{one_value(connection, query)}{_ENDING}"  # there is one, since the tables exist
     known = claims(connection, files)
@@ -26,10 +22,6 @@ def claim(connection: duckdb.DuckDBPyConnection, files: str) -> int:
 
 
 def claims(connection: duckdb.DuckDBPyConnection, files: str) -> set[str]:
-    """The marker files in a folder.
-
-    Raises:
-        duckdb.IOException: the folder can't be read.
-    """
+    """The marker files in a folder. Raises duckdb.IOException: it can't be read."""
     listed = connection.execute(f"SELECT file FROM glob({literal(f'{files}*{_ENDING}')})").fetchall()
     return {str(file) for (file,) in listed}

@@ -24,11 +24,7 @@ class PostgresServer:
 
     @classmethod
     def of(cls, dsn: str, environment: Mapping[str, str] = os.environ) -> "PostgresServer":
-        """The server of a connection string or a URL; PGPASSWORD applies where they contain no password.
-
-        Raises:
-            SettingsError: the driver is not installed.
-        """
+        """The server of a connection string or a URL, else with PGPASSWORD; SettingsError without the driver."""
         try:
             from psycopg.conninfo import make_conninfo  # here, as only this kind of warehouse needs it
         except ImportError:

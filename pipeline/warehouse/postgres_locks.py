@@ -43,11 +43,7 @@ class ServerLocks:
         return _HeldConnection(connection) if taken else None
 
     def holder(self, name: str) -> str | None:
-        """The holder of the lock, as it was recorded.
-
-        Raises:
-            WarehouseError: the server can't be queried.
-        """
+        """The holder of the lock, as it was recorded; raises as `take` does."""
         key = _key(name) % 2**64
         connection = self._connect("queries the holder of a lock")
         try:

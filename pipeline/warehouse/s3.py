@@ -27,11 +27,7 @@ class S3Server:
 
     @classmethod
     def of(cls, environment: Mapping[str, str] = os.environ) -> "S3Server":
-        """The server that the environment names; Amazon's where it names none.
-
-        Raises:
-            SettingsError: what it names is not a URL.
-        """
+        """The server that the environment names, else Amazon's. Raises SettingsError: it names no URL."""
         variable = next((name for name in _ENDPOINT_VARIABLES if environment.get(name)), None)
         if variable is None:
             return cls()

@@ -155,12 +155,7 @@ class Warehouse:
 
     @contextmanager
     def reading_if_any(self) -> Iterator[duckdb.DuckDBPyConnection | None]:
-        """The same; None if there is nothing to read yet.
-
-        Raises:
-            WarehouseError: it can't be opened, or an earlier version of the program created it.
-            SettingsError: a newer version of the program wrote it.
-        """
+        """The same; None if there is nothing to read yet. Raises as `reading`, but for NoWarehouse."""
         with ExitStack() as stack:
             try:
                 connection = stack.enter_context(self.reading())
@@ -169,12 +164,7 @@ class Warehouse:
             yield connection
 
     def bring_up_to_date(self) -> None:
-        """Migrate the tables of an earlier version; do nothing if there is no warehouse.
-
-        Raises:
-            SettingsError: a newer version of the program wrote it.
-            WarehouseError: it can't be opened.
-        """
+        """Migrate the tables of an earlier version, if there is a warehouse; raises as `reading_if_any` does."""
         try:
             with self.reading():
                 return
@@ -198,12 +188,7 @@ class Warehouse:
 
     @contextmanager
     def writing_in_turn(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The same for a caller that already holds the writer's lock, so that it can open several connections.
-
-        Raises:
-            SettingsError: a newer version of the program wrote it.
-            WarehouseError: it can't be opened.
-        """
+        """The same for a caller that holds the writer's lock, for several connections; raises as `writing`."""
         with self._connected(read_only=False) as connection:
             if self.is_in_s3:  # before the catalog records files that can't be written
                 self._check_files(connection)
@@ -273,11 +258,7 @@ class Warehouse:
             raise WarehouseError(_attach_failure(self, str(error))) from None
 
     def import_extensions(self) -> None:
-        """Install the packaged extensions where DuckDB looks for them.
-
-        Raises:
-            SettingsError: the package of one is not installed.
-        """
+        """Install the packaged extensions where DuckDB finds them. Raises SettingsError: no package of one."""
         for name in self.extensions:
             try:
                 import_extension(name)

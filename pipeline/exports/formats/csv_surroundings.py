@@ -38,9 +38,7 @@ _FOOTER = re.compile(
 
 @dataclass(frozen=True)
 class _Frame:
-    """The offsets of a text's header and rows; `above` counts lines before the header or the first row, `under` those
-    between header and rows.
-    """
+    """The offsets of a text's header and rows, and the numbers of lines above both and between them."""
 
     start: int
     header_end: int
@@ -68,11 +66,7 @@ def framed(text: Text, layout: Layout, path: Path, first: Text | None = None) ->
 
 
 def header_of(text: Text, layout: Layout) -> tuple[list[str] | None, int]:
-    """The cells of the first row of a text, None if it has no row, and its line.
-
-    Raises:
-        FileRefused: it can't be read.
-    """
+    """The cells of the first row of a text (None: no row), and its line. Raises FileRefused: it can't be read."""
     with text.path.open("rb") as file:
         head = file.read(MAX_ROW_BYTES)
     start, above = _above(head, layout, is_first=True)
@@ -160,9 +154,7 @@ def _dashes(content: bytes, layout: Layout, columns: int) -> int:
 
 
 def are_dashes(cells: Sequence[str]) -> bool:
-    """Whether a row is the line under a header. A one-character column has a single dash, so at least one cell must
-    have three.
-    """
+    """Whether a row is the line under a header; a one-character column has a single dash, so one cell needs three."""
     return any("---" in cell for cell in cells) and all(re.fullmatch(r" *-+ *", cell) for cell in cells)
 
 

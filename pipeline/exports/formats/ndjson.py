@@ -113,9 +113,7 @@ def _note_keys(connection: duckdb.DuckDBPyConnection, rows: TextRows) -> None:
 
 
 def _with_keys(connection: duckdb.DuckDBPyConnection, rows: TextRows, layout: Layout) -> TextRows:
-    """The rows with their columns: a column is a key in all its spellings, of all lines. A row whose object is
-    ambiguous or no JSON has no columns; all of it is kept in `extra`.
-    """
+    """The rows with their columns: a key in all its spellings. An ambiguous or invalid row has only `extra`."""
     used = used_columns(layout)
     spelled = _spelled_keys(connection, used)
     lowered = ", ".join(f"lower({literal(column)})" for column in used)

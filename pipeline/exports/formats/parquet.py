@@ -111,10 +111,10 @@ class Sample:
 
 
 def sample(path: Path, folder: Path, most: int) -> Sample:
-    """At most `most` rows of a Parquet file, or of the first file of an archive; `folder` is for temporary files.
+    """At most `most` rows of a Parquet file, or of the first one in an archive; `folder` is for temporary files.
 
     Raises:
-        FileRefused: it is damaged.
+    FileRefused: it is damaged.
     """
     inner = _unpacked(pieces(path)[:1], folder)[0] if is_packed(path) else path
     with _reader(folder, 1) as reader, _refusing_damage(folder, path):
@@ -133,11 +133,7 @@ def _unpacked(found: Sequence[Piece], folder: Path) -> list[Path]:
 
 
 def _refuse_other_files(path: Path) -> None:
-    """Refuse what does not begin as a Parquet file.
-
-    Raises:
-        FileRefused: it is another file.
-    """
+    """Raise FileRefused for what does not begin as a Parquet file."""
     with path.open("rb") as file:
         if file.read(len(PARQUET_MAGIC)) != PARQUET_MAGIC:
             raise FileRefused("is not a Parquet file, although its layout has format: parquet")
@@ -167,11 +163,7 @@ def _refusing_damage(folder: Path, path: Path) -> Iterator[None]:
 
 
 def _table(reader: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> _Table:
-    """Parquet files as one table; columns with the same name are one column.
-
-    Raises:
-        duckdb.Error: a file is damaged, or the same column has types that don't go together.
-    """
+    """Parquet files as one table; columns with the same name are one column."""
     files = f"read_parquet([{', '.join(map(exactly, paths))}], union_by_name = true, hive_partitioning = false)"
     found = reader.sql(f"FROM {files}")
     kinds = [kind.id for kind in found.types]
@@ -193,11 +185,6 @@ def _text(column: str, kind: str) -> str:
 
 
 def _rows_in_footer(reader: duckdb.DuckDBPyConnection, path: Path) -> int:
-    """The number of rows that a file's footer gives.
-
-    Raises:
-        duckdb.Error: the file is damaged.
-    """
     return int(one_value(reader, f"SELECT num_rows FROM parquet_file_metadata({exactly(path)})"))
 
 

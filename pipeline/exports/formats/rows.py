@@ -114,11 +114,7 @@ def without_nulls(value: str, layout: Layout) -> str:
 
 @contextmanager
 def refusing_data_errors(layout: Layout) -> Iterator[None]:
-    """Turn DuckDB's errors over the data of a file into a refusal of the file.
-
-    Raises:
-        FileRefused: with DuckDB's first line.
-    """
+    """Turn DuckDB's errors over the data of a file into a FileRefused with the first line of their message."""
     try:
         yield
     except _OF_THE_DATA as error:

@@ -214,9 +214,7 @@ def _lines_of(records: str) -> str:
 
 
 def _records_of(rows: str, first_row_line: int) -> str:
-    """SQL for some rows (a column `row_number`), with their `record` instead: rows are numbered as they were read, so
-    every unread record before a row moves it down by one.
-    """
+    """SQL for some rows with their `record` instead of `row_number`: unread records before a row move it down."""
     return f"""
         WITH gaps AS (
             SELECT record - number + 1 AS first_record, max(number) AS records

@@ -88,9 +88,7 @@ OFF = Confirmation(
 
 
 def confirm(ledger: Ledger, ask: Ask, dates: ExportDates, now: datetime) -> Confirmation:
-    """Compare everything delivered since the first delivery of these export dates, or in the last two days if that is
-    longer ago.
-    """
+    """Compare what was delivered since the first delivery of these dates, or in the last two days if that is longer."""
     sent = ledger.sent_since(now - DAYS_BACK)
     delivered = [(batch, batch.delivered_at) for batch in sent if batch.delivered_at is not None]
     if not any(batch.export_date in dates for batch, _ in delivered):
@@ -174,7 +172,6 @@ def _total(hourly: _Hourly, table: str) -> int:
 
 
 def _merged(hourly: _Hourly, size: timedelta) -> _Hourly:
-    """The same in hours or days."""
     merged = _Hourly()
     for (hour, table), events in hourly.items():
         merged[_start(hour, size), table] += events

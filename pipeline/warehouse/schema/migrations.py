@@ -34,11 +34,7 @@ _NAME = "schema_version"
 
 
 def version_of(connection: Connection) -> int | None:
-    """The number of the attached warehouse: 0 where it has none, None where there are no tables yet.
-
-    Raises:
-        SettingsError: a newer version of the program wrote it.
-    """
+    """The warehouse's number: 0 without one, None without tables. Raises SettingsError: from a newer program."""
     try:
         found = connection.execute("SELECT value FROM raw.origin WHERE name = ?", [_NAME]).fetchone()
     except duckdb.CatalogException:

@@ -22,11 +22,7 @@ _OUTBOX_ROW_GROUPS = (
 
 
 def make_tables(connection: Connection, *, is_ducklake: bool) -> bool:
-    """Create missing tables and migrate older ones. Returns whether anything was done.
-
-    Raises:
-        SettingsError: a newer version of the program wrote the warehouse.
-    """
+    """Create or migrate tables; whether any was. Raises SettingsError: a newer program wrote the warehouse."""
     version = version_of(connection)
     if version == NEWEST:
         return False
