@@ -28,4 +28,9 @@ def some(examples: Sequence[str], separator: str = ", ") -> str:
 
 def counted(number: int, noun: str) -> str:
     """`1 file`, `2 files`."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+    return f"{number:,} {noun}" + plural(number, "", "s")
+
+
+def plural(number: int, one: str, many: str) -> str:
+    """The form that agrees with a number: `is` or `are`."""
+    return one if number == 1 else many

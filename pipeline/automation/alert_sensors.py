@@ -13,7 +13,7 @@ from pipeline.orchestration.markdown import plain
 from pipeline.orchestration.partitions import dates_of_run
 from pipeline.settings import Settings, load_settings
 
-# Dagster has a job of its own for assets that are materialised from the UI.
+# Dagster has a job of its own for assets that are materialized from the UI.
 _JOBS = {MAIN_JOB: MAIN_JOB, "__ASSET_JOB": MAIN_JOB, UPKEEP_JOB: UPKEEP_JOB}
 
 

@@ -8,7 +8,7 @@ from pipeline.commands.run_job import run_job
 from pipeline.commands.status import show
 from pipeline.console import err, out
 from pipeline.export_dates import EVERY_DATE, ExportDates, ranges
-from pipeline.exports.discovery import Discovered, discover, is_known, known_files, watch_over
+from pipeline.exports.discovery import Discovered, discover, is_known, known_files, shared_watch
 from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.locations import ExportLocation
 from pipeline.filesystems.remote_files import without_login
@@ -16,7 +16,7 @@ from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_copy import mirror
 from pipeline.ledger.warehouse_pairing import check_pair, is_copy_behind
 from pipeline.masking import on_one_line
-from pipeline.privacy.suppression import is_work
+from pipeline.privacy.suppression import has_people_to_remove
 from pipeline.privacy.suppression_list import check
 from pipeline.report.page import PAGE
 from pipeline.report.summary import summary
@@ -57,7 +57,7 @@ def run_main_job(
     layouts = read_layouts(settings.selligent_layouts)
     with ExportLocation(settings.selligent_exports, follow_links=settings.selligent_follow_links) as location:
         discovered = discover(location, layouts, datetime.now(UTC).date())
-    watch_over(settings.selligent_exports).note(file.file for file in discovered.matched)
+    shared_watch(settings.selligent_exports).note(file.file for file in discovered.matched)
     for file in discovered.waiting:
         err.print(on_one_line(f"{file.file.name} waits: {file.reason}", _LONGEST), style="yellow")
     unwanted, is_behind, last_load = False, False, 0
@@ -68,7 +68,7 @@ def run_main_job(
         check_pair(connection, ledger)
         if connection is not None:
             is_behind = is_copy_behind(connection, ledger)
-            unwanted = is_work(connection, settings.selligent_suppressed)
+            unwanted = has_people_to_remove(connection, settings.selligent_suppressed)
             last_load = last_load_number(connection)
     if is_behind:  # the dates may not be part of any run soon
         mirror(warehouse, ledger, EVERY_DATE)

@@ -36,8 +36,8 @@ from pipeline.warehouse.loads import last_load_number
 _DESCRIPTIONS = {
     "export_files": "One row for each file and content: its layout, its number of rows, and its status. Look here "
     "first if a file seems to be missing.",
-    "events": "Every data row of the export files, as text, with its file and row number. By its layout, a row is an "
-    "event with its moment, skipped (its code is known and is not an event), or rejected with a reason.",
+    "events": "Every data row of the export files, as text, with its file and row number. The layout "
+    "decides whether a row becomes an event, is skipped (known but not needed), or is rejected with a reason.",
     "rejected_rows": "Every row that could not be read or used: file, line, reason, and the row itself. No row is "
     "dropped silently.",
     "lookups": "Names of emails, campaigns, links and lists, and contacts, from lookup files: all snapshots; the "
@@ -50,7 +50,7 @@ class LoadConfig(dg.Config):
     """How files are loaded."""
 
     reload: bool = False
-    """Read files again whose bytes and layout are known."""
+    """Also read files that were already loaded with the same bytes and layout."""
 
 
 Metadata = dict[str, dg.MetadataValue | float | int | str]
@@ -67,28 +67,28 @@ FILES = Check(
     raw_table("export_files"),
     "No file of these dates is refused, and every new file matches a layout.",
 )
-ODDITIES = {
+EVENT_CHECKS = {
     Check(
-        "no_event_is_of_the_future",
+        "no_event_is_in_the_future",
         raw_table("events"),
-        "No event is later than the moment at which it was loaded. If a tenth of a file is, its layout reads the "
-        "date-times wrongly, and the run stops.",
+        "No event is more than five minutes later than its loading. If at least ten events and a tenth of a file are, "
+        "the layout reads the date-times wrongly, and the run stops.",
         blocking=True,
     ): future_events,
     Check(
         "every_date_time_is_a_moment",
         raw_table("events"),
-        "No date-time is a placeholder for a missing one, such as 1900-01-01, 1970-01-01 and 9999-12-31.",
+        "No date-time is a placeholder for a missing one, such as 1900-01-01, 1970-01-01 or 9999-12-31.",
     ): placeholder_dates,
     Check(
         "every_event_id_is_of_one_event",
         raw_table("events"),
-        "Rows of one file that share an event_id have the same person and moment.",
+        "Rows of one file that share an event_id have the same person and time.",
     ): shared_event_ids,
     Check(
         "every_event_code_is_known",
         raw_table("events"),
-        "Every event code is listed in its layout; rows with any other are rejected.",
+        "Every event code is listed in its layout; rows with any other code are rejected.",
     ): unknown_codes,
     Check(
         "no_value_holds_rows",
@@ -116,7 +116,7 @@ ODDITIES = {
         )
         for table, description in _DESCRIPTIONS.items()
     ],
-    check_specs=[check.spec for check in (ACCOUNTS, FILES, *ODDITIES)],
+    check_specs=[check.spec for check in (ACCOUNTS, FILES, *EVENT_CHECKS)],
     can_subset=True,
     partitions_def=EXPORT_DATES,
     backfill_policy=ONE_RUN,
@@ -137,7 +137,7 @@ def raw(
         loaded = load(connection, location, discovered.within(dates), reload=config.reload, log=context.log.info)
         accounts = rows_accounted_for(connection, dates)
         files = unread_files(connection, dates, before, discovered.names)
-        oddities = {check: found(connection, dates) for check, found in ODDITIES.items()}
+        event_checks = {check: found(connection, dates) for check, found in EVENT_CHECKS.items()}
         counts = _rows_in_tables(connection, dates)
         rows = preview(
             connection, "SELECT * FROM raw.events WHERE export_date BETWEEN ? AND ?", [dates.first, dates.last]
@@ -151,7 +151,7 @@ def raw(
         if key == raw_table("events"):
             metadata |= {"preview": rows, "rows_per_second": round(loaded.total("rows") / seconds)}
         yield dg.MaterializeResult(asset_key=key, metadata=metadata)
-    yield from results({ACCOUNTS: accounts, FILES: files, **oddities}, context.selected_asset_check_keys)
+    yield from results({ACCOUNTS: accounts, FILES: files, **event_checks}, context.selected_asset_check_keys)
 
 
 def _rows_in_tables(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> dict[str, int]:
@@ -187,10 +187,10 @@ def _metadata(table: str, loaded: Loaded, people: Suppressed) -> Metadata:
 def files_as_markdown(loaded: Loaded) -> str:
     """The files that this step processed, as a table without their content."""
     if not loaded.files:
-        return "Nothing was new."
+        return "No file is new or changed."
     numbers = ["rows", "skipped", "rejected", "suppressed"]
     rows = [
         (file.export_date, file.name, file.status, *(getattr(file, number) for number in numbers), file.reason)
         for file in loaded.files
     ]
-    return markdown.table(["date", "file", "became", *numbers, "why"], rows, numbers)
+    return markdown.table(["date", "file", "status", *numbers, "reason"], rows, numbers)

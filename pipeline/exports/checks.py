@@ -7,21 +7,21 @@ import duckdb
 
 from pipeline.export_dates import ExportDates
 from pipeline.exports.row_rules import OUTSIDE_OF_YEARS
-from pipeline.finding import Finding, counted, some
+from pipeline.finding import Finding, counted, plural, some
 from pipeline.masking import file_name, on_one_line
 from pipeline.warehouse import one_row
 from pipeline.warehouse.trimming import identifier_sql
 
 # The tolerance for a wrong clock; an event that is further ahead can't have happened.
 CLOCK_TOLERANCE = timedelta(minutes=5)
-# If this share of a file's events is in the future, the layout is wrong, and not some rows.
-GRAVE_SHARE = 0.1
-GRAVE_LEAST = 10
+# If this share of a file's events is in the future, the layout is wrong, not just some rows.
+FUTURE_ERROR_SHARE = 0.1
+FUTURE_ERROR_MIN_EVENTS = 10
 # A date is compared with this many earlier dates of the same weekday.
-GAP_WEEKS = 4
-VOLUME_WEEKS = 8
-VOLUME_LEAST_WEEKS = 3
-VOLUME_LOW, VOLUME_HIGH = 0.5, 2.0
+MISSING_LOOKBACK_WEEKS = 4
+VOLUME_LOOKBACK_WEEKS = 8
+VOLUME_MIN_WEEKS = 3
+VOLUME_MIN_RATIO, VOLUME_MAX_RATIO = 0.5, 2.0
 
 _LONGEST_CODE = 40
 # The number that `some` shows.
@@ -51,8 +51,8 @@ def unread_files(
     sentences = []
     if refused:
         sentences.append(
-            f"{counted(len(refused), 'file')} refused: {some(refused, '; ')}. Have the file sent again, or put its "
-            "layout right; the next run tries again."
+            f"{counted(len(refused), 'file')} refused: {some(refused, '; ')}. Have the file sent again, or correct "
+            "its layout; the next run tries again."
         )
     if unmatched:
         sentences.append(
@@ -86,8 +86,9 @@ def unknown_codes(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> 
     ]
     return Finding(
         False,
-        f"{counted(len(found), 'event code')} in no layout: {some(codes, '; ')}. Put them into event_codes of the "
-        "layout, with null where they mean none of the six; the next run reads the files again.",
+        f"{counted(len(found), 'event code')} {plural(len(found), 'is not listed in its', 'are not listed in their')} "
+        f"layout: {some(codes, '; ')}. Add them to event_codes of the layout, with null for those that are none of the "
+        "six events; the next run reads the files again.",
         {"codes": len(found), "rows": rows},
     )
 
@@ -117,8 +118,9 @@ def suspect_quotes(connection: duckdb.DuckDBPyConnection, dates: ExportDates) ->
     )
     return Finding(
         False,
-        f"{counted(rows, 'row')} with a quoted value that holds whole rows: {listed}. Look at the file there: where "
-        "quotes are part of the text, put quote: null into the layout, and the next run reads the files again.",
+        f"{counted(rows, 'row')} {plural(rows, 'has', 'have')} a quoted value that contains whole rows: {listed}. Look "
+        "at these lines. If quotes are part of the text, set quote: null in the layout; the next run reads the files "
+        "again.",
         numbers,
     )
 
@@ -170,16 +172,18 @@ def missing_dates(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> 
     one that rests on Sundays, is expected on its own days only. In the first week of a layout, it is expected on a
     Monday to Friday between two dates that have one.
     """
-    first = max(dates.first, date.min + timedelta(weeks=GAP_WEEKS)) - timedelta(weeks=GAP_WEEKS)
-    found = connection.execute(_MISSING_DATES, [first, dates.last, GAP_WEEKS]).fetchall()
+    first = max(dates.first, date.min + timedelta(weeks=MISSING_LOOKBACK_WEEKS)) - timedelta(
+        weeks=MISSING_LOOKBACK_WEEKS
+    )
+    found = connection.execute(_MISSING_DATES, [first, dates.last, MISSING_LOOKBACK_WEEKS]).fetchall()
     numbers = {"missing": len(found)}
     if not found:
-        return Finding(True, "No date lacks an export that should have come.", numbers)
+        return Finding(True, "No expected export is missing.", numbers)
     listed = some([f"{layout} of {day:%A} {day}" for layout, day in found])
     return Finding(
         False,
-        f"{counted(len(found), 'export')} missing: {listed}. Ask whoever runs the exports for them; a file that comes "
-        "late is loaded by the next run.",
+        f"{counted(len(found), 'export')} missing: {listed}. Ask for them where the exports are made; a file that "
+        "arrives late is loaded by the next run.",
         numbers,
     )
 
@@ -205,10 +209,10 @@ _UNUSUAL_VOLUMES = """
 
 def unusual_volumes(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
     """Exports of these dates with far fewer or far more rows than those of the same weekday before them."""
-    first = max(dates.first, date.min + timedelta(weeks=VOLUME_WEEKS)) - timedelta(weeks=VOLUME_WEEKS)
+    first = max(dates.first, date.min + timedelta(weeks=VOLUME_LOOKBACK_WEEKS)) - timedelta(weeks=VOLUME_LOOKBACK_WEEKS)
     found = connection.execute(
         _UNUSUAL_VOLUMES,
-        [first, dates.last, dates.first, VOLUME_WEEKS, VOLUME_LEAST_WEEKS, VOLUME_LOW, VOLUME_HIGH],
+        [first, dates.last, dates.first, VOLUME_LOOKBACK_WEEKS, VOLUME_MIN_WEEKS, VOLUME_MIN_RATIO, VOLUME_MAX_RATIO],
     ).fetchall()
     numbers = {"exports": len(found)}
     if not found:
@@ -222,7 +226,8 @@ def unusual_volumes(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -
     )
     return Finding(
         False,
-        f"{listed}. See whether a sending was that small or large; if not, have the export made again under its name.",
+        f"{listed}. Check whether the mailing really was that small or large. If not, have the export made again under "
+        "the same file name.",
         numbers,
     )
 
@@ -241,18 +246,18 @@ _FUTURE = """
 
 
 def future_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
-    """Events that are later than the moment at which they were loaded.
+    """Events that are later than their loading, beyond the tolerance.
 
     Grave if they are at least a tenth of a file, and at least ten: its layout reads the date-times wrongly. Since an
-    event's id is made of its moment, all of them would get other ids once the layout is corrected, and be delivered a
+    event's id is made from its time, all of them would get other ids once the layout is corrected, and be delivered a
     second time.
     """
     found = connection.execute(_FUTURE, [dates.first, dates.last, CLOCK_TOLERANCE.total_seconds()]).fetchall()
     ahead = sum(row[3] for row in found)
     numbers = {"events": ahead, "files": len(found)}
     if not found:
-        return Finding(True, "No event is later than the moment in which it was loaded.", numbers)
-    wrong = [row for row in found if row[3] >= max(GRAVE_SHARE * row[4], GRAVE_LEAST)]
+        return Finding(True, "No event is in the future.", numbers)
+    wrong = [row for row in found if row[3] >= max(FUTURE_ERROR_SHARE * row[4], FUTURE_ERROR_MIN_EVENTS)]
     listed = some(
         [
             f"{file} ({number:,} of {counted(of, 'event')}, up to {latest:%Y-%m-%d %H:%M} UTC, layout {layout})"
@@ -263,22 +268,22 @@ def future_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> 
     if wrong:
         return Finding(
             False,
-            f"Events of the future in {listed}. Put timezone or datetime_formats of the layout right (day and month "
-            "may be swapped) and run again; or, if this machine's clock was behind when it loaded them, put the clock "
-            "right and materialise raw/events of these dates again with reload. Nothing continues before that: an "
-            "event's id is made of its moment, so that all of them would be delivered a second time later.",
+            f"Events in the future in {listed}. Correct timezone or datetime_formats of the layout (day and month may "
+            "be swapped) and run again. If this machine's clock was behind when they were loaded, correct the clock "
+            "and materialize raw/events for these dates with `reload: true`. The run stops here because event ids are "
+            "made from event times: once corrected, these events would get other ids and be delivered a second time.",
             numbers,
             grave=True,
         )
     return Finding(
         False,
-        f"{counted(ahead, 'event')} of the future in {listed}. They are kept; have a look at their date-times in "
-        "raw.events, and at the clocks of what wrote them and of this machine.",
+        f"{counted(ahead, 'event')} in the future in {listed}. They are kept. Check their date-times in raw.events, "
+        "and the clocks of this machine and of the system that wrote the export.",
         numbers,
     )
 
 
-# A hash of a row's person and moment.
+# A hash of a row's person and time.
 _IDENTITY = f"""
     hash({identifier_sql("user_id")}, lower({identifier_sql("email")}), {identifier_sql("list_id")},
         {identifier_sql("selligent_user_id")}, occurred_at)
@@ -298,34 +303,34 @@ _SHARED_IDS = f"""
 
 
 def shared_event_ids(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
-    """Values of `event_id` that rows of one file share although they differ in person or moment. Such rows are one
+    """Values of `event_id` that rows of one file share although they differ in person or time. Such rows are one
     event. Either the column is not an id of a row, or a spreadsheet has shortened its numbers.
     """
     query = f"SELECT count(*), coalesce(sum(rows), 0) FROM ({_SHARED_IDS})"
     ids, rows = one_row(connection, query, [dates.first, dates.last])
     numbers = {"event_ids": ids, "rows": int(rows)}
     if not ids:
-        return Finding(True, "Rows that share an event_id have the same person and moment.", numbers)
+        return Finding(True, "Rows that share an event_id have the same person and time.", numbers)
     examples = _most_frequent(connection, _SHARED_IDS, dates, ids)
     return Finding(
         False,
-        f"{counted(ids, 'event_id')} shared by rows that differ in person or moment: {examples}. "
-        f"These {rows:,} rows are no more than {counted(ids, 'event')}. Have the export made again where a spreadsheet "
-        "shortened the ids, or take event_id out of the layout: then an event is its person, moment and other ids.",
+        f"{counted(ids, 'event_id')} shared by rows that differ in person or time: {examples}. These {rows:,} rows "
+        f"become only {counted(ids, 'event')}. If a spreadsheet shortened the ids, have the export made again. "
+        "Otherwise, remove event_id from the layout; an event is then identified by its person, time and other ids.",
         numbers,
     )
 
 
 # Systems write their first or last day for a missing date: 0001-01-01, 1601-01-01, 1753-01-01,
 # 1899-12-30, 1900-01-01, 1904-01-01, 1970-01-01, 9999-12-31; a zone can move it by a day. No export has emails from
-# before this moment, the start of the year 2000 in the earliest zone.
-FIRST_MOMENT = "1999-12-31 10:00:00+00"
+# before this time, the start of the year 2000 in the earliest zone.
+FIRST_PLAUSIBLE_TIME = "1999-12-31 10:00:00+00"
 _PLACEHOLDERS = f"""
     SELECT file, layout, timestamp AS text, count(*) AS rows
     FROM raw.events
     WHERE export_date BETWEEN $1 AND $2 AND event IS NOT NULL
         AND (
-            (rejected_because IS NULL AND occurred_at < TIMESTAMPTZ '{FIRST_MOMENT}')
+            (rejected_because IS NULL AND occurred_at < TIMESTAMPTZ '{FIRST_PLAUSIBLE_TIME}')
             OR rejected_because LIKE '%{OUTSIDE_OF_YEARS}'
         )
     GROUP BY ALL
@@ -342,15 +347,15 @@ def placeholder_dates(connection: duckdb.DuckDBPyConnection, dates: ExportDates)
     examples = _most_frequent(connection, _PLACEHOLDERS, dates, texts)
     return Finding(
         False,
-        f"{counted(int(rows), 'row')} with a date-time that is a placeholder: {examples}. They are events of that "
-        "moment unless they are rejected. Put the text into null_values of the layout to reject them all, or "
-        "datetime_formats right where it is misread; the next run reads the files again.",
+        f"{counted(int(rows), 'row')} {plural(int(rows), 'has', 'have')} a placeholder for a date-time: {examples}. "
+        "Unless rejected, they are loaded with that time. Add the text to null_values of the layout to reject them "
+        "all, or, if the date-time is misread, correct datetime_formats; the next run reads the files again.",
         numbers,
     )
 
 
 def _most_frequent(connection: duckdb.DuckDBPyConnection, query: str, dates: ExportDates, in_all: int) -> str:
-    """The most frequent of so many texts; the query has columns `file`, `layout`, `text` and `rows`."""
+    """The most frequent of `in_all` texts; the query has columns `file`, `layout`, `text` and `rows`."""
     found = connection.execute(
         f"{query} ORDER BY rows DESC, file, text LIMIT {_EXAMPLES}", [dates.first, dates.last]
     ).fetchall()

@@ -14,7 +14,7 @@ from pipeline.export_dates import ExportDates
 from pipeline.exports.layouts import Layout
 from pipeline.exports.listing import ExportFile
 from pipeline.exports.locations import ExportLocation
-from pipeline.exports.matching import MatchedFile, Patience, Unmatched, match
+from pipeline.exports.matching import MatchedFile, PatternTimeouts, Unmatched, match
 from pipeline.warehouse import Warehouse
 
 FileKey = tuple[date, str]
@@ -33,11 +33,11 @@ class KnownFile:
     status: str
     reason: str | None
 
-    def has_bytes(self, sha256: str, layout: Layout) -> bool:
+    def is_loaded_from(self, sha256: str, layout: Layout) -> bool:
         """Whether these bytes were loaded with this layout."""
         return (self.status, self.sha256, self.layout_fingerprint) == ("loaded", sha256, layout.fingerprint)
 
-    def looks_like(self, matched: MatchedFile | Unmatched) -> bool:
+    def is_unchanged(self, matched: MatchedFile | Unmatched) -> bool:
         """Whether the file need not be read again: same size, time and layout (or the same reason for none)."""
         if self.status == "refused" and self.sha256 is None:  # it could not be read at all, so it is retried
             return False
@@ -82,22 +82,22 @@ class Discovered:
 def is_known(matched: MatchedFile | Unmatched, known: Mapping[FileKey, KnownFile]) -> bool:
     """Whether this file, as it is now, was processed before."""
     before = known.get((matched.export_date, matched.file.name))
-    return before is not None and before.looks_like(matched)
+    return before is not None and before.is_unchanged(matched)
 
 
 def discover(
-    location: ExportLocation, layouts: Sequence[Layout], today: date, patience: Patience | None = None
+    location: ExportLocation, layouts: Sequence[Layout], today: date, timeouts: PatternTimeouts | None = None
 ) -> Discovered:
-    """List the location and match every file with a layout. `patience` is the time budget for slow file-name patterns,
-    shared by several calls.
+    """List the location and match every file with a layout. `timeouts` limits slow file-name patterns,
+    and may be shared by several calls.
 
     Raises:
         LocationError: the location can't be read.
     """
     files = location.files()
     markers = tuple({layout.ready_marker for layout in layouts if layout.ready_marker})
-    patience = patience or Patience()
-    matches = [match(file, layouts, today, patience) for file in files if file.fault or not file.name.endswith(markers)]
+    timeouts = timeouts or PatternTimeouts()
+    matches = [match(file, layouts, today, timeouts) for file in files if file.fault or not file.name.endswith(markers)]
     readable = {file.name: file for file in files if not file.fault}
     complete, waiting = _complete([m for m in matches if isinstance(m, MatchedFile)], readable)
     return Discovered(complete, [m for m in matches if isinstance(m, Unmatched)], waiting)
@@ -125,7 +125,7 @@ class Watch:
 
 
 @cache
-def watch_over(_url: str) -> Watch:
+def shared_watch(_url: str) -> Watch:
     """The watch of this process over a location; a run's steps share it with the command that starts the run."""
     return Watch()
 
@@ -146,8 +146,8 @@ def discover_settled(
         LocationError: the location can't be read.
         WarehouseError: the warehouse can't be read.
     """
-    patience = Patience()
-    first = discover(location, layouts, today(), patience)
+    timeouts = PatternTimeouts()
+    first = discover(location, layouts, today(), timeouts)
     watch.note(matched.file for matched in first.matched)
     open_files = [matched for matched in first.matched if _may_grow(matched) and watch.seconds_left(matched.file) > 0]
     if open_files:
@@ -156,7 +156,7 @@ def discover_settled(
     if not open_files:
         return first
     sleep(max(0.0, *(watch.seconds_left(matched.file) for matched in open_files)))
-    second = discover(location, layouts, today(), patience)
+    second = discover(location, layouts, today(), timeouts)
     watch.note(matched.file for matched in second.matched)
     unchanged = {matched.file for matched in first.matched}
     growing = [matched for matched in second.matched if _may_grow(matched) and matched.file not in unchanged]

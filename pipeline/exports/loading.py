@@ -17,7 +17,7 @@ from pipeline.exports.archives import Piece, left_out, pieces, refuse_name
 from pipeline.exports.discovery import Discovered, FileKey, KnownFile, is_known, known_files
 from pipeline.exports.export_files import LoadedFile, record_file, record_time, record_unmatched
 from pipeline.exports.formats import FORMATS
-from pipeline.exports.formats.csv_surroundings import names_an_end, sums_up
+from pipeline.exports.formats.csv_surroundings import is_end_marker, states_row_count
 from pipeline.exports.formats.rows import ExportInput, FileRows, unreadable
 from pipeline.exports.locations import ExportLocation, LocalCopy
 from pipeline.exports.matching import MatchedFile, Promise, Unmatched, promise_of_marker
@@ -226,7 +226,7 @@ def _note_refused(loader: _Loader, matched: MatchedFile, before: KnownFile | Non
 
 def _take(loader: _Loader, matched: MatchedFile, copy: LocalCopy, before: KnownFile | None) -> LoadedFile | None:
     key = _key(matched)
-    if not loader.reload and before is not None and before.has_bytes(copy.sha256, matched.layout):
+    if not loader.reload and before is not None and before.is_loaded_from(copy.sha256, matched.layout):
         loader.unchanged += 1
         record_time(loader.connection, matched)
         return None
@@ -296,9 +296,9 @@ def _has_promised_rows(promised: int, written: WrittenRows, rows: FileRows | Non
     """Whether a file has the promised number of rows; a rejected trailer is none of them."""
     if rows is None or rows.trailer is None or not written.rejected:
         return written.rows == promised
-    if names_an_end(rows.trailer):
+    if is_end_marker(rows.trailer):
         return written.rows == promised + 1
-    return written.rows == promised or (written.rows == promised + 1 and sums_up(rows.trailer, promised))
+    return written.rows == promised or (written.rows == promised + 1 and states_row_count(rows.trailer, promised))
 
 
 def _same_bytes(loader: _Loader, matched: MatchedFile, copy: LocalCopy) -> str | None:

@@ -16,11 +16,11 @@ from pipeline.exports.layouts import Layout
 from pipeline.exports.listing import ExportFile
 
 # A pattern matches a name in microseconds, unless it tries every way to split it, as `(a|aa)+_` does: the ways double
-# with every letter. This limits the time for a name. After so many names that exceed it, a lower limit applies to the
-# pattern, so that 50,000 names still take less than a minute.
-_PATIENCE_SECONDS = 0.1
-_PATIENT_WITH = 20
-_IMPATIENCE_SECONDS = 0.001
+# with every letter. This is the timeout for a name. After so many timeouts, the pattern gets the short timeout, so that
+# 50,000 names still take less than a minute.
+_TIMEOUT_SECONDS = 0.1
+_MOST_FULL_TIMEOUTS = 20
+_SHORT_TIMEOUT_SECONDS = 0.001
 
 MD5 = re.compile(r"\b[0-9a-fA-F]{32}\b")
 
@@ -65,33 +65,33 @@ class Unmatched:
         return self.file.modified_at.date()
 
 
-class Patience:
-    """How long patterns may take in one discovery."""
+class PatternTimeouts:
+    """Matches names with patterns, and shortens the timeout of patterns that are often slow."""
 
     def __init__(self) -> None:
         self._slow: Counter[str] = Counter()
 
     def fullmatch(self, layout: Layout, name: str) -> "regex.Match[str] | None":
         """The match of a whole name. Raises TimeoutError: the pattern takes too long."""
-        known = self._slow[layout.name] >= _PATIENT_WITH
+        is_slow = self._slow[layout.name] >= _MOST_FULL_TIMEOUTS
         try:
-            return layout.pattern.fullmatch(name, timeout=_IMPATIENCE_SECONDS if known else _PATIENCE_SECONDS)
+            return layout.pattern.fullmatch(name, timeout=_SHORT_TIMEOUT_SECONDS if is_slow else _TIMEOUT_SECONDS)
         except TimeoutError:
             self._slow[layout.name] += 1
             raise
 
 
 def match(
-    file: ExportFile, layouts: Sequence[Layout], today: date, patience: Patience | None = None
+    file: ExportFile, layouts: Sequence[Layout], today: date, timeouts: PatternTimeouts | None = None
 ) -> MatchedFile | Unmatched:
-    """The file with its layout and its dates, or why it is ignored. All files of a discovery share `patience`."""
+    """The file with its layout and its dates, or why it is ignored. All files of a discovery share `timeouts`."""
     if file.fault:
         return Unmatched(file, file.fault)
-    patience, name = patience or Patience(), unescaped(file.base_name)
+    timeouts, name = timeouts or PatternTimeouts(), unescaped(file.base_name)
     fitting = []
     for layout in layouts:
         try:
-            found = patience.fullmatch(layout, name)
+            found = timeouts.fullmatch(layout, name)
         except TimeoutError:
             return Unmatched(
                 file,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from pipeline.exports.discovery import Discovered, discover_settled, known_in, watch_over
+from pipeline.exports.discovery import Discovered, discover_settled, known_in, shared_watch
 from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.locations import ExportLocation
 from pipeline.settings import Settings, load_settings
@@ -27,7 +27,7 @@ class Exports(dg.ConfigurableResource):
     def discover(self) -> Discovered:
         """The files that are in the location now, with those that are still being written apart."""
         settings = load_settings()
-        layouts, watch = read_layouts(settings.selligent_layouts), watch_over(settings.selligent_exports)
+        layouts, watch = read_layouts(settings.selligent_layouts), shared_watch(settings.selligent_exports)
         with self.location() as location:
             return discover_settled(
                 location,

@@ -5,7 +5,7 @@ count of rows from the file's bytes, apart from the parse that filled the tables
 import duckdb
 
 from pipeline.export_dates import ExportDates
-from pipeline.finding import Finding
+from pipeline.finding import Finding, counted
 
 _COUNTED = """
     WITH files AS (
@@ -38,16 +38,17 @@ _COUNTED = """
 
 def rows_accounted_for(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
     """Compare the rows of each loaded file with the rows in the tables."""
-    counted = connection.execute(_COUNTED, [dates.first, dates.last]).fetchall()
-    rows = sum(row[1] for row in counted)
+    files = connection.execute(_COUNTED, [dates.first, dates.last]).fetchall()
+    rows = sum(row[1] for row in files)
     numbers = {"rows": rows}
     wrong = [
         f"{file} had {had:,} rows, but {events:,} events + {skipped:,} skipped + {rejected:,} rejected"
         + (f" + {suppressed:,} suppressed" if suppressed else "")
-        for file, had, events, skipped, rejected, suppressed in counted
+        for file, had, events, skipped, rejected, suppressed in files
         if had != events + skipped + rejected + suppressed
     ]
     if wrong:
-        sentence = "; ".join(wrong) + ". Materialise raw/events again with reload."
+        sentence = "; ".join(wrong) + ". Materialize raw/events for these dates with `reload: true`."
         return Finding(False, sentence, numbers, grave=True)
-    return Finding(True, f"{rows:,} rows of {len(counted)} files are all accounted for.", numbers, grave=True)
+    sentence = f"All rows are accounted for: {counted(rows, 'row')} of {counted(len(files), 'file')}."
+    return Finding(True, sentence, numbers, grave=True)

@@ -55,7 +55,7 @@ def write_rows(
     writer.count_suspect_rows()
     warning = None
     if missing := missing_columns(rows, matched.layout):
-        warning = f"the file has no column {', '.join(map(repr, missing))}; taken as empty"
+        warning = f"the file has no column {', '.join(map(repr, missing))}; its values are treated as empty"
     return replace(writer.written, records=rows.records, warning=warning)
 
 

@@ -172,7 +172,7 @@ def _as_text(value: object) -> str | None:
 
 
 @dataclass(frozen=True)
-class _Cut:
+class _Split:
     """A text split by one delimiter and one quote: for each record its cells and its lines."""
 
     delimiter: str
@@ -209,22 +209,22 @@ class _Cut:
 
 
 def _delimited(name: str, lines: Sequence[str], is_whole: bool) -> Table:
-    cuts = _likely([cut for delimiter in _delimiters(lines) for cut in _ways(lines, delimiter, is_whole)])
-    if not cuts:
+    splits = _likely([split for delimiter in _delimiters(lines) for split in _splits_by(lines, delimiter, is_whole)])
+    if not splits:
         raise InspectionRefused(
-            f"{name}: no delimiter cuts its lines into the same number of columns; "
+            f"{name}: no delimiter splits its lines into the same number of columns; "
             "commas, semicolons, pipes, tabs and longer marks such as || were tried"
         )
-    return _table(max(cuts, key=lambda cut: cut.score))
+    return _table(max(splits, key=lambda split: split.score))
 
 
-def _ways(lines: Sequence[str], delimiter: str, is_whole: bool) -> list[_Cut]:
+def _splits_by(lines: Sequence[str], delimiter: str, is_whole: bool) -> list[_Split]:
     """A text split with the quotes around its values, or without any."""
-    plain = _cut(lines, delimiter, None, is_whole)
+    plain = _split(lines, delimiter, None, is_whole)
     if plain is None:
         return []
-    quoted = (_cut(lines, delimiter, quote, is_whole) for quote in ('"', "'"))
-    return [cut for cut in quoted if cut and _is_quoted(plain, cut, cut.quote or "")] or [plain]
+    quoted = (_split(lines, delimiter, quote, is_whole) for quote in ('"', "'"))
+    return [split for split in quoted if split and _is_quoted(plain, split, split.quote or "")] or [plain]
 
 
 @contextmanager
@@ -252,7 +252,7 @@ def _repeated_marks(run: str) -> list[str]:
     return [run[:length] for length in lengths if run[:length] * (len(run) // length) == run]
 
 
-def _cut(lines: Sequence[str], delimiter: str, quote: str | None, is_whole: bool) -> _Cut | None:
+def _split(lines: Sequence[str], delimiter: str, quote: str | None, is_whole: bool) -> _Split | None:
     """The text split by a delimiter and a quote; None if that is impossible."""
     stand_in = delimiter if len(delimiter) == 1 else _STAND_IN
     marked = (line.replace(delimiter, stand_in) for line in lines)
@@ -272,7 +272,7 @@ def _cut(lines: Sequence[str], delimiter: str, quote: str | None, is_whole: bool
     if not found:
         return None
     cells = tuple(tuple(cell.replace(stand_in, delimiter) for cell in record) for record, _ in found)
-    return _Cut(delimiter, quote, cells, tuple(text for _, text in found), whole)
+    return _Split(delimiter, quote, cells, tuple(text for _, text in found), whole)
 
 
 def _records(reader: Iterator[list[str]], lines: Sequence[str]) -> Iterator[tuple[list[str], str]]:
@@ -282,23 +282,23 @@ def _records(reader: Iterator[list[str]], lines: Sequence[str]) -> Iterator[tupl
         yield record, "".join(lines[start:end]).rstrip("\r\n")
 
 
-def _likely(cuts: Sequence[_Cut]) -> list[_Cut]:
-    """The cuts with mostly rows of the same width; without delimiters that are only a part of a longer one."""
-    likely = [cut for cut in cuts if cut.width > 1 and cut.consistency >= _LEAST_CONSISTENCY]
+def _likely(splits: Sequence[_Split]) -> list[_Split]:
+    """The splits with mostly rows of the same width; without delimiters that are only a part of a longer one."""
+    likely = [split for split in splits if split.width > 1 and split.consistency >= _LEAST_CONSISTENCY]
     return [
-        cut
-        for cut in likely
+        split
+        for split in likely
         if not any(
-            cut.delimiter in longer.delimiter
-            and cut.delimiter != longer.delimiter
-            and longer.consistency >= cut.consistency
-            and longer.holding(cut.delimiter) < _RARE
+            split.delimiter in longer.delimiter
+            and split.delimiter != longer.delimiter
+            and longer.consistency >= split.consistency
+            and longer.holding(split.delimiter) < _RARE
             for longer in likely
         )
     ]
 
 
-def _is_quoted(plain: _Cut, quoted: _Cut, quote: str) -> bool:
+def _is_quoted(plain: _Split, quoted: _Split, quote: str) -> bool:
     """Whether the quotes are around values, and not inside them."""
     if quoted.width < 2 or quoted.consistency < plain.consistency * _NEARLY:  # a quote may be missing somewhere
         return False
@@ -318,30 +318,30 @@ def _is_quoted(plain: _Cut, quoted: _Cut, quote: str) -> bool:
     return quote == '"' or around + opening + closing > len(cells) / 2
 
 
-def _table(cut: _Cut) -> Table:
-    width = cut.width
-    has_names = _are_names(cut.records, width)
-    first = tuple(clean_names(cut.records[0]))
+def _table(split: _Split) -> Table:
+    width = split.width
+    has_names = _are_names(split.records, width)
+    first = tuple(clean_names(split.records[0]))
     names = _given_names(first, width) if has_names else ()
-    above = 1 + are_dashes(cut.records[1] if len(cut.records) > 1 else ()) if has_names else 0
-    records, lines = cut.records[above:], cut.lines[above:]
+    above = 1 + are_dashes(split.records[1] if len(split.records) > 1 else ()) if has_names else 0
+    records, lines = split.records[above:], split.lines[above:]
     fitting = [record for record in records if len(record) == width]
-    rows = tuple(record for record in fitting if not has_names or record != cut.records[0])
+    rows = tuple(record for record in fitting if not has_names or record != split.records[0])
     table = Table(
         format="csv",
         names=names,
         rows=rows[:ROWS],
         first_lines=lines[:SHOWN_ROWS],
-        is_whole=cut.is_whole,
-        delimiter=cut.delimiter,
-        quote=cut.quote,
+        is_whole=split.is_whole,
+        delimiter=split.delimiter,
+        quote=split.quote,
         has_header=has_names and len(first) == width,
         unnamed=_unnamed(first) if has_names else frozenset(),
         odd_rows=len(records) - len(fitting),
         repeated_headers=len(fitting) - len(rows),
-        swallowing=cut.swallowing if cut.quote else 0,
+        swallowing=split.swallowing if split.quote else 0,
     )
-    return replace(table, loose_quotes=_loose_quotes(lines, cut)) if cut.quote else table
+    return replace(table, loose_quotes=_loose_quotes(lines, split)) if split.quote else table
 
 
 def _unnamed(first: Sequence[str]) -> frozenset[int]:
@@ -350,14 +350,14 @@ def _unnamed(first: Sequence[str]) -> frozenset[int]:
     return frozenset(position for position, name in enumerate(first) if not name or lowered[name.lower()] > 1)
 
 
-def _loose_quotes(lines: Sequence[str], cut: _Cut) -> int:
+def _loose_quotes(lines: Sequence[str], split: _Split) -> int:
     """The number of rows that only a lenient reader can read."""
-    stand_in = cut.delimiter if len(cut.delimiter) == 1 else _STAND_IN
+    stand_in = split.delimiter if len(split.delimiter) == 1 else _STAND_IN
     loose = 0
     for line in lines:
-        marked = io.StringIO(line.replace(cut.delimiter, stand_in), newline="")
+        marked = io.StringIO(line.replace(split.delimiter, stand_in), newline="")
         try:
-            list(csv.reader(marked, delimiter=stand_in, quotechar=cut.quote, strict=True))
+            list(csv.reader(marked, delimiter=stand_in, quotechar=split.quote, strict=True))
         except csv.Error:
             loose += 1
     return loose

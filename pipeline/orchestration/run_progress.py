@@ -12,7 +12,7 @@ from pipeline.console import err as console
 from pipeline.masking import on_one_line
 from pipeline.orchestration.markdown import plain
 
-# Metadata of a materialisation that is shown in progress, and the label.
+# Metadata of a materialization that is shown in progress, and the label.
 _SHOWN = {
     "dagster/partition_row_count": "rows",
     "events": "events",

@@ -18,17 +18,17 @@ Connection = duckdb.DuckDBPyConnection
 # identify it when the person is listed again, even after a run with a partial or empty list.
 FORMER = "former contact"
 # SQL for whether a row of `raw.suppressed` suppresses a person.
-COUNTS = f"kind <> '{FORMER}'"
+SUPPRESSES = f"kind <> '{FORMER}'"
 
 
 def any_suppressed(connection: Connection) -> bool:
     """Whether any person is suppressed; where none is, suppression costs nothing."""
-    return has_rows(connection, f"SELECT 1 FROM raw.suppressed WHERE {COUNTS} LIMIT 1")
+    return has_rows(connection, f"SELECT 1 FROM raw.suppressed WHERE {SUPPRESSES} LIMIT 1")
 
 
 def any_newly_suppressed(connection: Connection, mark: str) -> bool:
     """Whether any suppressed person has not been processed yet; `mark` is `modelled_at` or `withdrawn_at`."""
-    return has_rows(connection, f"SELECT 1 FROM raw.suppressed WHERE {COUNTS} AND {mark} IS NULL LIMIT 1")
+    return has_rows(connection, f"SELECT 1 FROM raw.suppressed WHERE {SUPPRESSES} AND {mark} IS NULL LIMIT 1")
 
 
 def listings(connection: Connection, mark: str) -> list[str]:
@@ -36,7 +36,7 @@ def listings(connection: Connection, mark: str) -> list[str]:
     processing, pass them to `mark` afterwards: people listed in the meantime are then not marked as processed, whatever
     the clocks show.
     """
-    query = f"SELECT DISTINCT coalesce(listing, '') FROM raw.suppressed WHERE {COUNTS} AND {mark} IS NULL"
+    query = f"SELECT DISTINCT coalesce(listing, '') FROM raw.suppressed WHERE {SUPPRESSES} AND {mark} IS NULL"
     return [listing for (listing,) in connection.execute(query).fetchall()]
 
 
@@ -50,7 +50,7 @@ def mark(connection: Connection, mark: str, listings: Sequence[str]) -> None:
         )
 
 
-def is_work(connection: Connection, location: str | None) -> bool:
+def has_people_to_remove(connection: Connection, location: str | None) -> bool:
     """Whether people on the list are still in the tables, or have events that are still waiting."""
     read_list(connection, location)
     return (

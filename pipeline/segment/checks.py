@@ -106,7 +106,7 @@ def due_is_settled(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates:
         return Finding(True, f"{due:,} events that were due = {words}.", numbers)
     return Finding(
         False,
-        f"{due:,} events were due, but {words}. Materialise delivery/outbox of these dates again.",
+        f"{due:,} events were due, but {words}. Materialize delivery/outbox of these dates again.",
         numbers,
         grave=True,
     )

@@ -23,7 +23,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def loaded(browser: Browser, ui: DagsterUi) -> None:
-    """`raw/events` was materialised by clicking."""
+    """`raw/events` was materialized by clicking."""
     with open_page(browser, 1600, 1200) as page:
         ui.materialize(page, "raw/events", DATE)
         ui.expect_run(page, "Success")
@@ -41,7 +41,7 @@ def test_the_graph_shows_every_asset(ui: DagsterUi, page: Page) -> None:
 
 
 @pytest.mark.usefixtures("loaded")
-def test_a_materialisation_shows_its_numbers_and_rows_without_names(
+def test_a_materialization_shows_its_numbers_and_rows_without_names(
     ui: DagsterUi, page: Page, project: Project
 ) -> None:
     assert project.query(
@@ -68,4 +68,4 @@ def test_a_check_that_fails_is_seen_and_says_what_to_do(ui: DagsterUi, page: Pag
     ui.expect_run(page, "Failure")
     ui.open_check(page, "raw/events", "every_row_is_accounted_for")
     expect(page.get_by_text("log_20240611.csv had 4 rows, but 3 events + 0 skipped + 0 rejected")).to_be_visible()
-    expect(page.get_by_text("Materialise raw/events again with reload.")).to_be_visible()
+    expect(page.get_by_text("Materialize raw/events for these dates with `reload: true`.")).to_be_visible()

@@ -1,4 +1,4 @@
-"""Materialise assets (commas between them) for a range of dates in this process; exit status 1 where the run failed."""
+"""Materialize assets (commas between them) for a range of dates in this process; exit status 1 where the run failed."""
 
 import json
 import sys

@@ -132,19 +132,22 @@ def test_what_is_odd_is_a_warning_and_fails_nothing(project: Project) -> None:
     project.with_files({"log_20240611.csv": log(rows)}, LAYOUTS)
     done = project.command("run")
     assert done.returncode == 0
-    assert "warning: every_event_code_is_known: 1 event code in no layout: 'FWD' in log_20240611.csv" in done.stderr
+    assert (
+        "warning: every_event_code_is_known: 1 event code is not listed in its layout: 'FWD' in log_20240611.csv"
+        in done.stderr
+    )
     assert len(project.ids()) == 1
 
 
-def test_a_file_full_of_the_future_stops_before_anything_is_modelled_and_goes_on_once_it_is_right(
+def test_a_file_full_of_events_in_the_future_stops_before_anything_is_modelled_and_goes_on_once_it_is_right(
     project: Project,
 ) -> None:
-    """Its ids would change with its moments, and every event would be delivered twice."""
+    """Their ids would change with their times, and every event would be delivered twice."""
     rows = [f"u{number},m1,c1,VIEW,,2999-06-10T08:00:00Z" for number in range(10)]
     project.with_files({"log_20240611.csv": log(rows)}, LAYOUTS)
     done = project.command("run")
     assert done.returncode == 1
-    assert "check failed: no_event_is_of_the_future: Events of the future in log_20240611.csv (10 of 10" in done.stderr
+    assert "check failed: no_event_is_in_the_future: Events in the future in log_20240611.csv (10 of 10" in done.stderr
     assert project.query("SELECT 1 FROM duckdb_tables() WHERE schema_name = 'staging'") == []
     assert project.query("SELECT 1 FROM delivery.outbox") == []
 

@@ -97,7 +97,7 @@ def test_every_step_is_an_asset_and_every_test_is_a_check(project: Project) -> N
         "due_is_delivered_waiting_or_dead",
         "segment_kept_what_was_delivered",
         *WARNINGS,
-        "no_event_is_of_the_future",
+        "no_event_is_in_the_future",
     }
     assert (shown["jobs"], shown["schedules"], shown["sensors"]) == (
         ["selligent_to_segment", "warehouse_upkeep"],

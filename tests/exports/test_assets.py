@@ -27,7 +27,7 @@ def test_files_are_told_in_a_table() -> None:
         unchanged=3,
     )
     assert files_as_markdown(loaded).splitlines() == [
-        "| date | file | became | rows | skipped | rejected | suppressed | why |",
+        "| date | file | status | rows | skipped | rejected | suppressed | reason |",
         "| --- | --- | --- | --: | --: | --: | --: | --- |",
         "| 2024-06-11 | opens.csv | loaded | 12,345 | 1,000 | 7 | 2 |  |",
         "| 2024-06-11 | bounces.csv | refused | 0 | 0 | 0 | 0 | line 1: the header has no column 'A\\|B' |",
@@ -39,8 +39,8 @@ def test_a_name_does_not_break_the_table() -> None:
     assert "| a\\|b.csv |" in table
 
 
-def test_no_files_are_told_in_a_sentence() -> None:
-    assert files_as_markdown(Loaded([], 4)) == "Nothing was new."
+def test_a_step_without_files_has_a_sentence() -> None:
+    assert files_as_markdown(Loaded([], 4)) == "No file is new or changed."
 
 
 def test_a_step_tells_how_many_rows_its_tables_have_whether_it_read_them_now_or_before(

@@ -1,4 +1,4 @@
-"""Whoever does what the sentence of a check advises, has the check hold afterwards."""
+"""After the remedy in the sentence of a check, the check passes."""
 
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -35,15 +35,15 @@ SWALLOWED = HEADER + ZOE.replace("Soldes", '"Soldes') + ZOE.replace("Soldes", "Z
         (
             CODES,
             unknown_codes,
-            "Put them into event_codes of the layout, with null where they mean none of the six",
+            "Add them to event_codes of the layout, with null for those that are none of the six events",
             layout(**CODED, columns=CODED_COLUMNS),
             layout(**CODED | {"event_codes": CODED["event_codes"] | {"FWD": None}}, columns=CODED_COLUMNS),
         ),
-        (SWALLOWED, suspect_quotes, "put quote: null into the layout", layout(), layout(quote=None)),
+        (SWALLOWED, suspect_quotes, "set quote: null in the layout", layout(), layout(quote=None)),
         (
             DAY_FIRST,
             future_events,
-            "Put timezone or datetime_formats of the layout right (day and month may be swapped) and run again",
+            "Correct timezone or datetime_formats of the layout (day and month may be swapped) and run again",
             layout(columns=DAY_FIRST_COLUMNS, datetime_formats=["%m/%d/%Y %H:%M"]),
             layout(columns=DAY_FIRST_COLUMNS, datetime_formats=["%d/%m/%Y %H:%M"]),
         ),
@@ -55,9 +55,9 @@ SWALLOWED = HEADER + ZOE.replace("Soldes", '"Soldes') + ZOE.replace("Soldes", "Z
             layout(columns={name: meaning for name, meaning in BY_ROW.items() if name != "ROWID"}),
         ),
     ],
-    ids=["unknown codes", "stray quotes", "events of the future", "shared ids"],
+    ids=["unknown codes", "stray quotes", "events in the future", "shared ids"],
 )
-def test_a_layout_that_is_put_right_mends_it_at_the_next_run(
+def test_a_corrected_layout_makes_the_check_pass_at_the_next_run(
     desk: Desk, content: str, check: Callable[..., Finding], advice: str, before: Layout, after: Layout
 ) -> None:
     desk.layouts = (before,)
@@ -71,16 +71,16 @@ def test_a_layout_that_is_put_right_mends_it_at_the_next_run(
     assert check(desk.connection, EVERY_DATE).holds
 
 
-def test_events_that_a_clock_which_was_behind_took_for_those_of_the_future(desk: Desk) -> None:
-    """They are no longer of the future when they are loaded by the right clock; to run again alone changes nothing."""
+def test_events_that_are_in_the_future_only_for_a_clock_that_was_behind(desk: Desk) -> None:
+    """They are no longer in the future when they are loaded with the right clock; a new run alone changes nothing."""
     recent = f"{NOW + timedelta(hours=1):%Y-%m-%dT%H:%M:%S}"  # in Brussels, an hour ago
     desk.put("opens.csv", HEADER + "".join(f"C-{number},,,{recent}\n" for number in range(20)))
     desk.load(at=NOW - timedelta(hours=2))
     found = future_events(desk.connection, EVERY_DATE)
     assert found.grave
     assert (
-        "if this machine's clock was behind when it loaded them, put the clock right and materialise raw/events of "
-        "these dates again with reload"
+        "If this machine's clock was behind when they were loaded, correct the clock and materialize raw/events for "
+        "these dates with `reload: true`."
     ) in found.sentence
     desk.load()
     assert not future_events(desk.connection, EVERY_DATE).holds
@@ -97,17 +97,17 @@ def test_rows_that_are_not_accounted_for_are_read_again_with_reload(desk: Desk, 
     desk.load()
     desk.connection.execute(broken)
     found = rows_accounted_for(desk.connection, EVERY_DATE)
-    assert found.sentence.endswith("Materialise raw/events again with reload.")
+    assert found.sentence.endswith("Materialize raw/events for these dates with `reload: true`.")
     desk.load(reload=True, at=NOW - timedelta(hours=2))
     assert rows_accounted_for(desk.connection, EVERY_DATE).holds
 
 
-@pytest.mark.parametrize("remedy", ["sent again", "layout put right"])
+@pytest.mark.parametrize("remedy", ["sent again", "layout corrected"])
 def test_a_file_that_was_refused_is_read_when_it_is_sent_again_or_its_layout_is_right(desk: Desk, remedy: str) -> None:
     desk.put("opens.csv", "NOTHING,HERE\nC-1,2024-06-11T09:15:10\n")
     desk.load()
     found = unread_files(desk.connection, EVERY_DATE, 0, {"opens.csv"})
-    assert "Have the file sent again, or put its layout right; the next run tries again." in found.sentence
+    assert "Have the file sent again, or correct its layout; the next run tries again." in found.sentence
     if remedy == "sent again":
         desk.put("opens.csv", HEADER + ZOE, LATER)
     else:
@@ -131,19 +131,19 @@ def test_an_export_that_is_made_again_under_its_name_has_its_usual_volume(desk: 
     put(2, 0)
     desk.load()
     found = unusual_volumes(desk.connection, of_newest)
-    assert found.sentence.endswith("have the export made again under its name.")
+    assert found.sentence.endswith("have the export made again under the same file name.")
     put(9, 0)
     desk.load()
     assert unusual_volumes(desk.connection, of_newest).holds
 
 
-def test_an_export_that_comes_late_is_not_missing_any_more(desk: Desk) -> None:
+def test_an_export_that_arrives_late_is_no_longer_missing(desk: Desk) -> None:
     desk.layouts = (layout(files=r"opens_(?P<date>\d{8})\.csv"),)
     for day in (10, 12):
         desk.put(f"opens_202406{day}.csv", HEADER + ZOE.replace("C-1", f"C-{day}"))
     desk.load()
     assert missing_dates(desk.connection, EVERY_DATE).sentence.endswith(
-        "a file that comes late is loaded by the next run."
+        "a file that arrives late is loaded by the next run."
     )
     desk.put("opens_20240611.csv", HEADER + ZOE)
     desk.load()

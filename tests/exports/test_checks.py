@@ -53,7 +53,7 @@ def test_a_file_that_was_read_is_not_told(desk: Desk) -> None:
     assert unread_files(desk.connection, EVERY_DATE, 0, {"opens.csv"}).holds
 
 
-def test_files_that_nothing_was_made_of_are_told(desk: Desk) -> None:
+def test_files_that_were_not_loaded_are_reported(desk: Desk) -> None:
     desk.put("opens.csv", b"%PDF-1.7")
     desk.put("notes.txt", "Tuesday's opens are late.")
     desk.load()
@@ -63,7 +63,7 @@ def test_files_that_nothing_was_made_of_are_told(desk: Desk) -> None:
     assert not found.grave
     assert found.numbers == {"refused": 1, "unmatched": 1}
     assert found.sentence.startswith("1 file refused: opens.csv (")
-    assert "Have the file sent again, or put its layout right" in found.sentence
+    assert "Have the file sent again, or correct its layout" in found.sentence
     assert "1 file left alone: notes.txt (" in found.sentence
 
     first, another = last_load_number(desk.connection), ExportDates(date(2020, 1, 1), date(2020, 1, 1))
@@ -88,7 +88,7 @@ def test_listed_codes_are_known(coded: Desk) -> None:
     assert unknown_codes(coded.connection, OF_TUESDAY).holds
 
 
-def test_codes_of_no_layout_are_told_with_their_files(coded: Desk) -> None:
+def test_codes_that_no_layout_lists_are_reported_with_their_files(coded: Desk) -> None:
     coded.put("opens_1.csv", rows("OPEN", "FWD", "FWD"))
     coded.put("opens_2.csv", rows("FWD", "PRINT"))
     coded.load()
@@ -97,9 +97,9 @@ def test_codes_of_no_layout_are_told_with_their_files(coded: Desk) -> None:
     assert not found.grave
     assert found.numbers == {"codes": 2, "rows": 4}
     assert found.sentence == (
-        "2 event codes in no layout: 'FWD' in opens_1.csv and 1 more (3 rows, layout opens); "
-        "'PRINT' in opens_2.csv (1 row, layout opens). Put them into event_codes of the layout, with null where they "
-        "mean none of the six; the next run reads the files again."
+        "2 event codes are not listed in their layout: 'FWD' in opens_1.csv and 1 more (3 rows, layout opens); "
+        "'PRINT' in opens_2.csv (1 row, layout opens). Add them to event_codes of the layout, with null for those that "
+        "are none of the six events; the next run reads the files again."
     )
     assert unknown_codes(coded.connection, ExportDates(TUESDAY - timedelta(1), TUESDAY - timedelta(1))).holds
 
@@ -123,8 +123,8 @@ def test_a_date_that_its_weekday_usually_has_is_missed(desk: Desk) -> None:
     found = missing_dates(desk.connection, ExportDates(date(2024, 7, 15), date(2024, 7, 15)))
     assert found.numbers == {"missing": 1}
     assert found.sentence == (
-        "1 export missing: opens of Tuesday 2024-07-09. Ask whoever runs the exports for them; a file that comes late "
-        "is loaded by the next run."
+        "1 export missing: opens of Tuesday 2024-07-09. Ask for them where the exports are made; a file that arrives "
+        "late is loaded by the next run."
     )
 
 
@@ -177,7 +177,7 @@ def test_a_volume_is_compared_with_the_median_of_its_weekday(desk: Desk, today: 
     found = unusual_volumes(desk.connection, ExportDates(date(2024, 7, 9), date(2024, 7, 9)))
     assert found.holds is holds
     if not holds:
-        assert f"opens of 2024-07-09 has {today:,} rows, and a Tuesday usually 100. See whether" in found.sentence
+        assert f"opens of 2024-07-09 has {today:,} rows, and a Tuesday usually 100. Check whether" in found.sentence
 
 
 def test_two_earlier_weekdays_are_too_few_to_compare_with(desk: Desk) -> None:
@@ -203,21 +203,21 @@ def test_a_clock_may_be_some_minutes_ahead(desk: Desk) -> None:
     assert future_events(desk.connection, OF_TUESDAY).holds
 
 
-def test_an_event_of_the_future_is_told_and_kept(desk: Desk) -> None:
+def test_an_event_in_the_future_is_reported_and_kept(desk: Desk) -> None:
     opens(desk, NOW, datetime(2024, 8, 6, 8, 0, tzinfo=UTC))
     found = future_events(desk.connection, OF_TUESDAY)
     assert (found.holds, found.grave, found.numbers) == (False, False, {"events": 1, "files": 1})
     assert found.sentence.startswith(
-        "1 event of the future in opens.csv (1 of 2 events, up to 2024-08-06 08:00 UTC, layout opens). They are kept"
+        "1 event in the future in opens.csv (1 of 2 events, up to 2024-08-06 08:00 UTC, layout opens). They are kept"
     )
 
 
-def test_a_file_full_of_the_future_stops_the_run(desk: Desk) -> None:
+def test_a_file_full_of_events_in_the_future_stops_the_run(desk: Desk) -> None:
     """Day and month were swapped: the sixth of November is read out of the eleventh of June."""
     opens(desk, *[NOW] * 90, *[datetime(2024, 11, 6, 8, 0, tzinfo=UTC)] * 10)
     found = future_events(desk.connection, OF_TUESDAY)
     assert found.grave
-    assert "Put timezone or datetime_formats of the layout right" in found.sentence
+    assert "Correct timezone or datetime_formats of the layout" in found.sentence
 
 
 BY_ROW_ID = layout(columns={"ROWID": "event_id", "CUSTOMER": "user_id", "OPENED_AT": "timestamp"})
@@ -232,8 +232,8 @@ def test_rows_of_many_people_under_one_event_id_are_reported(desk: Desk) -> None
     found = shared_event_ids(desk.connection, EVERY_DATE)
     assert (found.holds, found.grave, found.numbers) == (False, False, {"event_ids": 1, "rows": 100})
     assert found.sentence.startswith(
-        "1 event_id shared by rows that differ in person or moment: '1.23457E+15' in opens_20240611.csv (100 rows, "
-        "layout opens). These 100 rows are no more than 1 event. "
+        "1 event_id shared by rows that differ in person or time: '1.23457E+15' in opens_20240611.csv (100 rows, "
+        "layout opens). These 100 rows become only 1 event. "
     )
     desk.layouts = (layout(columns={"CUSTOMER": "user_id", "OPENED_AT": "timestamp"}),)
     desk.load()
@@ -297,7 +297,7 @@ def test_date_times_that_stand_for_none_are_reported_and_go_as_the_sentence_advi
     desk.load()
     found = placeholder_dates(desk.connection, EVERY_DATE)
     assert found.sentence.startswith(
-        "2 rows with a date-time that is a placeholder: '1900-01-01 00:00:00.000' in opens.csv (2 rows, layout opens). "
+        "2 rows have a placeholder for a date-time: '1900-01-01 00:00:00.000' in opens.csv (2 rows, layout opens). "
     )
     desk.layouts = (layout(null_values=["", "1900-01-01 00:00:00.000"]),)
     desk.load()
@@ -308,8 +308,8 @@ def test_date_times_that_stand_for_none_are_reported_and_go_as_the_sentence_advi
 @pytest.mark.parametrize(
     ("swallowed", "expected"),
     [
-        (2, "1 row with a quoted value that holds whole rows: opens.csv (line 4, layout opens)"),
-        (20, "1 row with a quoted value that holds whole rows: opens.csv (line 4, layout opens)"),
+        (2, "1 row has a quoted value that contains whole rows: opens.csv (line 4, layout opens)"),
+        (20, "1 row has a quoted value that contains whole rows: opens.csv (line 4, layout opens)"),
         (0, None),
     ],
 )

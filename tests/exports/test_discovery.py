@@ -87,7 +87,7 @@ def test_a_stranger_is_known_while_the_reason_stays_the_same(changes: dict[str, 
     ],
 )
 def test_bytes_are_known_where_they_were_loaded_with_the_same_layout(changes: dict[str, Any], same: bool) -> None:
-    assert replace(KNOWN, **changes).has_bytes("sha", DATED) == same
+    assert replace(KNOWN, **changes).is_loaded_from("sha", DATED) == same
 
 
 def test_the_newest_that_was_said_of_a_file_is_what_is_known(desk: Desk) -> None:

@@ -35,13 +35,13 @@ def filled(desk: Desk) -> Desk:
 
 def test_events_skipped_and_rejected_rows_are_all_the_rows_of_a_file(filled: Desk) -> None:
     assert rows_accounted_for(filled.connection, TUESDAY) == Finding(
-        True, "7 rows of 2 files are all accounted for.", {"rows": 7}, grave=True
+        True, "All rows are accounted for: 7 rows of 2 files.", {"rows": 7}, grave=True
     )
 
 
 def test_only_the_files_of_the_dates_count(filled: Desk) -> None:
     assert rows_accounted_for(filled.connection, MONDAY) == Finding(
-        True, "0 rows of 0 files are all accounted for.", {"rows": 0}, grave=True
+        True, "All rows are accounted for: 0 rows of 0 files.", {"rows": 0}, grave=True
     )
 
 
@@ -73,14 +73,14 @@ def test_a_file_that_was_replaced_counts_once(filled: Desk) -> None:
     ],
     ids=["event", "skipped row", "rejected rows", "lookup twice"],
 )
-def test_a_row_that_is_lost_or_there_twice_is_told(filled: Desk, statement: str, sentence: str) -> None:
+def test_a_row_that_is_lost_or_there_twice_is_reported(filled: Desk, statement: str, sentence: str) -> None:
     filled.connection.execute(statement)
     assert rows_accounted_for(filled.connection, TUESDAY) == Finding(
-        False, f"{sentence}. Materialise raw/events again with reload.", {"rows": 7}, grave=True
+        False, f"{sentence}. Materialize raw/events for these dates with `reload: true`.", {"rows": 7}, grave=True
     )
 
 
-def test_what_is_told_helps(filled: Desk) -> None:
+def test_a_reload_restores_lost_rows(filled: Desk) -> None:
     filled.connection.execute("DELETE FROM raw.events WHERE row_number = 1")
     filled.load(reload=True, at=NOW + timedelta(hours=1))
     assert rows_accounted_for(filled.connection, TUESDAY).holds

@@ -83,7 +83,7 @@ def test_what_was_cut_and_not_registered_is_reported(sender: Sender) -> None:
     found = due_is_settled(sender.lake.connection, sender.ledger, DATES)
     assert not found.holds
     assert found.sentence == (
-        "2 events were due, but 0 delivered + 1 waiting + 0 dead. Materialise delivery/outbox of these dates again."
+        "2 events were due, but 0 delivered + 1 waiting + 0 dead. Materialize delivery/outbox of these dates again."
     )
 
 

@@ -23,7 +23,7 @@ from pipeline.warehouse.trimming import trimmed
 _SEP = re.compile(rb'"?sep=[^\r\n]{1,5}"?', re.IGNORECASE)
 _NOTHING = b" \t\r\n\v\f\x00"
 _TAIL_BYTES = 4096
-_WORD_OF_AN_END = re.compile(r"\W*(?:trailer|trl|tlr|footer|eof|total|end)(?![a-z])", re.IGNORECASE)
+_END_MARKER = re.compile(r"\W*(?:trailer|trl|tlr|footer|eof|total|end)(?![a-z])", re.IGNORECASE)
 # A number by itself: no part of an id, a date or a time.
 _NUMBER = re.compile(r"(?<![\d.@-])(?<!\d:)\d+(?![\d:@-])")
 _GROUPED = re.compile(r"(?<!\d)\d{1,3}(?:[.,' ]\d{3})+(?!\d)")
@@ -219,12 +219,12 @@ def trailer_in(texts: Sequence[Text], layout: Layout, columns: int) -> str | Non
     return line if len(cells) < columns or not any(trimmed(cell) for cell in cells[2:]) else None
 
 
-def names_an_end(trailer: str) -> bool:
+def is_end_marker(trailer: str) -> bool:
     """Whether a line begins with a word such as TRAILER, so that it is not a row, whatever the number of rows."""
-    return _WORD_OF_AN_END.match(trailer) is not None
+    return _END_MARKER.match(trailer) is not None
 
 
-def sums_up(trailer: str, promised: int) -> bool:
+def states_row_count(trailer: str, promised: int) -> bool:
     """Whether a line contains the promised number of rows, even with leading zeros or thousands separators."""
     found = [*_NUMBER.findall(trailer), *(re.sub(r"\D", "", number) for number in _GROUPED.findall(trailer))]
     return any(int(number) == promised for number in found)

@@ -106,7 +106,7 @@ def confirm(ledger: Ledger, ask: Ask, dates: ExportDates, now: datetime) -> Conf
     not_yet = sum(batch.events - batch.lost for batch, at in delivered if at >= until)
     later = (
         f"Not yet: {not_yet:,} events were delivered since {_shown(until)}, and Segment counts some minutes late; the "
-        f"next run confirms them, or materialise delivery/confirmation again after {_shown(until + _HOUR + LAG)}."
+        f"next run confirms them, or materialize delivery/confirmation again after {_shown(until + _HOUR + LAG)}."
     )
     if since >= until:
         return Confirmation("not yet", True, later, until=until, not_yet=not_yet)
@@ -229,7 +229,7 @@ def _unanswered(answer: Unanswered) -> Confirmation:
         "unanswered",
         False,
         f"Segment's Public API gave no numbers: {answer.reason.rstrip('.')}. "
-        "Fix that and materialise delivery/confirmation of these dates again; the deliveries are not affected.",
+        "Fix that and materialize delivery/confirmation of these dates again; the deliveries are not affected.",
     )
 
 

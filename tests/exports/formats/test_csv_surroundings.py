@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.exports.formats.csv_surroundings import sums_up
+from pipeline.exports.formats.csv_surroundings import states_row_count
 from tests.support.export_folder import HEADER, NAMES, Desk, layout
 
 ROWS = [f"C-{n},p{n}@example.com,Hello,2024-06-10T09:15:0{n}" for n in (1, 2, 3)]
@@ -183,8 +183,8 @@ def test_a_row_too_many_is_not_taken_for_a_trailer(desk: Desk, end: str) -> None
     ("line", "is_one"),
     [("TRAILER|3", True), ("3", True), ("C-3", False), ("T0003", True), ("C-13", False), ("Totals", False)],
 )
-def test_what_sums_up_a_file(line: str, is_one: bool) -> None:
-    assert sums_up(line, 3) is is_one
+def test_a_trailer_that_states_the_row_count(line: str, is_one: bool) -> None:
+    assert states_row_count(line, 3) is is_one
 
 
 # What messages show

@@ -148,7 +148,7 @@ def test_what_is_too_new_is_not_yet_confirmed_and_what_was_before_it_is(
     assert found.sentence == (
         "Segment received all 4 events that were delivered from 2026-03-01 10:00 UTC to 2026-03-02 10:00 UTC. "
         "Not yet: 6 events were delivered since 2026-03-02 10:00 UTC, and Segment counts some minutes late; "
-        "the next run confirms them, or materialise delivery/confirmation again after 2026-03-02 11:15 UTC."
+        "the next run confirms them, or materialize delivery/confirmation again after 2026-03-02 11:15 UTC."
     )
 
 
@@ -282,7 +282,7 @@ def test_a_public_api_that_does_not_answer_is_reported_with_what_to_do(
     assert (found.state, found.holds) == ("unanswered", False)
     assert found.sentence == (
         "Segment's Public API gave no numbers: it answered 401: no such token. Check SEGMENT_PUBLIC_API_TOKEN and "
-        "SEGMENT_REGION; Delivery Overview needs a Team or Business plan. Fix that and materialise "
+        "SEGMENT_REGION; Delivery Overview needs a Team or Business plan. Fix that and materialize "
         "delivery/confirmation of these dates again; the deliveries are not affected."
     )
 
