@@ -5,7 +5,19 @@
 {% macro event_table(event_name) -%}
 {%- set properties = var("events")[event_name]["properties"] if event_name else [] -%}
 {%- set taken = noted_revision(this) if execute and is_incremental() else none -%}
-with events as (
+with {% if taken is not none -%}
+known as (
+
+    select id, min(uuid_ts) as uuid_ts
+    from {{ this }}
+    where {{ in_run_span("timestamp") }}
+    group by id
+    having count(*) = 1
+
+),
+
+{% endif -%}
+events as (
 
     select *
     from {{ ref("stg_events") }}
@@ -18,26 +30,19 @@ with events as (
 
     union all
 
-    {#- Repair: events up to the recorded revision that are missing, duplicated or outdated in this table. #}
+    {#- Repair: events up to the recorded revision that are missing, duplicated or outdated in this table. A join, since
+        DuckDB compares each event with every row of the same write if a correlated subquery looks for it. #}
     select staged.*
     from {{ ref("stg_events") }} as staged
+    left join known
+        on known.id = cast(staged.id as varchar)
+        and known.uuid_ts = staged.written_at
     where {{ in_run_span("staged.timestamp") }}
         {%- if event_name %}
         and staged.event_text = '{{ event_name }}'
         {%- endif %}
         and coalesce(staged.revision, 0) <= {{ taken }}
-        and not exists (
-            select 1
-            from (
-                select id, min(uuid_ts) as uuid_ts
-                from {{ this }}
-                where {{ in_run_span("timestamp") }}
-                group by id
-                having count(*) = 1
-            ) as known
-            where known.id = cast(staged.id as varchar)
-                and known.uuid_ts = staged.written_at
-        )
+        and known.id is null
         {%- endif %}
 
 )
