@@ -19,7 +19,7 @@ import dagster as dg
 from benchmarks.generate import generate
 from pipeline.commands.main_job import run_main_job
 from pipeline.settings import DBT_TARGET_DIR, load_settings
-from pipeline.upkeep.maintenance import LEFT_ALONE, tidy
+from pipeline.upkeep.maintenance import GRACE_PERIOD, tidy
 from pipeline.warehouse import Warehouse
 
 _FIRST_DAY = date(2024, 6, 11)
@@ -74,7 +74,7 @@ def _print_run(number: int, seconds: float, worked: float) -> None:
 
 def _upkeep(number: int, before: datetime) -> None:
     started = time.perf_counter()
-    done = tidy(Warehouse.of(load_settings()), LEFT_ALONE.days, before + LEFT_ALONE)
+    done = tidy(Warehouse.of(load_settings()), GRACE_PERIOD.days, before + GRACE_PERIOD)
     did = (
         f"{time.perf_counter() - started:.1f} s, files {done.before.all.files:,} → {done.after.all.files:,}, "
         f"{done.before.all.bytes / 1e6:,.1f} → {done.after.all.bytes / 1e6:,.1f} MB, "

@@ -10,7 +10,7 @@ from pipeline.exports.assets import raw
 from pipeline.exports.resources import Exports
 from pipeline.models.assets import dbt_resource, models
 from pipeline.models.checks import event_checks
-from pipeline.orchestration.asset_defaults import presented
+from pipeline.orchestration.asset_defaults import with_defaults
 from pipeline.orchestration.executor import in_process
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.orchestration.run_progress import progress_logger
@@ -27,7 +27,7 @@ from pipeline.upkeep.assets import upkeep
 load_settings()
 
 defs = dg.Definitions(
-    assets=presented([raw, models, outbox, *deliveries, report, confirmation, upkeep]),
+    assets=with_defaults([raw, models, outbox, *deliveries, report, confirmation, upkeep]),
     asset_checks=[event_checks, lateness_check],
     jobs=[selligent_to_segment, warehouse_upkeep],
     schedules=[selligent_to_segment_daily, warehouse_upkeep_weekly],

@@ -7,7 +7,7 @@ import dagster as dg
 
 from pipeline.automation.alert_webhook import Alert, Outcome, send
 from pipeline.automation.job_names import MAIN_JOB, UPKEEP_JOB
-from pipeline.automation.redaction import fit_to_tell, reason_of
+from pipeline.automation.redaction import reason_of, redacted
 from pipeline.export_dates import EVERY_DATE
 from pipeline.orchestration.markdown import plain
 from pipeline.orchestration.partitions import dates_of_run
@@ -27,7 +27,7 @@ def failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
         reasons = (reason_of(failure, settings) for failure in failures)
         error = "; ".join(dict.fromkeys(reasons)) or context.failure_event.message or ""
         steps = [str(failure.step_key).replace("__", "/") for failure in failures]
-        return Alert(_JOBS[run.job_name], run.run_id, _dates_of(run), "failed", steps, fit_to_tell(error, settings))
+        return Alert(_JOBS[run.job_name], run.run_id, _dates_of(run), "failed", steps, redacted(error, settings))
 
     return _report(context, alert)
 
@@ -50,7 +50,7 @@ def warned_runs(context: dg.RunStatusSensorContext) -> dg.SkipReason | None:
         # A failed check of that severity fails no run where no asset waits for it.
         grave = any(warning.severity is dg.AssetCheckSeverity.ERROR for warning in warnings)
         outcome: Outcome = "has a failed check" if grave else "warns"
-        return Alert(_JOBS[run.job_name], run.run_id, _dates_of(run), outcome, assets, fit_to_tell(words, settings))
+        return Alert(_JOBS[run.job_name], run.run_id, _dates_of(run), outcome, assets, redacted(words, settings))
 
     return _report(context, alert)
 
@@ -65,7 +65,7 @@ def _report(
         settings = load_settings()
         if settings.alert_webhook is not None and (alert := alert_of(run, settings)) is not None:
             send(alert, settings, context.log.warning)
-    except Exception as error:  # of any kind: an alert that fails must not fail the sensor, nor be retried for ever
+    except Exception as error:  # of any kind: an alert that fails must neither fail the sensor nor be retried forever
         context.log.warning(f"Run {run.run_id} could not be reported ({type(error).__name__}).")
     return None
 

@@ -54,9 +54,9 @@ def send(alert: Alert, settings: Settings, log: Callable[[str], None]) -> bool:
         reply = session.exchange("POST", url, json=alert.as_json(), host="its host")
     match reply:
         case NoReply(reason):
-            log(f"ALERT_WEBHOOK could not be reached: {reason}; run {alert.run_id} is not reported there.")
+            log(f"ALERT_WEBHOOK could not be reached: {reason}; run {alert.run_id} was not reported.")
             return False
         case Reply(status) if status >= 300:
-            log(f"ALERT_WEBHOOK answered {status}; run {alert.run_id} is not reported there.")
+            log(f"ALERT_WEBHOOK answered {status}; run {alert.run_id} was not reported.")
             return False
     return True

@@ -1,4 +1,4 @@
-"""The jobs, and the dates that runs are busy with."""
+"""The jobs, and the export dates of their active runs."""
 
 import dagster as dg
 

@@ -15,9 +15,9 @@ from pipeline.warehouse.postgres import parameters_of
 
 SEE_THE_RUN = "see the run in Dagster's UI"
 HIDDEN = "***"
-# The beginning of a message is enough for those outside.
+# The beginning of a message is enough for an alert.
 _LONGEST = 1000
-# Replacing a shorter password would blank half a sentence.
+# A shorter password is not replaced: it would occur in ordinary words.
 _SHORTEST_SECRET = 4
 # Variables of S3 and Azure that hold secrets.
 _CREDENTIALS = (
@@ -61,12 +61,12 @@ def _sentence(text: str, settings: Settings) -> str:
     elif found := _OF_THE_SYSTEM.match(text):
         text = f"{found['file']}: {found['words']}" if found["file"] else found["words"]
     elif found := _OF_UNICODE.match(text):
-        text = f"a text is not in the encoding that it should be in: {found['words']}"
+        text = f"a text has another encoding than expected: {found['words']}"
     return " ".join(text.split())
 
 
-def fit_to_tell(text: str, settings: Settings) -> str:
-    """A text without passwords, keys and e-mail addresses, for those outside."""
+def redacted(text: str, settings: Settings) -> str:
+    """A text without passwords, keys and email addresses, as it may leave the program."""
     for secret in sorted(set(_secrets(settings)), key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     return masked(text)[:_LONGEST]
@@ -81,13 +81,13 @@ def _secrets(settings: Settings) -> Iterator[str]:
         match getattr(settings, name):
             case SecretStr() as secret:
                 yield secret.get_secret_value()
-            case str() as place:
-                yield from (password for password in _passwords(place) if len(password) >= _SHORTEST_SECRET)
+            case str() as location:
+                yield from (password for password in _passwords(location) if len(password) >= _SHORTEST_SECRET)
 
 
-def _passwords(place: str) -> Iterator[str]:
+def _passwords(location: str) -> Iterator[str]:
     """The password of a URL, or of a PostgreSQL connection string (`password=…`)."""
-    dsn = place.removeprefix("ducklake:postgres:")
+    dsn = location.removeprefix("ducklake:postgres:")
     yield from (value for name, value in parameters_of(dsn).items() if "password" in name)
     try:
         url = urlsplit(dsn)

@@ -31,7 +31,7 @@ def selligent_to_segment_daily(
         if segment.settings().delivers:
             left |= ledger.waiting_dates()
         left |= set(dates_with_new_files(lake, exports.discover()))
-    except PipelineError as error:  # today's run fails of it, too, and reports it
+    except PipelineError as error:  # today's run fails for the same reason, and reports it
         context.log.warning(f"Unfinished dates can't be determined: {error}")
     busy = running_dates(context.instance)
     due = sorted(day for day in {today, *left} if not any(day in dates for dates in busy))

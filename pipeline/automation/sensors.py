@@ -82,7 +82,7 @@ def new_exports(
 
 
 def _skip_reason(waiting: Sequence[str], requested: int, gone: Sequence[str]) -> str:
-    words = "No export is new."
+    words = "There are no new exports."
     if waiting:
         words = f"{', '.join(waiting)}: a run is active; the new exports will be requested when it ends."
     elif requested:

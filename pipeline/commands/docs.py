@@ -14,7 +14,7 @@ DOCS_DIR = DATA_DIR / "docs"
 
 @click.command()
 @click.option("--port", default=8080, show_default=True)
-@click.option("--serve/--no-serve", default=True, show_default=True, help="Whether to serve them, or only make them.")
+@click.option("--serve/--no-serve", default=True, show_default=True, help="Serve them, or only generate them.")
 def docs(port: int, serve: bool) -> int:
     """The documentation of the tables, in a browser."""
     settings = load_settings()
@@ -31,7 +31,7 @@ def docs(port: int, serve: bool) -> int:
         arguments.append("--empty-catalog")
     output_in_one = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     generated = run_dbt(warehouse, arguments, target=DOCS_DIR, **output_in_one)
-    # Where a disk is full, dbt ends in a traceback.
+    # On a full disk, dbt ends with a traceback.
     if generated.returncode != 0 and (message := sentence(generated.stdout, settings)) is not None:
         raise PipelineError(message)
     if output := generated.stdout.rstrip():

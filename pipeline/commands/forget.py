@@ -1,4 +1,4 @@
-"""`python -m pipeline forget`: erase people from this warehouse and its ledger, and verify it."""
+"""`python -m pipeline forget`: erase people from this warehouse and its ledger, and verify the erasure."""
 
 import click
 
@@ -18,8 +18,8 @@ def forget() -> int:
 
     locations = erase(settings)
     table = Table(box=None, pad_edge=False)
-    table.add_column("place", no_wrap=True)
-    for number in ("removed", "found afterwards"):
+    table.add_column("location", no_wrap=True)
+    for number in ("removed", "still found"):
         table.add_column(number, justify="right")
     for location in locations:
         table.add_row(location.name, f"{location.removed:,}", f"{location.found:,}")
@@ -27,5 +27,5 @@ def forget() -> int:
     for path in [path for location in locations for path in location.files][:_SHOWN_FILES]:
         out.print(f"Found in {path}")
     left = ", ".join(location.name for location in locations if location.found)
-    out.print(f"Still found, review by hand: {left}" if left else "Nothing is found.")
+    out.print(f"Still found, review by hand: {left}" if left else "Nothing was found.")
     return int(bool(left))

@@ -2,14 +2,14 @@
 
 import click
 
-from pipeline.settings import hand_on_credentials
+from pipeline.settings import export_credentials
 
 
 @click.command()
 @click.argument("file")
 def inspect(file: str) -> None:
     """Draft the layout of an unknown export FILE (a path or a URL): YAML, with a comment on every guess."""
-    hand_on_credentials()
+    export_credentials()
     from pipeline.layout_drafting.inspection import inspect as draft_of
 
     click.echo(draft_of(file), nl=False)

@@ -26,11 +26,11 @@ from pipeline.warehouse.immutable_settings import check_origin
 from pipeline.warehouse.loads import last_load_number
 
 # Files to review although the run went well; on stderr, which cron sends by mail.
-_ODD_FILES = """
+_FILES_TO_REVIEW = """
     SELECT name, concat_ws('; ',
         CASE WHEN status = 'loaded' THEN reason ELSE status || ': ' || reason END,
         CASE WHEN rejected > 0
-            THEN format('{:d} of {:d} rows rejected; raw.rejected_rows says why', rejected, rows) END
+            THEN format('{:d} of {:d} rows rejected; raw.rejected_rows has the reasons', rejected, rows) END
     )
     FROM raw.export_files
     WHERE load_number > ?
@@ -91,8 +91,8 @@ def run_main_job(
         if held and warehouse.exists():  # the report lists these dates, and they may not be part of any run soon
             mirror(warehouse, ledger, ExportDates(min(held), max(held)))
     if not work and not sending:
-        out.print("Nothing is new.")
-        _name_unmatched(warehouse, discovered)
+        out.print("There is nothing new.")
+        _print_unmatched(warehouse, discovered)
     failed = False
     if work or sending:
         failed = not all(
@@ -105,12 +105,12 @@ def run_main_job(
     return int(failed)
 
 
-def _name_unmatched(warehouse: Warehouse, discovered: Discovered) -> None:
+def _print_unmatched(warehouse: Warehouse, discovered: Discovered) -> None:
     """Print unmatched files that no run has recorded yet, on stdout: cron would mail stderr at each call."""
     with warehouse.reading_if_any() as connection:
         known = known_files(connection) if connection is not None else {}
     for file in [file for file in discovered.unmatched if not is_known(file, known)][:_SHOWN_FILES]:
-        out.print(on_one_line(f"{file.file.name}: left alone: {file.reason}", _LONGEST), style="yellow")
+        out.print(on_one_line(f"{file.file.name}: ignored: {file.reason}", _LONGEST), style="yellow")
 
 
 def _run_job(dates: ExportDates, *, everything: bool) -> bool:
@@ -127,13 +127,13 @@ def _run_job(dates: ExportDates, *, everything: bool) -> bool:
 def _print_result(settings: Settings, warehouse: Warehouse, ledger: Ledger, last_load: int) -> None:
     with warehouse.reading_if_any() as connection:
         if connection is None:
-            out.print(f"There is nothing in {without_login(settings.selligent_exports)} to load.")
+            out.print(f"There is nothing to load in {without_login(settings.selligent_exports)}.")
             return
         table = summary(connection, ledger, None)
-        odd = connection.execute(_ODD_FILES, [last_load]).fetchall()
+        odd = connection.execute(_FILES_TO_REVIEW, [last_load]).fetchall()
         waiting = has_rows(connection, "SELECT 1 FROM delivery.outbox LIMIT 1")
     if table.empty:
-        out.print(f"There is nothing in {without_login(settings.selligent_exports)} to load.")
+        out.print(f"There is nothing to load in {without_login(settings.selligent_exports)}.")
     else:
         show(table, ["event"])
     if withheld := ledger.withheld():

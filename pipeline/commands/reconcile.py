@@ -1,6 +1,6 @@
 """`python -m pipeline reconcile`: pair a warehouse and a ledger of which one was lost or is older.
 
-Every step can be repeated, so after a kill the next call completes it.
+Every step can be repeated, so after a kill, the next call completes the work.
 """
 
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from pipeline.settings import load_settings
 
 @click.command()
 def reconcile() -> int:
-    """Let a warehouse and a ledger go on together of which one was lost, or restored from an older copy."""
+    """Pair a warehouse and a ledger again after one of them was lost or restored from an older copy."""
     settings = load_settings()
     from pipeline.console import out
     from pipeline.ledger import Ledger
@@ -26,26 +26,26 @@ def reconcile() -> int:
     with opened_instance() as instance, exclusive(instance), warehouse.writing() as connection:
         ensure_origin(connection, settings)
         if is_pair(connection, ledger):
-            out.print("The warehouse and the ledger go together; there is nothing to do.")
+            out.print("The warehouse and the ledger belong together; there is nothing to do.")
             return 0
         done = make_pair(connection, ledger, datetime.now(UTC))
-    out.print("The warehouse and the ledger go together from now on.")
+    out.print("The warehouse and the ledger are paired.")
     if done.taken:
         out.print(
-            f"Batches taken from the warehouse's copy of the ledger: {done.taken:,}. What was delivered after it was "
-            "made, if anything, is sent again under the same ids."
+            f"Batches taken from the warehouse's copy of the ledger: {done.taken:,}. Events delivered after that copy "
+            "was made, if any, are sent again with the same ids."
         )
     if not done.missing:
         out.print("`python -m pipeline run` continues.")
         return 0
     out.print(
-        f"Events that were delivered and that this warehouse does not have: {done.missing:,}. {done.recognisable:,} of "
-        "them are recognised where the next run cuts the same batches again. Where it does not, since an export was "
-        "corrected or the files of a date came one by one, the events are sent again under the same ids, which Segment "
-        "recognises for at least 24 hours."
+        f"Delivered events that this warehouse does not contain: {done.missing:,}. {done.recognisable:,} of them are "
+        "recognised if the next run cuts the same batches again. If it does not, because an export was corrected or "
+        "the files of a date arrived one by one, the events are sent again with the same ids, which Segment "
+        "deduplicates for at least 24 hours."
     )
     out.print(
         "To see first what would be sent, run once without SEGMENT_WRITE_KEY: `python -m pipeline status` then counts "
-        "it as waiting."
+        "those events as waiting."
     )
     return 0

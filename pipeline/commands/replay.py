@@ -9,6 +9,7 @@ from pipeline.catalog import EVENTS
 from pipeline.commands.options import DATE
 from pipeline.errors import SettingsError
 from pipeline.export_dates import EVERY_DATE, ExportDates
+from pipeline.finding import counted
 from pipeline.settings import load_settings
 
 _SHOWN = 5
@@ -19,7 +20,7 @@ _SHOWN = 5
 @click.option("--reason", metavar="TEXT", help="Only events whose reason contains this text.")
 @click.option("--date", "day", type=DATE, metavar="DATE", help="Only events of this export date.")
 def replay(event: str | None, reason: str | None, day: datetime | None) -> int:
-    """Put dead events back to waiting, as the tables have them now; the next run sends them."""
+    """Set dead events back to waiting, as the tables contain them now; the next run sends them."""
     settings = load_settings()
     from pipeline.console import out
     from pipeline.ledger import Ledger
@@ -39,7 +40,7 @@ def replay(event: str | None, reason: str | None, day: datetime | None) -> int:
     with warehouse.reading() as connection:
         check_origin(connection, settings)
         check_pair(connection, ledger)
-    asked = ledger.ask_for_replay(table, reason, ExportDates(day.date(), day.date()) if day else EVERY_DATE)
+    requested = ledger.request_replays(table, reason, ExportDates(day.date(), day.date()) if day else EVERY_DATE)
     with warehouse.writing() as connection:
         pair_up(connection, ledger)
         refresh(connection, settings.selligent_suppressed, now)
@@ -54,11 +55,11 @@ def replay(event: str | None, reason: str | None, day: datetime | None) -> int:
             replayed = len(cut_due(connection, ledger, settings, dates, now, replays_only=True).cut.replayed_ids)
             mirror_into(connection, ledger, dates)
     if replayed:
-        out.print(f"{replayed:,} dead events are tried again; `python -m pipeline run` sends those that wait.")
-    elif not asked:
+        out.print(f"{counted(replayed, 'dead event')} replayed; `python -m pipeline run` sends those that are waiting.")
+    elif not requested:
         out.print("No dead event matches; withdrawn and suppressed ones stay dead.")
     if left := len(ids) - replayed:
-        out.print(f"{left:,} stay dead meanwhile: their dates are withheld, or the tables no longer contain them.")
+        out.print(f"{left:,} stay dead for now: their dates are withheld, or the tables no longer contain them.")
     return 0
 
 
@@ -68,7 +69,7 @@ def _table_of(event: str | None) -> str | None:
     for known in EVENTS:
         if event.lower() in (known.name.lower(), known.table):
             return known.table
-    raise SettingsError(f"--event: {event!r} is none of {', '.join(known.table for known in EVENTS)}")
+    raise SettingsError(f"--event: {event!r} is not one of {', '.join(known.table for known in EVENTS)}")
 
 
 def _show(rows: Sequence[tuple[str, str, str, str]], of: int) -> None:
@@ -79,7 +80,7 @@ def _show(rows: Sequence[tuple[str, str, str, str]], of: int) -> None:
     from pipeline.console import out
 
     table = Table(box=None, pad_edge=False)
-    for name in ("event", "why it was dead", "message"):
+    for name in ("event", "reason", "message"):
         table.add_column(name, overflow="fold")
     for _, event, message, reason in rows:
         table.add_row(event, reason, message)

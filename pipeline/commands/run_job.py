@@ -58,10 +58,10 @@ def _print_failures(result: Any) -> None:
 def _reason(result: Any, step: str | None) -> str:
     """The sentence of the error that a step failed with, or the run as a whole."""
     # Imported here, as it imports Dagster.
-    from pipeline.automation.redaction import SEE_THE_RUN, fit_to_tell, reason_of
+    from pipeline.automation.redaction import SEE_THE_RUN, reason_of, redacted
 
     failures = result.filter_events(
         lambda event: event.is_failure if step is None else event.is_step_failure and event.step_key == step
     )
     settings = load_settings()
-    return fit_to_tell(reason_of(failures[0], settings), settings) if failures else SEE_THE_RUN
+    return redacted(reason_of(failures[0], settings), settings) if failures else SEE_THE_RUN

@@ -28,7 +28,7 @@ _WITHOUT_COLOURS = (".highlight_results off", ".highlight_errors off")
 @click.command()
 @click.argument("query", required=False)
 @click.option(
-    "--format", "output", type=click.Choice(["box", "csv", "json", "markdown"]), help="How answers are printed."
+    "--format", "output", type=click.Choice(["box", "csv", "json", "markdown"]), help="Output format of the result."
 )
 def sql(query: str | None, output: str | None) -> int:
     """A SQL prompt on the warehouse, read-only, that blocks no run; or the answer to one QUERY."""
@@ -48,7 +48,7 @@ def open_prompt(settings: Settings, query: str | None, output: str | None = None
         raise WarehouseError("There is no `duckdb` command; `make run` installs it.")
     is_dialogue = query is None and sys.stdin.isatty() and sys.stdout.isatty()
     with TemporaryDirectory() as folder:
-        # A file, since every user of the machine can read a password in an argument.
+        # A file, since every user of the machine can read the arguments of a process.
         start = Path(folder) / "start.sql"
         start.touch(mode=0o600)
         statements = [*warehouse.attach_statements(read_only=True), "SET TimeZone = 'UTC'"]

@@ -11,7 +11,7 @@ from pipeline.settings import PROJECT_ROOT, load_settings
 
 @click.command()
 @click.option("--port", default=3000, show_default=True)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at; the UI asks for no login.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; the UI has no login.")
 def ui(port: int, host: str) -> None:
     """Dagster's UI on this machine, daemon included."""
     load_settings()

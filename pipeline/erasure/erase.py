@@ -33,7 +33,7 @@ class Location:
 def erase(settings: Settings) -> list[Location]:
     """Erase the people of SELLIGENT_SUPPRESSED; what was removed where, and what is still found.
 
-    Every step can be repeated, so after a kill the next call completes it.
+    Every step can be repeated, so after a kill, the next call completes the work.
 
     Raises:
         SettingsError: there is no list, or it can't be used; nothing was changed.
@@ -44,7 +44,7 @@ def erase(settings: Settings) -> list[Location]:
     if not check(settings.selligent_suppressed):
         raise SettingsError(f"{SETTING}: the list is empty")
     warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
-    verification.refuse_what_is_missing(warehouse)
+    verification.require_warehouse(warehouse)
     with opened_instance() as instance, exclusive(instance), warehouse.turn():
         with warehouse.writing_in_turn() as connection:
             pair_up(connection, ledger)

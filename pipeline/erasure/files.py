@@ -17,8 +17,8 @@ from pipeline.segment.dry_run import write_requests
 from pipeline.warehouse import ALIAS, BUSY_TIMEOUT_MS, Warehouse, find_orphans, literal, remove_files, transaction
 
 Connection = duckdb.DuckDBPyConnection
-# Later than the time of any snapshot or file, whatever clock it is of.
-_WHENEVER = "TIMESTAMPTZ '9999-12-31'"
+# Later than the time of any snapshot or file, whatever its clock.
+_FAR_FUTURE = "TIMESTAMPTZ '9999-12-31'"
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -26,7 +26,7 @@ def files_below(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
 
 
-def naming_bodies(connection: Connection, folder: Path) -> tuple[list[Path], int]:
+def bodies_naming_people(connection: Connection, folder: Path) -> tuple[list[Path], int]:
     """Request bodies of the dry run with messages of these people, and the number of these messages."""
     bodies = [str(path) for path in files_below(folder) if path.suffix == ".json"]
     if not bodies:
@@ -47,7 +47,7 @@ def forget_bodies(
     connection: Connection, ledger: Ledger, folder: Path, search: ByteSearch, *, write_again: bool
 ) -> int:
     """Delete request bodies that name these people, and rewrite the remaining messages. Returns their number."""
-    of_them, messages = naming_bodies(connection, folder)
+    of_them, messages = bodies_naming_people(connection, folder)
     for path in files_below(folder):
         if path in of_them or search.found_in(path):
             path.unlink()
@@ -63,7 +63,7 @@ def forget_old_snapshots(connection: Connection, files: str) -> int:
     All old snapshots expire, since they keep deleted rows. Of orphaned files below `files`, only those of this
     warehouse's own tables are removed.
     """
-    expire = f"CALL ducklake_expire_snapshots('{ALIAS}', older_than => {_WHENEVER})"
+    expire = f"CALL ducklake_expire_snapshots('{ALIAS}', older_than => {_FAR_FUTURE})"
     connection.execute(expire)
     # The catalog itself contains inlined rows, deleted ones too.
     with transaction(connection):
@@ -73,7 +73,7 @@ def forget_old_snapshots(connection: Connection, files: str) -> int:
     connection.execute(expire)
     old = connection.execute(f"CALL ducklake_cleanup_old_files('{ALIAS}', cleanup_all => true)").fetchall()
     # Files of a killed process that no catalog refers to.
-    orphans = find_orphans(connection, files, older_than=_WHENEVER)
+    orphans = find_orphans(connection, files, older_than=_FAR_FUTURE)
     theirs = [path for path in orphans.ours if _is_cut_off(connection, path) or count_in_parquet(connection, [path])]
     remove_files(theirs)
     return len(old) + len(theirs)
@@ -111,10 +111,10 @@ def compact_sqlite(path: Path) -> None:
             connection.close()
     except sqlite3.OperationalError as error:
         raise WarehouseError(
-            f"{path} can't be rewritten ({error}); end the processes that read it, and try again"
+            f"{path} can't be rewritten ({error}); stop the processes that read it, and try again"
         ) from None
     if blocked:
-        raise WarehouseError(f"{path} can't be rewritten: another process reads it; end that, and try again")
+        raise WarehouseError(f"{path} can't be rewritten: another process reads it; stop it, and try again")
 
 
 def drop_spilled(folder: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from pipeline.erasure.byte_search import ByteSearch
-from pipeline.erasure.files import naming_bodies
+from pipeline.erasure.files import bodies_naming_people
 from pipeline.erasure.search_terms import count_extremes, count_in, count_in_parquet, longer_values, tables_of
 from pipeline.errors import WarehouseError
 from pipeline.ledger import Ledger
@@ -59,7 +59,7 @@ def in_ledger(connection: Connection, ledger: Ledger) -> int:
 
 def in_bodies(connection: Connection, folder: Path) -> int:
     """The number of messages of these people in request bodies of the dry run."""
-    return naming_bodies(connection, folder)[1]
+    return bodies_naming_people(connection, folder)[1]
 
 
 def in_bytes(
@@ -98,7 +98,7 @@ def with_companions(path: Path | None) -> list[Path]:
     return [] if path is None else sorted(other for other in path.parent.glob(f"{path.name}*") if other.is_file())
 
 
-def refuse_what_is_missing(warehouse: Warehouse) -> None:
+def require_warehouse(warehouse: Warehouse) -> None:
     """Raise WarehouseError without a warehouse: nothing can be verified then."""
     if not warehouse.exists():
         raise WarehouseError("There is no warehouse yet, so there are no people to forget.")

@@ -21,7 +21,7 @@ from pipeline.filesystems.remote_files import (
     close,
     has_folders,
     open_filesystem,
-    refuse_missing,
+    require_location,
     scheme_of,
     without_login,
     words_of,
@@ -83,7 +83,7 @@ class ExportLocation:
             else:
                 found = list(self._walk().files())
                 if not found and not has_folders(self._scheme):  # `find` returns nothing for a missing bucket, too
-                    refuse_missing(self._filesystem, self._root, self._scheme)
+                    require_location(self._filesystem, self._root, self._scheme)
         except Exception as error:
             raise self._failure("listed", error) from None
         return sorted(found, key=lambda file: file.name)

@@ -10,17 +10,17 @@ from fsspec.core import url_to_fs
 
 from pipeline.errors import SettingsError, missing_packages
 
-# Which of this project's extras brings a file system.
+# The extra of this project that installs a file system, by scheme.
 _EXTRAS = {"sftp": "sftp", "ssh": "sftp", "s3": "s3", "s3a": "s3", "abfs": "azure", "abfss": "azure", "az": "azure"}
 # Object stores have no folders but prefixes: one without objects counts as an empty folder.
 _WITHOUT_FOLDERS = {scheme for scheme, extra in _EXTRAS.items() if extra != "sftp"}
 # Explanations of errors whose name alone does not say how to fix them.
 _REMEDIES = {
-    "HostKeyNotVerifiable": "the server's key is not the one in ~/.ssh/known_hosts, or none is there; compare it with "
-    "what the server's owner says, and add it by `ssh-keyscan`",
-    "PermissionError": "the login was refused, or the file or folder is closed to it",
-    "SFTPPermissionDenied": "the file or folder is closed to the login",
-    "FileNotFoundError": "there is nothing of that name",
+    "HostKeyNotVerifiable": "the server's key is missing in ~/.ssh/known_hosts, or differs from it; compare it with "
+    "the one that the server's owner published, and add it with `ssh-keyscan`",
+    "PermissionError": "the login was refused, or it has no access to the file or folder",
+    "SFTPPermissionDenied": "the login has no access to the file or folder",
+    "FileNotFoundError": "no file or folder has that name",
     "NoCredentialsError": "there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a role",
 }
 
@@ -71,7 +71,7 @@ def has_folders(scheme: str) -> bool:
     return _EXTRAS.get(scheme) == "sftp"
 
 
-def refuse_missing(filesystem: Any, path: str, scheme: str) -> None:
+def require_location(filesystem: Any, path: str, scheme: str) -> None:
     """Raise FileNotFoundError for an empty location without a folder, or a bucket, of that name."""
     if scheme not in _WITHOUT_FOLDERS:
         filesystem.ls(path)

@@ -50,7 +50,7 @@ class NoReply:
     permanent: bool = False
 
 
-def not_possible(error: Exception, host: str) -> NoReply:
+def why_no_request(error: Exception, host: str) -> NoReply:
     """The reason why a request can't be made: its address or its headers are invalid."""
     if isinstance(error, UnicodeError | requests.exceptions.InvalidHeader):
         return _no_header(host)
@@ -92,15 +92,15 @@ def why_no_reply(error: Exception, exchange: Exchange) -> NoReply:
             refused = status in (401, 403, 407)
             return NoReply(f"no connection to {host}: {to} answered {status} {words}".rstrip(), refused)
     if cause(AnswerTooLong):
-        return NoReply(f"no answer from {to}: {exchange.most // 1000} kB came, and it had not begun")
+        return NoReply(f"no answer from {to}: it had not begun after {exchange.most // 1000} kB")
     if cause(DeadlinePassed):
         return NoReply(f"no whole answer from {to} within {exchange.seconds:g} seconds")
     if cause(urllib3.exceptions.NameResolutionError):
-        return NoReply(f"no answer from {to}: the name of its host is not known; check it and this machine's DNS")
+        return NoReply(f"no answer from {to}: its host name can't be resolved; check it and this machine's DNS")
     if cause(urllib3.exceptions.SSLError, ssl.SSLError):
         return NoReply(f"no trusted TLS connection to {to}; check its certificate and this machine's clock")
     if cause(TimeoutError):
-        return NoReply(f"no answer from {to}: no connection in time")
+        return NoReply(f"no answer from {to}: the connection timed out")
     return NoReply(f"no answer from {to}: {_words(causes)}")
 
 
@@ -136,7 +136,7 @@ def _words(causes: list[BaseException]) -> str:
         if isinstance(found, OSError) and isinstance(found.errno, int):
             return os.strerror(found.errno)
     if any(isinstance(f, http.client.HTTPException | urllib3.exceptions.HTTPError) for f in causes[1:]):
-        return "the response is not a complete HTTP answer"
+        return "the response is not complete HTTP"
     return type(causes[0]).__name__
 
 

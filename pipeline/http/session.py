@@ -32,7 +32,7 @@ from urllib3.exceptions import (
 from urllib3.poolmanager import PoolManager, ProxyManager
 from urllib3.util.connection import allowed_gai_family
 
-from pipeline.http.errors import AnswerTooLong, DeadlinePassed, Exchange, NoReply, host_of, not_possible, why_no_reply
+from pipeline.http.errors import AnswerTooLong, DeadlinePassed, Exchange, NoReply, host_of, why_no_reply, why_no_request
 from pipeline.settings.value_checks import is_loopback
 
 # Per address of a host, TLS included.
@@ -40,7 +40,7 @@ CONNECT_SECONDS = 10
 # Per exchange, from connecting to the last byte of the answer.
 EXCHANGE_SECONDS = 60
 MAX_ANSWER_BYTES = 64_000
-# So much is lost of an answer that breaks off, and so many bytes of a compressed answer are unpacked at a time.
+# At most so much of an answer that breaks off is lost, and so much of a compressed one is unpacked at a time.
 _CHUNK = 1024
 # One TLS record: a deadline is checked between two of them.
 _PIECE = 16 * 1024
@@ -113,7 +113,7 @@ class BoundedSession(requests.Session):
             request = self.prepare_request(requests.Request(method, url, params=params, data=data, json=json))
             settings = self._settings_of(request.url or "")
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            return not_possible(error, host)
+            return why_no_request(error, host)
         limits = _Limits(time.monotonic() + self._seconds, self._most)
         token = _LIMITS.set(limits)
         try:

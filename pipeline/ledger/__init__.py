@@ -1,4 +1,4 @@
-"""What became of every batch: the one record that a delivery trusts.
+"""The status of every batch: the record that a delivery relies on.
 
 One row per batch and one per dead event, so that ten million events take some ten thousand rows. SQLite on one machine,
 PostgreSQL on several. `Ledger` is one class in four parts: batches and progress (ledger.py), dead events

@@ -1,4 +1,4 @@
-"""The database of the ledger: opening it, and its errors as sentences."""
+"""The ledger's database: how it is opened, and its errors as sentences."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -99,12 +99,12 @@ def _engine(location: sa.URL) -> Engine:
     def _in_a_sentence(context: sa.engine.ExceptionContext) -> None:
         if isinstance(context.sqlalchemy_exception, sa.exc.OperationalError):
             cause = _cause(context.original_exception)
-            words = f"it can't be read or written ({cause}); what was not sent is still waiting"
+            words = f"it can't be read or written ({cause}); events that were not sent are still waiting"
             raise DeliveryError(f"LEDGER: {words}") from None
 
     return engine
 
 
 def _cause(error: BaseException) -> str:
-    """The words of the database or the system. Of a server only the kind: drivers repeat what they were given."""
+    """The message of the database or the system; for a server only the error's type: drivers repeat passwords."""
     return str(error) if isinstance(error, (sqlite3.Error, OSError)) else type(error).__name__

@@ -16,9 +16,9 @@ from pipeline.ledger.records import DELIVERED, SUPPRESSED, WITHDRAWN, DeadEvent,
 from pipeline.ledger.schema import batches, dead_events, forgotten, replays
 from pipeline.ledger.statements import chunks, found, insert, insert_dead, unknown, within
 
-# These are dead on purpose, and not for a fault that Segment would report.
+# Dead on purpose, not because Segment would reject them.
 _UNWANTED = sa.or_(dead_events.c.reason == SUPPRESSED, dead_events.c.reason.like(f"{WITHDRAWN}%"))
-_NOT_ASKED_FOR = dead_events.c.id.not_in(sa.select(replays.c.id))
+_NOT_REQUESTED = dead_events.c.id.not_in(sa.select(replays.c.id))
 
 
 class DeadEventsPart(LedgerDatabase):
@@ -42,22 +42,22 @@ class DeadEventsPart(LedgerDatabase):
         return [(reason, events) for reason, events in rows]
 
     def withdraw(self, gone: Sequence[DeadEvent], now: datetime) -> tuple[int, int]:
-        """Mark events as dead that no export contains any longer, or of suppressed people.
+        """Mark events as dead that no export contains any longer, or that belong to suppressed people.
 
-        Returns how many are dead from now on, and how many had been delivered before, which can't be undone.
+        Returns how many are now dead, and how many had already been delivered, which can't be undone.
         """
         batch_ids = sorted({event.batch_id for event in gone if event.batch_id})
         with self._engine.begin() as connection:
-            alive = unknown(connection, dead_events.c.id, [event.id for event in gone])
+            not_dead = unknown(connection, dead_events.c.id, [event.id for event in gone])
             sent = found(connection, batches.c.batch_id, batch_ids, batches.c.status == DELIVERED)
-            late = [event for event in gone if event.id in alive and event.batch_id in sent]
-            in_time = [event for event in gone if event.id in alive and event.batch_id not in sent]
+            late = [event for event in gone if event.id in not_dead and event.batch_id in sent]
+            in_time = [event for event in gone if event.id in not_dead and event.batch_id not in sent]
             insert_dead(connection, in_time, now)
         return len(in_time), len(late)
 
-    # Replays: requested first; the events are alive once the outbox contains them in new batches.
+    # Replays: requested first; the events are no longer dead once the outbox contains them in new batches.
 
-    def ask_for_replay(self, event: str | None, reason: str | None, dates: ExportDates) -> int:
+    def request_replays(self, event: str | None, reason: str | None, dates: ExportDates) -> int:
         """Request a replay of dead events. Returns their number. None matches any event and any reason.
 
         Events that were withdrawn or suppressed don't match: they are dead on purpose.
@@ -68,7 +68,7 @@ class DeadEventsPart(LedgerDatabase):
         if reason is not None:
             conditions.append(dead_events.c.reason.contains(reason, autoescape=True))
         with self._engine.begin() as connection:
-            return _ask(connection, *conditions)
+            return _request(connection, *conditions)
 
     def replays(self) -> list[Replay]:
         """Requested replays. The outbox may still contain the events in the batches in which they died."""
@@ -78,13 +78,13 @@ class DeadEventsPart(LedgerDatabase):
 
     def unwanted_ids(self) -> list[str]:
         """Dead events that no export contained any longer, or of suppressed people."""
-        return self._values(sa.select(dead_events.c.id).where(_UNWANTED, _NOT_ASKED_FOR))
+        return self._values(sa.select(dead_events.c.id).where(_UNWANTED, _NOT_REQUESTED))
 
     def revive(self, ids: Sequence[str]) -> None:
         """Request a replay of these events, whatever the reason for which they are dead."""
         with self._engine.begin() as connection:
             for chunk in chunks(ids):
-                _ask(connection, dead_events.c.id.in_(chunk))
+                _request(connection, dead_events.c.id.in_(chunk))
 
     # Forgetting: a number remains, and nothing that leads back to a person.
 
@@ -116,7 +116,7 @@ class DeadEventsPart(LedgerDatabase):
         return dead
 
     def texts(self) -> pd.DataFrame:
-        """Every text from outside, by the key of its row: the answers of Segment and of proxies."""
+        """Every text from outside, by the key of its row: the responses of Segment and of proxies."""
         queries = [
             sa.select(table.c[key].label("key"), table.c.reason).where(table.c.reason.is_not(None))
             for table, key in ((batches, "batch_id"), (dead_events, "id"))
@@ -144,15 +144,15 @@ def complete_replays(connection: Connection, ids: Collection[str]) -> None:
         connection.execute(sa.delete(replays).where(of_these))
 
 
-def _ask(connection: Connection, *conditions: sa.ColumnElement[bool]) -> int:
+def _request(connection: Connection, *conditions: sa.ColumnElement[bool]) -> int:
     query = sa.select(dead_events.c.id, dead_events.c.batch_id, dead_events.c.export_date)
-    asked = [dict(row) for row in connection.execute(query.where(_NOT_ASKED_FOR, *conditions)).mappings()]
-    insert(connection, replays, asked)
-    return len(asked)
+    requested = [dict(row) for row in connection.execute(query.where(_NOT_REQUESTED, *conditions)).mappings()]
+    insert(connection, replays, requested)
+    return len(requested)
 
 
 def _anonymous(batch_id: str) -> str:
-    """The key of the number of a batch that was deleted."""
+    """The key under which the number of a deleted batch is kept."""
     return hashlib.sha256(batch_id.encode()).hexdigest()
 
 

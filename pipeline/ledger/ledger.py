@@ -34,8 +34,8 @@ class Ledger(DeadEventsPart, PairingPart, StandingsPart):
     ) -> int:
         """Insert what the outbox contains and the ledger does not. Returns the number of new batches.
 
-        `replayed` are events of a requested replay that are in new batches: they are alive again. `generation` is that
-        of the warehouse, which is recorded.
+        `replayed` are events of a requested replay that are in new batches: they are no longer dead. `generation` is
+        the warehouse's, which is recorded.
         """
         cut = list(cut)
         with self._engine.begin() as connection:
@@ -108,7 +108,7 @@ class Ledger(DeadEventsPart, PairingPart, StandingsPart):
         return set(self._values(sa.select(batches.c.export_date).where(_SENDABLE).distinct()))
 
     def start_attempts(self, group: Sequence[Batch], now: datetime) -> list[Batch]:
-        """Record, before they are sent, that Segment may receive these batches from now on.
+        """Record that these batches are about to be sent, and that Segment may have received them.
 
         Returns those that still wait, as they are now: a replay may have taken events out of them.
         """

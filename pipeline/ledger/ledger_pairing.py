@@ -30,7 +30,7 @@ class PairingPart(LedgerDatabase):
     """The part of the ledger about the warehouse that it belongs to."""
 
     def pairing(self) -> Pairing:
-        """What the ledger knows of the warehouse."""
+        """What the ledger stores about the warehouse."""
         with self._engine.connect() as connection:
             known: dict[str, str] = dict(connection.execute(sa.select(origin.c.name, origin.c.value)).tuples().all())
         return Pairing(known.get(_PAIR), int(known.get(_GENERATION, 0)), int(known.get(_SEEN, 0)))
@@ -160,10 +160,10 @@ def _take(connection: Connection, copied: Copied) -> int:
     new = unknown(connection, batches.c.batch_id, [str(row["batch_id"]) for row in copied.batches])
     insert(connection, batches, [row for row in copied.batches if row["batch_id"] in new])
     delivered = [row for row in copied.batches if row["status"] == DELIVERED and row["batch_id"] not in new]
-    learnt = 0
+    updated = 0
     for row in delivered:
         values = {name: row[name] for name in ("status", "attempts", "first_attempt_at", "delivered_at", "reason")}
-        learnt += connection.execute(
+        updated += connection.execute(
             sa.update(batches)
             .where(batches.c.batch_id == row["batch_id"], batches.c.status != DELIVERED)
             .values(**values)
@@ -177,4 +177,4 @@ def _take(connection: Connection, copied: Copied) -> int:
         insert(connection, table, [row for row in rows if row[key] in missing])
     known: set[date] = set(connection.execute(sa.select(withheld_dates.c.export_date)).scalars())
     insert(connection, withheld_dates, [row for row in copied.withheld if row["export_date"] not in known])
-    return len(new) + learnt
+    return len(new) + updated

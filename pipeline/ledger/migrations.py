@@ -15,29 +15,29 @@ from pipeline.ledger.schema import metadata, origin
 _NAME = "schema_version"
 
 
-def _as_of_the_first_number(connection: Connection) -> None:
-    """Bring a ledger without a number up to date, whatever it lacks or has too much of: a required column that nothing
-    fills any longer made every insert fail.
+def _number_tables(connection: Connection) -> None:
+    """Bring a ledger without a number up to date: add what it lacks and drop what is obsolete, since a required column
+    that is no longer filled would make every insert fail.
     """
     metadata.create_all(connection)
-    looked_at = sa.inspect(connection)
+    inspector = sa.inspect(connection)
     for table in metadata.sorted_tables:
-        there = {column["name"] for column in looked_at.get_columns(table.name)}
+        existing = {column["name"] for column in inspector.get_columns(table.name)}
         for column in table.columns:
-            if column.name not in there:
+            if column.name not in existing:
                 described = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
                 connection.execute(sa.text(f"ALTER TABLE {table.name} ADD COLUMN {described}"))
-        for index in looked_at.get_indexes(table.name):
+        for index in inspector.get_indexes(table.name):
             if not set(index["column_names"]) <= set(table.columns.keys()):
                 connection.execute(sa.text(f"DROP INDEX {index['name']}"))
-        for name in sorted(there - set(table.columns.keys())):
+        for name in sorted(existing - set(table.columns.keys())):
             connection.execute(sa.text(f"ALTER TABLE {table.name} DROP COLUMN {name}"))
         for wanted in table.indexes:
             wanted.create(connection, checkfirst=True)
 
 
 # By the number that the tables have afterwards. A released migration is never changed.
-MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {1: _as_of_the_first_number}
+MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {1: _number_tables}
 NEWEST = max(MIGRATIONS)
 
 
@@ -51,8 +51,8 @@ def make_tables(connection: Connection) -> None:
     else:
         if version > NEWEST:
             raise SettingsError(
-                f"LEDGER: a newer version of this program wrote it (its tables have number {version}, and this version "
-                f"knows those up to {NEWEST}); update the program, or name another ledger"
+                f"LEDGER: a newer version of this program wrote it (schema version {version}; this program supports "
+                f"up to {NEWEST}); update the program, or use another ledger"
             )
         for number in range(version + 1, NEWEST + 1):
             MIGRATIONS[number](connection)

@@ -19,13 +19,13 @@ Connection = duckdb.DuckDBPyConnection
 _PAIR, _GENERATION, _SEEN = "pair", "generation", "ledger_generation"
 _NAMES = f"('{_PAIR}', '{_GENERATION}', '{_SEEN}')"
 _REMEDY = (
-    "Nothing was sent. If one of the two settings was changed, set it back; if a file was lost or restored, restore "
-    "both from one backup. Where there is none, `python -m pipeline reconcile` lets them go on together"
+    "Nothing was sent. If one of the two settings was changed, change it back; if a file was lost or restored, "
+    "restore both from one backup. Without a backup, `python -m pipeline reconcile` pairs them again"
 )
 
 
 def pairing_of(connection: Connection) -> Pairing:
-    """What the warehouse knows of its ledger."""
+    """What the warehouse stores about its ledger."""
     known = dict(connection.execute(f"SELECT name, value FROM raw.origin WHERE name IN {_NAMES}").fetchall())
     return Pairing(known.get(_PAIR), int(known.get(_GENERATION, 0)), int(known.get(_SEEN, 0)))
 
@@ -37,7 +37,7 @@ def check_pair(connection: Connection | None, ledger: Ledger) -> None:
         SettingsError: they do not belong together, or one is older than the other expects.
     """
     if (what := _mismatch(connection, ledger)) is not None:
-        raise SettingsError(f"WAREHOUSE and LEDGER do not go together: {what}. {_REMEDY}")
+        raise SettingsError(f"WAREHOUSE and LEDGER do not belong together: {what}. {_REMEDY}")
 
 
 def is_pair(connection: Connection, ledger: Ledger) -> bool:
@@ -65,12 +65,12 @@ def _mismatch(connection: Connection | None, ledger: Ledger) -> str | None:
     if not was_cut and not ledger.has_sent():
         return None
     if connection is None or not was_cut:
-        return f"the ledger knows of {ledger.delivered_events():,} delivered events, and the warehouse has none of them"
+        return f"the ledger has {ledger.delivered_events():,} delivered events, and the warehouse contains none of them"
     if not (ours.pair and theirs.pair) and _agree(connection, ledger):
-        return None  # they are older than pairs, or a process was killed while it paired them
+        return None  # they predate pairing, or a process was killed while it paired them
     if not ledger.batch_ids():
-        return "the warehouse has events that were due before, and the ledger knows of none"
-    return "each of them was used with another"
+        return "the warehouse contains events that were due, and the ledger has no batch of them"
+    return "each of them was paired with a different counterpart"
 
 
 def _has_outbox(connection: Connection) -> bool:

@@ -19,7 +19,7 @@ _IMPERSONAL = {raw_table("export_files"), raw_table("suppressed")}
 PERSONAL_TAG = "personal_data"
 
 
-def presented(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
+def with_defaults(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
     """The assets with a freshness policy, a tag for personal data and references to their code."""
     shown = dg.with_source_code_references(dg.map_asset_specs(_spec, assets))
     return [asset for asset in shown if isinstance(asset, dg.AssetsDefinition)]

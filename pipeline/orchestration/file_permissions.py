@@ -28,17 +28,17 @@ def keep_private(folder: Path = DATA_DIR) -> None:
         mode = folder.stat().st_mode
         # It is closed last: once it is closed, everything below it is.
         if mode & _UMASK and not mode & stat.S_ISVTX:
-            for path in _made_by_us(folder):
+            for path in _own_files(folder):
                 _close(path)
             _close(folder)
 
 
-def _made_by_us(folder: Path) -> Iterator[Path]:
+def _own_files(folder: Path) -> Iterator[Path]:
     for pattern in _OWN:
         for top in folder.glob(pattern):
             yield top
-            for place, folders, files in os.walk(top):
-                yield from (Path(place) / name for name in (*folders, *files))
+            for parent, folders, files in os.walk(top):
+                yield from (Path(parent) / name for name in (*folders, *files))
 
 
 def _close(path: Path) -> None:

@@ -57,8 +57,8 @@ def opened_instance() -> Iterator[dg.DagsterInstance]:
     table of versions, and Dagster refuses such a home permanently.
     """
     home = dagster_home()
-    if not sa.event.contains(sa.Engine, "handle_error", _of_a_disk):
-        sa.event.listen(sa.Engine, "handle_error", _of_a_disk)
+    if not sa.event.contains(sa.Engine, "handle_error", _name_unwritable_database):
+        sa.event.listen(sa.Engine, "handle_error", _name_unwritable_database)
     with ExitStack() as stack:
         with FileLock(home / ".opening"):
             instance = stack.enter_context(dg.DagsterInstance.get())
@@ -69,8 +69,8 @@ def opened_instance() -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-def _of_a_disk(context: sa.engine.ExceptionContext) -> None:
-    """Name the database of Dagster that can't be written; Dagster creates the engines internally."""
+def _name_unwritable_database(context: sa.engine.ExceptionContext) -> None:
+    """Raise an error that names Dagster's database if it can't be written; Dagster creates the engines internally."""
     error = context.original_exception
     database = context.engine.url.database if context.engine is not None else None
     is_dagsters = isinstance(error, sqlite3.Error) and database and Path(database).is_relative_to(dagster_home())
@@ -87,8 +87,8 @@ def run_lock() -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def alive(run_id: str) -> Iterator[None]:
-    """Mark a run as one whose process lives, since Dagster does not know after a crash; raises as `run_lock`."""
+def process_lock(run_id: str) -> Iterator[None]:
+    """Hold the lock that marks a run's process as running: Dagster does not notice a crash; raises as `run_lock`."""
     with _holding(_lock_of(run_id)):
         yield
 
@@ -162,7 +162,7 @@ def fail_dead_runs(instance: dg.DagsterInstance) -> None:
         now = instance.get_run_by_id(run.run_id)  # it may have ended meanwhile, and released its lock
         if now is None or now.is_finished:
             continue
-        instance.report_run_failed(run, "The process of this run was killed. What it had not finished is run again.")
+        instance.report_run_failed(run, "The process of this run was killed. The next run completes its work.")
         for left in (path, _lock_of(run.run_id)):
             left.unlink(missing_ok=True)
 

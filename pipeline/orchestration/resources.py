@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 import dagster as dg
 
 from pipeline.ledger import Ledger
-from pipeline.orchestration.instance import alive
+from pipeline.orchestration.instance import process_lock
 from pipeline.settings import load_settings
 from pipeline.warehouse import Warehouse
 
@@ -22,7 +22,7 @@ class WarehouseResource(dg.ConfigurableResource):
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["WarehouseResource"]:
         """For a run, or for a tick of a sensor or a schedule."""
         of_a_run = context.run_id is not None and context.instance is not None and context.instance.is_persistent
-        with alive(str(context.run_id)) if of_a_run else nullcontext():
+        with process_lock(str(context.run_id)) if of_a_run else nullcontext():
             yield self
 
     def open(self) -> Warehouse:

@@ -96,7 +96,7 @@ class StepLocks:
         if now >= wait.log_at:
             self._log(
                 f"{step_key.replace('__', '/')} waits for {wait.turn.holder()}"
-                + (f"; {now - wait.since:,.0f} s by now" if wait.logged else "; Ctrl-C ends the wait")
+                + (f"; waiting for {now - wait.since:,.0f} s" if wait.logged else "; Ctrl-C ends the wait")
             )
             wait.logged, wait.log_at = True, now + _LOG_EVERY_SECONDS
         return False

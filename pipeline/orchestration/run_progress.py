@@ -25,7 +25,7 @@ _SHOWN = {
 # The length of a line of progress; Dagster's UI has the whole text.
 _LONGEST = 2000
 # Messages of dagster-dbt about each call, which don't help a reader.
-_OF_NO_INTEREST = ("A dbt subsetted execution is", "Running dbt command", "Finished dbt command")
+_IGNORED = ("A dbt subsetted execution is", "Running dbt command", "Finished dbt command")
 
 
 class _Display(logging.Handler):
@@ -35,16 +35,16 @@ class _Display(logging.Handler):
         super().__init__(logging.INFO - 10)
         self._progress = progress
         self._task = progress.add_task("starting") if progress else None
-        self._works = True
+        self._is_usable = True
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show a record. Failures to display are reported once, and the step that wrote the record continues."""
-        if not self._works:
+        if not self._is_usable:
             return
         try:
             self._show(record)
         except Exception as error:  # of any kind: rich renders text from outside
-            self._works = False
+            self._is_usable = False
             with suppress(OSError, ValueError):  # stderr itself may be closed or full
                 console.print(f"Progress can't be displayed ({type(error).__name__}); the run continues.")
 
@@ -55,7 +55,7 @@ class _Display(logging.Handler):
             words = str(meta.get("orig_message", record.getMessage()))
             if record.levelno >= logging.WARNING:  # on a terminal, too, it stays visible
                 console.print(on_one_line(words, _LONGEST), style="yellow")
-            elif record.levelno >= logging.INFO and not words.startswith(_OF_NO_INTEREST):
+            elif record.levelno >= logging.INFO and not words.startswith(_IGNORED):
                 self._now(words)
             return
         if event.is_step_start:

@@ -35,8 +35,8 @@ _PATH = re.compile(r"""(["'])(?P<path>/.+?)\1""")
 # DuckDB's errors of a DuckLake's catalog name no file.
 _OF_THE_CATALOG = re.compile(r"DuckLake|Failed to execute query", re.IGNORECASE)
 _LEDGER = "LEDGER:"
-# A disk with less counts as full: the log of a database grows by as much.
-_LITTLE_BYTES = 1_000_000
+# A disk with less free space counts as full: the log of a database grows by as much.
+_FULL_BELOW_BYTES = 1_000_000
 
 
 def sentence(text: str, settings: Settings | None) -> str | None:
@@ -56,7 +56,7 @@ def completed(words: str, settings: Settings | None) -> str:
 def words_of_error(error: BaseException, settings: Settings | None) -> str | None:
     """A sentence for an error of the system, of an encoding or of a disk; None for any other."""
     if isinstance(error, UnicodeError):
-        return f"A text is not in the encoding that it should be in: {error}"
+        return f"A text has another encoding than expected: {error}"
     cause: BaseException | None = error
     while cause is not None:
         if (words := sentence(str(cause), settings)) is not None:
@@ -101,7 +101,7 @@ def _location(text: str, kind: str, settings: Settings | None) -> str:
         if catalog is not None and _OF_THE_CATALOG.search(text):
             return str(catalog)
     full = [str(folder) for folder in _disks(settings) if _is_unwritable(folder, kind)]
-    return " and ".join(full) or f"A file below {DATA_DIR} or among the temporary ones"
+    return " and ".join(full) or f"A file in {DATA_DIR} or in the folder of temporary files"
 
 
 def _disks(settings: Settings | None) -> Iterator[Path]:
@@ -128,4 +128,4 @@ def _is_unwritable(folder: Path, kind: str) -> bool:
     disk = os.statvfs(folder)
     if kind == _READ_ONLY:
         return bool(disk.f_flag & os.ST_RDONLY)
-    return disk.f_bavail * disk.f_frsize < _LITTLE_BYTES or (disk.f_files > 0 and disk.f_favail == 0)
+    return disk.f_bavail * disk.f_frsize < _FULL_BELOW_BYTES or (disk.f_files > 0 and disk.f_favail == 0)

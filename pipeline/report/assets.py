@@ -30,7 +30,7 @@ def report(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, segment: SegmentResource
 ) -> dg.MaterializeResult:
     """Files → rows → events → delivered, by date and event: every number reconciles. data/report/index.html shows the
-    newest export dates in pictures, with the SQL of each number.
+    newest export dates in charts, with the SQL of each number.
     """
     dates, lake, ledger = dates_of(context), warehouse.open(), warehouse.ledger()
     mirror(lake, ledger, dates)

@@ -178,8 +178,8 @@ def lateness_chart(numbers: Numbers) -> Chart | None:
         axes.spines["bottom"].set_visible(False)
         _legend_above(axes)
 
-    words = " and ".join(f"{name} after {duration(medians.get(column))}" for column, name, _ in series)
-    alt = f"Shares of events by delay; half of them had their {words} at most."
+    words = ", ".join(f"{name} after {duration(medians.get(column))}" for column, name, _ in series)
+    alt = f"Shares of events by delay. Median: {words}."
     height = 0.75 + 0.42 * len(bars) * (0.7 + 0.3 * len(series))
     return Chart("lateness", "Delay of events", alt, "lateness", _svg("lateness", height, paint))
 

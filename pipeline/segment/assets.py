@@ -21,7 +21,7 @@ from pipeline.orchestration.shutdown import signals_set
 from pipeline.privacy.suppression import listings, mark, refresh
 from pipeline.segment.checks import STAGED_IS_MODELLED, staged_is_modelled
 from pipeline.segment.circuit_breaker import REST_SECONDS
-from pipeline.segment.delivery import Sent, Transport, deliver
+from pipeline.segment.delivery import DeliveryResult, Transport, deliver
 from pipeline.segment.dry_run import delete_requests, write_requests
 from pipeline.segment.enqueue import cut_due, register
 from pipeline.segment.outbox import dates_of_moved_events
@@ -33,7 +33,7 @@ from pipeline.warehouse.immutable_settings import check_origin
 
 _PROGRESS_SECONDS = 5
 # By then the circuit breaker lets requests through again.
-_LATER = dg.RetryPolicy(max_retries=3, delay=REST_SECONDS, backoff=dg.Backoff.EXPONENTIAL)
+_RETRIES = dg.RetryPolicy(max_retries=3, delay=REST_SECONDS, backoff=dg.Backoff.EXPONENTIAL)
 _SHOWN_DEAD = 5
 
 
@@ -50,9 +50,9 @@ _SHOWN_DEAD = 5
 def outbox(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, segment: SegmentResource
 ) -> dg.MaterializeResult:
-    """Events to be sent that were never due before, cut into batches within Segment's limits.
+    """Events that are due for the first time, cut into batches within Segment's limits.
 
-    A batch never changes, so whatever is sent twice has the same ids twice.
+    A batch never changes, so an event that is sent twice has the same id both times.
     """
     dates, started = dates_of(context), time.monotonic()
     now, ledger = datetime.now(UTC), warehouse.ledger()
@@ -100,13 +100,13 @@ def _delivery_asset(event: Event) -> dg.AssetsDefinition:
         key=delivery_of(event.table),
         deps=[OUTBOX],
         group_name="delivery",
-        description=f"{event.description} Every such event of these dates that waits is sent to Segment as "
-        f"“{event.name}”. Without a write key, the requests are written below data/dry_run instead.",
+        description=f"{event.description} Sends every waiting event of these dates to Segment as “{event.name}”. "
+        "Without a write key, the requests are written below data/dry_run instead.",
         kinds={"segment"},
         partitions_def=EXPORT_DATES,
         backfill_policy=ONE_RUN,
         pool=SEGMENT_DELIVERY,
-        retry_policy=_LATER,
+        retry_policy=_RETRIES,
     )
     def delivery(
         context: dg.AssetExecutionContext, warehouse: WarehouseResource, segment: SegmentResource
@@ -174,29 +174,30 @@ def _deliver(
     if sent.dead:
         context.log.warning(_dead_summary(sent, event))
     if sent.stopped_by is not None:
-        # A run of the command line ends, and the next one continues; a run of the daemon retries by itself.
-        by_itself = not sent.refused and LOCK_TAG not in context.run.tags
-        remedy = "run again once that is fixed" if sent.refused else "run again, and the rest is sent"
+        # A run of the command line ends, and the next one continues; a run of the daemon retries automatically.
+        retries = not sent.refused and LOCK_TAG not in context.run.tags
+        remedy = "fix that and run again" if sent.refused else "run again to send them"
         raise dg.Failure(
             f"{sent.stopped_by.rstrip('.')}. {after.waiting:,} events are still waiting; "
-            f"{'the rest is retried later' if by_itself else remedy}.",
+            f"{'they will be retried' if retries else remedy}.",
             metadata=metadata,
-            allow_retries=by_itself,
+            allow_retries=retries,
         )
     return dg.MaterializeResult(metadata=metadata)
 
 
-def _dead_summary(sent: Sent, event: Event) -> str:
+def _dead_summary(sent: DeliveryResult, event: Event) -> str:
     # Of several reasons only the first: the run's summary and `delivery.dead_events` contain all of them.
-    more = f", the first: {sent.dead_because}" if sent.dead > 1 else f": {sent.dead_because}"
-    return f"Segment rejected {sent.dead:,} {event.name}, dead from now on{more}"
+    if sent.dead == 1:
+        return f"Segment rejected 1 {event.name} event; it is now dead. Reason: {sent.dead_because}"
+    return f"Segment rejected {sent.dead:,} {event.name} events; they are now dead. First reason: {sent.dead_because}"
 
 
 def _dead_as_markdown(warehouse: Warehouse, ledger: Ledger, event: Event, dates: ExportDates) -> dg.MetadataValue:
     with warehouse.reading() as connection:
         rows = samples(connection, ledger.dead_ids(event.table, dates), _SHOWN_DEAD)
     dead = [(key, reason, message) for key, _, message, reason in rows]
-    return dg.MetadataValue.md(markdown.table(["id", "why", "message"], dead))
+    return dg.MetadataValue.md(markdown.table(["id", "reason", "message"], dead))
 
 
 def _every_few_seconds(context: dg.AssetExecutionContext, event: Event) -> Callable[[int, int], None]:

@@ -1,19 +1,19 @@
-"""Sending one batch: whole, or in halves until the event at fault is alone."""
+"""Send one batch: whole, or in halves until each rejected event is isolated."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from pipeline.segment.client import Answer, message_id
+from pipeline.segment.client import SendResult, message_id
 from pipeline.segment.messages import SEPARATOR
 from pipeline.segment.verdicts import Delivered, Refused, Rejected, RetryLater, TooLarge
 
-Send = Callable[[str, int], Answer]
+Send = Callable[[str, int], SendResult]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a batch or a part of one: the number of events taken, dead events with Segment's answers, and what
-    keeps the rest waiting.
+    """The result of a batch or a part of one: the number of accepted events, dead events with Segment's responses,
+    and why the others are still waiting.
 
     `unproven` is the rejected event of a single-event batch; it is not yet known whether the event or every request is
     at fault.
@@ -27,8 +27,8 @@ class Outcome:
     unproven: tuple[str, str] | None = None
 
     @property
-    def delivered(self) -> bool:
-        """Whether every event was taken or is dead."""
+    def settled(self) -> bool:
+        """Whether every event was accepted or is dead."""
         return self.postponed is None and self.refused is None and self.unproven is None
 
     def then(self, second: "Outcome") -> "Outcome":
@@ -49,7 +49,7 @@ class Outcome:
         """This outcome if Segment has accepted no other event: the unproven event stays waiting."""
         if self.unproven is None:
             return self
-        reason = f"{self.unproven[1]}. No other event was taken either, so it stays waiting."
+        reason = f"{self.unproven[1]}. No other event was accepted either, so it stays waiting."
         return replace(self, refused=reason, unproven=None)
 
 
@@ -57,7 +57,7 @@ def send_bisecting(send: Send, messages: str) -> Outcome:
     """Send a batch; where Segment rejects it, send its halves, down to single events.
 
     `messages` are the JSON objects of a batch, joined by `SEPARATOR`. An event that is rejected (400, 413, 422) when it
-    is sent alone is dead, with Segment's answer as its reason; its neighbours are delivered. If every event is
+    is sent alone is dead, with Segment's response as its reason; its neighbours are delivered. If every event is
     rejected, none is dead: the fault is in all requests, or in the server. The event of a single-event batch is
     `unproven`.
     """
@@ -67,11 +67,11 @@ def send_bisecting(send: Send, messages: str) -> Outcome:
     if outcome.taken or not outcome.dead:
         return outcome
     (key, reason), rejected = outcome.dead[0], len(outcome.dead)
-    if not outcome.delivered:  # too early to know
+    if not outcome.settled:  # too early to know
         return replace(outcome, dead=())
     if rejected == 1:
         return replace(outcome, dead=(), unproven=(key, reason))
-    everything = f"Each of the {rejected:,} events of a batch was rejected, so none of them is dead. {reason}"
+    everything = f"Each of the {rejected:,} events of a batch was rejected, so none is marked as dead. {reason}"
     return replace(outcome, dead=(), refused=everything)
 
 
@@ -92,4 +92,4 @@ def _bisect(send: Send, messages: str) -> Outcome:
             listed = messages.split(SEPARATOR)
             halves = (SEPARATOR.join(listed[: events // 2]), SEPARATOR.join(listed[events // 2 :]))
             first = Outcome(answer.attempts).then(_bisect(send, halves[0]))
-            return first.then(_bisect(send, halves[1])) if first.delivered else first
+            return first.then(_bisect(send, halves[1])) if first.settled else first

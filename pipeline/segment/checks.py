@@ -1,4 +1,4 @@
-"""Checks of the way to Segment, each computed anew from the tables and the ledger, in the order of the way:
+"""Checks of the path to Segment, each computed from the tables and the ledger, in the order of the path:
 
 1. `staged_is_modelled`: every staged row is in an event table, or a duplicate;
 2. `due_is_settled`: every event that was ever due is delivered, waiting, dead or forgotten;
@@ -29,12 +29,12 @@ STAGED_IS_MODELLED = Check(
     blocking=True,
 )
 DUE_IS_SETTLED = Check(
-    "due_is_delivered_waiting_or_dead", REPORT, "Events that were ever due = delivered + waiting + dead."
+    "due_is_delivered_waiting_or_dead", REPORT, "Events that were ever due = delivered + waiting + dead + forgotten."
 )
 NOTHING_WAITS_FOR_LONG = Check(
     "nothing_waits_for_long",
     REPORT,
-    "A day after it was loaded, every event is delivered, or dead with a reason; withheld dates wait on purpose.",
+    "Within a day of its loading, every event is delivered, or dead with a reason. Withheld dates are exempt.",
 )
 # Between the loading of an event and its delivery.
 DELIVERY_TARGET = timedelta(hours=24)
@@ -80,8 +80,8 @@ def staged_is_modelled(connection: duckdb.DuckDBPyConnection, schema: str, dates
     return Finding(
         False,
         f"{staged:,} rows are staged, but the tables contain {modelled:,} events, and {duplicates:,} rows are "
-        f"duplicates. Run these dates again (`python -m pipeline run --from {dates.first} --to {dates.last}`): that "
-        "adds what is missing.",
+        f"duplicates. Run these dates again (`python -m pipeline run --from {dates.first} --to {dates.last}`) "
+        "to add the missing ones.",
         numbers,
         grave=True,
     )
@@ -115,29 +115,29 @@ def due_is_settled(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates:
 def late_events(connection: duckdb.DuckDBPyConnection, ledger: Ledger, now: datetime, *, delivers: bool) -> Finding:
     """Find events of any date that were cut, and dates that were loaded, longer ago than a delivery may take.
 
-    Nothing is late during a dry run, and withheld dates wait on purpose.
+    Nothing is late during a dry run. Withheld dates are exempt.
     """
     if not delivers:
-        return Finding(True, "Nothing is due at Segment while there is no write key (dry run).", {"late": 0})
+        return Finding(True, "No event is late: without a write key, none is sent (dry run).", {"late": 0})
     since = now - DELIVERY_TARGET
     withheld = set(ledger.withheld())
     waiting = ledger.waiting_ids(EVERY_DATE)
     late = [row for row in connection.execute(_WAITING, [waiting, since]).fetchall() if row[0] not in withheld]
     known = withheld | {row[0] for row in late}
-    # Loaded long ago and not reported: a run failed, and none has followed.
+    # Loaded long ago and not in the report: a run failed, and none has succeeded since.
     stuck = sorted(day for day, load in unfinished(connection, ledger).items() if load.at < since and day not in known)
     numbers = {"late": sum(row[1] for row in late), "dates_not_finished": len(stuck)}
     words = []
     if late:
         oldest = max((now - row[2] for row in late), default=timedelta())
         words.append(
-            f"{counted(numbers['late'], 'event')} of {some([str(row[0]) for row in late])} wait for Segment, the "
+            f"{counted(numbers['late'], 'event')} of {some([str(row[0]) for row in late])} waiting for delivery, the "
             f"oldest for {oldest.total_seconds() / 3600:,.0f} hours"
         )
     if stuck:
-        words.append(f"{some([str(day) for day in stuck])} was loaded, and no run of it was completed")
+        words.append(f"loaded, but not completed by a run: {some([str(day) for day in stuck])}")
     if not words:
-        return Finding(True, "Nothing waits for Segment for more than 24 hours.", numbers)
+        return Finding(True, "No event has been waiting for more than 24 hours.", numbers)
     return Finding(
         False,
         f"{'; '.join(words)}. `python -m pipeline run` continues with them; if they remain, the last failed run of "

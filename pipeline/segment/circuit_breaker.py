@@ -1,4 +1,4 @@
-"""The circuit breaker: after a sustained failure, nothing is tried for a while."""
+"""The circuit breaker: after a sustained failure, no request is sent for a while."""
 
 import time
 from collections.abc import Callable
@@ -22,7 +22,7 @@ class CircuitBreaker:
         self.has_delivered = False
 
     def open_because(self) -> str | None:
-        """The reason why nothing may be tried now; None where it may."""
+        """The reason why no request may be sent now; None if one may."""
         with self._lock:
             return self._reason if self._clock() < self._open_until else None
 

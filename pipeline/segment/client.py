@@ -34,7 +34,7 @@ def body_of(messages: str, sent_at: datetime) -> bytes:
 
 
 @dataclass(frozen=True)
-class Answer:
+class SendResult:
     """The verdict on a request, and the number of tries."""
 
     verdict: Verdict
@@ -95,14 +95,14 @@ class SegmentClient:
         """Whether Segment accepted any request of this run."""
         return self._circuit_breaker.has_delivered
 
-    def send(self, messages: str, events: int, rate_limiter: RateLimiter | None = None) -> Answer:
+    def send(self, messages: str, events: int, rate_limiter: RateLimiter | None = None) -> SendResult:
         """Send messages (JSON objects joined by commas) until there is a verdict or the tries are used up.
 
         Uses the client's rate limiter unless a slower one, nested in it, is passed. A wait that is stopped
         (`SleepStopped`) ends the tries.
         """
         if (reason := self._circuit_breaker.open_because()) is not None:
-            return Answer(RetryLater(reason), 0)
+            return SendResult(RetryLater(reason), 0)
         attempts = 0
         verdict: Verdict = RetryLater("delivery was stopped")
 
@@ -116,7 +116,7 @@ class SegmentClient:
         try:
             self._retries.retrying(self._pause)(attempt)
         except SleepStopped:
-            return Answer(verdict, attempts)
+            return SendResult(verdict, attempts)
         match verdict:
             case RetryLater(reason):
                 self._circuit_breaker.trip(reason)
@@ -124,7 +124,7 @@ class SegmentClient:
                 self._circuit_breaker.delivered()
             case _:
                 self._circuit_breaker.close()
-        return Answer(verdict, attempts)
+        return SendResult(verdict, attempts)
 
     def _pause(self, verdict: RetryLater) -> float | None:
         if verdict.too_fast:

@@ -15,7 +15,7 @@ from pipeline.errors import PipelineError
 from pipeline.export_dates import ExportDates
 from pipeline.ledger import Batch, DeadEvent, Ledger, Settled
 from pipeline.segment.bisection import Outcome, Send, send_bisecting
-from pipeline.segment.client import Answer
+from pipeline.segment.client import SendResult
 from pipeline.segment.outbox import bodies
 from pipeline.segment.verdicts import RetryLater
 
@@ -31,7 +31,7 @@ CURRENT_DAYS = 7
 
 
 @dataclass(frozen=True)
-class Sent:
+class DeliveryResult:
     """The result of one delivery of an event name, in batches and in tries.
 
     `stopped_by` is why it ended before everything was sent; the rest waits in the ledger. `refused`: it will be refused
@@ -72,7 +72,7 @@ class Transport:
 
 
 @dataclass(frozen=True)
-class _Item:
+class _QueuedBatch:
     batch: Batch
     messages: str
     send: Send
@@ -86,7 +86,7 @@ def deliver(
     dates: ExportDates,
     transport: Transport,
     progress: Callable[[int, int], None] = lambda _done, _of: None,
-) -> Sent:
+) -> DeliveryResult:
     """Send every waiting batch of one event name and these export dates.
 
     Each result is recorded in the ledger at once, so a killed process sends again only what was in flight; a ledger
@@ -104,19 +104,19 @@ def deliver(
         DeliveryError: the ledger can't be read or written.
     """
     stop, connections = transport.stop, transport.connections
-    supply = _Supply(connection, ledger, event, dates, transport)
-    items = iter(supply)
+    queue = _BatchQueue(connection, ledger, event, dates, transport)
+    items = iter(queue)
     tally = _Tally()
     failure: BaseException | None = None
-    in_flight: dict[Future[Outcome | None], _Item] = {}
-    held_back: _Item | None = None
+    in_flight: dict[Future[Outcome | None], _QueuedBatch] = {}
+    held_back: _QueuedBatch | None = None
     unproven: list[tuple[Batch, Outcome]] = []
     halted = Event()
 
-    def unless_stopped(send: Send, messages: str, events: int) -> Answer:
-        return Answer(_STOPPED, 0) if stop.is_set() else send(messages, events)
+    def unless_stopped(send: Send, messages: str, events: int) -> SendResult:
+        return SendResult(_STOPPED, 0) if stop.is_set() else send(messages, events)
 
-    def send(item: _Item) -> Outcome | None:
+    def send(item: _QueuedBatch) -> Outcome | None:
         # Checked here: a queued batch would start before the result that stops it is handled.
         if halted.is_set() or stop.is_set():
             return None
@@ -162,7 +162,7 @@ def deliver(
                 outcomes += [(batch, outcome.proven()) for batch, outcome in unproven]
                 unproven.clear()
             record(outcomes)
-            progress(tally.taken, supply.events)
+            progress(tally.taken, queue.events)
         record([(batch, outcome.waiting()) for batch, outcome in unproven])
     if failure is not None:
         raise failure
@@ -183,18 +183,18 @@ class _Tally:
 
     def add(self, outcome: Outcome) -> None:
         self.taken += outcome.taken
-        self.batches += outcome.delivered
+        self.batches += outcome.settled
         self.attempts += outcome.attempts
         self.dead += len(outcome.dead)
         self.dead_because = self.dead_because or next((reason for _, reason in outcome.dead), None)
         self.stopped_by = self.stopped_by or outcome.refused or outcome.postponed
         self.refused = self.refused or outcome.refused is not None
 
-    def sent(self) -> Sent:
-        return Sent(self.batches, self.attempts, self.stopped_by, self.refused, self.dead, self.dead_because)
+    def sent(self) -> DeliveryResult:
+        return DeliveryResult(self.batches, self.attempts, self.stopped_by, self.refused, self.dead, self.dead_because)
 
 
-class _Supply:
+class _BatchQueue:
     """Batches with their messages, in the order in which they are sent."""
 
     def __init__(
@@ -212,7 +212,7 @@ class _Supply:
         self._handed_out: set[str] = set()
         self.events = sum(batch.events for batch in self._waiting)
 
-    def __iter__(self) -> Iterator[_Item]:
+    def __iter__(self) -> Iterator[_QueuedBatch]:
         send, history = self._transport.send, self._transport.history
         before = history.before if history else date.min
         yield from self._items([batch for batch in self._waiting if batch.export_date >= before], send)
@@ -224,7 +224,7 @@ class _Supply:
             yield from self._items(newer, send)
             yield from self._items(group, history.send, is_history=True)
 
-    def _items(self, waiting: Sequence[Batch], send: Send, *, is_history: bool = False) -> Iterator[_Item]:
+    def _items(self, waiting: Sequence[Batch], send: Send, *, is_history: bool = False) -> Iterator[_QueuedBatch]:
         """A group at a time, recorded as attempted before it is sent."""
         for waited in groups(waiting):
             group = self._ledger.start_attempts(waited, self._transport.clock())
@@ -234,7 +234,7 @@ class _Supply:
             day = group[0].export_date
             dead = self._ledger.dead_ids(group[0].event, ExportDates(day, day))
             for batch, messages in bodies(self._connection, group, dead):
-                yield _Item(batch, messages, send, is_history)
+                yield _QueuedBatch(batch, messages, send, is_history)
 
 
 def groups(waiting: Sequence[Batch], size: int = READ_AHEAD) -> Iterator[list[Batch]]:
@@ -251,4 +251,4 @@ def groups(waiting: Sequence[Batch], size: int = READ_AHEAD) -> Iterator[list[Ba
 
 def _settled(batch: Batch, outcome: Outcome) -> Settled:
     dead = [DeadEvent(key, batch.event, batch.export_date, batch.batch_id, reason) for key, reason in outcome.dead]
-    return Settled(batch, outcome.delivered, outcome.attempts, dead, outcome.refused or outcome.postponed)
+    return Settled(batch, outcome.settled, outcome.attempts, dead, outcome.refused or outcome.postponed)

@@ -1,4 +1,4 @@
-"""Messages for Segment, as SQL over the event tables: tables and messages never contradict each other.
+"""Messages for Segment, as SQL over the event tables, so that tables and messages never contradict each other.
 
 The shape follows Segment docs, "Spec: Track" and "HTTP API: Batch". DuckDB builds the JSON, so no event becomes a
 Python object.
@@ -58,7 +58,7 @@ def dead_because(message_bytes: str) -> str:
         "no_user_anon_id: neither a user id nor an email address is known; a contacts lookup can add one"
     )
     large = literal("message_too_large: ")
-    limit = literal(f" bytes of JSON, where Segment takes {MAX_EVENT_BYTES}")
+    limit = literal(f" bytes of JSON; the limit is {MAX_EVENT_BYTES}")
     return (
         f"CASE WHEN coalesce(user_id, '') = '' AND coalesce(anonymous_id, '') = '' THEN {unidentified} "
         f"WHEN {message_bytes} > {MAX_EVENT_BYTES} THEN {large} || {message_bytes} || {limit} END"

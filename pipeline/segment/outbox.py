@@ -158,7 +158,7 @@ def _messages(
             FROM {table} AS events
             JOIN (
                 SELECT CAST(id AS VARCHAR) AS id, export_date FROM staging.events
-                WHERE {_of(dates)} AND event_text = {literal(event.name)}{but_withheld}
+                WHERE {_within(dates)} AND event_text = {literal(event.name)}{but_withheld}
             ) AS staged ON events.id = staged.id
             WHERE events.timestamp {between}
                 AND {_due(event, between, rules)}{f" AND NOT {unwanted}" if suppressing else ""}
@@ -203,7 +203,7 @@ def _positions(event: Event, dates: ExportDates, limits: Limits) -> str:
                 row_number() OVER (PARTITION BY export_date ORDER BY min(message)) + coalesce(
                     (
                         SELECT max(sequence) FROM delivery.outbox
-                        WHERE event = {literal(event.table)} AND {_of(dates)}
+                        WHERE event = {literal(event.table)} AND {_within(dates)}
                             AND outbox.export_date = laid_out.export_date
                     ), 0
                 ) AS sequence
@@ -224,7 +224,7 @@ _FILL_OUTBOX = """
 """
 
 
-def _of(dates: ExportDates) -> str:
+def _within(dates: ExportDates) -> str:
     return f"export_date BETWEEN DATE '{dates.first}' AND DATE '{dates.last}'"
 
 

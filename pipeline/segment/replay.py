@@ -44,7 +44,7 @@ def dates_of(connection: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> set[d
     return {day for (day,) in rows}
 
 
-def asked_dates(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> set[date]:
+def dates_with_replays(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> set[date]:
     """Export dates with requested replays that were not cut because a process was killed; not withheld ones."""
     return dates_of(connection, [replay.id for replay in ledger.replays()]) - set(ledger.withheld())
 

@@ -1,6 +1,6 @@
-"""The meaning of an answer for its request.
+"""The meaning of a response for its request.
 
-Rules: Segment docs, "HTTP API". The retried statuses are those of Segment's newest own client.
+Rules: Segment docs, "HTTP API". The retried statuses are those of Segment's newest client library.
 """
 
 import html
@@ -21,17 +21,17 @@ _SHOWN_ANSWER = 300
 _SHOWN_HEADER = 80
 # Of an HTML page: its first words may follow a long head.
 _PAGE_START = 4_000
-_NO_WORDS = re.compile(r"<(script|style)\b[^<>]*>.*?</\1\s*>|<!--.*?-->|<[^<>]*>", re.IGNORECASE | re.DOTALL)
+_MARKUP = re.compile(r"<(script|style)\b[^<>]*>.*?</\1\s*>|<!--.*?-->|<[^<>]*>", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Delivered:
-    """Segment took the request."""
+    """Segment accepted the request."""
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """The request has a fault; it will never be taken as it is."""
+    """The request is invalid, and will never be accepted as it is."""
 
     reason: str
 
@@ -45,7 +45,7 @@ class TooLarge:
 
 @dataclass(frozen=True)
 class RetryLater:
-    """The request may pass later; `seconds` is the wait that the server asked for; `too_fast`: a rate limit."""
+    """The request may succeed later. `seconds` is the wait that the server asked for; `too_fast`: a rate limit."""
 
     reason: str
     seconds: float | None = None
@@ -54,7 +54,7 @@ class RetryLater:
 
 @dataclass(frozen=True)
 class Refused:
-    """No request will pass until a setting or the network is changed."""
+    """No request will succeed until a setting or the network is changed."""
 
     reason: str
 
@@ -63,9 +63,9 @@ Verdict = Delivered | Rejected | TooLarge | RetryLater | Refused
 
 
 def verdict_of(reply: Reply, now: datetime, secrets: Sequence[str] = ()) -> Verdict:
-    """The meaning of an answer for its request. `secrets` are masked: some error pages repeat the request.
+    """The meaning of a response for its request. `secrets` are masked: some error pages repeat the request.
 
-    The answer of another server in Segment's place means nothing for the events: no event dies of it.
+    The response of another server in Segment's place has no meaning for the events: none becomes dead.
     """
     answer, status = reply.json(), reply.status
     is_segments = isinstance(answer, dict) and isinstance(answer.get("success"), bool)
@@ -74,7 +74,7 @@ def verdict_of(reply: Reply, now: datetime, secrets: Sequence[str] = ()) -> Verd
         words = f"Segment answered {status}: {shown(json.dumps(answer, ensure_ascii=False), secrets)}"
     else:
         # The other server may be Segment's own load balancer.
-        foreign = ", no answer of Segment's" if status in {200, 413, *REJECTED_STATUSES} else ""
+        foreign = ", not a response of Segment" if status in {200, 413, *REJECTED_STATUSES} else ""
         words = f"{reply.host} answered {status}{foreign}{server_of(reply.headers, secrets)}"
         words = f"{words}: {first_words(reply, secrets)}".rstrip(": ")
     if status == 200:
@@ -96,7 +96,7 @@ def first_words(reply: Reply, secrets: Sequence[str] = ()) -> str:
     if len(text) > _PAGE_START:
         # Cut at a word: a part of one may be the beginning of a key or an address.
         text = text[:_PAGE_START].rpartition(" ")[0]
-    return shown(html.unescape(_NO_WORDS.sub(" ", text)), secrets)
+    return shown(html.unescape(_MARKUP.sub(" ", text)), secrets)
 
 
 def server_of(headers: Mapping[str, str], secrets: Sequence[str] = ()) -> str:

@@ -9,7 +9,7 @@ from pipeline.settings.paths import (
     REPORT_DIR,
     SPILL_DIR,
 )
-from pipeline.settings.settings import SECRETS, Settings, hand_on_credentials, load_settings
+from pipeline.settings.settings import SECRETS, Settings, export_credentials, load_settings
 
 __all__ = [
     "DATA_DIR",
@@ -21,6 +21,6 @@ __all__ = [
     "SECRETS",
     "SPILL_DIR",
     "Settings",
-    "hand_on_credentials",
+    "export_credentials",
     "load_settings",
 ]

@@ -20,15 +20,15 @@ def values_of(path: Path) -> Mapping[str, str | None]:
         raise SettingsError(f"{path.name}: is not UTF-8 (byte {error.start + 1}); save it as UTF-8") from None
     except OSError as error:
         raise SettingsError(f"{path.name}: can't be read ({error.strerror})") from None
-    if lines := _lines_that_are_no_setting(text):
+    if lines := _unparsable_lines(text):
         raise SettingsError(  # without the line itself, which may contain a key
-            f"{path.name}: line {', '.join(map(str, lines))} can't be understood; a setting is NAME=value, and a quote "
-            "that is opened is closed"
+            f"{path.name}: line {', '.join(map(str, lines))} can't be parsed; write a setting as NAME=value, and "
+            "close every quote"
         )
     return dotenv_values(stream=io.StringIO(text))
 
 
-def _lines_that_are_no_setting(text: str) -> list[int]:
+def _unparsable_lines(text: str) -> list[int]:
     faulty = [binding.original for binding in parse_stream(io.StringIO(text)) if binding.error]
     # python-dotenv counts blank lines before a line as part of it.
     return [found.line + len(found.string[: -len(found.string.lstrip())].splitlines()) for found in faulty]

@@ -23,7 +23,7 @@ from pipeline.errors import SettingsError
 from pipeline.naming import snake_case
 from pipeline.settings.env_file import values_of
 from pipeline.settings.paths import PROJECT_ROOT
-from pipeline.settings.value_checks import check_key, check_namespace, check_url, clean, fault, of_the_region
+from pipeline.settings.value_checks import check_key, check_namespace, check_region, check_url, clean, fault
 
 # Segment docs, "Regional Segment": each region has its own endpoint, and the other's events are lost.
 ENDPOINTS = {"us": "https://api.segment.io", "eu": "https://events.eu1.segmentapis.com"}
@@ -33,7 +33,7 @@ PUBLIC_APIS = {"us": "https://api.segmentapis.com", "eu": "https://eu1.api.segme
 PUBLIC_API_DOMAINS = {"us": ("api.segmentapis.com",), "eu": ("eu1.api.segmentapis.com",)}
 RESERVED_SCHEMAS = {"raw", "staging", "delivery", "main", "temp", "system", "information_schema", "pg_catalog"}
 # Variables that other libraries read: credentials of file systems.
-_HANDED_ON = ("AWS_", "AZURE_")
+_EXPORTED = ("AWS_", "AZURE_")
 
 
 class Settings(BaseSettings):
@@ -70,7 +70,7 @@ class Settings(BaseSettings):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _without_what_no_setting_has(cls, value: object, info: ValidationInfo) -> object:
+    def _clean_value(cls, value: object, info: ValidationInfo) -> object:
         return clean(value, info)
 
     @field_validator("selligent_exports")
@@ -110,15 +110,15 @@ class Settings(BaseSettings):
 
     @field_validator("segment_endpoint")
     @classmethod
-    def _endpoint_of_the_region(cls, value: str, info: ValidationInfo) -> str:
+    def _endpoint_check_region(cls, value: str, info: ValidationInfo) -> str:
         lost = "its events would be accepted and never seen"
-        return of_the_region(value, info, ENDPOINTS, SEGMENT_DOMAINS, "https://events.example.com", lost)
+        return check_region(value, info, ENDPOINTS, SEGMENT_DOMAINS, "https://events.example.com", lost)
 
     @field_validator("segment_public_api")
     @classmethod
-    def _public_api_of_the_region(cls, value: str, info: ValidationInfo) -> str:
+    def _public_api_check_region(cls, value: str, info: ValidationInfo) -> str:
         lost = "it knows nothing of the source"
-        return of_the_region(value, info, PUBLIC_APIS, PUBLIC_API_DOMAINS, PUBLIC_APIS["us"], lost)
+        return check_region(value, info, PUBLIC_APIS, PUBLIC_API_DOMAINS, PUBLIC_APIS["us"], lost)
 
     @field_validator("segment_write_key", "segment_public_api_token")
     @classmethod
@@ -143,7 +143,7 @@ class Settings(BaseSettings):
     @classmethod
     def _names_of_destinations(cls, value: str | None) -> str | None:
         if value is not None and not all(name.strip() for name in value.split(",")):
-            raise fault("holds an empty name; it looks like Amplitude, Google Analytics 4")
+            raise fault("contains an empty name; use a list such as Amplitude, Google Analytics 4")
         return value
 
     @field_validator(
@@ -182,7 +182,7 @@ class Settings(BaseSettings):
                 return f"{prefix}{PROJECT_ROOT / path}" if prefix == "ducklake:sqlite:" else value
         if value.endswith((".duckdb", ".db")) and ":" not in value:
             return str(PROJECT_ROOT / value)
-        raise fault("is none of ducklake:sqlite:FILE, ducklake:postgres:DSN and FILE.duckdb")
+        raise fault("is not one of ducklake:sqlite:FILE, ducklake:postgres:DSN and FILE.duckdb")
 
     @field_validator("warehouse_files")
     @classmethod
@@ -199,10 +199,10 @@ class Settings(BaseSettings):
         try:
             url = make_url(value)
         except (ArgumentError, ValueError):
-            raise fault("is not a SQLAlchemy URL; it looks like sqlite:///data/ledger.sqlite") from None
+            raise fault("is not a SQLAlchemy URL such as sqlite:///data/ledger.sqlite") from None
         if url.get_backend_name() == "sqlite":
             if not url.database or url.database == ":memory:":
-                raise fault("names no file; it looks like sqlite:///data/ledger.sqlite")
+                raise fault("names no file; use a URL such as sqlite:///data/ledger.sqlite")
             url = url.set(database=str(PROJECT_ROOT / url.database))
         elif url.get_backend_name() != "postgresql":
             raise fault("is neither sqlite:///FILE nor postgresql://…")
@@ -244,16 +244,16 @@ class Settings(BaseSettings):
 SECRETS = tuple(name for name, field in Settings.model_fields.items() if not field.repr)
 
 
-def hand_on_credentials() -> None:
+def export_credentials() -> None:
     """Export variables of S3 and Azure in `.env` to the environment. Raises SettingsError: it can't be read."""
     for name, value in _of_env_file().items():
-        if name.startswith(_HANDED_ON) and value:
+        if name.startswith(_EXPORTED) and value:
             os.environ.setdefault(name, value)
 
 
 def load_settings() -> Settings:
     """The current settings, credentials exported. Raises SettingsError: naming every wrong setting, in one line."""
-    hand_on_credentials()
+    export_credentials()
     faults = [*_folders_not_utf8(), *_misspelled()]
     try:
         settings = Settings()

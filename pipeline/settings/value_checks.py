@@ -1,7 +1,7 @@
 """Checks of the values of settings.
 
-Settings reach places that give some characters a meaning of their own: dbt renders Jinja in its variables, headers of
-HTTP end at a line break, and what stands behind a value in a file may become a part of it.
+Some characters have a meaning where settings are used: dbt renders Jinja in its variables, and HTTP headers end at a
+line break. A comment after a value in a file may become a part of the value.
 """
 
 import ipaddress
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationInfo
 from pydantic_core import PydanticCustomError
 
-# Settings that name a place; of these a name that is not UTF-8 comes from a file system that has such names.
+# Settings with a path; one that is not UTF-8 comes from a file system with such names.
 PATHS = ("selligent_exports", "selligent_layouts", "selligent_suppressed", "warehouse", "warehouse_files", "ledger")
 # The delimiters of Jinja.
 _JINJA = re.compile(r"{[{%#]")
@@ -38,11 +38,11 @@ def clean(value: object, info: ValidationInfo) -> object:
             raise fault("is a path that is not UTF-8; rename its folder or file") from None
         raise fault("is not UTF-8") from None
     if not text and value:
-        raise fault("is empty but for a line break")
+        raise fault("contains only a line break")
     if _CONTROL.search(text):
-        raise fault("has a control character in it, such as a line break or a tab")
+        raise fault("contains a control character, such as a line break or a tab")
     if found := _JINJA.search(text):
-        raise fault(f"has {found[0]} in it, which dbt would take for a template")
+        raise fault(f"contains {found[0]}, which dbt would interpret as a template")
     return text
 
 
@@ -60,7 +60,7 @@ def check_namespace(value: str) -> None:
     if value[:1] in "\"'" or value[-1:] in "\"'":
         raise fault(f"{value!r} has quotes around it")
     if value != value.strip() or not value.isprintable():
-        raise fault(f"{value!r} has blanks around it or invisible characters in it")
+        raise fault(f"{value!r} has spaces around it or invisible characters in it")
 
 
 def is_loopback(host: str) -> bool:
@@ -77,15 +77,15 @@ def check_url(value: str, example: str) -> str:
         url = urlsplit(value)
         host, _port = url.hostname or "", url.port
     except ValueError:
-        raise fault(f"is not a URL; it looks like {example}") from None
+        raise fault(f"is not a URL such as {example}") from None
     if url.scheme not in ("http", "https") or not host:
-        raise fault(f"is not a URL; it looks like {example}")
+        raise fault(f"is not a URL such as {example}")
     if url.scheme != "https" and not is_loopback(host):
-        raise fault("must start with https:// (http is allowed for this machine alone)")
+        raise fault("must start with https:// (http is allowed only for this machine)")
     return host
 
 
-def of_the_region(
+def check_region(
     value: str,
     info: ValidationInfo,
     defaults: Mapping[str, str],
@@ -95,7 +95,7 @@ def of_the_region(
 ) -> str:
     """A base URL of Segment's, by default the region's; PydanticCustomError for no URL or another region."""
     region: str | None = info.data.get("segment_region")
-    if region is None:  # which has a fault of its own
+    if region is None:  # it has a fault of its own
         return value
     if not value:
         return defaults[region]

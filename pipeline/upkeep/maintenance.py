@@ -20,11 +20,11 @@ Connection = duckdb.DuckDBPyConnection
 # is shorter where one was set: that does no harm, since such a file was unneeded at an earlier upkeep already, and a
 # query that misses it fails with a message and can be repeated. An orphan is of a process that was killed: this project
 # has no other writer while upkeep holds the write lock; the day is for manual writers.
-LEFT_ALONE = timedelta(days=1)
+GRACE_PERIOD = timedelta(days=1)
 # A file with this share of deleted rows is rewritten: files with deletions are never merged, and slow every query.
 _DELETED_SHARE = 0.05
 # More would overflow dates.
-_A_CENTURY = 36_500
+_MOST_KEEP_DAYS = 36_500
 
 # Time travel goes to a moment, so the newest snapshot at the limit is needed as well. Snapshots have the time of their
 # writer's clock, while their numbers rise: one that is earlier than a predecessor was written by a slow clock, and does
@@ -68,9 +68,9 @@ def tidy(warehouse: Warehouse, keep_days: int, now: datetime) -> Upkeep:
         if not warehouse.is_ducklake:
             connection.execute(f"CHECKPOINT {ALIAS}")
             return Upkeep(before, sizes(connection, warehouse))
-        expired = _expire(connection, now, now - timedelta(days=min(keep_days, _A_CENTURY)))
+        expired = _expire(connection, now, now - timedelta(days=min(keep_days, _MOST_KEEP_DAYS)))
         merged = _merge(connection)
-        limit = f"TIMESTAMPTZ '{(now - LEFT_ALONE).isoformat()}'"
+        limit = f"TIMESTAMPTZ '{(now - GRACE_PERIOD).isoformat()}'"
         removed = connection.execute(f"CALL ducklake_cleanup_old_files('{ALIAS}', older_than => {limit})").fetchall()
         orphans = find_orphans(connection, warehouse.files, older_than=limit)
         ours = orphans.ours if warehouse.is_alone(connection) else []

@@ -19,7 +19,7 @@ from pipeline.automation import alert_webhook
 from pipeline.automation.alert_sensors import failed_runs, warned_runs
 from pipeline.automation.alert_webhook import Alert, send
 from pipeline.automation.job_names import MAIN_JOB, UPKEEP_JOB
-from pipeline.automation.redaction import fit_to_tell
+from pipeline.automation.redaction import redacted
 from pipeline.commands.run_job import _reason
 from pipeline.orchestration.instance import LOCK_TAG, fail_dead_runs
 from pipeline.orchestration.partitions import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
@@ -196,8 +196,7 @@ def test_a_webhook_that_nobody_answers_fails_nothing_and_is_not_named(
     messages: list[str] = []
     assert not send(Alert("job", "run", TUESDAY, "failed", [], "broken"), load_settings(), messages.append)
     assert messages == [
-        "ALERT_WEBHOOK could not be reached: no answer from its host: Connection refused; "
-        "run run is not reported there."
+        "ALERT_WEBHOOK could not be reached: no answer from its host: Connection refused; run run was not reported."
     ]
 
 
@@ -213,7 +212,7 @@ def test_a_webhook_that_never_ends_its_answer_fails_nothing(monitor: Monitor, mo
         assert not send(Alert("job", "run", TUESDAY, "failed", [], "broken"), load_settings(), logged.append)
     assert logged == [
         "ALERT_WEBHOOK could not be reached: no whole answer from its host within 0.2 seconds; "
-        "run run is not reported there."
+        "run run was not reported."
     ]
 
 
@@ -272,7 +271,7 @@ def test_no_secret_of_a_setting_is_shown(monkeypatch: pytest.MonkeyPatch, name: 
     settings = load_settings()
     value = getattr(settings, name)
     text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-    assert SECRET not in fit_to_tell(text, settings)
+    assert SECRET not in redacted(text, settings)
     assert SECRET not in repr(settings)
 
 
@@ -294,4 +293,4 @@ def test_shown_text_contains_no_password_of_any_setting(project: Project, monkey
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", "AccountName=acme;AccountKey=word-five;EndpointSuffix=x")
     words = "pass word, pass%20word, word-two, word-three, word-four, word-five, acme"
-    assert fit_to_tell(words, load_settings()) == "***, ***, ***, ***, ***, ***, acme"
+    assert redacted(words, load_settings()) == "***, ***, ***, ***, ***, ***, acme"

@@ -48,7 +48,7 @@ def daemon(instance: dg.DagsterInstance, project: Project) -> Daemon:
 
 def test_without_new_exports_no_run_is_requested(daemon: Daemon) -> None:
     assert daemon.looks() == {}
-    assert daemon.skipped == "No export is new."
+    assert daemon.skipped == "There are no new exports."
 
 
 def test_new_exports_request_one_run_per_date(daemon: Daemon, project: Project) -> None:
@@ -125,7 +125,7 @@ def test_a_missing_file_requests_no_run_and_is_reported(daemon: Daemon, project:
     load_all(project)
     (project.exports / "log_20240611.csv").unlink()
     assert daemon.looks() == {}
-    assert daemon.skipped == "No export is new. 1 loaded file no longer in the folder; their rows are kept."
+    assert daemon.skipped == "There are no new exports. 1 loaded file no longer in the folder; their rows are kept."
     assert project.query("SELECT count(*) FROM raw.events") == [(3,)]
 
 

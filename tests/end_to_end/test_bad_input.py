@@ -73,7 +73,7 @@ def test_a_file_that_alone_is_no_reason_for_a_run_is_named_all_the_same(project:
     project.with_files({"stranger[b].csv": "A\n1\n"}, LAYOUTS)
     done = project.command("run")
     assert (done.returncode, done.stderr) == (0, "")
-    words = "stranger[b].csv: left alone: no layout matches its name; write one, or move the file elsewhere"
+    words = "stranger[b].csv: ignored: no layout matches its name; write one, or move the file elsewhere"
     assert words in " ".join(done.stdout.split())
     assert "to load." in done.stdout
 

@@ -79,10 +79,10 @@ def test_what_is_loaded_after_the_clock_was_set_back_goes_all_the_way(project: P
     project.with_files({"log_20240611_0900.csv": log([BOB])}, {})
     assert project.materialize("raw/events,raw/export_files", "2024-06-11", **behind)
     assert _people(project, "email_opened") == ["ann"]
-    assert "Nothing is new." not in project.run(**behind)
+    assert "There is nothing new." not in project.run(**behind)
     assert _people(project, "email_opened") == _people(project, "tracks") == ["ann", "bob"]
     assert project.query("SELECT count(*) FROM delivery.outbox") == [(2,)]
-    assert "Nothing is new." in project.run()
+    assert "There is nothing new." in project.run()
 
 
 def two_hours_behind() -> dict[str, str]:

@@ -143,5 +143,5 @@ def test_without_a_token_it_says_that_confirmation_is_off(delivering: Project) -
     assert found.passed
     assert found.metadata["confirmation"] == "off"
     assert found.sentence == (
-        "Confirmation is off: set SEGMENT_PUBLIC_API_TOKEN and SEGMENT_SOURCE_ID, and Segment is asked what it kept."
+        "Confirmation is off: set SEGMENT_PUBLIC_API_TOKEN and SEGMENT_SOURCE_ID to compare with Segment's counts."
     )

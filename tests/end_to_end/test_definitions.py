@@ -39,7 +39,7 @@ graph = defs.resolve_asset_graph()
 print(json.dumps({
     "assets": [key.to_user_string() for key in graph.get_all_asset_keys()],
     "undescribed": [key.to_user_string() for key in graph.get_all_asset_keys() if not graph.get(key).description],
-    "presented": {key.to_user_string(): {
+    "with_defaults": {key.to_user_string(): {
         "group": graph.get(key).group_name,
         "kinds": sorted(graph.get(key).kinds),
         "partitioned": graph.get(key).partitions_def is not None,
@@ -109,14 +109,14 @@ def test_every_step_is_an_asset_and_every_test_is_a_check(project: Project) -> N
     assert set(shown["of_jobs"]["selligent_to_segment"]) == set(shown["assets"]) - {"warehouse/upkeep"}
     assert shown["undescribed_checks"] == []
     assert not WARNINGS & set(shown["blocking"]), "nothing is stopped by what only looks odd"
-    for name, asset in shown["presented"].items():
+    for name, asset in shown["with_defaults"].items():
         daily = name != "warehouse/upkeep"
         assert (asset["group"], asset["partitioned"], asset["fresh"]) == (name.split("/")[0], daily, daily), name
         assert asset["kinds"], name
         assert all(Path(file).is_file() for file in asset["code"]), name
         assert asset["code"], name
         assert "select" not in asset["description"].lower().split(), f"{name}: words, not SQL"
-    assert {name for name, asset in shown["presented"].items() if asset["personal"]} == {
+    assert {name for name, asset in shown["with_defaults"].items() if asset["personal"]} == {
         *("raw/events", "raw/rejected_rows", "raw/lookups", "staging/events", "staging/event_rows", "delivery/outbox"),
         *(f"segment/{name}" for name in (*TABLES, "tracks")),
     }

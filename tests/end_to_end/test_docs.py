@@ -21,7 +21,7 @@ def test_the_commands_do_what_the_documents_say(copied: Copy) -> None:
     cron = line.split(maxsplit=6)[6].replace(HOME, str(copied.folder))
     done = copied.sh(cron)
     assert (done.stdout, done.stderr) == ("", "")
-    assert "Nothing is new" in copied.sh(".venv/bin/python -m pipeline run").stdout
+    assert "There is nothing new" in copied.sh(".venv/bin/python -m pipeline run").stdout
 
     assert "4326" in copied.sh("make sql", "SELECT count(*) FROM tracks;\n").stdout
     done = copied.sh(".venv/bin/python -m pipeline sql --format csv 'SELECT count(*) AS events FROM tracks'")
@@ -31,7 +31,7 @@ def test_the_commands_do_what_the_documents_say(copied: Copy) -> None:
     [replay_and_run] = blocks("sh", section(OPERATIONS, "Replay dead events"))
     done = copied.sh(replay_and_run)
     assert "No dead event matches" in done.stdout
-    assert "Nothing is new" in done.stdout
+    assert "There is nothing new" in done.stdout
     export = "examples/exports/ACME_clicks_20240611060500.txt"
     copied.sh(f".venv/bin/python -m pipeline inspect {export} > draft.yml")
     assert "columns:" in (copied.folder / "draft.yml").read_text("utf-8")

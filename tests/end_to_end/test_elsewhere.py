@@ -77,7 +77,7 @@ def test_the_examples_arrive_by_whatever_way(
     other.folder.mkdir()
     shutil.copytree(elsewhere.layouts, other.layouts)
     requests = len(segment.requests)
-    assert "Nothing is new" in other.run()
+    assert "There is nothing new" in other.run()
     assert len(segment.requests) == requests
     assert other.command("sql", f"SELECT 4 * count(*) FROM {SCHEMA}.email_bounced").stdout.count("372") == 1
 
@@ -94,7 +94,7 @@ def test_the_examples_arrive_by_whatever_way(
     s3.client.put_object(Bucket=bucket, Key="suppressed.csv", Body=b"user_id\nCRM-of-the-test\n")
     forgotten = other.command("forget")
     assert forgotten.returncode == 0, forgotten.stdout + forgotten.stderr
-    assert "Nothing is found." in forgotten.stdout
+    assert "Nothing was found." in forgotten.stdout
     assert len(elsewhere.ids()) == 4326
 
     written = [text.encode() for done in (nothing, first, forgotten) for text in (done.stdout, done.stderr)]

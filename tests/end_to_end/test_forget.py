@@ -146,7 +146,7 @@ def test_a_person_on_the_list_is_not_loaded_not_sent_and_then_forgotten_everywhe
 
     done = project.command("forget")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Nothing is found." in done.stdout
+    assert "Nothing was found." in done.stdout
     assert list(traces(project)) == []
     assert not any(value in (done.stdout + done.stderr).lower() for value in VALUES)
     assert of_others(project) == others
@@ -198,7 +198,7 @@ def test_a_new_list_is_work_even_where_no_file_is_new(project: Project) -> None:
     statuses = project.query("SELECT status, count(*) FROM delivery.events GROUP BY ALL ORDER BY ALL")
     assert statuses == [("dead", 8), ("waiting", 2 * OF_OTHERS)]
     balance_holds(project)
-    assert "Nothing is new." in project.run()
+    assert "There is nothing new." in project.run()
 
 
 def test_what_stands_in_the_way_is_said_before_anything_is_touched(project: Project, tmp_path: Path) -> None:

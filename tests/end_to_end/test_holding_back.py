@@ -21,7 +21,7 @@ def test_history_is_loaded_without_delivery_and_delivered_when_it_is_released(
     assert "Withheld until released with --release: 2024-06-11, 2024-06-13" in output
     assert len(delivering.ids()) == 2
     assert delivering.query("SELECT count(*) FROM delivery.events") == [(0,)]
-    assert "Nothing is new." in delivering.run()
+    assert "There is nothing new." in delivering.run()
     delivering.run("--from", "2024-06-11", "--to", "2024-06-13")
     assert segment.requests == []
 
@@ -59,7 +59,7 @@ def test_without_a_range_whatever_is_not_delivered_yet_is_withheld(delivering: P
     delivering.with_files({"log_20240613.csv": log(["bob,m1,c1,VIEW,,2024-06-12T08:00:00Z"])}, {})
 
     output = delivering.run("--no-delivery")
-    assert "Nothing is new." in output
+    assert "There is nothing new." in output
     assert "Withheld until released with --release: 2024-06-11, 2024-06-13" in output
     assert len(delivering.query("SELECT export_date FROM delivery.withheld_dates")) == 2
     (delivering.exports / "log_20240613.ready").touch()
@@ -85,7 +85,7 @@ def test_a_release_that_is_killed_after_its_first_span_is_finished_by_the_next_r
     delivering.run()
     assert segment.received_ids == delivering.ids()
     assert not segment.duplicates
-    assert "Nothing is new." in delivering.run()
+    assert "There is nothing new." in delivering.run()
 
 
 def test_what_single_assets_left_behind_is_done_by_the_next_run(delivering: Project, segment: SegmentServer) -> None:
@@ -95,10 +95,10 @@ def test_what_single_assets_left_behind_is_done_by_the_next_run(delivering: Proj
     for asset in ("raw/events", "delivery/outbox", "delivery/report"):
         assert delivering.materialize(asset, "2024-06-12")
     assert len(segment.received_ids) == 1
-    assert "Nothing is new." not in delivering.run()
+    assert "There is nothing new." not in delivering.run()
     assert len(segment.received_ids) == 2
     assert segment.received_ids == delivering.ids()
-    assert "Nothing is new." in delivering.run()
+    assert "There is nothing new." in delivering.run()
 
 
 def test_both_at_once_are_refused(project: Project) -> None:
@@ -120,18 +120,18 @@ def test_a_dead_event_is_put_back_by_a_command_and_sent_by_the_next_run(
     assert done.returncode == 0, done.stderr
     words = 'Segment answered 400: {"success": false, "message": "Schema violation"}'
     assert f"1 dead: {words}" in done.stdout
-    assert f"Segment rejected 1 Email Opened, dead from now on: {words}" in done.stderr
+    assert f"Segment rejected 1 Email Opened event; it is now dead. Reason: {words}" in done.stderr
     assert len(segment.received_ids) == 4
     segment.behave()
 
     wrong = delivering.command("replay", "--event", "email_opend")
     assert wrong.returncode == 2
-    assert wrong.stderr.startswith("--event: 'email_opend' is none of email_delivered, ")
+    assert wrong.stderr.startswith("--event: 'email_opend' is not one of email_delivered, ")
     none = delivering.command("replay", "--reason", "something else")
     assert "No dead event matches" in none.stdout
     done = delivering.command("replay", "--event", "Email Opened", "--reason", "Schema", "--date", "2024-06-11")
     assert done.returncode == 0, done.stderr
-    assert "1 dead events are tried again" in done.stdout
+    assert "1 dead event replayed" in done.stdout
     assert "Schema violation" in done.stdout
     assert "u3" not in done.stdout
     assert delivering.query("SELECT status, count(*) FROM delivery.events GROUP BY ALL ORDER BY ALL") == [

@@ -92,7 +92,7 @@ def test_an_event_that_was_withheld_with_one_export_is_sent_with_the_next_that_s
     delivering.run()
     assert len(segment.received_ids) == 2
     assert not segment.duplicates
-    assert "Nothing is new" in delivering.run()
+    assert "There is nothing new" in delivering.run()
 
 
 def test_identical_rows_are_as_many_events_as_the_fullest_file_says(project: Project) -> None:

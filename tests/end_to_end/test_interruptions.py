@@ -231,7 +231,7 @@ def test_a_file_that_cannot_be_read_is_refused_and_the_others_go_on(project: Pro
     assert "notes.txt: unmatched: no layout matches its name" in reported
     statuses = Counter(row[0] for row in project.query("SELECT status FROM raw.export_files"))
     assert statuses == {"loaded": 1, "refused": 1, "unmatched": 1}
-    assert "Nothing is new" in project.run()
+    assert "There is nothing new" in project.run()
 
 
 _RUNS = """

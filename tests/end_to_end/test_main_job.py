@@ -36,7 +36,7 @@ def test_every_event_of_the_examples_is_delivered_once_and_a_second_run_does_not
     assert delivering.query("SELECT status, count(*) FROM delivery.events GROUP BY ALL") == [("delivered", 4326)]
 
     requests, snapshot = len(segment.requests), delivering.snapshot()
-    assert "Nothing is new" in delivering.run()
+    assert "There is nothing new" in delivering.run()
     assert len(segment.requests) == requests
     assert delivering.snapshot() == snapshot
 
@@ -79,7 +79,7 @@ def test_without_a_write_key_the_requests_are_written_out_and_sent_when_there_is
     assert set(written) == project.ids("tracks")
     assert max(written.values()) == 1
     assert project.query("SELECT DISTINCT status FROM delivery.events") == [("waiting",)]
-    assert "Nothing is new" in project.run()
+    assert "There is nothing new" in project.run()
 
     project.run(SEGMENT_ENDPOINT=segment.url, SEGMENT_WRITE_KEY="test-key")
     assert segment.received_ids == project.ids("tracks")

@@ -20,7 +20,7 @@ def lose(project: Project, store: str) -> None:
 def refused(project: Project, *arguments: str) -> str:
     done = project.command(*arguments)
     assert done.returncode == 2, done.stdout + done.stderr
-    assert "WAREHOUSE and LEDGER do not go together" in done.stderr
+    assert "WAREHOUSE and LEDGER do not belong together" in done.stderr
     assert "python -m pipeline reconcile" in done.stderr
     return done.stderr
 
@@ -37,7 +37,7 @@ def test_a_lost_warehouse_is_rebuilt_and_only_what_is_other_is_sent(
     corrected = [*MONDAY[:15], MONDAY[15].replace("user-15", "user-99"), *MONDAY[16:]]
     project.with_files({"log_20240611.csv": log(corrected)}, {})
 
-    assert "knows of 31 delivered events, and the warehouse has none of them" in refused(project, "run")
+    assert "has 31 delivered events, and the warehouse contains none of them" in refused(project, "run")
     assert len(segment.requests) == 2
     done = project.command("reconcile")
     assert done.returncode == 0, done.stderr

@@ -81,6 +81,6 @@ def test_a_ledger_of_a_later_version_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "ledger.sqlite") as connection:
         connection.execute("UPDATE origin SET value = '99' WHERE name = 'schema_version'")
     before = (tmp_path / "ledger.sqlite").read_bytes()
-    with pytest.raises(SettingsError, match=rf"LEDGER: a newer version .* number 99, .* up to {NEWEST}\); update"):
+    with pytest.raises(SettingsError, match=rf"LEDGER: a newer version .* version 99; .* up to {NEWEST}\); update"):
         Ledger(url(tmp_path))
     assert (tmp_path / "ledger.sqlite").read_bytes() == before

@@ -1,4 +1,4 @@
-"""A warehouse and a ledger go together, or nothing is cut and nothing is sent; what was lost is made good."""
+"""Events are cut and sent only if warehouse and ledger belong together; reconciliation pairs them again."""
 
 import itertools
 import shutil
@@ -56,7 +56,7 @@ def _dead(batch: Batch, number: int | None, lake: Lake) -> list[DeadEvent]:
 
 
 def refusal(lake: Lake | None, ledger: Ledger) -> str:
-    with pytest.raises(SettingsError, match=r"^WAREHOUSE and LEDGER do not go together: ") as caught:
+    with pytest.raises(SettingsError, match=r"^WAREHOUSE and LEDGER do not belong together: ") as caught:
         check_pair(lake.connection if lake else None, ledger)
     return str(caught.value)
 
@@ -81,7 +81,7 @@ def copy_of(ledger: Ledger, tmp_path: Path) -> Ledger:
     return ledger_of(tmp_path, "backup.sqlite")
 
 
-# They go together
+# They belong together
 
 
 def test_a_run_goes_on_with_the_ledger_of_the_one_before(plain: Lake, ledger: Ledger) -> None:
@@ -171,14 +171,14 @@ def test_a_warehouse_that_was_lost_is_refused(plain: Lake, anew: Lake, ledger: L
     deliver(plain, ledger, dead=1)
     anew.stage(event_row(1), event_row(2))
     for lake in (anew, None):
-        assert "the ledger knows of 2 delivered events, and the warehouse has none of them" in refusal(lake, ledger)
+        assert "the ledger has 2 delivered events, and the warehouse contains none of them" in refusal(lake, ledger)
     with pytest.raises(SettingsError):
         pair_up(anew.connection, ledger)
 
 
 def test_a_ledger_that_was_lost_is_refused(plain: Lake, tmp_path: Path, ledger: Ledger) -> None:
     cut(plain, ledger, event_row(1))
-    assert "the warehouse has events that were due before, and the ledger knows of none" in refusal(
+    assert "the warehouse contains events that were due, and the ledger has no batch of them" in refusal(
         plain, ledger_of(tmp_path)
     )
 
@@ -188,8 +188,8 @@ def test_a_ledger_of_another_warehouse_is_refused(plain: Lake, anew: Lake, ledge
     deliver(plain, ledger)
     cut(anew, other := ledger_of(tmp_path), event_row(1))
     deliver(anew, other)
-    assert "each of them was used with another" in refusal(plain, other)
-    assert "each of them was used with another" in refusal(anew, ledger)
+    assert "each of them was paired with a different counterpart" in refusal(plain, other)
+    assert "each of them was paired with a different counterpart" in refusal(anew, ledger)
 
 
 @pytest.mark.parametrize("later", ["was cut", "was delivered", "died"])

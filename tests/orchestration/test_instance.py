@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.orchestration.instance import alive, dagster_home, exclusive, fail_dead_runs, run_lock
+from pipeline.orchestration.instance import dagster_home, exclusive, fail_dead_runs, process_lock, run_lock
 from tests.automation.daily import going_on
 
 
@@ -60,7 +60,7 @@ def status_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRun
 
 def test_a_run_of_the_service_holds_a_lock_as_long_as_it_lives(instance: dg.DagsterInstance) -> None:
     run = going_on(instance)
-    with alive(run.run_id):
+    with process_lock(run.run_id):
         fail_dead_runs(instance)
         assert status_of(instance, run) is dg.DagsterRunStatus.STARTED
         [lock] = (dagster_home() / "locks").glob("*.lock")
@@ -92,15 +92,20 @@ def test_two_commands_hold_two_locks(instance: dg.DagsterInstance) -> None:
 
 
 def test_an_exclusive_command_and_runs_refuse_each_other(instance: dg.DagsterInstance) -> None:
-    with alive("a-run"), alive("another"), pytest.raises(PipelineError, match="A run is active"), exclusive(instance):
+    with (
+        process_lock("a-run"),
+        process_lock("another"),
+        pytest.raises(PipelineError, match="A run is active"),
+        exclusive(instance),
+    ):
         pass
     with exclusive(instance):
         with pytest.raises(PipelineError, match="`forget` or `reconcile` is already running"), exclusive(instance):
             pass
-        for of_a_run in (alive("a-run"), run_lock()):
+        for of_a_run in (process_lock("a-run"), run_lock()):
             with pytest.raises(PipelineError, match="`forget` or `reconcile` is running"), of_a_run:
                 pass
-    with alive("a-run"):
+    with process_lock("a-run"):
         pass
     assert list((dagster_home() / "locks").glob("*.lock")) == []
 
@@ -111,7 +116,7 @@ def test_a_killed_run_no_longer_holds_off_an_exclusive_command(instance: dg.Dags
         [sys.executable, "-c", _LIVING, run.run_id], env=dict(os.environ), stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "alive\n"
+        assert process.stdout.readline() == "process_lock\n"
         with pytest.raises(PipelineError, match="A run is active"), exclusive(instance):
             pass
         process.kill()
@@ -122,9 +127,9 @@ def test_a_killed_run_no_longer_holds_off_an_exclusive_command(instance: dg.Dags
 
 _LIVING = """
 import sys, threading
-from pipeline.orchestration.instance import alive
-with alive(sys.argv[1]):
-    print("alive", flush=True)
+from pipeline.orchestration.instance import process_lock
+with process_lock(sys.argv[1]):
+    print("process_lock", flush=True)
     threading.Event().wait()
 """
 

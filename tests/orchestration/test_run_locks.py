@@ -73,7 +73,7 @@ def test_a_step_waits_for_the_step_of_another_run_and_logs_which(runs: tuple[Run
     assert len(ours.messages) == 1
     ours.clock.now = 61
     assert not ours.claim("raw")
-    assert "; 61 s by now" in ours.messages[1]
+    assert "; waiting for 61 s" in ours.messages[1]
 
     other.locks.free_step("models")
     assert ours.claim("raw")

@@ -94,7 +94,9 @@ def test_other_faults_are_none_of_a_disk(settings: Settings, text: str) -> None:
 
 
 def test_a_sentence_keeps_its_words_and_gets_the_place_and_the_remedy_once(settings: Settings, tmp_path: Path) -> None:
-    words = "LEDGER: it can't be read or written (database or disk is full); what was not sent is still waiting"
+    words = (
+        "LEDGER: it can't be read or written (database or disk is full); events that were not sent are still waiting"
+    )
     once = completed(words, settings)
     assert once == f"{words}; {tmp_path}/ledger.sqlite: {FULL}"
     assert completed(once, settings) == once

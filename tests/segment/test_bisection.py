@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.segment.bisection import Outcome, send_bisecting
-from pipeline.segment.client import Answer, message_id
+from pipeline.segment.client import SendResult, message_id
 from pipeline.segment.verdicts import Delivered, Refused, Rejected, RetryLater, TooLarge, Verdict
 
 
@@ -22,7 +22,7 @@ def ids(numbers: set[int]) -> set[str]:
 
 
 class Segment:
-    """Answers by what `judge` returns for the ids of a request, and records requests and taken events."""
+    """SendResults by what `judge` returns for the ids of a request, and records requests and taken events."""
 
     def __init__(self, judge: Callable[[list[str]], Verdict], attempts: int = 1) -> None:
         self.judge = judge
@@ -30,14 +30,14 @@ class Segment:
         self.asked: list[list[str]] = []
         self.taken: list[str] = []
 
-    def send(self, messages: str, events: int) -> Answer:
+    def send(self, messages: str, events: int) -> SendResult:
         found = [json.loads(message)["messageId"] for message in messages.split(",\n")]
         assert len(found) == events
         self.asked.append(found)
         verdict = self.judge(found)
         if isinstance(verdict, Delivered):
             self.taken += found
-        return Answer(verdict, self.attempts)
+        return SendResult(verdict, self.attempts)
 
 
 @given(st.integers(1, 60).flatmap(lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1)))))
@@ -45,9 +45,9 @@ def test_exactly_the_events_at_fault_die_and_every_other_is_taken_once(case: tup
     count, bad = case
     segment = Segment(lambda found: Rejected("no") if ids(bad) & set(found) else Delivered())
     outcome = send_bisecting(segment.send, batch_of(count))
-    assert outcome.delivered == (len(bad) < count)
+    assert outcome.settled == (len(bad) < count)
     assert outcome.taken == count - len(bad)
-    assert dict(outcome.dead) == (dict.fromkeys(ids(bad), "no") if outcome.delivered else {})
+    assert dict(outcome.dead) == (dict.fromkeys(ids(bad), "no") if outcome.settled else {})
     assert len(outcome.dead) in (0, len(bad))
     assert sorted(segment.taken) == sorted(ids(set(range(count)) - bad))
     assert outcome.attempts == len(segment.asked)
@@ -103,24 +103,24 @@ def test_when_a_half_has_to_wait_the_other_is_not_sent_and_who_died_before_is_de
 
     segment = Segment(judge)
     outcome = send_bisecting(segment.send, batch_of(8))
-    assert not outcome.delivered
+    assert not outcome.settled
     assert outcome.dead == (("id-0", "no"),)
     assert segment.asked[-1] == ["id-2", "id-3"]
 
 
 def test_where_every_event_is_rejected_none_is_dead_and_the_sending_is_refused() -> None:
     outcome = send_bisecting(Segment(lambda _: Rejected("Segment answered 400: no")).send, batch_of(5))
-    expected = "Each of the 5 events of a batch was rejected, so none of them is dead. Segment answered 400: no"
+    expected = "Each of the 5 events of a batch was rejected, so none is marked as dead. Segment answered 400: no"
     assert outcome == Outcome(attempts=9, refused=expected)
 
 
 def test_a_single_event_that_is_rejected_is_dead_where_segment_takes_others() -> None:
     outcome = send_bisecting(Segment(lambda _: Rejected("no")).send, batch_of(1))
     assert outcome == Outcome(attempts=1, unproven=("id-0", "no"))
-    assert not outcome.delivered
+    assert not outcome.settled
     assert outcome.proven() == Outcome(attempts=1, dead=(("id-0", "no"),))
-    assert outcome.proven().delivered
-    assert outcome.waiting().refused == "no. No other event was taken either, so it stays waiting."
+    assert outcome.proven().settled
+    assert outcome.waiting().refused == "no. No other event was accepted either, so it stays waiting."
 
 
 def test_where_only_rejections_came_before_an_outage_none_is_dead() -> None:

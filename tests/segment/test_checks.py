@@ -51,7 +51,7 @@ def test_an_event_that_is_missing_from_its_table_is_reported(plain: Lake, table:
     assert found.grave
     assert found.sentence == (
         "6 rows are staged, but the tables contain 5 events, and 0 rows are duplicates. Run these dates again "
-        "(`python -m pipeline run --from 2026-03-02 --to 2026-03-02`): that adds what is missing."
+        "(`python -m pipeline run --from 2026-03-02 --to 2026-03-02`) to add the missing ones."
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.http.errors import host_of
 from pipeline.segment import client as client_module
-from pipeline.segment.client import Answer, Retries, SegmentClient
+from pipeline.segment.client import Retries, SegmentClient, SendResult
 from pipeline.segment.messages import ENVELOPE_BYTES
 from pipeline.segment.verdicts import Delivered, Refused, Rejected, RetryLater, TooLarge
 from tests.fakes import segment_faults as faults
@@ -51,7 +51,7 @@ def client(server: RecordingServer, time: FakeTime) -> Iterator[SegmentClient]:
 
 def test_a_request_is_what_the_documentation_asks_for(server: RecordingServer, client: SegmentClient) -> None:
     """The server is strict: it checks the write key with its empty password, and that the JSON is JSON."""
-    assert client.send(f"{MESSAGE},\n{SECOND}", 2) == Answer(Delivered(), 1)
+    assert client.send(f"{MESSAGE},\n{SECOND}", 2) == SendResult(Delivered(), 1)
     assert server.received_ids == {"id-1", "id-2"}
     assert not server.dropped
     (request,) = server.requests
@@ -76,7 +76,7 @@ def test_the_envelope_is_no_larger_than_the_room_that_is_left_for_it() -> None:
 @pytest.mark.parametrize("status", RETRIED)
 def test_what_passes_is_tried_again(server: RecordingServer, client: SegmentClient, status: int) -> None:
     server.misbehave(faults.Answer(status), faults.Answer(status))
-    assert client.send(MESSAGE, 1) == Answer(Delivered(), 3)
+    assert client.send(MESSAGE, 1) == SendResult(Delivered(), 3)
     assert server.statuses == [status, status, 200]
     assert server.received_ids == {"id-1"}
 
@@ -88,7 +88,7 @@ def test_what_is_wrong_with_the_request_stands_in_segments_words(
     server.misbehave(faults.Answer(status, body='{"success": false, "message": "malformed JSON"}'))
     answer = client.send(MESSAGE, 1)
     expected = f'Segment answered {status}: {{"success": false, "message": "malformed JSON"}}'
-    assert answer == Answer(Rejected(expected), 1)
+    assert answer == SendResult(Rejected(expected), 1)
     assert len(server.requests) == 1
 
 
@@ -110,7 +110,7 @@ def test_413_is_too_large(server: RecordingServer, client: SegmentClient) -> Non
 def test_a_refused_key_reports_what_to_check(server: RecordingServer, client: SegmentClient, status: int) -> None:
     server.misbehave(faults.Answer(status, body="no"))
     expected = f"{host_of(server.url)} answered {status}: no. Check SEGMENT_WRITE_KEY and SEGMENT_REGION."
-    assert client.send(MESSAGE, 1) == Answer(Refused(expected), 1)
+    assert client.send(MESSAGE, 1) == SendResult(Refused(expected), 1)
     assert len(server.requests) == 1
 
 
@@ -118,7 +118,7 @@ def test_a_refused_key_reports_what_to_check(server: RecordingServer, client: Se
 def test_a_wrong_address_reports_what_to_check(server: RecordingServer, client: SegmentClient, status: int) -> None:
     server.misbehave(faults.Answer(status, body="no"))
     expected = f"{host_of(server.url)} answered {status}: no. Check SEGMENT_ENDPOINT."
-    assert client.send(MESSAGE, 1) == Answer(Refused(expected), 1)
+    assert client.send(MESSAGE, 1) == SendResult(Refused(expected), 1)
     assert len(server.requests) == 1
 
 
@@ -144,7 +144,7 @@ def test_a_200_of_another_server_is_no_success(
 ) -> None:
     """A proxy or a hotel's login answered; Segment saw nothing."""
     server.misbehave(faults.Answer(200, body=body, kept=False))
-    assert client.send(MESSAGE, 1) == Answer(Delivered(), 2)
+    assert client.send(MESSAGE, 1) == SendResult(Delivered(), 2)
     assert server.received_ids == {"id-1"}
     assert not server.duplicates
 
@@ -168,7 +168,7 @@ def test_no_answer_is_tried_again_with_the_same_ids(
     server: RecordingServer, client: SegmentClient, fault: faults.Fault
 ) -> None:
     server.misbehave(fault)
-    assert client.send(f"{MESSAGE},\n{SECOND}", 2) == Answer(Delivered(), 2)
+    assert client.send(f"{MESSAGE},\n{SECOND}", 2) == SendResult(Delivered(), 2)
     assert server.received_ids == {"id-1", "id-2"}
     assert set(server.duplicates) == ({"id-1", "id-2"} if fault.keeps else set())
 
@@ -177,8 +177,8 @@ def test_an_answer_that_takes_too_long_is_no_answer(server: RecordingServer, tim
     impatient = client_for(server.url, time, max_attempts=1, exchange_seconds=0.2)
     server.misbehave_when(lambda number, _: number == 1, faults.Slow(3600))
     expected = f"no whole answer from {host_of(server.url)} within 0.2 seconds"
-    assert impatient.send(MESSAGE, 1) == Answer(RetryLater(expected), 1)
-    assert client_for(server.url, time).send(MESSAGE, 1) == Answer(Delivered(), 1)
+    assert impatient.send(MESSAGE, 1) == SendResult(RetryLater(expected), 1)
+    assert client_for(server.url, time).send(MESSAGE, 1) == SendResult(Delivered(), 1)
     assert server.received_ids == {"id-1"}
 
 
@@ -186,7 +186,7 @@ def test_a_server_that_is_down_is_named(time: FakeTime) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     client = client_for(f"http://127.0.0.1:{port}", time, max_attempts=3)
-    assert client.send(MESSAGE, 1) == Answer(RetryLater(f"no answer from 127.0.0.1:{port}: Connection refused"), 3)
+    assert client.send(MESSAGE, 1) == SendResult(RetryLater(f"no answer from 127.0.0.1:{port}: Connection refused"), 3)
 
 
 def test_an_outage_of_minutes_is_waited_out(server: RecordingServer, time: FakeTime) -> None:
@@ -217,7 +217,7 @@ def test_retry_after_is_waited_for(
 ) -> None:
     """Seconds or an HTTP-date, at most five minutes."""
     server.misbehave(faults.Answer(429, {"Retry-After": header}))
-    assert client.send(MESSAGE, 1) == Answer(Delivered(), 2)
+    assert client.send(MESSAGE, 1) == SendResult(Delivered(), 2)
     assert server.sent_at == [START, START + timedelta(seconds=seconds)]
     assert server.sent_ids == [["id-1"], ["id-1"]]
     assert time.seconds == seconds
@@ -244,7 +244,7 @@ def test_a_retry_after_that_makes_no_sense_is_an_ordinary_wait(
 ) -> None:
     """No number, no date, or a moment that is over; a number beyond all numbers may be the longest wait as well."""
     server.misbehave(faults.Answer(503, {"Retry-After": header}))
-    assert client.send(MESSAGE, 1) == Answer(Delivered(), 2)
+    assert client.send(MESSAGE, 1) == SendResult(Delivered(), 2)
     assert 0.5 <= time.seconds <= (300 if header.isdigit() else 1)
 
 
@@ -265,7 +265,7 @@ def test_a_wait_that_one_request_is_asked_for_applies_to_all(server: RecordingSe
     client = client_for(server.url, time, max_attempts=1, rest_seconds=0)
     server.misbehave(faults.too_many_requests(40))
     first = client.send(MESSAGE, 1)
-    assert first == Answer(RetryLater('Segment answered 429: {"success": false}', 40.0, too_fast=True), 1)
+    assert first == SendResult(RetryLater('Segment answered 429: {"success": false}', 40.0, too_fast=True), 1)
     assert time.seconds == 0
     client.send(SECOND, 1)
     assert server.sent_at[1] == START + timedelta(seconds=40)
@@ -276,17 +276,17 @@ def test_after_a_sustained_failure_nothing_is_tried_for_a_while(server: Recordin
     client = client_for(server.url, time, max_attempts=3)
     server.misbehave_when(lambda *_: True, faults.Answer(503))
     down = RetryLater('Segment answered 503: {"success": false}')
-    assert client.send(MESSAGE, 1) == Answer(down, 3)
-    assert client.send(SECOND, 1) == Answer(down, 0)
+    assert client.send(MESSAGE, 1) == SendResult(down, 3)
+    assert client.send(SECOND, 1) == SendResult(down, 0)
     assert len(server.requests) == 3
 
     time.seconds += 300
-    assert client.send(SECOND, 1) == Answer(down, 3)
+    assert client.send(SECOND, 1) == SendResult(down, 3)
     server.behave()
-    assert client.send(SECOND, 1) == Answer(down, 0)
+    assert client.send(SECOND, 1) == SendResult(down, 0)
     time.seconds += 300
-    assert client.send(SECOND, 1) == Answer(Delivered(), 1)
-    assert client.send(MESSAGE, 1) == Answer(Delivered(), 1)
+    assert client.send(SECOND, 1) == SendResult(Delivered(), 1)
+    assert client.send(MESSAGE, 1) == SendResult(Delivered(), 1)
 
 
 def test_a_429_halves_the_pace_for_a_while(server: RecordingServer, time: FakeTime) -> None:
@@ -306,7 +306,7 @@ def test_a_429_halves_the_pace_for_a_while(server: RecordingServer, time: FakeTi
 def test_waits_double_up_to_a_minute(server: RecordingServer, time: FakeTime) -> None:
     server.misbehave_when(lambda *_: True, faults.Answer(503))
     client = client_for(server.url, time, max_attempts=10)
-    assert client.send(MESSAGE, 1) == Answer(RetryLater('Segment answered 503: {"success": false}'), 10)
+    assert client.send(MESSAGE, 1) == SendResult(RetryLater('Segment answered 503: {"success": false}'), 10)
     base = [0.5, 1, 2, 4, 8, 16, 32, 60, 60]
     assert len(time.slept) == len(base)
     for slept, least in zip(time.slept, base, strict=True):
@@ -326,7 +326,7 @@ def test_jitter_keeps_connections_from_trying_in_step(server: RecordingServer) -
 def test_every_attempt_has_the_time_of_its_own_request(server: RecordingServer, client: SegmentClient) -> None:
     """An old `sentAt` would move every event in time; the strict server would drop them."""
     server.misbehave(faults.Answer(503), faults.too_many_requests(300), faults.CloseBeforeReading())
-    assert client.send(MESSAGE, 1) == Answer(Delivered(), 4)
+    assert client.send(MESSAGE, 1) == SendResult(Delivered(), 4)
     read = [request.time for request in server.requests if request.status is not None]
     assert server.sent_at == [moment.replace(microsecond=moment.microsecond // 1000 * 1000) for moment in read]
     assert len(set(server.sent_at)) == 3
@@ -347,5 +347,5 @@ def test_the_ceiling_counts_every_attempt(server: RecordingServer, time: FakeTim
 
 def test_the_eu_is_just_another_address(time: FakeTime) -> None:
     with SegmentServer(KEY, region="eu", clock=time.now) as eu:
-        assert client_for(eu.url, time).send(MESSAGE, 1) == Answer(Delivered(), 1)
+        assert client_for(eu.url, time).send(MESSAGE, 1) == SendResult(Delivered(), 1)
         assert eu.received_ids == {"id-1"}

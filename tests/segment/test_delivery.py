@@ -12,7 +12,7 @@ from pipeline.export_dates import ExportDates
 from pipeline.http.errors import host_of
 from pipeline.ledger import Batch, Ledger
 from pipeline.segment import delivery, outbox
-from pipeline.segment.client import Answer
+from pipeline.segment.client import SendResult
 from pipeline.segment.delivery import Transport, deliver
 from pipeline.segment.verdicts import Delivered
 from tests.fakes import segment_faults as faults
@@ -83,7 +83,7 @@ def test_progress_ends_at_all_of_it(plain: Lake, ledger: Ledger) -> None:
     plain.stage(*five_batches())
     plain.put_out(ledger)
     reported: list[tuple[int, int]] = []
-    transport = Transport(lambda *_: Answer(Delivered(), 1))
+    transport = Transport(lambda *_: SendResult(Delivered(), 1))
     deliver(plain.connection, ledger, "email_opened", DATES, transport, lambda done, of: reported.append((done, of)))
     assert reported == sorted(reported)
     assert reported[-1] == (75, 75)
@@ -97,7 +97,7 @@ def test_so_many_connections_are_used_and_no_more(plain: Lake, ledger: Ledger) -
     meeting = threading.Barrier(3, timeout=30)
     lock, at_once, most = threading.Lock(), 0, 0
 
-    def send(_messages: str, _events: int) -> Answer:
+    def send(_messages: str, _events: int) -> SendResult:
         nonlocal at_once, most
         with lock:
             at_once += 1
@@ -106,7 +106,7 @@ def test_so_many_connections_are_used_and_no_more(plain: Lake, ledger: Ledger) -
         with lock:
             at_once -= 1
         meeting.wait()
-        return Answer(Delivered(), 1)
+        return SendResult(Delivered(), 1)
 
     deliver(plain.connection, ledger, "email_opened", DATES, Transport(send, 3))
     assert most == 3
@@ -152,7 +152,7 @@ def test_a_proxy_that_rejects_every_request_kills_nothing(sender: Sender, status
     sender.server.misbehave_when(lambda *_: True, faults.Answer(status, {"Server": "nginx"}, body=page))
     sent = sender.deliver(max_attempts=2)
     assert sent.stopped_by == (
-        f"{host_of(sender.server.url)} answered {status}, no answer of Segment's (Server: nginx): Bad Request"
+        f"{host_of(sender.server.url)} answered {status}, not a response of Segment (Server: nginx): Bad Request"
     )
     assert (sent.dead, sender.standing()) == (0, (0, 75, 0))
 
@@ -189,7 +189,7 @@ def test_a_lone_event_that_is_rejected_waits_until_segment_takes_another(sender:
     sender.server.misbehave_when(lambda *_: True, faults.RejectMessage(id_of(1)))
     sent = sender.deliver()
     assert sent.refused
-    assert str(sent.stopped_by).endswith("No other event was taken either, so it stays waiting.")
+    assert str(sent.stopped_by).endswith("No other event was accepted either, so it stays waiting.")
     assert sender.standing() == (0, 1, 0)
 
     client = sender.client()
@@ -222,7 +222,7 @@ def test_an_unforeseen_fault_in_one_request_is_raised_when_its_neighbours_are_se
     meeting, order = threading.Barrier(3, timeout=30), itertools.count()
     real_send = sender.client(connections=3).send
 
-    def send(messages: str, events: int) -> Answer:
+    def send(messages: str, events: int) -> SendResult:
         number = next(order)
         if number < 3:
             meeting.wait()

@@ -16,7 +16,7 @@ def test_a_replay_keeps_to_the_ceiling_and_cuts_nothing_else(sender: Sender) -> 
     [batch_id] = lake.batches()
     died = [DeadEvent(id_of(number), "email_opened", DAY, batch_id, "answered 400") for number in range(130)]
     ledger.withdraw(died, NOW)
-    ledger.ask_for_replay(None, None, EVERY_DATE)
+    ledger.request_replays(None, None, EVERY_DATE)
     lake.stage(event_row(200))
     settings = Settings(_env_file=None, segment_events_per_second=50)  # type: ignore[call-arg]
     due = cut_due(lake.connection, ledger, settings, DATES, NOW, replays_only=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from pipeline.http.errors import host_of
-from pipeline.segment.client import Answer, SegmentClient
+from pipeline.segment.client import SegmentClient, SendResult
 from pipeline.segment.verdicts import Delivered, RetryLater
 from tests.fakes import segment_faults as faults
 from tests.support.sending import FakeTime, RecordingServer, client_for
@@ -40,7 +40,7 @@ def test_a_rejection_that_is_not_segments_means_nothing_for_the_events_and_is_re
     server: RecordingServer, client: SegmentClient, status: int, body: str
 ) -> None:
     server.misbehave(faults.Answer(status, body=body))
-    assert client.send(MESSAGE, 1) == Answer(Delivered(), 2)
+    assert client.send(MESSAGE, 1) == SendResult(Delivered(), 2)
 
 
 def test_who_answered_in_segments_place_is_named(server: RecordingServer, time: FakeTime) -> None:
@@ -49,7 +49,7 @@ def test_who_answered_in_segments_place_is_named(server: RecordingServer, time: 
     )
     server.misbehave(faults.Answer(400, {"Server": "squid/5.7", "Via": "1.1 gateway.example"}, body=page))
     expected = (
-        f"{host_of(server.url)} answered 400, no answer of Segment's "
+        f"{host_of(server.url)} answered 400, not a response of Segment "
         "(Server: squid/5.7; Via: 1.1 gateway.example): Access denied"
     )
     assert client_for(server.url, time, max_attempts=1).send(MESSAGE, 1).verdict == RetryLater(expected)

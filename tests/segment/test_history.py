@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.export_dates import EVERY_DATE, ExportDates
 from pipeline.segment import delivery, outbox
-from pipeline.segment.client import Answer
+from pipeline.segment.client import SendResult
 from pipeline.segment.delivery import History, Transport, deliver
 from pipeline.segment.enqueue import register
 from pipeline.segment.outbox import CutRules, cut
@@ -66,7 +66,7 @@ def test_without_anything_old_history_changes_nothing(sender: Sender) -> None:
     sender.lake.stage(*(event_row(n) for n in range(5)))
     sender.lake.put_out(sender.ledger)
 
-    def never(_messages: str, _events: int) -> Answer:
+    def never(_messages: str, _events: int) -> SendResult:
         raise AssertionError("nothing is old")
 
     sender.deliver(history=History(day(-7).first, never))

@@ -16,7 +16,7 @@ import trustme
 from pipeline.errors import DeliveryError
 from pipeline.ledger import Ledger
 from pipeline.segment import outbox
-from pipeline.segment.client import Answer
+from pipeline.segment.client import SendResult
 from tests.support.modelled_tables import event_row
 from tests.support.sending import Sender
 
@@ -102,7 +102,7 @@ def test_a_server_that_speaks_no_tls_where_https_was_asked_for_gets_no_event(fiv
 def test_an_unknown_host_name_is_reported_as_such_and_everything_waits(five_batches: Sender) -> None:
     """RFC 6761: `.invalid` is never resolved."""
     sent = five_batches.deliver(send=five_batches.client(max_attempts=2, endpoint="http://segment.invalid").send)
-    assert "the name of its host is not known" in str(sent.stopped_by)
+    assert "its host name can't be resolved" in str(sent.stopped_by)
     assert five_batches.standing() == (0, 75, 0)
     five_batches.deliver()
     assert_all_arrived(five_batches)
@@ -117,7 +117,7 @@ def test_a_disk_without_room_stops_the_sending_and_only_what_was_in_flight_is_se
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     real_send, requests = five_batches.client().send, itertools.count(1)
 
-    def send(messages: str, events: int) -> Answer:
+    def send(messages: str, events: int) -> SendResult:
         if next(requests) == 3:
             resource.setrlimit(resource.RLIMIT_FSIZE, (log.stat().st_size, before[1]))
         return real_send(messages, events)
@@ -141,7 +141,7 @@ def test_a_ledger_that_is_locked_for_a_moment_is_waited_for(five_batches: Sender
     real_send, requests = five_batches.client(connections=2).send, itertools.count(1)
     holder = sqlite3.connect(str(five_batches.ledger.file), isolation_level=None, check_same_thread=False)
 
-    def send(messages: str, events: int) -> Answer:
+    def send(messages: str, events: int) -> SendResult:
         number = next(requests)
         if number == 1:
             holder.execute("BEGIN IMMEDIATE")
@@ -161,7 +161,7 @@ def test_a_ledger_that_stays_locked_stops_the_sending(five_batches: Sender) -> N
     real_send = five_batches.client().send
     holder = sqlite3.connect(str(five_batches.ledger.file), isolation_level=None, check_same_thread=False)
 
-    def send(messages: str, events: int) -> Answer:
+    def send(messages: str, events: int) -> SendResult:
         if not holder.in_transaction:
             holder.execute("BEGIN IMMEDIATE")
         return real_send(messages, events)

@@ -212,7 +212,7 @@ def test_an_event_of_32000_bytes_is_sent_and_one_of_32001_is_dead(plain_of_many_
         dates.first,
         None,
     )
-    assert dead.reason == "message_too_large: 32001 bytes of JSON, where Segment takes 32000"
+    assert dead.reason == "message_too_large: 32001 bytes of JSON; the limit is 32000"
     assert {key for ids in lake.batches(dates).values() for key in ids} == {id_of(shortest), id_of(fits)}
 
 

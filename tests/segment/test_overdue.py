@@ -1,4 +1,4 @@
-"""Nothing waits for Segment for more than a day, or it is reported."""
+"""An event that waits for more than a day is reported."""
 
 from datetime import datetime, timedelta
 
@@ -25,7 +25,7 @@ def test_what_waits_for_more_than_a_day_is_late(sender: Sender) -> None:
     sender.lake.put_out(sender.ledger)
     found = late_events(sender.lake.connection, sender.ledger, LATER, delivers=True)
     assert (found.holds, found.grave, found.numbers["late"]) == (False, False, 2)
-    assert found.sentence.startswith("2 events of 2026-03-02 wait for Segment, the oldest for 26 hours. ")
+    assert found.sentence.startswith("2 events of 2026-03-02 waiting for delivery, the oldest for 26 hours. ")
 
 
 def test_what_was_delivered_is_not_late(sender: Sender) -> None:
@@ -47,7 +47,7 @@ def test_a_date_that_was_loaded_and_never_finished_is_reported(sender: Sender) -
     loaded(sender.lake)
     found = late_events(sender.lake.connection, sender.ledger, LATER, delivers=True)
     assert found.numbers == {"late": 0, "dates_not_finished": 1}
-    assert found.sentence.startswith("2026-03-02 was loaded, and no run of it was completed.")
+    assert found.sentence.startswith("loaded, but not completed by a run: 2026-03-02.")
 
     sender.ledger.reach(REPORTED, {DAY: Load(1, NOW)})
     assert late_events(sender.lake.connection, sender.ledger, LATER, delivers=True).holds

@@ -1,4 +1,4 @@
-"""Dead events are tried again, as the tables have them now, and never get lost between two batches."""
+"""Dead events are retried as the tables contain them now, and never get lost between two batches."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from pipeline.ledger.warehouse_copy import mirror_into
 from pipeline.segment import outbox
 from pipeline.segment.checks import due_is_settled
 from pipeline.segment.enqueue import register
-from pipeline.segment.replay import asked_dates, revive, samples
+from pipeline.segment.replay import dates_with_replays, revive, samples
 from tests.fakes import segment_faults as faults
 from tests.support.modelled_tables import DATES, DAY, NOW, SCHEMA, Lake, day, event_row, id_of
 from tests.support.sending import Sender
@@ -49,7 +49,7 @@ def know_the_person(lake: Lake) -> None:
 
 def test_what_segment_rejected_goes_out_again_and_who_is_known_now_too(bereaved: Sender) -> None:
     know_the_person(bereaved.lake)
-    assert bereaved.ledger.ask_for_replay(None, None, EVERY_DATE) == 2
+    assert bereaved.ledger.request_replays(None, None, EVERY_DATE) == 2
     bereaved.lake.put_out(bereaved.ledger)
     assert bereaved.standing() == (4, 2, 1)
     balance_holds(bereaved)
@@ -62,7 +62,7 @@ def test_what_segment_rejected_goes_out_again_and_who_is_known_now_too(bereaved:
 
 
 def test_what_segment_would_still_drop_is_dead_again_at_once(bereaved: Sender) -> None:
-    assert bereaved.ledger.ask_for_replay("email_opened", "no_user", DATES) == 1
+    assert bereaved.ledger.request_replays("email_opened", "no_user", DATES) == 1
     bereaved.lake.put_out(bereaved.ledger)
     assert bereaved.standing() == (4, 0, 3)
     balance_holds(bereaved)
@@ -81,13 +81,13 @@ def test_what_segment_would_still_drop_is_dead_again_at_once(bereaved: Sender) -
 def test_only_what_is_meant_is_tried_again(
     bereaved: Sender, event: str | None, reason: str | None, number: int
 ) -> None:
-    assert bereaved.ledger.ask_for_replay(event, reason, EVERY_DATE) == number
-    assert bereaved.ledger.ask_for_replay(event, reason, EVERY_DATE) == 0, "it is asked for already"
+    assert bereaved.ledger.request_replays(event, reason, EVERY_DATE) == number
+    assert bereaved.ledger.request_replays(event, reason, EVERY_DATE) == 0, "it is asked for already"
 
 
 def test_people_who_must_be_left_out_stay_dead(bereaved: Sender) -> None:
     bereaved.ledger.withdraw([DeadEvent(id_of(3), "email_opened", DAY, None, "suppressed")], NOW)
-    assert bereaved.ledger.ask_for_replay(None, "suppressed", EVERY_DATE) == 0
+    assert bereaved.ledger.request_replays(None, "suppressed", EVERY_DATE) == 0
 
 
 def everything_waiting_dies(sender: Sender) -> None:
@@ -108,7 +108,7 @@ def test_a_batch_that_comes_out_as_it_was_is_sent_again(sender: Sender) -> None:
     for _ in range(2):
         everything_waiting_dies(sender)
         assert sender.standing() == (0, 0, 2)
-        assert sender.ledger.ask_for_replay(None, None, EVERY_DATE) == 2
+        assert sender.ledger.request_replays(None, None, EVERY_DATE) == 2
         sender.lake.put_out(sender.ledger)
         assert sender.standing() == (0, 2, 0)
         balance_holds(sender)
@@ -130,7 +130,7 @@ def test_a_new_batch_is_not_taken_for_another_with_the_same_ends(sender: Sender)
     sender.lake.put_out(sender.ledger)
     everything_waiting_dies(sender)
     assert sender.standing() == (1, 0, 3)
-    sender.ledger.ask_for_replay(None, None, EVERY_DATE)
+    sender.ledger.request_replays(None, None, EVERY_DATE)
     sender.lake.put_out(sender.ledger)
     sender.deliver()
     assert sender.standing() == (4, 0, 0)
@@ -140,7 +140,7 @@ def test_a_new_batch_is_not_taken_for_another_with_the_same_ends(sender: Sender)
 
 def test_a_kill_before_the_ledger_knows_is_made_good_by_whoever_comes_next(bereaved: Sender) -> None:
     """The outbox has it in a new batch, in the ledger it is still dead, and a delivery alone is what comes next."""
-    bereaved.ledger.ask_for_replay(None, "400", EVERY_DATE)
+    bereaved.ledger.request_replays(None, "400", EVERY_DATE)
     bereaved.lake.cut(bereaved.ledger)
     assert bereaved.standing() == (4, 0, 3)
     balance_holds(bereaved)
@@ -155,27 +155,27 @@ def test_a_kill_before_the_ledger_knows_is_made_good_by_whoever_comes_next(berea
 
 def test_a_kill_before_anything_was_cut_leaves_it_dead_until_a_run_of_its_date(bereaved: Sender) -> None:
     """A run of another date has nothing to do with it."""
-    bereaved.ledger.ask_for_replay(None, "400", EVERY_DATE)
+    bereaved.ledger.request_replays(None, "400", EVERY_DATE)
     bereaved.lake.stage(event_row(40, export_date=str(day(7).first)))
     bereaved.lake.put_out(bereaved.ledger, day(7))
     assert bereaved.standing() == (4, 0, 3)
     balance_holds(bereaved)
-    assert asked_dates(bereaved.lake.connection, bereaved.ledger) == {DAY}
+    assert dates_with_replays(bereaved.lake.connection, bereaved.ledger) == {DAY}
     bereaved.lake.put_out(bereaved.ledger)
     assert bereaved.standing() == (4, 1, 2)
-    assert asked_dates(bereaved.lake.connection, bereaved.ledger) == set()
+    assert dates_with_replays(bereaved.lake.connection, bereaved.ledger) == set()
     balance_holds(bereaved)
 
 
 def test_an_event_that_has_an_earlier_date_now_is_cut_with_that(bereaved: Sender) -> None:
-    bereaved.ledger.ask_for_replay(None, "400", EVERY_DATE)
+    bereaved.ledger.request_replays(None, "400", EVERY_DATE)
     earlier = day(-1)
     bereaved.lake.query(
         f"UPDATE staging.events SET export_date = DATE '{earlier.first}' WHERE CAST(id AS VARCHAR) = '{id_of(1)}'"
     )
     bereaved.lake.put_out(bereaved.ledger)
     assert bereaved.standing() == (4, 0, 3)
-    assert asked_dates(bereaved.lake.connection, bereaved.ledger) == {earlier.first}
+    assert dates_with_replays(bereaved.lake.connection, bereaved.ledger) == {earlier.first}
     bereaved.lake.put_out(bereaved.ledger, earlier)
     assert bereaved.standing() == (4, 0, 2)
     assert bereaved.standing(dates=earlier) == (0, 1, 0)
@@ -184,24 +184,24 @@ def test_an_event_that_has_an_earlier_date_now_is_cut_with_that(bereaved: Sender
 
 
 def test_an_event_of_a_withheld_date_stays_dead_until_that_is_released(bereaved: Sender) -> None:
-    bereaved.ledger.ask_for_replay(None, "400", EVERY_DATE)
+    bereaved.ledger.request_replays(None, "400", EVERY_DATE)
     bereaved.ledger.withhold([DAY], NOW)
     bereaved.lake.put_out(bereaved.ledger)
     assert bereaved.standing() == (4, 0, 3)
-    assert asked_dates(bereaved.lake.connection, bereaved.ledger) == set()
+    assert dates_with_replays(bereaved.lake.connection, bereaved.ledger) == set()
     bereaved.ledger.release(DATES)
-    assert asked_dates(bereaved.lake.connection, bereaved.ledger) == {DAY}
+    assert dates_with_replays(bereaved.lake.connection, bereaved.ledger) == {DAY}
     bereaved.lake.put_out(bereaved.ledger)
     assert bereaved.standing() == (4, 1, 2)
     balance_holds(bereaved)
 
 
 def test_an_event_that_no_table_has_any_more_stays_dead(bereaved: Sender) -> None:
-    bereaved.ledger.ask_for_replay(None, "400", EVERY_DATE)
+    bereaved.ledger.request_replays(None, "400", EVERY_DATE)
     bereaved.lake.withdraw_events(1)
     bereaved.lake.put_out(bereaved.ledger)
     assert bereaved.standing() == (4, 0, 3)
-    assert asked_dates(bereaved.lake.connection, bereaved.ledger) == set()
+    assert dates_with_replays(bereaved.lake.connection, bereaved.ledger) == set()
     balance_holds(bereaved)
 
 

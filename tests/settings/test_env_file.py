@@ -6,7 +6,7 @@ import pytest
 
 from tests.settings.environment import SECRET, Environment
 
-WORDS = "can't be understood; a setting is NAME=value, and a quote that is opened is closed"
+WORDS = "can't be parsed; write a setting as NAME=value, and close every quote"
 
 
 @pytest.mark.parametrize(

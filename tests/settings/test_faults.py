@@ -21,8 +21,8 @@ def test_every_fault_is_told_at_once(environment: Environment) -> None:
         "SEGMENT_EVENTS_PER_SECOND: '-5' is below 0; "
         "SEGMENT_CONNECTIONS: '0' is below 1; "
         "SEGMENT_ANONYMOUS_ID: 'md5' is not 'email' or 'sha256'; "
-        "WAREHOUSE: is none of ducklake:sqlite:FILE, ducklake:postgres:DSN and FILE.duckdb; "
-        "LEDGER: is not a SQLAlchemy URL; it looks like sqlite:///data/ledger.sqlite; "
+        "WAREHOUSE: is not one of ducklake:sqlite:FILE, ducklake:postgres:DSN and FILE.duckdb; "
+        "LEDGER: is not a SQLAlchemy URL such as sqlite:///data/ledger.sqlite; "
         "KEEP_SNAPSHOTS_DAYS: '0' is below 1"
     )
 
@@ -72,8 +72,8 @@ def test_a_source_name_that_makes_no_schema_is_refused(environment: Environment,
         ("acme.example# ours", "contains a comment, which must be on a line of its own; a namespace contains no #"),
         ("acme#1", "contains a comment, which must be on a line of its own; a namespace contains no #"),
         ('"acme.example"', "has quotes around it"),
-        (" acme.example", "has blanks around it or invisible characters in it"),
-        ("acme\u200b.example", "has blanks around it or invisible characters in it"),
+        (" acme.example", "has spaces around it or invisible characters in it"),
+        ("acme\u200b.example", "has spaces around it or invisible characters in it"),
     ],
 )
 def test_what_a_file_adds_to_a_value_does_not_become_part_of_every_id(
@@ -108,14 +108,14 @@ def test_no_setting_is_a_template_of_dbt(environment: Environment, name: str) ->
     for value in JINJA:
         brackets = next(each for each in ("{{", "{%", "{#") if each in value)
         refusal = environment.refusal(**{name: value})
-        assert refusal == f"{name}: has {brackets} in it, which dbt would take for a template"
+        assert refusal == f"{name}: contains {brackets}, which dbt would interpret as a template"
 
 
 @pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize("character", ["\t", "\n", "\x1b", "\x7f", "\x85", "\u2028"])
 def test_no_setting_has_a_control_character(environment: Environment, name: str, character: str) -> None:
     refusal = environment.refusal(**{name: f"two{character}parts"})
-    assert refusal == f"{name}: has a control character in it, such as a line break or a tab"
+    assert refusal == f"{name}: contains a control character, such as a line break or a tab"
 
 
 @pytest.mark.parametrize("name", ["SELLIGENT_EXPORTS", "SELLIGENT_LAYOUTS", "WAREHOUSE", "WAREHOUSE_FILES", "LEDGER"])
@@ -143,7 +143,7 @@ def test_the_last_line_break_of_a_file_is_no_part_of_a_setting(environment: Envi
     assert found.segment_write_key is not None
     assert found.segment_write_key.get_secret_value() == "abc"
     assert found.segment_source_name == "My Shop"
-    assert environment.refusal(SEGMENT_WRITE_KEY="\n") == "SEGMENT_WRITE_KEY: is empty but for a line break"
+    assert environment.refusal(SEGMENT_WRITE_KEY="\n") == "SEGMENT_WRITE_KEY: contains only a line break"
 
 
 @pytest.mark.parametrize(

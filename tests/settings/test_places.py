@@ -43,7 +43,7 @@ def test_another_endpoint_is_https_or_this_machine(environment: Environment, giv
 )
 def test_events_never_leave_this_machine_unencrypted(environment: Environment, endpoint: str) -> None:
     assert environment.refusal(SEGMENT_ENDPOINT=endpoint) == (
-        "SEGMENT_ENDPOINT: must start with https:// (http is allowed for this machine alone)"
+        "SEGMENT_ENDPOINT: must start with https:// (http is allowed only for this machine)"
     )
 
 
@@ -60,7 +60,7 @@ def test_events_never_leave_this_machine_unencrypted(environment: Environment, e
 )
 def test_an_endpoint_is_a_url(environment: Environment, endpoint: str) -> None:
     assert environment.refusal(SEGMENT_ENDPOINT=endpoint) == (
-        "SEGMENT_ENDPOINT: is not a URL; it looks like https://events.example.com"
+        "SEGMENT_ENDPOINT: is not a URL such as https://events.example.com"
     )
 
 
@@ -99,7 +99,7 @@ def test_the_public_api_is_that_of_the_region(environment: Environment) -> None:
         "SEGMENT_PUBLIC_API: is Segment's endpoint for 'us', but SEGMENT_REGION is 'eu': it knows nothing of the source"
     )
     assert environment.refusal(SEGMENT_PUBLIC_API="http://api.segmentapis.com") == (
-        "SEGMENT_PUBLIC_API: must start with https:// (http is allowed for this machine alone)"
+        "SEGMENT_PUBLIC_API: must start with https:// (http is allowed only for this machine)"
     )
 
 
@@ -122,7 +122,7 @@ def test_a_token_needs_a_source_and_a_source_needs_a_token(environment: Environm
 )
 def test_a_warehouse_is_one_of_three(environment: Environment, warehouse: str) -> None:
     assert environment.refusal(WAREHOUSE=warehouse) == (
-        "WAREHOUSE: is none of ducklake:sqlite:FILE, ducklake:postgres:DSN and FILE.duckdb"
+        "WAREHOUSE: is not one of ducklake:sqlite:FILE, ducklake:postgres:DSN and FILE.duckdb"
     )
 
 
@@ -134,11 +134,11 @@ def test_a_catalog_may_be_a_server(environment: Environment) -> None:
 @pytest.mark.parametrize(
     ("ledger", "rest"),
     [
-        ("data/ledger.sqlite", "is not a SQLAlchemy URL; it looks like sqlite:///data/ledger.sqlite"),
-        ("sqlite://", "names no file; it looks like sqlite:///data/ledger.sqlite"),
-        ("sqlite:///:memory:", "names no file; it looks like sqlite:///data/ledger.sqlite"),
+        ("data/ledger.sqlite", "is not a SQLAlchemy URL such as sqlite:///data/ledger.sqlite"),
+        ("sqlite://", "names no file; use a URL such as sqlite:///data/ledger.sqlite"),
+        ("sqlite:///:memory:", "names no file; use a URL such as sqlite:///data/ledger.sqlite"),
         ("mysql://db/ledger", "is neither sqlite:///FILE nor postgresql://…"),
-        ("postgresql://db:port/ledger", "is not a SQLAlchemy URL; it looks like sqlite:///data/ledger.sqlite"),
+        ("postgresql://db:port/ledger", "is not a SQLAlchemy URL such as sqlite:///data/ledger.sqlite"),
     ],
 )
 def test_a_ledger_is_a_file_or_a_server(environment: Environment, ledger: str, rest: str) -> None:

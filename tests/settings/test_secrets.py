@@ -121,5 +121,5 @@ def test_destinations_are_named_one_by_one(environment: Environment) -> None:
     chosen = environment.load(SEGMENT_INTEGRATIONS="Amplitude, Google Analytics 4").integrations
     assert chosen == {"All": False, "Amplitude": True, "Google Analytics 4": True}
     assert environment.refusal(SEGMENT_INTEGRATIONS="Amplitude,") == (
-        "SEGMENT_INTEGRATIONS: holds an empty name; it looks like Amplitude, Google Analytics 4"
+        "SEGMENT_INTEGRATIONS: contains an empty name; use a list such as Amplitude, Google Analytics 4"
     )

@@ -15,7 +15,7 @@ from pipeline.ledger import Ledger
 from pipeline.segment.bisection import Send
 from pipeline.segment.circuit_breaker import CircuitBreaker
 from pipeline.segment.client import Retries, SegmentClient
-from pipeline.segment.delivery import History, Sent, Transport, deliver
+from pipeline.segment.delivery import DeliveryResult, History, Transport, deliver
 from pipeline.segment.rate_limiter import RateLimiter
 from tests.fakes.segment_rules import Batch, Refusal
 from tests.fakes.segment_server import SegmentServer
@@ -93,7 +93,7 @@ class Sender:
         history: History | None = None,
         progress: Callable[[int, int], None] = lambda _done, _of: None,
         **options: Any,
-    ) -> Sent:
+    ) -> DeliveryResult:
         client = self.client(connections, max_attempts)
         try:
             return deliver(
@@ -107,7 +107,7 @@ class Sender:
         finally:
             client.close()
 
-    def deliver_all(self, dates: ExportDates = DATES, connections: int = 2) -> Mapping[str, Sent]:
+    def deliver_all(self, dates: ExportDates = DATES, connections: int = 2) -> Mapping[str, DeliveryResult]:
         return {table: self.deliver(table, dates, connections=connections) for table in TABLES.values()}
 
     def standing(self, event: str = "email_opened", dates: ExportDates = DATES) -> tuple[int, int, int]:

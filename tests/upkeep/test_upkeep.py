@@ -17,7 +17,7 @@ from pipeline.erasure.search_terms import make_search_terms
 from pipeline.privacy.suppression import refresh
 from pipeline.settings import PROJECT_ROOT
 from pipeline.upkeep.assets import metadata_of
-from pipeline.upkeep.maintenance import LEFT_ALONE, tidy
+from pipeline.upkeep.maintenance import GRACE_PERIOD, tidy
 from pipeline.warehouse import Warehouse
 from tests.support.warehouses import ducklake_in
 
@@ -246,7 +246,7 @@ def test_orphans_are_removed_when_no_writer_can_be_at_them(lake: Warehouse) -> N
     old, new = (Path(lake.files) / "raw" / "clean" / f"ducklake-{age}.parquet" for age in ("old", "new"))
     for stray in (old, new):
         shutil.copy(min(files_of(lake)), stray)
-    long_ago = (datetime.now(UTC) - LEFT_ALONE - timedelta(hours=1)).timestamp()
+    long_ago = (datetime.now(UTC) - GRACE_PERIOD - timedelta(hours=1)).timestamp()
     os.utime(old, (long_ago, long_ago))
     assert tidy(lake, 30, in_days(0)).orphans == 1
     assert (old.exists(), new.exists()) == (False, True)

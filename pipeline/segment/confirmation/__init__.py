@@ -1,1 +1,1 @@
-"""What Segment reports that it kept, compared with the ledger."""
+"""What Segment reports as received, compared with the ledger."""

@@ -17,7 +17,7 @@ from pipeline.segment.confirmation.resources import PublicApiResource
 CHECK = Check(
     "segment_kept_what_was_delivered",
     CONFIRMATION,
-    "Segment received every event that the ledger has as delivered, and discarded none.",
+    "Segment received every event that is delivered according to the ledger, and discarded none.",
 )
 
 
@@ -35,7 +35,7 @@ def confirmation(
     warehouse: WarehouseResource,
     public_api: PublicApiResource,
 ) -> dg.MaterializeResult:
-    """What Segment kept and discarded, and why, beside the ledger; off without SEGMENT_PUBLIC_API_TOKEN."""
+    """What Segment received and discarded, compared with the ledger; off without SEGMENT_PUBLIC_API_TOKEN."""
     with public_api.client() as api:
         found = OFF if api is None else confirm(warehouse.ledger(), api.count, dates_of(context), datetime.now(UTC))
     return dg.MaterializeResult(

@@ -1,7 +1,7 @@
-"""What Segment reports that it kept, compared with what was delivered according to the ledger.
+"""What Segment reports as received, compared with what was delivered according to the ledger.
 
 Segment counts by arrival time and knows no export dates. So everything delivered in a span of whole hours is compared,
-whichever export it came from. Only our six event names count: the source may have others.
+whichever export it came from. Only the pipeline's event names count: the source may have others.
 
 The ledger records a batch when its answer arrives, a moment after Segment has counted it, and the two clocks may
 differ. So each hour is compared with a tolerance: a batch that Segment may have counted in another hour is allowed in
@@ -27,7 +27,7 @@ _Hourly = Counter[tuple[datetime, str]]
 DAYS_BACK, _MARGIN = timedelta(days=14), timedelta(hours=2)
 # A run confirms the runs before it: its own events are too new.
 LOOK_BACK = timedelta(days=2)
-# Segment counts some minutes late; a newer event is neither kept nor lost yet.
+# Segment counts with a delay of some minutes; a newer event is neither received nor lost yet.
 LAG = timedelta(minutes=15)
 # Between this machine's clock and Segment's.
 CLOCKS_APART = timedelta(minutes=1)
@@ -83,7 +83,7 @@ class Confirmation:
 OFF = Confirmation(
     "off",
     True,
-    "Confirmation is off: set SEGMENT_PUBLIC_API_TOKEN and SEGMENT_SOURCE_ID, and Segment is asked what it kept.",
+    "Confirmation is off: set SEGMENT_PUBLIC_API_TOKEN and SEGMENT_SOURCE_ID to compare with Segment's counts.",
 )
 
 
@@ -95,7 +95,7 @@ def confirm(ledger: Ledger, ask: Ask, dates: ExportDates, now: datetime) -> Conf
         return Confirmation(
             "nothing to ask",
             True,
-            f"Nothing of these dates was delivered in the last {DAYS_BACK.days} days; Segment counts no further back.",
+            f"No event of these dates was delivered in the last {DAYS_BACK.days} days; Segment counts no further back.",
         )
     first = min(
         batch.first_attempt_at - CLOCKS_APART
@@ -105,8 +105,8 @@ def confirm(ledger: Ledger, ask: Ask, dates: ExportDates, now: datetime) -> Conf
     since, until = _start(max(first, now - DAYS_BACK + _MARGIN)), _start(now - LAG)
     not_yet = sum(batch.events - batch.lost for batch, at in delivered if at >= until)
     later = (
-        f"Not yet: {not_yet:,} events were delivered since {_shown(until)}, and Segment counts some minutes late; the "
-        f"next run confirms them, or materialize delivery/confirmation again after {_shown(until + _HOUR + LAG)}."
+        f"Not yet confirmed: {not_yet:,} events delivered since {_shown(until)}, and Segment counts some minutes late; "
+        f"the next run confirms them, or materialize delivery/confirmation again after {_shown(until + _HOUR + LAG)}."
     )
     if since >= until:
         return Confirmation("not yet", True, later, until=until, not_yet=not_yet)
@@ -211,7 +211,7 @@ def _verdict(
     if missing:
         words.append(
             f"has not counted {', '.join(missing)} (check that SEGMENT_SOURCE_ID is the source of SEGMENT_WRITE_KEY, "
-            "and look into its debugger)"
+            "and check its debugger)"
         )
         # Segment docs, "Delivery Overview": not every step knows event names. These may be the missing ones.
         surplus = (

@@ -66,7 +66,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Unanswered:
-    """There is no answer; the reason contains a remedy where one is known."""
+    """There is no answer; the reason contains a remedy if one is known."""
 
     reason: str
 
@@ -182,8 +182,8 @@ def _counts(data: Mapping[str, Any]) -> Iterator[Count]:
 
 
 REMEDIES = {
-    "no_user_anon_id": "the event has neither a user id nor an address; give the layout a column for one",
-    "id_required": "the event has neither a user id nor an address; give the layout a column for one",
+    "no_user_anon_id": "the event has neither a user id nor an address; map a column to one of them in the layout",
+    "id_required": "the event has neither a user id nor an address; map a column to one of them in the layout",
     "id_not_string": "a user id is empty; check its column in the export",
     "event_setting": "the source's schema blocks this event; allow it there",
     "unplanned": "the source blocks events that are not in its tracking plan; add this one to the plan",
@@ -193,7 +193,7 @@ REMEDIES = {
     "source_disabled": "the source is disabled; enable it in its settings",
     "locked_workspace": "the workspace is locked; ask Segment's support",
 }
-_UNKNOWN = "look the reason up in Segment's documentation, Delivery Overview"
+_UNKNOWN = "see this reason in Segment's documentation, Delivery Overview"
 
 
 def remedy(reason: str) -> str:

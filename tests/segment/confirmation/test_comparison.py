@@ -117,7 +117,7 @@ def test_what_segment_did_not_count_is_missing(
     found = confirmed(segment, ledger, time)
     assert found.sentence == (
         "Of 5 events that were delivered from 2026-03-02 06:00 UTC to 2026-03-02 10:00 UTC, Segment has not counted "
-        "5 email_opened (check that SEGMENT_SOURCE_ID is the source of SEGMENT_WRITE_KEY, and look into its debugger)."
+        "5 email_opened (check that SEGMENT_SOURCE_ID is the source of SEGMENT_WRITE_KEY, and check its debugger)."
     )
 
 
@@ -129,7 +129,7 @@ def test_what_was_discarded_without_its_name_may_be_what_is_missing(
     segment.record(Happened(FAILED, "", START, 5, "source_disabled"))
     assert confirmed(segment, ledger, time).sentence.endswith(
         "Segment has not counted 5 email_opened (check that SEGMENT_SOURCE_ID is the source of SEGMENT_WRITE_KEY, and "
-        "look into its debugger). It discarded 5 events without a name for source_disabled "
+        "check its debugger). It discarded 5 events without a name for source_disabled "
         "(the source is disabled; enable it in its settings)."
     )
     segment.record(Happened(RECEIVED, "Email Opened", START, 5))
