@@ -88,7 +88,7 @@ def test_what_segment_received_is_confirmed_when_it_has_counted(
     assert done.returncode == 0, done.stderr
     found = shown(confirming)
     assert found.passed
-    assert found.sentence.startswith("Not yet: 3 events were delivered since ")
+    assert found.sentence.startswith("Not yet confirmed: 3 events delivered since ")
     assert public_api.asked == []
 
     public_api.feed(segment, three_hours_pass(confirming))

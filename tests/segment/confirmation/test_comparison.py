@@ -147,7 +147,7 @@ def test_what_is_too_new_is_not_yet_confirmed_and_what_was_before_it_is(
     assert (found.state, found.holds, found.not_yet) == ("confirmed", True, 6)
     assert found.sentence == (
         "Segment received all 4 events that were delivered from 2026-03-01 10:00 UTC to 2026-03-02 10:00 UTC. "
-        "Not yet: 6 events were delivered since 2026-03-02 10:00 UTC, and Segment counts some minutes late; "
+        "Not yet confirmed: 6 events delivered since 2026-03-02 10:00 UTC, and Segment counts some minutes late; "
         "the next run confirms them, or materialize delivery/confirmation again after 2026-03-02 11:15 UTC."
     )
 
