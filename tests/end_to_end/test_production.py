@@ -7,11 +7,10 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-
 from pipeline.settings import PROJECT_ROOT
 from tests.docs.documents import HOME, OPERATIONS, blocks, inline_commands, section
 from tests.end_to_end.copying import DOCKERFILE, Copy, copied_into_the_image
+from tests.support.needed import is_lacking
 
 
 def units() -> dict[str, str]:
@@ -49,7 +48,7 @@ def test_units_name_what_there_is(copied: Copy) -> None:
 
 def test_systemd_finds_nothing_wrong_with_the_units(copied: Copy, tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
-        pytest.skip("systemd-analyze is not on this machine: the units in docs/operations.md are not verified")
+        is_lacking("systemd is not installed: the units were not verified (Debian: `apt-get install systemd`)")
     for name, unit in units().items():
         (tmp_path / name).write_text(unit.replace(HOME, str(copied.folder)), "utf-8")
     done = subprocess.run(
