@@ -30,7 +30,7 @@ _SPARE_BYTES = 1 << 30
 # Raised by zipfile, gzip and zlib for an inconsistent archive.
 _DAMAGE = (EOFError, zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, ValueError)
 _CUT_OFF = "is cut off or damaged, so it can't be unpacked: {}; have it sent again"
-_BEHIND_GZIP = "has further bytes behind its packed text, which are not gzip's; have it sent again"
+_BEHIND_GZIP = "has bytes after its gzip data that are not gzip; have it sent again"
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,9 @@ def unpacking() -> Iterator[None]:
     try:
         yield
     except NotImplementedError as error:
-        raise FileRefused(f"is packed in a way that is not read ({error}); pack it otherwise") from None
+        raise FileRefused(
+            f"is compressed in a way that is not supported ({error}); use gzip or zip with Deflate"
+        ) from None
     except gzip.BadGzipFile as error:
         # The file began as gzip does, or it would not be read as such.
         is_behind = str(error).startswith("Not a gzipped file")
@@ -140,7 +142,7 @@ def _opener(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Call
                 refuse_packed_again(head)
                 refuse_foreign(head)
             except FileRefused as error:
-                raise FileRefused(f"holds {info.filename!r}, which {error}") from None
+                raise FileRefused(f"contains {info.filename!r}, which {error}") from None
             return _bounded(archive.open(info), path.stat().st_size)
 
     return opened
@@ -172,7 +174,7 @@ class _Bounded(io.RawIOBase):
             self._looked_at = self._read
             if shutil.disk_usage(tempfile.gettempdir()).free < _SPARE_BYTES:
                 raise FileUnreadable(
-                    f"can't be unpacked: less than {_SPARE_BYTES >> 30} GB is left in {tempfile.gettempdir()}; the "
+                    f"can't be unpacked: less than {_SPARE_BYTES >> 30} GB is free in {tempfile.gettempdir()}; the "
                     "next run tries again"
                 )
         buffer[: len(chunk)] = chunk

@@ -11,15 +11,15 @@ ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 
 PGP = "is encrypted or signed with PGP; decrypt it first"
 EXCEL = "is an Excel workbook; have the export written as delimited text"
-TAR = "is a tar archive; zip and gzip are read, with the texts directly inside"
-_PACKED_WITH = "is packed with {}; zip and gzip are read"
+TAR = "is a tar archive; only zip and gzip are read, with the exports directly inside"
+_PACKED_WITH = "is compressed with {}; only zip and gzip are read"
 _FOREIGN = {
     b"-----BEGIN PGP": PGP,
     b"\xd0\xcf\x11\xe0": EXCEL,
     b"%PDF": "is a PDF; have the export written as delimited text",
     b"PARE": "is an encrypted Parquet file; have the export written without encryption",
     b"SQLite format 3\0": "is an SQLite database; have the export written as delimited text",
-    b"\x89PNG\r\n": "is a picture; have the export written as delimited text",
+    b"\x89PNG\r\n": "is an image; have the export written as delimited text",
     b"PK\x07\x08": "is one part of a zip archive that was split; have it sent in one piece",
     b"7z\xbc\xaf\x27\x1c": _PACKED_WITH.format("7-Zip"),
     b"Rar!\x1a\x07": _PACKED_WITH.format("RAR"),
@@ -55,7 +55,7 @@ def refuse_foreign(head: bytes, name: str = "") -> None:
 def refuse_packed_again(head: bytes) -> None:
     """Raise FileRefused for an archive inside an archive."""
     if head.startswith((GZIP_MAGIC, *ZIP_MAGICS)):
-        raise FileRefused("is packed twice; unpack it once")
+        raise FileRefused("is compressed twice; decompress it once")
 
 
 def _is_tar(head: bytes) -> bool:

@@ -110,11 +110,11 @@ def _required(layout: Layout) -> list[str]:
 def _lacking(column: str, names: Sequence[str], owner: str) -> str:
     if owner == "header" and looks_like_a_row(names):
         return (
-            f"the header has no column {column!r}; the line looks like a row, not a header: where a file has none, "
+            f"the header has no column {column!r}; the line looks like a row, not a header: if the file has none, "
             "list the names under header:"
         )
     counts = [name for name in names if is_count(name)]
-    aggregate = f"; {shown(counts)} are counts, so it may be an aggregate and no export of events"
+    aggregate = f"; {shown(counts)} are counts, so it may be an aggregate, not an export of events"
     return f"the {owner} has no column {column!r}; it has {shown(names)}" + (
         aggregate if len(counts) >= ENOUGH_COUNTS else ""
     )

@@ -49,7 +49,7 @@ def read_layout(path: Path) -> Layout:
     except (yaml.YAMLError, ValueError, AttributeError) as error:  # also raised for explicit tags with wrong values
         raise LayoutError(f"{path.name}: is not YAML in UTF-8: {error}") from None
     if not isinstance(content, dict):
-        raise LayoutError(f"{path.name}: is empty or no mapping; a layout starts with 'name: …'")
+        raise LayoutError(f"{path.name}: is empty or not a mapping; a layout starts with 'name: …'")
     try:
         return Layout.model_validate(content)
     except ValidationError as error:
@@ -83,7 +83,7 @@ def read_layouts(folder: Path) -> list[Layout]:
         raise LayoutError(f"SELLIGENT_LAYOUTS: there is no folder {folder}")
     paths = sorted(path for path in folder.iterdir() if path.suffix in (".yml", ".yaml"))
     if not paths:
-        raise LayoutError(f"SELLIGENT_LAYOUTS: {folder} has no layout; one looks like clicks.yml")
+        raise LayoutError(f"SELLIGENT_LAYOUTS: {folder} contains no layout; a layout is a file such as clicks.yml")
     layouts: dict[str, Layout] = {}
     faults: list[str] = []
     for path in paths:
@@ -93,7 +93,7 @@ def read_layouts(folder: Path) -> list[Layout]:
             faults.append(str(error))
             continue
         if layout.name in layouts:
-            faults.append(f"{path.name}: name: {layout.name!r} is another layout's name already")
+            faults.append(f"{path.name}: name: {layout.name!r} is already the name of another layout")
         layouts[layout.name] = layout
     if faults:
         raise LayoutError("; ".join(faults))

@@ -106,7 +106,7 @@ class Layout(BaseModel):
         except (LookupError, UnicodeError, TypeError, AssertionError):
             raise _wrong(f"{value!r} is not a text encoding that Python knows, such as utf-8") from None
         if probe.removeprefix("\ufeff") != _PROBE:
-            raise _wrong(f"{value!r} can't hold rows and columns; an encoding is something like utf-8")
+            raise _wrong(f"{value!r} can't encode rows and columns; use an encoding such as utf-8")
         return value
 
     @field_validator("delimiter")
@@ -122,7 +122,7 @@ class Layout(BaseModel):
     @classmethod
     def _one_quote(cls, value: str | None) -> str | None:
         if value is not None and (len(value) != 1 or not value.isascii() or value in "\r\n\0"):
-            raise _wrong(f"{value!r} is not one character; write null where nothing is quoted")
+            raise _wrong(f"{value!r} is not one character; write null if nothing is quoted")
         return value
 
     @field_validator("header", mode="before")
@@ -204,30 +204,30 @@ class Layout(BaseModel):
             raise _wrong(f"{key}: {self.quote!r} can't be the quote and be in the delimiter {self.delimiter!r}, too")
         for value in self.null_values:
             if self.delimiter in value or (self.quote and self.quote in value):
-                raise _wrong(f"null_values: {value!r} holds the delimiter or the quote, so no value is ever this")
+                raise _wrong(f"null_values: {value!r} contains the delimiter or the quote, so no value can equal it")
 
     def _whole_events(self) -> None:
         if "timestamp" not in self.meanings:
-            raise _wrong("columns: none means 'timestamp'; map the column with the time of the event")
+            raise _wrong("columns: no column means 'timestamp'; map the column with the time of the event")
         if not self.meanings & {"user_id", "email"} and not {"list_id", "selligent_user_id"} <= self.meanings:
             raise _wrong(
-                "columns: none identifies a person; map 'user_id', 'email', or 'list_id' and 'selligent_user_id'"
+                "columns: no column identifies a person; map 'user_id', 'email', or 'list_id' and 'selligent_user_id'"
             )
         if (self.event is None) == (self.event_column is None):
             raise _wrong("event: give either 'event' or 'event_column' with 'event_codes'")
         if self.event is not None and (self.event_codes or self.event_codes_default):
-            raise _wrong("event_codes: they go with 'event_column', not with 'event'")
+            raise _wrong("event_codes: belong to 'event_column', not to 'event'")
         if self.event_column is not None and not self.event_codes and self.event_codes_default is None:
-            raise _wrong("event_codes: missing; say which code of 'event_column' means which event")
+            raise _wrong("event_codes: missing; map each code of 'event_column' to its event")
         if self.timezone is None and any("%z" not in pattern for pattern in self.datetime_formats):
             raise _wrong("timezone: missing; date-times without an offset need one, such as Europe/Brussels")
 
     def _whole_lookup(self, lookup: Lookup) -> None:
         for key in lookup.key:
             if key not in self.meanings:
-                raise _wrong(f"columns: none means {key!r}, which is the key of {self.kind}")
+                raise _wrong(f"columns: no column means {key!r}, which is the key of {self.kind}")
         if not self.meanings & set(lookup.values):
-            raise _wrong(f"columns: none means {' or '.join(map(repr, lookup.values))}, which {self.kind} give")
+            raise _wrong(f"columns: no column means {' or '.join(map(repr, lookup.values))}, which {self.kind} give")
         if self.event or self.event_column or self.event_codes or self.event_codes_default:
             raise _wrong(f"event: a lookup of {self.kind} has none; remove it")
 

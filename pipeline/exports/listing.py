@@ -18,11 +18,11 @@ from pipeline.filesystems.local_files import kind_of
 from pipeline.filesystems.remote_files import words_of
 
 OUTSIDE = (
-    "is a link that leads out of the exports' folder and is not followed; move what it leads to into the folder, or "
+    "is a link to a target outside the exports folder and is not followed; move the target into the folder, or "
     "set SELLIGENT_FOLLOW_LINKS=true"
 )
-_NOWHERE = "is a link that leads nowhere"
-_TO_ITSELF = "is a link that leads back to itself"
+_NOWHERE = "is a link whose target does not exist"
+_TO_ITSELF = "is a link to itself"
 _CLOSED_FOLDER = "is a folder that can't be listed ({}); nothing in it is read, and the next run tries again"
 _WITHOUT_TIME = "has a modification time that is not a date"
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -108,7 +108,7 @@ class _LocalWalk:
         except FileNotFoundError:
             return None  # removed in the meantime
         except OSError as error:
-            return _faulty(name, f"can't be looked at ({error.strerror})", _modified_at(entry.path))
+            return _faulty(name, f"can't be inspected ({error.strerror})", _modified_at(entry.path))
 
     def _link(self, path: str, name: str) -> ExportFile | None:
         try:
@@ -250,7 +250,7 @@ class RemoteWalk:
             return describe()
         except Exception as error:  # each file system has errors of its own
             self.ensure_that_it_answers()
-            return _faulty(name, f"can't be looked at ({words_of(error)})")
+            return _faulty(name, f"can't be inspected ({words_of(error)})")
 
     def ensure_that_it_answers(self) -> None:
         """Raise the file system's own error if not only an entry but the location can't be read."""

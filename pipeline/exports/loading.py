@@ -265,7 +265,7 @@ def _replace(loader: _Loader, matched: MatchedFile, copy: LocalCopy) -> LoadedFi
             written = WrittenRows(warning=None if pieces(copy.path) else "it is an archive with no file in it")
     if promise.rows is not None and not _has_promised_rows(promise.rows, written, rows):
         raise FileRefused(
-            f"{promise.rows:,} rows were promised by its name or its ready marker, but it has {written.rows:,}; "
+            f"{promise.rows:,} rows are announced by its name or its ready marker, but it has {written.rows:,}; "
             "have it sent again"
         )
     return LoadedFile(

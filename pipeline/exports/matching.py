@@ -96,7 +96,7 @@ def match(
             return Unmatched(
                 file,
                 f"the pattern of the layout {layout.name} takes too long for its name; write it without a repetition "
-                "inside of a repetition, such as (a|aa)+",
+                "inside a repetition, such as (a|aa)+",
             )
         if found:
             fitting.append((layout, found))

@@ -95,13 +95,13 @@ def _reasons(layout: Layout) -> str:
         "WHEN event IS NULL THEN NULL",
         f"""WHEN coalesce(moment, '') = '' THEN {literal(f"no date-time in column {column}")}""",
         f"WHEN occurred_at IS NULL AND time_note IS NOT NULL THEN 'the local time ''' || {shown_time} || ''' is ' "
-        "|| time_note || ' (clocks change), and ambiguous_hour says reject'",
+        "|| time_note || ' (clocks change), and ambiguous_hour is reject'",
         f"WHEN occurred_at IS NULL AND instant IS NOT NULL THEN 'the date-time ''' || {shown_time} "
         f"|| ''' {OUTSIDE_OF_YEARS}'",
         f"WHEN occurred_at IS NULL AND naive_time IS NOT NULL THEN 'the date-time ''' || {shown_time} "
         f"|| ''' has no offset, and layout ' || {literal(layout.name)} || ' names no timezone'",
         f"WHEN occurred_at IS NULL THEN 'the date-time ''' || {shown_time} || ''' in column ' "
-        f"|| {literal(column)} || ' is not readable as ' || {literal(expected)}",
+        f"|| {literal(column)} || ' can''t be read as ' || {literal(expected)}",
         f"WHEN NOT CASE WHEN {is_something_sql('user_id')} OR {is_something_sql('email')} THEN true "
         f"ELSE {is_something_sql('list_id')} AND {is_something_sql('selligent_user_id')} END "
         "THEN 'no person identified: neither user id nor email address'",

@@ -139,7 +139,7 @@ def _encoding(piece: Piece, layout: Layout) -> str:
     with piece.open() as stream:
         head = stream.read(_ZEROS_BYTES)
     if head.startswith(PARQUET_MAGIC):
-        raise FileRefused("is a Parquet file; its layout would need format: parquet")
+        raise FileRefused("is a Parquet file; its layout needs format: parquet")
     for mark, encoding in BOMS.items():
         if head.startswith(mark):
             return encoding

@@ -89,7 +89,7 @@ def members_of(archive: zipfile.ZipFile, packed_bytes: int) -> Members:
     if any(info.filename == "[Content_Types].xml" for info in infos):
         raise FileRefused(EXCEL)
     if len(infos) > MAX_MEMBERS:
-        raise FileRefused(f"holds {len(infos):,} members; up to {MAX_MEMBERS:,} are read")
+        raise FileRefused(f"contains {len(infos):,} members; up to {MAX_MEMBERS:,} are read")
     for info in infos:
         _refuse_member(info)
     _refuse_overlaps(infos)
@@ -116,15 +116,15 @@ def too_much(most: int) -> str:
 def _refuse_member(info: zipfile.ZipInfo) -> None:
     inside, windows = PurePosixPath(info.filename), PureWindowsPath(info.filename)
     if inside.is_absolute() or windows.drive or ".." in (*inside.parts, *windows.parts):
-        raise FileRefused(f"holds {info.filename!r}, a path outside of the archive; nothing of it is read")
+        raise FileRefused(f"contains {info.filename!r}, a path outside of the archive; nothing of it is read")
     if info.flag_bits & (0x1 | _STRONG_ENCRYPTION) or info.compress_type == 99:
-        raise FileRefused(f"holds {info.filename!r}, which has a password; have it sent without")
+        raise FileRefused(f"contains {info.filename!r}, which has a password; have it sent without one")
     if stat.S_ISLNK(info.external_attr >> 16):
-        raise FileRefused(f"holds {info.filename!r}, which is a link; have the file itself packed")
+        raise FileRefused(f"contains {info.filename!r}, which is a link; have the file itself packed")
     if info.compress_type not in _READ_METHODS or info.flag_bits & _PATCHED:
         method = _METHODS.get(info.compress_type, f"number {info.compress_type}")
         raise FileRefused(
-            f"holds {info.filename!r}, packed by a method ({method}) that is not read; pack it otherwise, as Deflate"
+            f"contains {info.filename!r}, packed by a method ({method}) that is not supported; use Deflate"
         )
 
 
@@ -133,8 +133,8 @@ def _refuse_overlaps(infos: Sequence[zipfile.ZipInfo]) -> None:
     for info in sorted(infos, key=lambda info: info.header_offset):
         if info.header_offset < end:
             raise FileRefused(
-                f"holds {before!r} and {info.filename!r} in the same bytes, as only an archive does that is made to "
-                "fill disks"
+                f"contains {before!r} and {info.filename!r} in the same bytes, as only an archive made to "
+                "fill disks does"
             )
         end, before = info.header_offset + _LOCAL_HEADER_BYTES + info.compress_size, info.filename
 

@@ -51,7 +51,7 @@ def _by_values(column: Column) -> Guess | None:
             return Guess(None, "the sender's address")
         if vocabulary.is_address(column.name):
             return Guess("email", "by its name and its values", 2)
-        return Guess("email", "its values are e-mail addresses", 1)
+        return Guess("email", "its values are email addresses", 1)
     if column.moments is not None:
         rank = vocabulary.when(column.name)
         if rank == -2:
@@ -73,10 +73,10 @@ def _by_role(column: Column) -> Guess | None:
         return Guess("send_id", why)
     if vocabulary.is_row_id(name):
         if column.is_unique:
-            return Guess("event_id", "unique in the sample: an id of the row's own", int(plain(name) != "id"))
+            return Guess("event_id", "unique in the sample: an id of the row", int(plain(name) != "id"))
         return Guess(None, "its name says id, but its values repeat" if column.values else "an id, but of what?")
     if column.values and vocabulary.when(name) > 1:
-        return Guess(None, "CHECK: its name says date-time, but its values have no format that is known here")
+        return Guess(None, "CHECK: its name says date-time, but its values are in no known format")
     if not column.values and vocabulary.is_address(name):
         return Guess("email", why)
     if not column.values and vocabulary.when(name) >= 1:
@@ -94,7 +94,7 @@ def _by_subject(column: Column) -> Guess | None:
         return Guess("user_id", "by its name", 1)  # or Selligent's own, see `_user`
     if subject := vocabulary.name_of(name):
         if subject == "email":
-            return Guess(None, "an email's name is not its subject line")
+            return Guess(None, "an email's name is not its subject")
         return Guess(f"{subject}_name", _by_name(name, subject))
     if subject := vocabulary.bare_subject(name):
         if column.are_whole_numbers or column.are_uuids:
@@ -119,10 +119,10 @@ def _user(column: Column, guess: Guess, columns: Sequence[Column], all_guesses: 
         return guess
     lists = [c for c, other in zip(columns, all_guesses, strict=True) if other.meaning == "list_id"]
     if lists and len(lists[0].values) >= _MOSTLY * rows:
-        return Guess("selligent_user_id", "Selligent's own, unique within its list only")
+        return Guess("selligent_user_id", "Selligent's own, unique only within its list")
     if "email" in meanings or any(g.meaning == "user_id" and g.strength > 1 for g in all_guesses):
         return Guess("selligent_user_id", "CHECK: Selligent's own? If it is your own key of a person: user_id")
-    return Guess("user_id", "CHECK: is it your own key of a person? Selligent's is unique within a list only", 1)
+    return Guess("user_id", "CHECK: is it your own key of a person? Selligent's is unique only within a list", 1)
 
 
 def _by_file_name(column: Column, guess: Guess, file_name: str) -> Guess:
@@ -132,10 +132,10 @@ def _by_file_name(column: Column, guess: Guess, file_name: str) -> Guess:
     if subject is None or name not in ("id", "name", "naam", "nom", "nombre", "title"):
         return guess
     if name == "id":
-        return Guess(f"{subject}_id", f"of what the file is called after: {subject}", -2)
+        return Guess(f"{subject}_id", f"the file is named after it: {subject}", -2)
     if subject == "email":
-        return Guess(None, "an email's name is not its subject line")
-    return Guess(f"{subject}_name", f"of what the file is called after: {subject}", -2)
+        return Guess(None, "an email's name is not its subject")
+    return Guess(f"{subject}_name", f"the file is named after it: {subject}", -2)
 
 
 def _without_repeats(all_guesses: Sequence[Guess]) -> list[Guess]:

@@ -94,8 +94,8 @@ def cut(name: str, text: str, is_whole: bool) -> Table:
 
 
 _AMBIGUOUS = (
-    "each of its first lines repeats a key (perhaps in another case) or has NaN or Infinity; such lines are rejected, "
-    "so have it written otherwise"
+    "each of its first lines repeats a key (perhaps in another case) or contains NaN or Infinity; such lines are "
+    "rejected, so have the export written without them"
 )
 
 

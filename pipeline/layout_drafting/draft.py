@@ -112,7 +112,9 @@ def _top(inspected: Inspected, body: Iterable[str]) -> list[str]:
     if blanks:
         lines += _note(f"Until each {BLANK} is replaced, this layout is refused: {', '.join(blanks)}.")
     if missing:
-        lines += _note(f"MISSING: no column was found that means {' or '.join(missing)}; without it, this is refused.")
+        lines += _note(
+            f"MISSING: no column was found that means {' or '.join(missing)}; without it, this layout is refused."
+        )
     if table.odd_rows:
         what = "with another number of columns" if table.is_delimited else "that are not JSON objects"
         lines += _note(f"Rows {what}, which will be rejected: {table.odd_rows:,}.")
@@ -134,8 +136,8 @@ def _needed(inspected: Inspected) -> list[str]:
 def _packing(head: Head) -> str:
     if head.packing is None:
         return ""
-    inside = f", which holds {on_one_line(head.member, 100)}" if head.member else ""
-    further = f" and {head.further_members} more, not looked at" if head.further_members else ""
+    inside = f", which contains {on_one_line(head.member, 100)}" if head.member else ""
+    further = f" and {head.further_members} more, not read" if head.further_members else ""
     return f" ({head.packing}{inside}{further})"
 
 
@@ -159,9 +161,9 @@ def _text(inspected: Inspected) -> list[str]:
         return [*_line("format", table.format, "columns by name"), *_nulls(inspected)]
     encoding = _line("encoding", decoded.encoding, on_one_line(decoded.why, 300))
     if not table.is_delimited:
-        return [*_line("format", "ndjson", "one JSON object a line"), *encoding, *_nulls(inspected)]
+        return [*_line("format", "ndjson", "one JSON object per line"), *encoding, *_nulls(inspected)]
     width = len(inspected.columns)
-    separates = f"{_SHOWN_NAMES.get(table.delimiter, '')}: cuts the rows into {width} columns".removeprefix(": ")
+    separates = f"{_SHOWN_NAMES.get(table.delimiter, '')}: splits the rows into {width} columns".removeprefix(": ")
     return [
         *_line("format", "csv"),
         *encoding,
@@ -180,7 +182,7 @@ def _quote(table: Table) -> list[str]:
             )
         return _line("quote", "null", "no value of the sample is quoted; if some can be, use '\"'")
     loose = f"rows with quotes inside that are not doubled: {table.loose_quotes:,}" if table.loose_quotes else ""
-    holding = f"CHECK: quoted values that hold whole rows: {table.swallowing:,}; null, if these are rows"
+    holding = f"CHECK: quoted values that contain whole rows: {table.swallowing:,}; use null if these are rows"
     return _line(
         "quote",
         scalar(table.quote, '"' if table.quote == "'" else "'"),
@@ -196,7 +198,7 @@ def _header(inspected: Inspected) -> list[str]:
         again = f"CHECK: the header row occurs {table.repeated_headers:,} more times and is rejected"
         return _line("header", "true", "the first row looks like names", again if table.repeated_headers else "")
     names = ", ".join(scalar(column.name) for column in inspected.columns)
-    why = "The first row holds values, so these names are made up; replace them by names of your own:"
+    why = "The first row contains values, so these names are made up; replace them with your own:"
     if table.names:
         why = "The header repeats a name or lacks one, so the names are listed here:"
     return [*_note(why), f"header: [{names}]"]
@@ -214,22 +216,20 @@ def _times(inspected: Inspected) -> list[str]:
     moments, column = inspected.moments, inspected.meant("timestamp")
     lines = []
     if moments is None:
-        lines += _line("timezone", BLANK, "where date-times come from that have no offset, such as Europe/Brussels")
+        lines += _line("timezone", BLANK, "the time zone of date-times without an offset, such as Europe/Brussels")
     elif moments.with_word and moments.with_word == moments.without_offset:
         lines += _line("timezone", "UTC", "the date-times end in the word UTC or GMT")
     elif moments.without_offset:
         some = "some date-times" if moments.with_offset else "the date-times"
         lines += _line("timezone", BLANK, f"{some} have no offset: give their time zone, such as Europe/Brussels")
     else:
-        lines += _note("timezone: left out, since every date-time has an offset; a time in the file's name is then UTC")
+        lines += _note("timezone: omitted, since every date-time has an offset; a time in the file's name is then UTC")
     if moments is None or column is None or not column.values:
         return lines
     seen = f"such as {example(next(value for value in column.values if moments_of([value])))}"
     misfits = f"values that don't fit and will be rejected: {moments.misfits:,}" if moments.misfits else ""
     if not moments.formats:
-        return lines + _note(
-            "; ".join(filter(None, (f"datetime_formats: left out, this is ISO 8601, {seen}", misfits)))
-        )
+        return lines + _note("; ".join(filter(None, (f"datetime_formats: omitted, this is ISO 8601, {seen}", misfits))))
     lines += _doubt(inspected, moments)
     formats = ", ".join(scalar(text, "'") for text in moments.formats)
     return lines + _line("datetime_formats", f"[{formats}]", seen, misfits)
@@ -241,7 +241,7 @@ def _doubt(inspected: Inspected, moments: Moments) -> list[str]:
         return []
     exchanged = ", ".join(scalar(text, "'") for text in moments.exchanged)
     lines = _note(
-        "CHECK: day or month first? No number in the sample is above 12, so it can't tell. Day first is taken; "
+        "CHECK: day or month first? No number in the sample is above 12, so it can't decide. Day first is assumed; "
         "month first would be:"
     )
     named = f"; the file's name says {inspected.file_name.date}" if inspected.file_name.date else ""
@@ -252,7 +252,7 @@ def _times_of_lookup(inspected: Inspected) -> list[str]:
     if not inspected.file_name.has_time:
         return []
     return _note(
-        "timezone: left out, so the time in the file's name is UTC; else give the zone, such as Europe/Brussels"
+        "timezone: omitted, so the time in the file's name is UTC; if it is not, give its zone, such as Europe/Brussels"
     )
 
 
@@ -271,18 +271,18 @@ def _event(inspected: Inspected) -> list[str]:
         others = [name for name in EVENTS_BY_NAME if name not in code.distinct]
         return [
             *lines,
-            *_note("The codes are the names of the events; all six are listed, with how often each occurs."),
+            *_note("The codes are the names of the events; all six are listed, and how often each occurs."),
             "event_codes:",
             *_aligned([(f"{name}: {name}", f"{code.distinct[name]:,}") for name in (*code.distinct, *others)]),
         ]
     codes = [(value, count) for value, count in code.distinct.items() if not holds_address(value)]
     return [
         *lines,
-        *_note(f"What each code means, with how often it occurs. One of: {names};"),
-        *_note("or null: known, but none of these. A code that is not listed rejects its row."),
+        *_note(f"The meaning of each code, and how often it occurs. One of: {names};"),
+        *_note("or null: known, but none of these. A row with a code that is not listed is rejected."),
         "event_codes:",
         *_aligned([(f"{scalar(value)}: {_event_of(value)}", f"{count:,}") for value, count in codes]),
-        *([] if codes else _aligned([(f"CODE: {BLANK}", "the sample has no rows; list the codes that there are")])),
+        *([] if codes else _aligned([(f"CODE: {BLANK}", "the sample has no rows; list the codes that occur")])),
     ]
 
 

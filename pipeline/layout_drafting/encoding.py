@@ -75,7 +75,7 @@ def _as_utf8(head: Head) -> Decoded | None:
         return None
     if text.isascii():
         return Decoded(
-            text, "utf-8", "the sample is plain ASCII, which most encodings share; ask what else there can be"
+            text, "utf-8", "the sample is plain ASCII, which most encodings share; ask which encoding exports have"
         )
     return Decoded(text, "utf-8", f"the whole sample is valid UTF-8; it reads {_evidence(text)}")
 

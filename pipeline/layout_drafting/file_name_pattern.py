@@ -36,7 +36,9 @@ def name_pattern(file_name: str, rows: int | None) -> NamePattern:
     """The pattern of a file name; `rows` is the number of rows in the file, if it is known."""
     base = without_packing(file_name)
     if holds_address(base):
-        return NamePattern(".+@.+", _NO_NAME, None, False, ("the name holds an e-mail address; write it strictly",))
+        return NamePattern(
+            ".+@.+", _NO_NAME, None, False, ("the name contains an email address; write a pattern for it",)
+        )
     state = _Pieces(rows)
     end = 0
     while found := _VARYING.search(base, end):
@@ -73,7 +75,7 @@ class _Pieces:
         stem = re.sub(r"\.[A-Za-z]\w*$", "", "".join(self._words))
         name = re.sub(r"[^A-Za-z0-9]+", "_", stem).strip("_").lower()
         if "date" not in self._groups:
-            self._notes.append("no date in the name: the day on which a file was last modified counts")
+            self._notes.append("no date in the name: the date on which a file was last modified is used")
         return NamePattern(
             files="".join(self._pattern),
             name=name or _NO_NAME,
@@ -141,14 +143,14 @@ class _Pieces:
         self._pattern.append(r"\d+")
         self._words.append("_")
         self._notes.append(
-            f"CHECK: {number} is taken for a number that changes; for the part of a split export write (?P<part>\\d+), "
-            "for the number of rows (?P<rows>\\d+)"
+            f"CHECK: {number} is assumed to be a number that changes; for the part of a split export write "
+            "(?P<part>\\d+), for the number of rows (?P<rows>\\d+)"
         )
 
     def _unknown(self, text: str) -> int:
         self._pattern.append(re.sub(r"\d+", r"\\d+", _escaped(text)))
         self._words.append("_")
-        self._notes.append(f"{text} is not a date that starts with the year; taken for a number that changes")
+        self._notes.append(f"{text} is not a date that starts with the year; assumed to be a number that changes")
         return len(text)
 
     def _is_row_count(self, number: str) -> bool:

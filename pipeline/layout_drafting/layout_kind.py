@@ -19,8 +19,8 @@ def refuse_aggregates(name: str, columns: Sequence[Column], meanings: Mapping[st
     if len(counts) < ENOUGH_COUNTS - ("timestamp" in meanings) or _names_a_person(meanings):
         return
     raise InspectionRefused(
-        f"{name}: holds counts ({', '.join(counts)}), not events: it is an aggregate; "
-        "ask for the export that has one row an interaction"
+        f"{name}: contains counts ({', '.join(counts)}), not events: it is an aggregate; "
+        "ask for the export that has one row per interaction"
     )
 
 
@@ -36,10 +36,10 @@ def kind_of(meanings: Mapping[str, Column], guesses: Sequence[Guess], code: Colu
         # A row for each campaign, or for each email with its campaign: the key is the unique column.
         named.sort(key=lambda kind: not meanings[LOOKUPS[kind].key[0]].is_unique)
         if named:
-            return named[0], "it has no person, and names for ids"
+            return named[0], "it has no person, but names for ids"
     happened = max((guess.strength for guess in guesses if guess.meaning == "timestamp"), default=-1) >= 0
     if "contacts" in fitting and code is None and not happened and not _OF_ONE_EVENT & set(meanings):
-        return "contacts", "it has the users of a list, and no event"
+        return "contacts", "it has the users of a list, but no event"
     return "events", "a row is an event of a person"
 
 

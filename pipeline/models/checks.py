@@ -39,11 +39,11 @@ def nameless(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Findi
         if ids and (named or kind in with_lookup):
             faults.append(f"{counted(ids, kind.removesuffix('s'))} without {name} ({counted(events, 'event')})")
     if not faults:
-        return Finding(True, "Every id has its name, of the kinds that have names.", numbers)
+        return Finding(True, "Every id of a kind that has names has its name.", numbers)
     return Finding(
         False,
-        f"{', '.join(faults)}. Export a newer lookup: its names are filled in in the tables, but not in "
-        "events that were delivered before.",
+        f"{', '.join(faults)}. Have a newer lookup exported: its names are added to the tables, but not "
+        "to events that were delivered before.",
         numbers,
     )
 

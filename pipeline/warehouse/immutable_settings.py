@@ -22,20 +22,21 @@ def check_origin(connection: duckdb.DuckDBPyConnection, settings: Settings) -> N
     namespace = known.get("message_id_namespace", settings.message_id_namespace)
     if namespace != settings.message_id_namespace:
         raise SettingsError(
-            f"MESSAGE_ID_NAMESPACE: the warehouse was made with {namespace!r}; with {settings.message_id_namespace!r} "
-            f"every event would get another id and be delivered once more. Set it back, {_START_ANEW}"
+            f"MESSAGE_ID_NAMESPACE: the warehouse was created with {namespace!r}; with "
+            f"{settings.message_id_namespace!r} every event would get another id and be "
+            f"delivered again. Set it back, {_START_ANEW}"
         )
     schema = known.get("schema", settings.schema_name)
     if schema != settings.schema_name:
         raise SettingsError(
             f"SEGMENT_SOURCE_NAME: the event tables are in the schema {schema!r}, and {settings.segment_source_name!r} "
-            f"would begin others in {settings.schema_name!r}. Set it back, {_START_ANEW}"
+            f"would create others in {settings.schema_name!r}. Set it back, {_START_ANEW}"
         )
     exports = known.get("exports", _exports(settings))
     if exports != _exports(settings):
         raise SettingsError(
-            f"SELLIGENT_EXPORTS: the warehouse holds {exports} exports, and these are {_exports(settings)}; "
-            f"made-up events must not mix with true ones. Set it back, {_START_ANEW}"
+            f"SELLIGENT_EXPORTS: the warehouse contains {exports} exports, and these are {_exports(settings)}; "
+            f"example events must not be mixed with real ones. Set it back, {_START_ANEW}"
         )
 
 

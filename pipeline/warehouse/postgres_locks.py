@@ -74,7 +74,9 @@ class ServerLocks:
         return row[0] if row else None
 
     def _unreachable(self) -> WarehouseError:
-        return WarehouseError(f"{self.setting}: the PostgreSQL server can't be asked for its locks; is it up?")
+        return WarehouseError(
+            f"{self.setting}: the PostgreSQL server can't be asked for its locks; check that it is running"
+        )
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def test_a_wrong_setting_stops_the_run_before_anything_is_touched(
         (("--form", "2024-06-12"), "No such option"),
     ],
 )
-def test_a_wrong_argument_is_said_in_one_line(project: Project, arguments: tuple[str, ...], words: str) -> None:
+def test_a_wrong_argument_is_reported_in_one_line(project: Project, arguments: tuple[str, ...], words: str) -> None:
     _fails(project.with_files(ROWS, LAYOUTS), 2, words, *arguments)
 
 

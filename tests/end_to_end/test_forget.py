@@ -201,7 +201,7 @@ def test_a_new_list_is_work_even_where_no_file_is_new(project: Project) -> None:
     assert "There is nothing new." in project.run()
 
 
-def test_what_stands_in_the_way_is_said_before_anything_is_touched(project: Project, tmp_path: Path) -> None:
+def test_what_stands_in_the_way_is_reported_before_anything_is_touched(project: Project, tmp_path: Path) -> None:
     project.with_files(EXPORTS, {"log.yml": LOG, "contacts.yml": CONTACTS})
     refused = project.command("forget")
     assert (refused.returncode, refused.stderr) == (

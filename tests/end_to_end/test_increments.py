@@ -119,7 +119,7 @@ def test_a_name_that_comes_late_is_filled_in_and_the_newest_name_wins(project: P
     assert project.query(f"SELECT campaign_name FROM {SCHEMA}.email_opened") == [("Summer sale",)]
 
 
-def test_names_and_persons_are_those_that_the_newest_lookups_say_whatever_was_said_meanwhile(project: Project) -> None:
+def test_names_and_persons_are_those_of_the_newest_lookups_whatever_came_meanwhile(project: Project) -> None:
     """A lookup with the bytes of an older one is the newest all the same; and nothing in the lookups shows what was
     made of a wrong one whose correction says what another says, too.
     """

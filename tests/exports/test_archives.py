@@ -63,20 +63,20 @@ def reason(desk: Desk, content: bytes, name: str = "opens_odd.csv") -> str:
     return files[name].reason or ""
 
 
-PACKED_WITH = "is packed with {}; zip and gzip are read"
-TAR = "is a tar archive; zip and gzip are read, with the texts directly inside"
-TWICE = "is packed twice; unpack it once"
-METHOD = "holds 'opens.csv', packed by a method ({}) that is not read; pack it otherwise, as Deflate"
-BEHIND = "has further bytes behind its packed text, which are not gzip's; have it sent again"
+PACKED_WITH = "is compressed with {}; only zip and gzip are read"
+TAR = "is a tar archive; only zip and gzip are read, with the exports directly inside"
+TWICE = "is compressed twice; decompress it once"
+METHOD = "contains 'opens.csv', packed by a method ({}) that is not supported; use Deflate"
+BEHIND = "has bytes after its gzip data that are not gzip; have it sent again"
 REFUSED: dict[str, tuple[bytes, str]] = {
     "gzip in gzip": (gzip.compress(gzip.compress(TEXT)), TWICE),
     "zip in gzip": (gzip.compress(zipped({"opens.csv": TEXT})), TWICE),
-    "gzip in zip": (zipped({"o.gz": gzip.compress(TEXT)}), f"holds 'o.gz', which {TWICE}"),
+    "gzip in zip": (zipped({"o.gz": gzip.compress(TEXT)}), f"contains 'o.gz', which {TWICE}"),
     "tar": (tarred(), TAR),
     "old tar": (tarred(kind=tarfile.USTAR_FORMAT).replace(b"ustar\x0000", b"\0" * 8, 0), TAR),
     "gnu tar": (tarred(kind=tarfile.GNU_FORMAT), TAR),
     "tar in gzip": (gzip.compress(tarred()), TAR),
-    "tar in zip": (zipped({"o.tar": tarred()}), f"holds 'o.tar', which {TAR}"),
+    "tar in zip": (zipped({"o.tar": tarred()}), f"contains 'o.tar', which {TAR}"),
     "bzip2": (bz2.compress(TEXT), PACKED_WITH.format("bzip2")),
     "empty bzip2": (bz2.compress(b""), PACKED_WITH.format("bzip2")),
     "xz": (lzma.compress(TEXT), PACKED_WITH.format("xz")),
@@ -107,8 +107,8 @@ def test_what_is_not_read_is_named_and_the_loader_and_inspect_say_the_same(
     inspected.write_bytes(content)
     with pytest.raises(InspectionRefused) as refused:
         read_head(str(inspected))
-    assert str(refused.value).replace("holds 'o.gz', which ", "").replace("holds 'o.tar', which ", "") == (
-        f"opens_odd.csv: {expected}".replace("holds 'o.gz', which ", "").replace("holds 'o.tar', which ", "")
+    assert str(refused.value).replace("contains 'o.gz', which ", "").replace("contains 'o.tar', which ", "") == (
+        f"opens_odd.csv: {expected}".replace("contains 'o.gz', which ", "").replace("contains 'o.tar', which ", "")
     )
 
 
@@ -181,7 +181,7 @@ def test_a_link_inside_of_an_archive_is_refused(desk: Desk) -> None:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:
         archive.writestr(info, "/etc/passwd")
-    assert reason(desk, target.getvalue()) == "holds 'opens.csv', which is a link; have the file itself packed"
+    assert reason(desk, target.getvalue()) == "contains 'opens.csv', which is a link; have the file itself packed"
 
 
 # What is made to fill disks
@@ -191,7 +191,7 @@ def test_a_link_inside_of_an_archive_is_refused(desk: Desk) -> None:
 @pytest.mark.parametrize("members", [2, 3_000])
 def test_members_in_the_same_bytes_are_refused(desk: Desk, members: int) -> None:
     """3,000 of them, in 214 kB, filled 1.4 GB."""
-    assert reason(desk, overlapping(members)).startswith("holds '0000.csv' and '0001.csv' in the same bytes")
+    assert reason(desk, overlapping(members)).startswith("contains '0000.csv' and '0001.csv' in the same bytes")
 
 
 def test_all_members_have_one_budget(desk: Desk) -> None:
@@ -205,7 +205,7 @@ def test_a_gzip_without_end_is_refused(desk: Desk) -> None:
 
 def test_too_many_members_are_refused(desk: Desk) -> None:
     content = zipped({f"{number}.csv": b"" for number in range(10_001)}, zipfile.ZIP_STORED)
-    assert reason(desk, content) == "holds 10,001 members; up to 10,000 are read"
+    assert reason(desk, content) == "contains 10,001 members; up to 10,000 are read"
 
 
 def test_a_list_of_members_that_is_too_long_is_not_read(desk: Desk) -> None:

@@ -76,7 +76,7 @@ def test_the_rows_that_a_name_promises_must_be_there(desk: Desk) -> None:
     desk.put("opens_3.csv", HEADER + ZOE + "broken\n")
     assert reasons(desk) == {
         "opens_1.csv": "",
-        "opens_3.csv": "3 rows were promised by its name or its ready marker, but it has 2; have it sent again",
+        "opens_3.csv": "3 rows are announced by its name or its ready marker, but it has 2; have it sent again",
     }
 
 
@@ -203,7 +203,7 @@ def test_a_member_with_an_odd_name_stops_nothing(desk: Desk, content: bytes) -> 
         (b"\x85\x01\x0c\x03" + b"\xab" * 99, "is encrypted or signed with PGP"),
         (b"PAR1" + b"\0" * 99, "is a Parquet file"),
         (gzip.compress(b"\0" * 500_000_000, 9), "unpacks to more than"),
-        (b"DAY,SENT,DELIVERED,OPENS,CLICKS\n2024-06-11,9,8,7,6\n", "may be an aggregate and no export of events"),
+        (b"DAY,SENT,DELIVERED,OPENS,CLICKS\n2024-06-11,9,8,7,6\n", "may be an aggregate, not an export of events"),
     ],
     ids=["cut zip", "cut gzip", "dots", "root", "xlsx", "xls", "armored", "pgp", "parquet", "bomb", "aggregate"],
 )
@@ -246,7 +246,7 @@ def test_files_without_rows_are_nobodys_copies(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("noted", ["loaded", "duplicate"])
-def test_a_lookup_that_says_again_what_it_once_said_is_the_newest(desk: Desk, noted: str) -> None:
+def test_a_lookup_that_repeats_its_former_content_is_the_newest(desk: Desk, noted: str) -> None:
     """Also where a former version of this program had noted it as a copy and left it alone."""
     desk.layouts = (LISTS,)
     for day, name in enumerate(("Nieuwsbrief", "Newsletter", "Nieuwsbrief"), start=10):

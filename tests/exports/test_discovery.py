@@ -90,7 +90,7 @@ def test_bytes_are_known_where_they_were_loaded_with_the_same_layout(changes: di
     assert replace(KNOWN, **changes).is_loaded_from("sha", DATED) == same
 
 
-def test_the_newest_that_was_said_of_a_file_is_what_is_known(desk: Desk) -> None:
+def test_the_newest_row_of_a_file_is_what_is_known(desk: Desk) -> None:
     key = (WRITTEN.date(), "opens.csv")
     later = WRITTEN + timedelta(hours=1)
     desk.put("opens.csv", HEADER + ZOE)

@@ -81,17 +81,17 @@ def refusal(path: Path, text: str) -> str:
         (
             "event: Email Link Clicked",
             "event: Email Opened\nevent_codes: {A: Email Opened}",
-            "event_codes: they go with 'event_column', not with 'event'",
+            "event_codes: belong to 'event_column', not to 'event'",
         ),
         (
             "event: Email Link Clicked",
             "event: Email Opened\nevent_codes_default: Email Opened",
-            "event_codes: they go with 'event_column', not with 'event'",
+            "event_codes: belong to 'event_column', not to 'event'",
         ),
         (
             "event: Email Link Clicked",
             "event_column: WHAT",
-            "event_codes: missing; say which code of 'event_column' means which event",
+            "event_codes: missing; map each code of 'event_column' to its event",
         ),
         (
             "event: Email Link Clicked",
@@ -106,17 +106,17 @@ def refusal(path: Path, text: str) -> str:
         (
             "  CLICK_DT: timestamp\n",
             "",
-            "columns: none means 'timestamp'; map the column with the time of the event",
+            "columns: no column means 'timestamp'; map the column with the time of the event",
         ),
         (
             "  CUSTOMER_KEY: user_id\n",
             "",
-            "columns: none identifies a person; map 'user_id', 'email', or 'list_id' and 'selligent_user_id'",
+            "columns: no column identifies a person; map 'user_id', 'email', or 'list_id' and 'selligent_user_id'",
         ),
         (
             "CUSTOMER_KEY: user_id",
             "USERID: selligent_user_id",
-            "columns: none identifies a person; map 'user_id', 'email', or 'list_id' and 'selligent_user_id'",
+            "columns: no column identifies a person; map 'user_id', 'email', or 'list_id' and 'selligent_user_id'",
         ),
         (
             "CUSTOMER_KEY: user_id",
@@ -166,9 +166,9 @@ def test_each_fault_is_told_in_one_sentence(clicks: Path, old: str, new: str, se
         ("delimiter: '|\"|'", "delimiter: '\"' can't be the quote and be in the delimiter '|\"|', too"),
         (r'delimiter: "\n"', "delimiter: a line break can't separate columns"),
         (r'delimiter: "\r"', "delimiter: a line break can't separate columns"),
-        ("quote: ''", "quote: '' is not one character; write null where nothing is quoted"),
-        ("quote: '<>'", "quote: '<>' is not one character; write null where nothing is quoted"),
-        (r'quote: "\n"', r"quote: '\n' is not one character; write null where nothing is quoted"),
+        ("quote: ''", "quote: '' is not one character; write null if nothing is quoted"),
+        ("quote: '<>'", "quote: '<>' is not one character; write null if nothing is quoted"),
+        (r'quote: "\n"', r"quote: '\n' is not one character; write null if nothing is quoted"),
         ("header: false", "header: is neither true nor the list of column names of a file without a header"),
         ("header: []", "header: is neither true nor the list of column names of a file without a header"),
         ("header: KEY", "header: is neither true nor the list of column names of a file without a header"),
@@ -217,20 +217,24 @@ def test_a_word_that_yaml_takes_for_yes_or_no_must_be_quoted(clicks: Path, word:
 @pytest.mark.parametrize(
     ("kind", "columns", "sentence"),
     [
-        ("emails", "{A: email_subject}", "columns: none means 'email_id', which is the key of emails"),
-        ("campaigns", "{A: email_id}", "columns: none means 'campaign_id', which is the key of campaigns"),
-        ("links", "{A: link_name}", "columns: none means 'link_id', which is the key of links"),
-        ("lists", "{A: list_name}", "columns: none means 'list_id', which is the key of lists"),
-        ("contacts", "{A: list_id, B: email}", "columns: none means 'selligent_user_id', which is the key of contacts"),
-        ("contacts", "{A: selligent_user_id}", "columns: none means 'list_id', which is the key of contacts"),
-        ("emails", "{A: email_id}", "columns: none means 'email_subject', which emails give"),
-        ("campaigns", "{A: campaign_id}", "columns: none means 'campaign_name', which campaigns give"),
-        ("links", "{A: link_id}", "columns: none means 'link_name', which links give"),
-        ("lists", "{A: list_id, B: link_name}", "columns: none means 'list_name', which lists give"),
+        ("emails", "{A: email_subject}", "columns: no column means 'email_id', which is the key of emails"),
+        ("campaigns", "{A: email_id}", "columns: no column means 'campaign_id', which is the key of campaigns"),
+        ("links", "{A: link_name}", "columns: no column means 'link_id', which is the key of links"),
+        ("lists", "{A: list_name}", "columns: no column means 'list_id', which is the key of lists"),
+        (
+            "contacts",
+            "{A: list_id, B: email}",
+            "columns: no column means 'selligent_user_id', which is the key of contacts",
+        ),
+        ("contacts", "{A: selligent_user_id}", "columns: no column means 'list_id', which is the key of contacts"),
+        ("emails", "{A: email_id}", "columns: no column means 'email_subject', which emails give"),
+        ("campaigns", "{A: campaign_id}", "columns: no column means 'campaign_name', which campaigns give"),
+        ("links", "{A: link_id}", "columns: no column means 'link_name', which links give"),
+        ("lists", "{A: list_id, B: link_name}", "columns: no column means 'list_name', which lists give"),
         (
             "contacts",
             "{A: list_id, B: selligent_user_id}",
-            "columns: none means 'user_id' or 'email', which contacts give",
+            "columns: no column means 'user_id' or 'email', which contacts give",
         ),
         ("lists", "{A: list_id, B: list_name}\nevent: Email Opened", "event: a lookup of lists has none; remove it"),
         ("lists", "{A: list_id, B: list_name}\nevent_column: X", "event: a lookup of lists has none; remove it"),
@@ -277,7 +281,7 @@ def test_all_faults_of_a_layout_are_told_at_once(clicks: Path) -> None:
     assert refusal(clicks, text) == (
         "clicks.yml: name: is missing; "
         "delimiter: is empty; it separates two columns, such as ';'; "
-        "quote: '' is not one character; write null where nothing is quoted; "
+        "quote: '' is not one character; write null if nothing is quoted; "
         "nam: is unknown; did you mean 'name'?"
     )
 
@@ -287,7 +291,7 @@ def test_all_faults_of_a_layout_are_told_at_once(clicks: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "- name: clicks\n", "clicks\n"])
 def test_a_file_that_is_no_mapping_is_refused(clicks: Path, text: str) -> None:
-    assert refusal(clicks, text) == "clicks.yml: is empty or no mapping; a layout starts with 'name: …'"
+    assert refusal(clicks, text) == "clicks.yml: is empty or not a mapping; a layout starts with 'name: …'"
 
 
 @pytest.mark.parametrize(

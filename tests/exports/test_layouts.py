@@ -145,9 +145,9 @@ def test_every_wrong_file_of_a_folder_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(LayoutError) as refused:
         read_layouts(tmp_path)
     assert str(refused.value) == (
-        "b.yml: name: 'clicks' is another layout's name already; "
-        "c.yml: is empty or no mapping; a layout starts with 'name: …'; "
-        "d.yml: quote: '' is not one character; write null where nothing is quoted"
+        "b.yml: name: 'clicks' is already the name of another layout; "
+        "c.yml: is empty or not a mapping; a layout starts with 'name: …'; "
+        "d.yml: quote: '' is not one character; write null if nothing is quoted"
     )
 
 
@@ -160,7 +160,9 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_folder_without_a_layout_is_named(tmp_path: Path) -> None:
     with pytest.raises(LayoutError) as refused:
         read_layouts(tmp_path)
-    assert str(refused.value) == f"SELLIGENT_LAYOUTS: {tmp_path} has no layout; one looks like clicks.yml"
+    assert (
+        str(refused.value) == f"SELLIGENT_LAYOUTS: {tmp_path} contains no layout; a layout is a file such as clicks.yml"
+    )
 
 
 def test_a_wrong_layout_is_a_wrong_setting() -> None:

@@ -20,7 +20,7 @@ from tests.support.export_folder import HEADER, NOW, WRITTEN, ZOE, Desk, layout
 
 NO_LAYOUT = "no layout matches its name; write one, or move the file elsewhere"
 OUTSIDE = (
-    "is a link that leads out of the exports' folder and is not followed; move what it leads to into the folder, or "
+    "is a link to a target outside the exports folder and is not followed; move the target into the folder, or "
     "set SELLIGENT_FOLLOW_LINKS=true"
 )
 SECRET = "root:x:0:0"
@@ -45,11 +45,11 @@ def test_links_that_lead_nowhere_or_to_themselves_stop_nothing(desk: Desk) -> No
     (desk.folder / "opens_4.csv").symlink_to("opens_3.csv")
     (desk.folder / "opens_5.csv").symlink_to("opens_good.csv/beneath.csv")
     assert reasons(desk) == {
-        "opens_1.csv": "is a link that leads back to itself",
-        "opens_2.csv": "is a link that leads nowhere",
-        "opens_3.csv": "is a link that leads back to itself",
-        "opens_4.csv": "is a link that leads back to itself",
-        "opens_5.csv": "is a link that leads nowhere (Not a directory)",
+        "opens_1.csv": "is a link to itself",
+        "opens_2.csv": "is a link whose target does not exist",
+        "opens_3.csv": "is a link to itself",
+        "opens_4.csv": "is a link to itself",
+        "opens_5.csv": "is a link whose target does not exist (Not a directory)",
     }
 
 
@@ -332,6 +332,6 @@ def test_a_pattern_that_tries_every_way_leaves_names_alone_and_ends(desk: Desk) 
     loaded = desk.load()
     assert [(file.status) for file in loaded.files if file.name == "aaa_20240611.csv"] == ["loaded"]
     assert {file.reason for file in loaded.files if file.status == "unmatched"} == {
-        "the pattern of the layout opens takes too long for its name; write it without a repetition inside of a "
+        "the pattern of the layout opens takes too long for its name; write it without a repetition inside a "
         "repetition, such as (a|aa)+"
     }

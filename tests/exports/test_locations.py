@@ -145,7 +145,7 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
         ExportLocation(f"{tmp_path}/opens.csv").files()
 
 
-def test_a_place_that_cannot_be_listed_is_told_without_what_it_said() -> None:
+def test_a_location_that_cannot_be_listed_is_reported_without_its_message() -> None:
     fsspec.register_implementation("refusing", Refusing, clobber=True)
     with pytest.raises(LocationError) as refused:
         ExportLocation("refusing://out").files()

@@ -160,9 +160,9 @@ def test_what_can_not_be_read_there_is_named_and_the_rest_is_found(known_sftp: S
     faults = {file.name: file.fault or "" for file in ExportLocation(known_sftp.url("/out")).files()}
     assert faults.pop("good.csv") == ""
     assert {name: fault.partition(" and ")[0].partition(" (")[0] for name, fault in faults.items()} == {
-        "outside.csv": "is a link that leads out of the exports' folder",
-        "folder": "is a link that leads out of the exports' folder",
-        "nowhere.csv": "is a link that leads nowhere",
+        "outside.csv": "is a link to a target outside the exports folder",
+        "folder": "is a link to a target outside the exports folder",
+        "nowhere.csv": "is a link whose target does not exist",
         "itself.csv": "is a link that can't be followed",
         "pipe.csv": "is not a file",
     }

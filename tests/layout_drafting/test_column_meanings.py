@@ -70,10 +70,10 @@ def test_codes_that_yaml_would_read_as_something_else_stay_what_they_are(guessed
 
 def test_seconds_since_1970_are_left_to_the_reader(draft: Drafter) -> None:
     text = draft(lines("CUSTOMER_ID,TS", *(f"C-{n},{1718097310 + n}" for n in range(9))))
-    assert "CHECK: its name says date-time, but its values have no format that is known here" in text
+    assert "CHECK: its name says date-time, but its values are in no known format" in text
 
 
-def test_what_is_missing_is_said_and_refused(draft: Drafter, tmp_path: Path) -> None:
+def test_a_missing_meaning_is_reported_and_refused(draft: Drafter, tmp_path: Path) -> None:
     text = draft(lines("CAMPAIGN_ID;COLOUR", "5120;red", "5121;blue"))
     assert "MISSING: no column was found that means timestamp or user_id" in text
     (tmp_path / "draft.yml").write_text(text.replace("FILL_IN", "UTC", 1), "utf-8")
@@ -118,7 +118,7 @@ def test_lookups_are_known_by_their_columns(
 )
 def test_daily_aggregates_are_no_events(draft: Drafter, header: str) -> None:
     numbers = ",".join(["10"] * header.count(","))
-    with pytest.raises(InspectionRefused, match=r"^ACME_clicks_20240611.csv: holds counts \(.*it is an aggregate"):
+    with pytest.raises(InspectionRefused, match=r"^ACME_clicks_20240611.csv: contains counts \(.*it is an aggregate"):
         draft(lines(header, *(f"2024-06-{day},{numbers}" for day in range(10, 30))))
 
 

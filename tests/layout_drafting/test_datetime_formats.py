@@ -36,7 +36,7 @@ def test_one_number_above_12_tells_them_apart(draft: Drafter, one: str, formats:
 def test_iso_8601_needs_no_formats_and_offsets_no_zone(draft: Drafter) -> None:
     naive = draft(open_rows(["2024-06-11T09:15:10", "2024-06-11 09:15:10.01", "2024-06-11T09:15"]))
     assert yaml.safe_load(naive)["timezone"] == "FILL_IN"
-    assert "datetime_formats: left out, this is ISO 8601" in naive
+    assert "datetime_formats: omitted, this is ISO 8601" in naive
     offsets = yaml.safe_load(draft(open_rows(["2024-06-11T09:15:10Z", "2024-06-11 09:15:10.01+02:00"])))
     assert {"timezone", "datetime_formats"} & set(offsets) == set()
     mixed = yaml.safe_load(draft(open_rows(["2024-06-11T09:15:10Z", "2024-06-11 09:15:10"])))

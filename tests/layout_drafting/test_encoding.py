@@ -62,7 +62,7 @@ def test_a_zip_of_several_members_says_which_one_was_looked_at(draft: Drafter) -
         archive.writestr("first.csv", segment().content)
         archive.writestr("second.csv", segment().content)
     text = draft(target.getvalue(), "ACME_20240611.zip")
-    assert "(zip, which holds first.csv and 1 more, not looked at)" in text
+    assert "(zip, which contains first.csv and 1 more, not read)" in text
     assert yaml.safe_load(text)["files"] == r"ACME_(?P<date>\d{8})"
 
 
@@ -75,7 +75,7 @@ def test_the_member_of_a_zip_that_is_looked_at_is_the_first_one_that_is_loaded(d
         archive.writestr("part2.csv", b"no,header,here\n")
         archive.writestr("part1.csv", clicks().content)
     text = draft(target.getvalue(), "ACME_20240611.zip")
-    assert "(zip, which holds part1.csv and 1 more, not looked at)" in text
+    assert "(zip, which contains part1.csv and 1 more, not read)" in text
     assert yaml.safe_load(text)["columns"] == clicks().draft["columns"]
 
 
@@ -295,7 +295,7 @@ def test_rows_that_go_under_in_a_quoted_file_are_reported(draft: Drafter) -> Non
     quoted[20] = quoted[20].removesuffix('"')
     text = draft(lines("CUSTOMER_ID|MAIL_ID|SUBJECT|OPEN_DT", *quoted))
     assert yaml.safe_load(text)["quote"] == '"'
-    assert "CHECK: quoted values that hold whole rows: 1" in text
+    assert "CHECK: quoted values that contain whole rows: 1" in text
 
 
 def test_a_value_of_more_than_128_kilobytes_is_a_value(guessed: Guessed) -> None:
@@ -320,5 +320,7 @@ def test_a_header_alone_is_drafted_by_its_names(draft: Drafter) -> None:
 
 @pytest.mark.parametrize("line", ['{"WHO":"A","WHO":"B"}', '{"WHO":"A","Who":"B"}', '{"WHO":"A","SCORE":NaN}'])
 def test_lines_that_are_ambiguous_are_not_called_no_objects(draft: Drafter, line: str) -> None:
-    with pytest.raises(InspectionRefused, match=r"each of its first lines repeats a key .* or has NaN or Infinity"):
+    with pytest.raises(
+        InspectionRefused, match=r"each of its first lines repeats a key .* or contains NaN or Infinity"
+    ):
         draft(f"{line}\n{line}\n", "ACME_clicks_20240611.ndjson")

@@ -78,7 +78,7 @@ def test_what_is_no_export_is_refused_in_one_line(
         ("nosuch://user:secret@host/a.csv", "a.csv: can't be read (ValueError; check"),
     ],
 )
-def test_what_cannot_be_read_is_said_in_one_line(
+def test_what_cannot_be_read_is_reported_in_one_line(
     file: str, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["pipeline", "inspect", file])

@@ -69,7 +69,7 @@ def test_what_happened_is_counted_as_by_hand(busy: Reported) -> None:
         ("(address)", "unmatched", "no layout matches"),
     ]
     [rejected] = numbers.rows("rejected")
-    assert rejected["reason"] == "the date-time '…' is not readable as <b>ISO</b>"
+    assert rejected["reason"] == "the date-time '…' can't be read as <b>ISO</b>"
     assert {
         row["at_most"]: (row["exported"], row["delivered"]) for row in numbers.rows("lateness") if row["exported"]
     } == {86400: (13, 10)}
@@ -117,7 +117,7 @@ def test_a_total_on_the_page_is_that_of_the_warehouse(busy: Reported) -> None:
         ("DELETE FROM delivery.outbox WHERE event = 'email_link_clicked'", "due"),
     ],
 )
-def test_what_does_not_reconcile_is_said(busy: Reported, loss: str, stage: str) -> None:
+def test_what_does_not_reconcile_is_shown(busy: Reported, loss: str, stage: str) -> None:
     busy.change(loss)
     page = busy.page()
     numbers = busy.numbers()

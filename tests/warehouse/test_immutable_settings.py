@@ -31,7 +31,7 @@ def test_a_warehouse_remembers_how_it_was_begun(connection: duckdb.DuckDBPyConne
 
 def test_another_namespace_is_refused(connection: duckdb.DuckDBPyConnection) -> None:
     ensure_origin(connection, settings())
-    with pytest.raises(SettingsError, match=r"MESSAGE_ID_NAMESPACE: the warehouse was made with 'example.com'"):
+    with pytest.raises(SettingsError, match=r"MESSAGE_ID_NAMESPACE: the warehouse was created with 'example.com'"):
         check_origin(connection, settings(namespace="example.org"))
 
 
@@ -46,5 +46,5 @@ def test_another_source_name_is_refused(connection: duckdb.DuckDBPyConnection) -
 @pytest.mark.parametrize(("before", "after"), [(EXAMPLES, "/srv/out"), ("/srv/out", EXAMPLES)])
 def test_examples_and_true_exports_do_not_mix(connection: duckdb.DuckDBPyConnection, before: str, after: str) -> None:
     ensure_origin(connection, settings(exports=before))
-    with pytest.raises(SettingsError, match="made-up events must not mix with true ones"):
+    with pytest.raises(SettingsError, match="example events must not be mixed with real ones"):
         check_origin(connection, settings(exports=after))

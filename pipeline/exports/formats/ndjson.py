@@ -29,11 +29,11 @@ _NO_DELIMITER = "\x01"
 _FIRST_LINES = 1000
 
 NO_OBJECT = "the line is not a JSON object"
-NOT_A_NUMBER = "the line has NaN or Infinity, which are not JSON; null would be right"
-REPEATED_KEY = "a key occurs in the line's object more than once (in another case, too, if the layout uses it)"
+NOT_A_NUMBER = "the line contains NaN or Infinity, which are not JSON; use null instead"
+REPEATED_KEY = "a key occurs more than once in the line's object (ignoring case, if the layout uses it)"
 
 NOT_NDJSON = (
-    "one JSON object a line is needed, without commas or brackets around them: jq -c '.[]' makes that of an array, "
+    "one JSON object per line is needed, without commas or brackets around them: jq -c '.[]' makes that of an array, "
     "jq -c . of objects over several lines"
 )
 # DuckDB reads these words as numbers, in any case. A search for each of them is quicker than a pattern, and a pattern

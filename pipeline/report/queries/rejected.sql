@@ -1,4 +1,4 @@
--- Rows that could not be read or understood, by reason; quoted values are omitted, since they may be personal.
+-- Rows that could not be read or used, by reason; quoted values are omitted, since they may be personal.
 SELECT
     left(regexp_replace(regexp_replace(reason, '(?s)''.*''', '''…'''), '\S+@\S+', '(address)', 'g'), 300) AS reason,
     count(*) AS rows,

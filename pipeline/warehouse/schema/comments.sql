@@ -1,19 +1,19 @@
 -- The description of each table and column that no model makes. dbt's models describe their own.
 
-COMMENT ON TABLE raw.export_files IS 'One row per file and content, with its status.';
+COMMENT ON TABLE raw.export_files IS 'One row for each file and content, with its status.';
 COMMENT ON COLUMN raw.export_files.export_date IS 'Date in the file''s name, else its modification date (UTC).';
 COMMENT ON COLUMN raw.export_files.name IS 'Name, relative to the location.';
 COMMENT ON COLUMN raw.export_files.size IS 'Size in bytes.';
 COMMENT ON COLUMN raw.export_files.sha256 IS 'Hash of the file''s bytes, which identifies its content.';
 COMMENT ON COLUMN raw.export_files.modified_at IS 'When the file was last modified (UTC).';
-COMMENT ON COLUMN raw.export_files.layout IS 'The layout with which it was read.';
-COMMENT ON COLUMN raw.export_files.layout_fingerprint IS 'Hash of the layout. If the layout changes, the file is read again.';
+COMMENT ON COLUMN raw.export_files.layout IS 'The layout that it was read with.';
+COMMENT ON COLUMN raw.export_files.layout_fingerprint IS 'Hash of the layout. If it changes, the file is read again.';
 COMMENT ON COLUMN raw.export_files.kind IS 'events, or the kind of lookup.';
 COMMENT ON COLUMN raw.export_files.exported_at IS 'When Selligent wrote the file (UTC).';
 COMMENT ON COLUMN raw.export_files.status IS 'loaded, refused, unmatched, duplicate (another file has the same bytes), or replaced (by newer content).';
 COMMENT ON COLUMN raw.export_files.reason IS 'Why the file was refused or not read; or a warning.';
 COMMENT ON COLUMN raw.export_files.rows IS 'Data rows in the file: events + skipped + rejected + suppressed.';
-COMMENT ON COLUMN raw.export_files.skipped IS 'Rows whose code means no event.';
+COMMENT ON COLUMN raw.export_files.skipped IS 'Rows whose event code is known but not needed (null in event_codes).';
 COMMENT ON COLUMN raw.export_files.rejected IS 'Rows in raw.rejected_rows.';
 COMMENT ON COLUMN raw.export_files.suppressed IS 'Rows of people on the list of SELLIGENT_SUPPRESSED, which are not stored.';
 COMMENT ON COLUMN raw.export_files.first_event_at IS 'Time of the earliest event in the file (UTC).';
@@ -29,32 +29,32 @@ COMMENT ON COLUMN raw.events.export_date IS 'Date of the export.';
 COMMENT ON COLUMN raw.events.file IS 'Name of the file.';
 COMMENT ON COLUMN raw.events.export IS 'The common name of the parts of a split export; else the name of the file.';
 COMMENT ON COLUMN raw.events.row_number IS 'Number of the row in its file, counting readable rows.';
-COMMENT ON COLUMN raw.events.layout IS 'The layout with which it was read.';
+COMMENT ON COLUMN raw.events.layout IS 'The layout that it was read with.';
 COMMENT ON COLUMN raw.events.exported_at IS 'When Selligent wrote the file (UTC).';
 COMMENT ON COLUMN raw.events.loaded_at IS 'When the row was loaded (UTC).';
-COMMENT ON COLUMN raw.events.user_id IS 'Text of the column that means user_id.';
-COMMENT ON COLUMN raw.events.email IS 'Text of the column that means email.';
-COMMENT ON COLUMN raw.events.selligent_user_id IS 'Text of the column that means selligent_user_id.';
-COMMENT ON COLUMN raw.events.email_id IS 'Text of the column that means email_id.';
-COMMENT ON COLUMN raw.events.email_subject IS 'Text of the column that means email_subject.';
-COMMENT ON COLUMN raw.events.campaign_id IS 'Text of the column that means campaign_id.';
-COMMENT ON COLUMN raw.events.campaign_name IS 'Text of the column that means campaign_name.';
-COMMENT ON COLUMN raw.events.link_id IS 'Text of the column that means link_id.';
-COMMENT ON COLUMN raw.events.link_name IS 'Text of the column that means link_name.';
-COMMENT ON COLUMN raw.events.list_id IS 'Text of the column that means list_id.';
-COMMENT ON COLUMN raw.events.list_name IS 'Text of the column that means list_name.';
-COMMENT ON COLUMN raw.events.timestamp IS 'Text of the column that means timestamp.';
-COMMENT ON COLUMN raw.events.event_id IS 'Text of the column that means event_id.';
-COMMENT ON COLUMN raw.events.send_id IS 'Text of the column that means send_id.';
-COMMENT ON COLUMN raw.events.is_bot IS 'Text of the column that means is_bot.';
-COMMENT ON COLUMN raw.events.event_code IS 'Text of the column with the event code.';
+COMMENT ON COLUMN raw.events.user_id IS 'Text of the column that the layout maps to user_id.';
+COMMENT ON COLUMN raw.events.email IS 'Text of the column that the layout maps to email.';
+COMMENT ON COLUMN raw.events.selligent_user_id IS 'Text of the column that the layout maps to selligent_user_id.';
+COMMENT ON COLUMN raw.events.email_id IS 'Text of the column that the layout maps to email_id.';
+COMMENT ON COLUMN raw.events.email_subject IS 'Text of the column that the layout maps to email_subject.';
+COMMENT ON COLUMN raw.events.campaign_id IS 'Text of the column that the layout maps to campaign_id.';
+COMMENT ON COLUMN raw.events.campaign_name IS 'Text of the column that the layout maps to campaign_name.';
+COMMENT ON COLUMN raw.events.link_id IS 'Text of the column that the layout maps to link_id.';
+COMMENT ON COLUMN raw.events.link_name IS 'Text of the column that the layout maps to link_name.';
+COMMENT ON COLUMN raw.events.list_id IS 'Text of the column that the layout maps to list_id.';
+COMMENT ON COLUMN raw.events.list_name IS 'Text of the column that the layout maps to list_name.';
+COMMENT ON COLUMN raw.events.timestamp IS 'Text of the column that the layout maps to timestamp.';
+COMMENT ON COLUMN raw.events.event_id IS 'Text of the column that the layout maps to event_id.';
+COMMENT ON COLUMN raw.events.send_id IS 'Text of the column that the layout maps to send_id.';
+COMMENT ON COLUMN raw.events.is_bot IS 'Text of the column that the layout maps to is_bot.';
+COMMENT ON COLUMN raw.events.event_code IS 'Text of the event_column.';
 COMMENT ON COLUMN raw.events.extra IS 'Columns that the layout does not name, as JSON.';
 COMMENT ON COLUMN raw.events.event IS 'The event. Null: the row is skipped because of its code, or rejected.';
-COMMENT ON COLUMN raw.events.occurred_at IS 'The time that the text in timestamp means (UTC).';
+COMMENT ON COLUMN raw.events.occurred_at IS 'The time that the layout reads from timestamp (UTC).';
 COMMENT ON COLUMN raw.events.time_note IS 'ambiguous or nonexistent: the local time is in the hour of a clock change.';
 COMMENT ON COLUMN raw.events.rejected_because IS 'Why the row is in raw.rejected_rows. Null: it is not.';
 
-COMMENT ON TABLE raw.rejected_rows IS 'Every row that could not be read or understood.';
+COMMENT ON TABLE raw.rejected_rows IS 'Every row that could not be read or used, with the reason.';
 COMMENT ON COLUMN raw.rejected_rows.export_date IS 'Date of the export.';
 COMMENT ON COLUMN raw.rejected_rows.file IS 'Name of the file.';
 COMMENT ON COLUMN raw.rejected_rows.line IS 'Line of the row in its file; the header is line 1.';
@@ -62,7 +62,7 @@ COMMENT ON COLUMN raw.rejected_rows.reason IS 'Why the row was rejected.';
 COMMENT ON COLUMN raw.rejected_rows.text IS 'The text of the row.';
 COMMENT ON COLUMN raw.rejected_rows.loaded_at IS 'When its file was loaded (UTC).';
 
-COMMENT ON TABLE raw.lookups IS 'Names and contacts from lookup files: all snapshots, of which the newest counts.';
+COMMENT ON TABLE raw.lookups IS 'Names and contacts from lookup files: all snapshots, of which the newest is used.';
 COMMENT ON COLUMN raw.lookups.export_date IS 'Date of the snapshot.';
 COMMENT ON COLUMN raw.lookups.file IS 'Name of the file.';
 COMMENT ON COLUMN raw.lookups.row_number IS 'Number of the row in its file.';
@@ -89,13 +89,13 @@ COMMENT ON COLUMN raw.suppressed.through IS 'For a contact: the digest of its pe
 COMMENT ON COLUMN raw.suppressed.listed_at IS 'When it was first found on the list or in a lookup (UTC).';
 COMMENT ON COLUMN raw.suppressed.modelled_at IS 'When the person''s events left the event tables (UTC). Null: not yet.';
 COMMENT ON COLUMN raw.suppressed.withdrawn_at IS 'When the person''s waiting events were withdrawn (UTC). Null: not yet.';
-COMMENT ON COLUMN raw.suppressed.listing IS 'Number of the reading of the list or lookup that added the row.';
+COMMENT ON COLUMN raw.suppressed.listing IS 'Id of the update of the list, or of the lookup, that added the row.';
 
-COMMENT ON TABLE raw.origin IS 'What belongs to this warehouse for good: settings that it was created with, the version of its tables, and its ledger.';
+COMMENT ON TABLE raw.origin IS 'What never changes in a warehouse: the settings that it was created with, and its ledger. Also the version of its tables.';
 COMMENT ON COLUMN raw.origin.name IS 'A setting; schema_version; or pair, generation and ledger_generation, which identify the ledger.';
 COMMENT ON COLUMN raw.origin.value IS 'Its value.';
 
-COMMENT ON TABLE delivery.outbox IS 'One row per event that was ever due, with its message. A batch never changes once it is cut.';
+COMMENT ON TABLE delivery.outbox IS 'One row per event that was ever due, with its message. A batch never changes once it is created.';
 COMMENT ON COLUMN delivery.outbox.id IS 'The event''s id, which is its messageId.';
 COMMENT ON COLUMN delivery.outbox.event IS 'Table of the event, such as email_opened.';
 COMMENT ON COLUMN delivery.outbox.export_date IS 'Date of the export that contains the event.';
@@ -104,13 +104,13 @@ COMMENT ON COLUMN delivery.outbox.batch_id IS 'The batch that contains the event
 COMMENT ON COLUMN delivery.outbox.sequence IS 'Number of the batch among those of its event and date, in sending order.';
 COMMENT ON COLUMN delivery.outbox.payload IS 'The message as it is sent, as JSON.';
 COMMENT ON COLUMN delivery.outbox.dead_because IS 'Why Segment would silently drop the event, which is therefore not sent. Null: it is sent.';
-COMMENT ON COLUMN delivery.outbox.cut_at IS 'When its batch was cut (UTC).';
+COMMENT ON COLUMN delivery.outbox.cut_at IS 'When its batch was created (UTC).';
 
 COMMENT ON TABLE delivery.batches IS 'One row per batch: a copy of the delivery ledger.';
 COMMENT ON COLUMN delivery.batches.batch_id IS 'Hash of all ids in the batch, and of its sequence.';
 COMMENT ON COLUMN delivery.batches.event IS 'Table of its events.';
 COMMENT ON COLUMN delivery.batches.export_date IS 'Date of the export that contains its events.';
-COMMENT ON COLUMN delivery.batches.events IS 'Number of events when it was cut, without those that were replayed since.';
+COMMENT ON COLUMN delivery.batches.events IS 'Number of events when it was created, without those that were replayed since.';
 COMMENT ON COLUMN delivery.batches.status IS 'waiting or delivered. Only single events become dead.';
 COMMENT ON COLUMN delivery.batches.attempts IS 'Number of attempts.';
 COMMENT ON COLUMN delivery.batches.first_attempt_at IS 'Time of the first attempt, after which Segment may have the events (UTC).';
@@ -123,9 +123,9 @@ COMMENT ON COLUMN delivery.dead_events.event IS 'Table of the event.';
 COMMENT ON COLUMN delivery.dead_events.export_date IS 'Date of the export that contains the event.';
 COMMENT ON COLUMN delivery.dead_events.batch_id IS 'The batch that contained the event. Null: it was never in one.';
 COMMENT ON COLUMN delivery.dead_events.reason IS 'Why the event is dead.';
-COMMENT ON COLUMN delivery.dead_events.died_at IS 'Since when (UTC).';
+COMMENT ON COLUMN delivery.dead_events.died_at IS 'When the event became dead (UTC).';
 
-COMMENT ON TABLE delivery.forgotten_events IS 'Numbers of erased events, of which nothing else is kept: a copy of the delivery ledger.';
+COMMENT ON TABLE delivery.forgotten_events IS 'Numbers of erased events; nothing else is kept of them. A copy of the delivery ledger.';
 COMMENT ON COLUMN delivery.forgotten_events.batch_id IS 'The batch that contained the events; a hash if nothing of the batch is left.';
 COMMENT ON COLUMN delivery.forgotten_events.event IS 'Table of the events.';
 COMMENT ON COLUMN delivery.forgotten_events.export_date IS 'Date of the export that contained the events.';
@@ -133,7 +133,7 @@ COMMENT ON COLUMN delivery.forgotten_events.events IS 'Number of events.';
 
 COMMENT ON TABLE delivery.withheld_dates IS 'Export dates whose events are not due until they are released: a copy of the delivery ledger.';
 COMMENT ON COLUMN delivery.withheld_dates.export_date IS 'The export date.';
-COMMENT ON COLUMN delivery.withheld_dates.withheld_at IS 'Since when (UTC).';
+COMMENT ON COLUMN delivery.withheld_dates.withheld_at IS 'When the date was withheld (UTC).';
 
 -- A DuckLake has no comments on columns of views.
 COMMENT ON VIEW delivery.events IS 'One row per event that was ever due, with its status. id: the event''s id; event: its table; export_date: date of the export that contains it; status: waiting, delivered or dead; delivered_at: when Segment accepted it (UTC); attempts: number of attempts of its batch; reason: why it is dead or still waiting.';

@@ -131,7 +131,7 @@ def test_json_rows_have_codes_as_others_do(read: Reader) -> None:
     ]
 
 
-def test_the_text_of_a_rejected_json_row_says_all_that_the_row_said(read: Reader) -> None:
+def test_the_text_of_a_rejected_json_row_has_all_that_the_row_had(read: Reader) -> None:
     document = {"what": "FWD", "who": "C-1", "when": "2024-06-11T09:15:10", "device": {"os": "iOS"}}
     reading = read(
         json.dumps(document) + "\n",
@@ -269,7 +269,7 @@ def test_json_that_is_not_one_object_a_line_is_refused_as_a_file(read: Reader, c
     reading = read(gzip.compress(content.encode()) if packed else content, **NDJSON)
     assert reading.counts == ("refused", 0, 0, 0)
     assert reading.file.reason is not None
-    assert "one JSON object a line is needed, without commas or brackets around them" in reading.file.reason
+    assert "one JSON object per line is needed, without commas or brackets around them" in reading.file.reason
 
 
 def test_a_first_line_that_is_broken_off_costs_that_line_alone(read: Reader) -> None:

@@ -132,7 +132,7 @@ def test_rejected_rows_have_their_position_and_their_values(read: Reader, writte
     reading = read(written(query), NAME, **PARQUET)
     assert reading.counts == ("loaded", 3, 0, 2)
     assert reading.lines == [2, 3]
-    assert reading.reasons[1].startswith("the date-time 'never' in column OPENED_AT is not readable")
+    assert reading.reasons[1].startswith("the date-time 'never' in column OPENED_AT can't be read as")
     assert json.loads(reading.rejected[1][2]) == {"CUSTOMER": "C-2", "SUBJECT": "c", "OPENED_AT": "never"}
 
 
@@ -205,7 +205,7 @@ def test_a_file_without_a_required_column_is_refused_with_its_columns(read: Read
 def test_daily_aggregates_are_refused_as_such(read: Reader, written: Written) -> None:
     reading = read(written("SELECT 1 AS opens, 2 AS clicks, 3 AS bounces"), NAME, **PARQUET)
     assert reading.file.reason is not None
-    assert "are counts, so it may be an aggregate and no export of events" in reading.file.reason
+    assert "are counts, so it may be an aggregate, not an export of events" in reading.file.reason
 
 
 def test_a_column_that_occurs_twice_is_refused_if_the_layout_uses_it(read: Reader, written: Written) -> None:
@@ -238,7 +238,7 @@ def test_parquet_files_are_refused_under_other_layouts(
     content = written(f"SELECT {ZOE}")
     reading = read(zipped({"a.parquet": content}) if packed else content, NAME, format=format)
     assert reading.file.status == "refused"
-    assert reading.file.reason == "is a Parquet file; its layout would need format: parquet"
+    assert reading.file.reason == "is a Parquet file; its layout needs format: parquet"
 
 
 def test_an_encrypted_file_is_refused_as_such(read: Reader) -> None:
@@ -276,4 +276,4 @@ def test_a_name_that_promises_other_rows_than_the_file_has_refuses_it(read: Read
     assert read(content, "opens_3.parquet", **PARQUET, files=files).counts == ("loaded", 3, 0, 0)
     reading = read(content, "opens_4.parquet", **PARQUET, files=files)
     assert reading.file.reason is not None
-    assert reading.file.reason.startswith("4 rows were promised by its name or its ready marker, but it has 3")
+    assert reading.file.reason.startswith("4 rows are announced by its name or its ready marker, but it has 3")
