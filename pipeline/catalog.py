@@ -41,11 +41,7 @@ EVENTS = (
     ),
     Event("Email Marked as Spam", EMAIL_PROPERTIES, "The recipient marked the email as spam (a complaint)."),
     Event("Email Bounced", EMAIL_PROPERTIES, "The receiving server returned the email."),
-    Event(
-        "Email Unsubscribed",
-        (*EMAIL_PROPERTIES, "list_id", "list_name"),
-        "The recipient opted out of a list.",
-    ),
+    Event("Email Unsubscribed", (*EMAIL_PROPERTIES, "list_id", "list_name"), "The recipient opted out of a list."),
 )
 
 EVENTS_BY_NAME = {event.name: event for event in EVENTS}

@@ -93,16 +93,10 @@ def run_main_job(
     if not work and not sending:
         out.print("There is nothing new.")
         _print_unmatched(warehouse, discovered)
-    failed = False
-    if work or sending:
-        failed = not all(
-            [
-                *(_run_job(span, everything=True) for span in work),
-                *(_run_job(span, everything=False) for span in sending),
-            ]
-        )
+    succeeded = [_run_job(span, everything=True) for span in work]
+    succeeded += [_run_job(span, everything=False) for span in sending]
     _print_result(settings, warehouse, ledger, last_load)
-    return int(failed)
+    return int(not all(succeeded))
 
 
 def _print_unmatched(warehouse: Warehouse, discovered: Discovered) -> None:

@@ -56,7 +56,6 @@ def _print_failures(result: Any) -> None:
 
 
 def _reason(result: Any, step: str | None) -> str:
-    """The sentence of the error that a step failed with, or the run as a whole."""
     # Imported here, as it imports Dagster.
     from pipeline.automation.redaction import SEE_THE_RUN, reason_of, redacted
 

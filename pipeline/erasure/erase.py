@@ -1,5 +1,6 @@
 """Erase the people of the list from all tables and files, and verify that none of their data is left."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ import duckdb
 from pipeline.erasure import files, rows, verification
 from pipeline.erasure.byte_search import ByteSearch
 from pipeline.erasure.search_terms import as_bytes, make_search_terms
-from pipeline.errors import SettingsError
+from pipeline.errors import SettingsError, WarehouseError
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_pairing import pair_up
 from pipeline.orchestration.instance import dagster_home, exclusive, opened_instance
@@ -44,7 +45,8 @@ def erase(settings: Settings) -> list[Location]:
     if not check(settings.selligent_suppressed):
         raise SettingsError(f"{SETTING}: the list is empty")
     warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
-    verification.require_warehouse(warehouse)
+    if not warehouse.exists():
+        raise WarehouseError("There is no warehouse yet, so there are no people to forget.")
     with opened_instance() as instance, exclusive(instance), warehouse.turn():
         with warehouse.writing_in_turn() as connection:
             pair_up(connection, ledger)
@@ -77,7 +79,7 @@ def _remove(settings: Settings, warehouse: Warehouse, ledger: Ledger) -> dict[st
     elif warehouse.catalog_file is not None:
         files.compact_sqlite(warehouse.catalog_file)
     ledger.compact()
-    files.drop_spilled(SPILL_DIR)
+    shutil.rmtree(SPILL_DIR, ignore_errors=True)  # what DuckDB spilled for processes that were killed
     for name, folder in (("dbt's files", DBT_TARGET_DIR), ("report", REPORT_DIR)):
         for path in files.files_below(folder):
             if search.found_in(path):
@@ -90,7 +92,7 @@ def _search(settings: Settings, warehouse: Warehouse, ledger: Ledger, removed: d
     with warehouse.writing_in_turn() as connection:
         _prepare(connection, settings)
         found = {**verification.in_tables(connection), "ledger": verification.in_ledger(connection, ledger)}
-        found["dry run"] = verification.in_bodies(connection, DRY_RUN_DIR)
+        found["dry run"] = files.bodies_naming_people(connection, DRY_RUN_DIR)[1]
         if warehouse.is_ducklake:
             found["Parquet files"] = verification.in_parquet(connection, warehouse)
             found["catalog"] = verification.in_catalog(connection)

@@ -1,6 +1,5 @@
 """Erasure from files: deleted rows leave no bytes behind for those who read files instead of tables."""
 
-import shutil
 import sqlite3
 from pathlib import Path
 
@@ -115,8 +114,3 @@ def compact_sqlite(path: Path) -> None:
         ) from None
     if blocked:
         raise WarehouseError(f"{path} can't be rewritten: another process reads it; stop it, and try again")
-
-
-def drop_spilled(folder: Path) -> None:
-    """Remove what DuckDB spilled to disk for processes that were killed."""
-    shutil.rmtree(folder, ignore_errors=True)

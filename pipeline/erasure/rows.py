@@ -17,7 +17,7 @@ from pipeline.privacy.digests import is_suppressed
 from pipeline.privacy.text_matcher import SEPARATOR, words
 from pipeline.segment import outbox
 from pipeline.segment.enqueue import register
-from pipeline.warehouse import has_table, one_value, quoted, transaction
+from pipeline.warehouse import has_table, one_column, one_value, quoted, transaction
 from pipeline.warehouse.trimming import trimmed_sql
 
 Connection = duckdb.DuckDBPyConnection
@@ -64,14 +64,13 @@ def forget_ledger(connection: Connection, ledger: Ledger, now: datetime) -> int:
         f"count(*) FILTER (NOT {outbox.OF_SUPPRESSED}) FROM delivery.outbox GROUP BY ALL "
         f"HAVING bool_or({outbox.OF_SUPPRESSED})"
     ).fetchall()
-    ids = connection.execute(f"SELECT id FROM delivery.outbox WHERE {outbox.OF_SUPPRESSED}").fetchall()
-    dead = ledger.forget([Remaining(*row) for row in rows], [key for (key,) in ids])
-    texts = ledger.texts()
-    connection.register("ledger_texts", texts)
+    ids = one_column(connection, f"SELECT id FROM delivery.outbox WHERE {outbox.OF_SUPPRESSED}")
+    dead = ledger.forget([Remaining(*row) for row in rows], ids)
+    connection.register("ledger_texts", ledger.texts())
     names_people = naming(connection, "naming_answers", "ledger_texts", "reason")
-    keys = connection.execute(f"SELECT key FROM ledger_texts WHERE {names_people}").fetchall()
+    keys = one_column(connection, f"SELECT key FROM ledger_texts WHERE {names_people}")
     connection.unregister("ledger_texts")
-    ledger.replace_texts([key for (key,) in keys], FORGOTTEN)
+    ledger.replace_texts(keys, FORGOTTEN)
     return dead
 
 

@@ -7,19 +7,14 @@ import duckdb
 
 from pipeline.privacy.digests import EMAIL, LISTED, USER_ID, normal
 from pipeline.privacy.text_matcher import has_words, phrases, words
-from pipeline.warehouse import ALIAS, literal, one_value, quoted
+from pipeline.warehouse import ALIAS, literal, one_column, one_value, quoted
 
 Connection = duckdb.DuckDBPyConnection
 
 # kind, value, its phrase in longer texts, and whether it is `naming`: it identifies the person wherever it is.
 SEARCH_TERMS = "temp.search_terms"
 # Columns in which even a mere number identifies a person.
-PERSON_COLUMNS = {
-    "user_id": USER_ID,
-    "anonymous_id": EMAIL,
-    "email": EMAIL,
-    "context_traits_email": EMAIL,
-}
+PERSON_COLUMNS = {"user_id": USER_ID} | dict.fromkeys(("anonymous_id", "email", "context_traits_email"), EMAIL)
 _REJECTED_TEXTS = ("text",)
 
 
@@ -33,8 +28,8 @@ def make_search_terms(connection: Connection) -> None:
 
 def as_bytes(connection: Connection) -> list[bytes]:
     """The values to search for among the bytes of files, in lower case; others would occur there by chance."""
-    rows = connection.execute(f"SELECT DISTINCT lower(value) FROM {SEARCH_TERMS} WHERE naming").fetchall()
-    return [value.encode() for (value,) in rows]
+    values = one_column(connection, f"SELECT DISTINCT lower(value) FROM {SEARCH_TERMS} WHERE naming")
+    return [value.encode() for value in values]
 
 
 def text_columns(connection: Connection, relation: str) -> list[str]:

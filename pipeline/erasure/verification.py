@@ -8,11 +8,9 @@ from pathlib import Path
 import duckdb
 
 from pipeline.erasure.byte_search import ByteSearch
-from pipeline.erasure.files import bodies_naming_people
 from pipeline.erasure.search_terms import count_extremes, count_in, count_in_parquet, longer_values, tables_of
-from pipeline.errors import WarehouseError
 from pipeline.ledger import Ledger
-from pipeline.warehouse import CATALOG, Warehouse, quoted
+from pipeline.warehouse import CATALOG, Warehouse, one_column, quoted
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -28,18 +26,15 @@ def in_parquet(connection: Connection, warehouse: Warehouse) -> int:
     """
     pattern = f"{warehouse.files.rstrip('/')}/**/*.parquet"
     by_table: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for (path,) in connection.execute("SELECT file FROM glob(?)", [pattern]).fetchall():
+    for path in one_column(connection, "SELECT file FROM glob(?)", [pattern]):
         by_table[tuple(path.removeprefix(warehouse.files).strip("/").split("/")[:2])].append(path)
-    found = 0
-    for paths in by_table.values():
-        found += count_in_parquet(connection, paths)
-    return found
+    return sum(count_in_parquet(connection, paths) for paths in by_table.values())
 
 
 def in_catalog(connection: Connection) -> int:
     """How often search terms are found in a DuckLake's catalog: in inlined rows, deleted or not, and in statistics."""
-    inlined = connection.execute(f"SELECT table_name FROM {CATALOG}.ducklake_inlined_data_tables").fetchall()
-    found = sum(count_in(connection, f"{CATALOG}.{quoted(table)}") for (table,) in inlined)
+    inlined = one_column(connection, f"SELECT table_name FROM {CATALOG}.ducklake_inlined_data_tables")
+    found = sum(count_in(connection, f"{CATALOG}.{quoted(table)}") for table in inlined)
     for statistics in ("ducklake_file_column_stats", "ducklake_table_column_stats"):
         found += count_extremes(
             connection,
@@ -55,11 +50,6 @@ def in_ledger(connection: Connection, ledger: Ledger) -> int:
     found = count_in(connection, "ledger_texts")
     connection.unregister("ledger_texts")
     return found
-
-
-def in_bodies(connection: Connection, folder: Path) -> int:
-    """The number of messages of these people in request bodies of the dry run."""
-    return bodies_naming_people(connection, folder)[1]
 
 
 def in_bytes(
@@ -96,9 +86,3 @@ def _is_any(path: Path, others: list[Path]) -> bool:
 def with_companions(path: Path | None) -> list[Path]:
     """A database's file with its write-ahead log and similar files."""
     return [] if path is None else sorted(other for other in path.parent.glob(f"{path.name}*") if other.is_file())
-
-
-def require_warehouse(warehouse: Warehouse) -> None:
-    """Raise WarehouseError without a warehouse: nothing can be verified then."""
-    if not warehouse.exists():
-        raise WarehouseError("There is no warehouse yet, so there are no people to forget.")

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -130,22 +131,19 @@ def _members(path: Path) -> list[Piece]:
         texts = members.texts
     # One for all members: opening it reads the whole list of members.
     archive = zipfile.ZipFile(path)
-    return [Piece(info.filename if len(texts) > 1 else None, _opener(archive, info, path)) for info in texts]
+    return [Piece(info.filename if len(texts) > 1 else None, partial(_opened, archive, info, path)) for info in texts]
 
 
-def _opener(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Callable[[], IO[bytes]]:
-    def opened() -> IO[bytes]:
-        with unpacking():
-            with archive.open(info) as member:
-                head = member.read(HEAD_BYTES)
-            try:
-                refuse_packed_again(head)
-                refuse_foreign(head)
-            except FileRefused as error:
-                raise FileRefused(f"contains {info.filename!r}, which {error}") from None
-            return _bounded(archive.open(info), path.stat().st_size)
-
-    return opened
+def _opened(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> IO[bytes]:
+    with unpacking():
+        with archive.open(info) as member:
+            head = member.read(HEAD_BYTES)
+        try:
+            refuse_packed_again(head)
+            refuse_foreign(head)
+        except FileRefused as error:
+            raise FileRefused(f"contains {info.filename!r}, which {error}") from None
+        return _bounded(archive.open(info), path.stat().st_size)
 
 
 def _bounded(stream: "IO[bytes] | gzip.GzipFile", packed_bytes: int) -> IO[bytes]:

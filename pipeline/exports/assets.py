@@ -132,7 +132,7 @@ def raw(
         ensure_origin(connection, exports.settings())
         for file in discovered.waiting:
             context.log.info(f"{file_name(file.file.name)} waits: {file.reason}")
-        people = refresh(connection, exports.suppressed(), datetime.now(UTC))
+        people = refresh(connection, exports.settings().selligent_suppressed, datetime.now(UTC))
         before = last_load_number(connection)
         loaded = load(connection, location, discovered.within(dates), reload=config.reload, log=context.log.info)
         accounts = rows_accounted_for(connection, dates)

@@ -135,8 +135,8 @@ class Instants:
 
 
 def instants(layout: Layout, naive: str, absolute: str, near: date) -> Instants:
-    """SQL for the instant of a local time in the zone of the layout; `naive` and `absolute` are columns. Most times are
-    expected `near` a day: if clocks don't change around it, an addition is enough.
+    """SQL for the instant of a local time; `naive` and `absolute` are columns.
+    Most times are expected `near` a day: if clocks don't change around it, an addition is enough.
     """
     if layout.timezone is None:
         return Instants(absolute, "NULL")

@@ -149,7 +149,7 @@ def discover_settled(
     timeouts = PatternTimeouts()
     first = discover(location, layouts, today(), timeouts)
     watch.note(matched.file for matched in first.matched)
-    open_files = [matched for matched in first.matched if _may_grow(matched) and watch.seconds_left(matched.file) > 0]
+    open_files = [matched for matched in first.matched if not matched.marker and watch.seconds_left(matched.file) > 0]
     if open_files:
         before = known()
         open_files = [matched for matched in open_files if not is_known(matched, before)]
@@ -159,17 +159,13 @@ def discover_settled(
     second = discover(location, layouts, today(), timeouts)
     watch.note(matched.file for matched in second.matched)
     unchanged = {matched.file for matched in first.matched}
-    growing = [matched for matched in second.matched if _may_grow(matched) and matched.file not in unchanged]
+    growing = [matched for matched in second.matched if not matched.marker and matched.file not in unchanged]
     names = {matched.file.name for matched in growing}
     return Discovered(
         [matched for matched in second.matched if matched.file.name not in names],
         second.unmatched,
         [*second.waiting, *(_waits(matched, "is still being written") for matched in growing)],
     )
-
-
-def _may_grow(matched: MatchedFile) -> bool:
-    return matched.marker is None
 
 
 def _waits(matched: MatchedFile, reason: str) -> Incomplete:

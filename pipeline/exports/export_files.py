@@ -46,41 +46,27 @@ def record_file(
     connection.execute(
         "UPDATE raw.export_files SET status = 'replaced' WHERE name = ? AND status = 'unmatched'", [matched.file.name]
     )
+    values = vars(result) | {
+        "size": matched.file.size,
+        "sha256": sha256,
+        "modified_at": matched.file.modified_at,
+        "layout": matched.layout.name,
+        "layout_fingerprint": matched.layout.fingerprint,
+        "kind": matched.layout.kind,
+        "exported_at": matched.exported_at,
+        "loaded_at": load.at,
+        "load_number": load.number,
+    }
     connection.execute(
-        """
+        f"""
         INSERT INTO raw.export_files BY NAME
-        SELECT
-            ? AS export_date, ? AS name, ? AS size, ? AS sha256, ? AS modified_at, ? AS layout,
-            ? AS layout_fingerprint, ? AS kind, ? AS exported_at, ? AS status, ? AS reason, ? AS rows, ? AS skipped,
-            ? AS rejected, ? AS suppressed, ? AS records, ? AS suspect_rows, ? AS suspect_line,
-            first_event_at, last_event_at, ? AS loaded_at, ? AS load_number
+        SELECT {", ".join(f"${name} AS {name}" for name in values)}, first_event_at, last_event_at
         FROM (
             SELECT min(occurred_at) AS first_event_at, max(occurred_at) AS last_event_at
-            FROM raw.events WHERE export_date = ? AND file = ? AND event IS NOT NULL
+            FROM raw.events WHERE export_date = $export_date AND file = $name AND event IS NOT NULL
         )
         """,
-        [
-            *key,
-            matched.file.size,
-            sha256,
-            matched.file.modified_at,
-            matched.layout.name,
-            matched.layout.fingerprint,
-            matched.layout.kind,
-            matched.exported_at,
-            result.status,
-            result.reason,
-            result.rows,
-            result.skipped,
-            result.rejected,
-            result.suppressed,
-            result.records,
-            result.suspect_rows,
-            result.suspect_line,
-            load.at,
-            load.number,
-            *key,
-        ],
+        values,
     )
 
 

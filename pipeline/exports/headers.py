@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from pipeline.catalog import LOOKUPS
 from pipeline.errors import FileRefused
-from pipeline.exports.daily_aggregates import ENOUGH_COUNTS, is_count
 from pipeline.exports.layouts import Layout, key_of
 from pipeline.masking import holds_address, on_one_line
+from pipeline.naming import plain
 from pipeline.warehouse.trimming import trimmed
 
 # Within the memory limit of the warehouse, with the unmapped columns of a row as JSON; 800 run out of memory.
@@ -19,6 +19,16 @@ _SHOWN_LENGTH = 40
 _VALUE = re.compile(
     r"[-+]?\d[\d.,:/ TZ+-]*|[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{16,}|[A-Za-z]{1,4}-?\d{3,}|[A-Za-z]{1,12}[_-]?\d{5,}",
     re.IGNORECASE,
+)
+# So many columns of counts make a daily aggregate, which has no events.
+ENOUGH_COUNTS = 3
+
+_COUNTED = re.compile(
+    "^(?:nb|nr|num|number|numberof|aantal|anzahl|nombre|count|total|totaal|unique|uniq|distinct|hard|soft|sum)*(?:of)?"
+    "(?:sent|send|sends|targeted|deliver(?:y|ies|ed)|verzonden|afgeleverd|open(?:s|ed)?|view(?:s|ed)?|click(?:s|ed)?|"
+    "clicker(?:s)?|clics|kliks|klicks|bounce(?:s|d)?|unsub(?:s|scribe|scribes|scribed|scriptions)?|optout(?:s)?|"
+    "complaint(?:s)?|spam|conversion(?:s)?|ouvertures|geopend)"
+    "(?:count|total|unique|cnt|nb|num|rate|pct)?$"
 )
 
 
@@ -49,6 +59,11 @@ def unusable(names: Sequence[str]) -> set[str]:
 def looks_like_a_row(names: Sequence[str]) -> bool:
     """Whether a header is probably the first row of a file without one: it contains an address, an id or a date."""
     return any(holds_address(name) or _VALUE.fullmatch(name) for name in names)
+
+
+def is_count(name: str) -> bool:
+    """Whether a column's name is that of a number of events, as in daily aggregates."""
+    return _COUNTED.search(plain(name)) is not None
 
 
 def shown(names: Sequence[str]) -> str:

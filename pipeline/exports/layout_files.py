@@ -1,7 +1,4 @@
-"""Reading of layouts from YAML: one file for each kind of export.
-
-A wrong layout is refused as a whole; the error has the file, the key and what would be right.
-"""
+"""Reading of layouts from YAML: one file for each kind of export. A wrong layout is refused as a whole."""
 
 from collections.abc import Hashable
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""Layouts: the description of an export file of a customer; `layout_files` reads them.
-
-A wrong layout is refused as a whole, with what would be right.
-"""
+"""Layouts: the description of an export file of a customer; `layout_files` reads them."""
 
 import codecs
 import difflib

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -50,20 +51,14 @@ def is_inside(path: str, root: str) -> bool:
     return path == root or path.startswith(f"{root.rstrip('/')}/")
 
 
-def local_files(root: str, *, follow_links: bool) -> list[ExportFile]:
-    """Every entry below a local folder that is not a folder itself, without hidden ones.
+class LocalWalk:
+    """Every entry below a local folder that is not a folder itself.
 
     A link to a folder inside is skipped, since that folder is listed itself; so a loop always ends. A link that leads
     out of the folder is a fault, unless `follow_links`.
-
-    Raises:
-        OSError: the folder itself can't be listed.
     """
-    return list(_LocalWalk(root, follow_links).files())
 
-
-class _LocalWalk:
-    def __init__(self, root: str, follow_links: bool) -> None:
+    def __init__(self, root: str, *, follow_links: bool) -> None:
         self._given = root
         self._root = os.path.realpath(root)
         self._follow_links = follow_links
@@ -73,6 +68,7 @@ class _LocalWalk:
         self._linked: list[tuple[str, str]] = []
 
     def files(self) -> Iterator[ExportFile]:
+        """The entries without hidden ones. Raises OSError: the folder itself can't be listed."""
         while self._folders or self._linked:
             folder, prefix = (self._folders or self._linked).pop()
             try:
@@ -190,12 +186,12 @@ class RemoteWalk:
             elif info.get("type", "file") != "file":
                 yield _faulty(name, "is not a file", info.get("mtime"))
             else:
-                yield self._guarded(
-                    name,
-                    lambda name=name, path=path, info=info: described(  # type: ignore[misc]
-                        name, info, lambda: self._filesystem.modified(path)
-                    ),
-                )
+                try:
+                    file = described(name, info, partial(self._filesystem.modified, path))
+                except Exception as error:  # each file system has errors of its own
+                    self.ensure_that_it_answers()
+                    file = _faulty(name, f"can't be inspected ({words_of(error)})")
+                yield file
 
     def _at_once(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         for path, info in self._filesystem.find(self._root, detail=True).items():
@@ -244,13 +240,6 @@ class RemoteWalk:
         except Exception as error:  # each file system has errors of its own
             self.ensure_that_it_answers()
             return {"fault": f"is a link that can't be followed ({words_of(error)})"}
-
-    def _guarded(self, name: str, describe: Callable[[], ExportFile]) -> ExportFile:
-        try:
-            return describe()
-        except Exception as error:  # each file system has errors of its own
-            self.ensure_that_it_answers()
-            return _faulty(name, f"can't be inspected ({words_of(error)})")
 
     def ensure_that_it_answers(self) -> None:
         """Raise the file system's own error if not only an entry but the location can't be read."""

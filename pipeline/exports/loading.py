@@ -232,9 +232,8 @@ def _take(loader: _Loader, matched: MatchedFile, copy: LocalCopy, before: KnownF
         return None
     if (other := _same_bytes(loader, matched, copy)) is not None:
         _remove_rows(loader, matched)
-        result = LoadedFile(
-            matched.file.name, matched.export_date, None, "duplicate", reason=f"is identical to {other}"
-        )
+        reason = f"is identical to {other}"
+        result = LoadedFile(matched.file.name, matched.export_date, None, "duplicate", reason=reason)
         record_file(loader.connection, matched, copy.sha256, result, loader.this)
         return result
     loader.log(f"reading {file_name(matched.file.name)} ({decimal(matched.file.size)}) as {matched.layout.name}")
@@ -249,7 +248,6 @@ def _take(loader: _Loader, matched: MatchedFile, copy: LocalCopy, before: KnownF
 
 
 def _replace(loader: _Loader, matched: MatchedFile, copy: LocalCopy) -> LoadedFile:
-    """Replace the rows of the file's former bytes."""
     refuse_name(copy.path, matched.file.name)
     promise = _promise(loader, matched)
     if promise.md5 is not None:
@@ -268,28 +266,13 @@ def _replace(loader: _Loader, matched: MatchedFile, copy: LocalCopy) -> LoadedFi
             f"{promise.rows:,} rows are announced by its name or its ready marker, but it has {written.rows:,}; "
             "have it sent again"
         )
-    return LoadedFile(
-        matched.file.name,
-        matched.export_date,
-        matched.layout.kind,
-        "loaded",
-        written.rows,
-        written.skipped,
-        written.rejected,
-        written.suppressed,
-        _joined_warnings(written.warning, left_out(copy.path)),
-        written.records,
-        written.suspect_rows,
-        written.suspect_line,
-    )
-
-
-def _joined_warnings(warning: str | None, members: Sequence[str]) -> str | None:
-    if members:
+    warnings = [written.warning] if written.warning else []
+    if members := left_out(copy.path):
         named = some([repr(member) for member in members])
-        beside = f"the archive also contains {named}, which {'is' if len(members) == 1 else 'are'} ignored"
-        warning = f"{warning}; {beside}" if warning else beside
-    return warning
+        warnings.append(f"the archive also contains {named}, which {'is' if len(members) == 1 else 'are'} ignored")
+    numbers = {name: value for name, value in vars(written).items() if name != "warning"}
+    reason = "; ".join(warnings) or None
+    return LoadedFile(matched.file.name, matched.export_date, matched.layout.kind, "loaded", reason=reason, **numbers)
 
 
 def _has_promised_rows(promised: int, written: WrittenRows, rows: FileRows | None) -> bool:

@@ -15,7 +15,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from pipeline.errors import FileChanged, FileUnreadable, LocationError, SettingsError
 from pipeline.exports.file_names import escaped, unescaped
-from pipeline.exports.listing import OUTSIDE, ExportFile, RemoteWalk, described, is_inside, local_files
+from pipeline.exports.listing import OUTSIDE, ExportFile, LocalWalk, RemoteWalk, described, is_inside
 from pipeline.filesystems.local_files import open_regular
 from pipeline.filesystems.remote_files import (
     close,
@@ -79,7 +79,7 @@ class ExportLocation:
             raise SettingsError(f"{_SETTING}: there is no folder {escaped(self._root)}")
         try:
             if self._is_local:
-                found = local_files(self._root, follow_links=self._follow_links)
+                found = list(LocalWalk(self._root, follow_links=self._follow_links).files())
             else:
                 found = list(self._walk().files())
                 if not found and not has_folders(self._scheme):  # `find` returns nothing for a missing bucket, too
@@ -89,12 +89,8 @@ class ExportLocation:
         return sorted(found, key=lambda file: file.name)
 
     def _walk(self) -> RemoteWalk:
-        return RemoteWalk(
-            self._filesystem,
-            self._root,
-            has_folders=has_folders(self._scheme),
-            follow_links=self._follow_links,
-        )
+        folders, links = has_folders(self._scheme), self._follow_links
+        return RemoteWalk(self._filesystem, self._root, has_folders=folders, follow_links=links)
 
     @contextmanager
     def local(self, file: ExportFile) -> Iterator[LocalCopy]:

@@ -37,7 +37,3 @@ class Exports(dg.ConfigurableResource):
                 lambda: datetime.now(UTC).date(),
                 time.sleep,
             )
-
-    def suppressed(self) -> str | None:
-        """The path or URL of SELLIGENT_SUPPRESSED."""
-        return load_settings().selligent_suppressed

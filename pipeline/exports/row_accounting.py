@@ -1,6 +1,4 @@
-"""The check that every row of every file is an event, skipped, rejected, or suppressed: the tables are compared with a
-count of rows from the file's bytes, apart from the parse that filled the tables.
-"""
+"""The check that every row of every file is accounted for: the tables against a count from the file's bytes."""
 
 import duckdb
 

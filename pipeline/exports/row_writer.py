@@ -61,12 +61,7 @@ def write_rows(
 
 class _RowWriter:
     def __init__(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        matched: MatchedFile,
-        rows: FileRows,
-        load: Load,
-        suppressing: bool,
+        self, connection: duckdb.DuckDBPyConnection, matched: MatchedFile, rows: FileRows, load: Load, suppressing: bool
     ) -> None:
         self._connection = connection
         self._layout = matched.layout

@@ -30,7 +30,6 @@ BOMS = {
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
-_LONGEST_BOM = 4
 # The sample for the positions of zero bytes, and its minimum.
 _ZEROS_BYTES = 64 * 1024
 _FEWEST_BYTES = 16

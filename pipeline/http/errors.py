@@ -117,7 +117,6 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _is_invalid_address(causes: list[BaseException]) -> bool:
-    """Whether an address, of the host or of the proxy, is invalid."""
     if isinstance(causes[0], requests.exceptions.InvalidHeader):  # of the answer
         return False
     of_addresses = (
@@ -170,7 +169,6 @@ def _named(*names: str) -> str:
 
 
 def _proxy_variable(scheme: str) -> str:
-    """The environment variable that names the proxy."""
     for name in (f"{scheme}_proxy", "all_proxy"):
         for spelled in (name, name.upper()):
             if os.environ.get(spelled):

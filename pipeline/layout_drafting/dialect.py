@@ -13,7 +13,7 @@ from itertools import islice
 from pipeline.errors import InspectionRefused
 from pipeline.exports.formats.csv_surroundings import are_dashes, without_surroundings
 from pipeline.exports.formats.ndjson import NOT_NDJSON, OPENS_DOCUMENT
-from pipeline.exports.headers import clean_names
+from pipeline.exports.headers import clean_names, unique_names, unusable
 from pipeline.layout_drafting.datetime_formats import moments_of
 from pipeline.layout_drafting.file_head import HEAD_BYTES
 from pipeline.masking import holds_address
@@ -253,13 +253,10 @@ def _repeated_marks(run: str) -> list[str]:
 
 
 def _split(lines: Sequence[str], delimiter: str, quote: str | None, is_whole: bool) -> _Split | None:
-    """The text split by a delimiter and a quote; None if that is impossible."""
     stand_in = delimiter if len(delimiter) == 1 else _STAND_IN
     marked = (line.replace(delimiter, stand_in) for line in lines)
-    reader = (
-        csv.reader(marked, delimiter=stand_in, quoting=csv.QUOTE_NONE)
-        if quote is None
-        else csv.reader(marked, delimiter=stand_in, quotechar=quote)
+    reader = csv.reader(
+        marked, delimiter=stand_in, quotechar=quote, quoting=csv.QUOTE_NONE if quote is None else csv.QUOTE_MINIMAL
     )
     try:
         found = [record for record in islice(_records(reader, lines), ROWS + 2) if record[0]]
@@ -322,32 +319,29 @@ def _table(split: _Split) -> Table:
     width = split.width
     has_names = _are_names(split.records, width)
     first = tuple(clean_names(split.records[0]))
-    names = _given_names(first, width) if has_names else ()
+    repeated = unusable(first)
+    named = [cell or f"column_{number}" for number, cell in enumerate((*first, *[""] * (width - len(first))), 1)]
     above = 1 + are_dashes(split.records[1] if len(split.records) > 1 else ()) if has_names else 0
     records, lines = split.records[above:], split.lines[above:]
     fitting = [record for record in records if len(record) == width]
     rows = tuple(record for record in fitting if not has_names or record != split.records[0])
     table = Table(
         format="csv",
-        names=names,
+        names=tuple(unique_names(named)) if has_names else (),
         rows=rows[:ROWS],
         first_lines=lines[:SHOWN_ROWS],
         is_whole=split.is_whole,
         delimiter=split.delimiter,
         quote=split.quote,
         has_header=has_names and len(first) == width,
-        unnamed=_unnamed(first) if has_names else frozenset(),
+        unnamed=frozenset(
+            position for position, name in enumerate(first) if has_names and (not name or name.lower() in repeated)
+        ),
         odd_rows=len(records) - len(fitting),
         repeated_headers=len(fitting) - len(rows),
         swallowing=split.swallowing if split.quote else 0,
     )
     return replace(table, loose_quotes=_loose_quotes(lines, split)) if split.quote else table
-
-
-def _unnamed(first: Sequence[str]) -> frozenset[int]:
-    """Columns that a layout can't refer to by name."""
-    lowered = Counter(name.lower() for name in first)
-    return frozenset(position for position, name in enumerate(first) if not name or lowered[name.lower()] > 1)
 
 
 def _loose_quotes(lines: Sequence[str], split: _Split) -> int:
@@ -374,16 +368,6 @@ def _are_names(records: Sequence[Sequence[str]], width: int) -> bool:
     return not any(
         cell and cell.strip() == name for record in others for cell, name in zip(record, first, strict=False)
     )
-
-
-def _given_names(first: Sequence[str], width: int) -> tuple[str, ...]:
-    """The names of a header for a layout: one for each column, and each of them once."""
-    names: list[str] = []
-    for position in range(width):
-        name = (first[position] if position < len(first) else "") or f"column_{position + 1}"
-        taken = {known.lower() for known in names}
-        names.append(f"{name}_{position + 1}" if name.lower() in taken else name)
-    return tuple(names)
 
 
 def _is_value(cell: str) -> bool:

@@ -275,20 +275,19 @@ def _event(inspected: Inspected) -> list[str]:
             "event_codes:",
             *_aligned([(f"{name}: {name}", f"{code.distinct[name]:,}") for name in (*code.distinct, *others)]),
         ]
-    codes = [(value, count) for value, count in code.distinct.items() if not holds_address(value)]
+    # A name of an event means itself; no other code is guessed.
+    codes = [
+        (f"{scalar(value)}: {value if value in EVENTS_BY_NAME else BLANK}", f"{count:,}")
+        for value, count in code.distinct.items()
+        if not holds_address(value)
+    ]
     return [
         *lines,
         *_note(f"The meaning of each code, and how often it occurs. One of: {names};"),
         *_note("or null: known, but none of these. A row with a code that is not listed is rejected."),
         "event_codes:",
-        *_aligned([(f"{scalar(value)}: {_event_of(value)}", f"{count:,}") for value, count in codes]),
-        *([] if codes else _aligned([(f"CODE: {BLANK}", "the sample has no rows; list the codes that occur")])),
+        *_aligned(codes or [(f"CODE: {BLANK}", "the sample has no rows; list the codes that occur")]),
     ]
-
-
-def _event_of(code: str) -> str:
-    """A name of an event means itself; no other code is guessed."""
-    return code if code in EVENTS_BY_NAME else BLANK
 
 
 def _columns(inspected: Inspected) -> list[str]:
@@ -310,6 +309,5 @@ def _columns(inspected: Inspected) -> list[str]:
 
 
 def _aligned(pairs: Sequence[tuple[str, str]]) -> list[str]:
-    """Lines of a mapping with aligned comments."""
     width = min(max((len(text) for text, _ in pairs), default=0), 50)
     return [f"  {text.ljust(width)}   # {comment}" for text, comment in pairs]

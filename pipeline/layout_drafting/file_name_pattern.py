@@ -7,7 +7,6 @@ from datetime import datetime
 from pipeline.exports.file_names import without_packing
 from pipeline.masking import holds_address, masked
 
-_PACKED = re.compile(r"\.(gz|zip)$", re.IGNORECASE)
 _VARYING = re.compile(
     r"(?P<md5>(?<![0-9A-Za-z])(?:[0-9a-f]{32}|[0-9A-F]{32})(?![0-9A-Za-z]))"
     r"|(?P<date>(?<!\d)(?P<year>(?:19|20)\d{2})(?P<mark>[-_.]?)(?P<month>\d{2})(?P=mark)(?P<day>\d{2}))"

@@ -1,18 +1,22 @@
 """The inspection of one file, from its bytes to the draft of its layout."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from pipeline.errors import FileRefused, InspectionRefused
 from pipeline.exports.file_signatures import PARQUET_MAGIC
+from pipeline.exports.formats.parquet import sample
 from pipeline.layout_drafting.column_meanings import Guess, guesses
-from pipeline.layout_drafting.dialect import cut
+from pipeline.layout_drafting.dialect import ROWS, SHOWN_ROWS, Table, cut
 from pipeline.layout_drafting.draft import Inspected, draft
 from pipeline.layout_drafting.encoding import decode
 from pipeline.layout_drafting.event_codes import code_column
-from pipeline.layout_drafting.file_head import read_head
+from pipeline.layout_drafting.file_head import read_head, whole_file
 from pipeline.layout_drafting.file_name_pattern import name_pattern
 from pipeline.layout_drafting.layout_kind import kind_of, refuse_aggregates
-from pipeline.layout_drafting.parquet_table import parquet_table
 from pipeline.layout_drafting.sample_columns import Column, columns_of, null_values
 
 
@@ -29,7 +33,7 @@ def find_out(file: str) -> Inspected:
     """Inspect a file; raises as `inspect` does."""
     head = read_head(file)
     if head.content.startswith(PARQUET_MAGIC):
-        decoded, table = None, parquet_table(head.name, file)
+        decoded, table = None, _parquet_table(head.name, file)
     else:
         decoded = decode(head)
         table = cut(head.name, decoded.text, head.is_whole)
@@ -48,6 +52,24 @@ def find_out(file: str) -> Inspected:
         code = named[columns.index(code)] if code else None
         columns = named
     return Inspected(head, decoded, table, columns, nulls, code, guessed, kind, why_kind, file_name)
+
+
+def _parquet_table(name: str, file: str) -> Table:
+    """The first rows of a Parquet file, of which the whole is needed: its columns are described at its end."""
+    with TemporaryDirectory() as folder:
+        try:
+            found = sample(whole_file(file, Path(folder) / "export"), Path(folder), ROWS)
+        except FileRefused as error:
+            raise InspectionRefused(f"{name}: {error}") from None
+    shown = [dict(zip(found.names, row, strict=True)) for row in found.rows[:SHOWN_ROWS]]
+    return Table(
+        format="parquet",
+        names=found.names,
+        rows=found.rows,
+        first_lines=tuple(json.dumps(row, ensure_ascii=False) for row in shown),
+        is_whole=found.rows_in_file <= len(found.rows),
+        nested=found.nested,
+    )
 
 
 def _named(columns: Sequence[Column], guessed: Sequence[Guess], code: Column | None) -> list[Column]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.catalog import LOOKUPS
 from pipeline.errors import InspectionRefused
-from pipeline.exports.daily_aggregates import ENOUGH_COUNTS, is_count
+from pipeline.exports.headers import ENOUGH_COUNTS, is_count
 from pipeline.layout_drafting.column_meanings import Guess
 from pipeline.layout_drafting.sample_columns import Column
 

@@ -5,6 +5,7 @@ A name is compared without case, accents and marks: `Journey-Name` is `journeyna
 """
 
 import re
+from collections.abc import Callable
 
 from pipeline.naming import plain
 
@@ -43,31 +44,38 @@ _IS_NAME = {
     subject: re.compile(f"{words}(?:{_NAME}|text)$|^{_NAME}{_OF}{words}$") for subject, words in _SUBJECTS.items()
 }
 _IS_BARE = {subject: re.compile(f"{words}s?$") for subject, words in _SUBJECTS.items()}
-_IS_SUBJECT = re.compile(
+
+
+def _matcher(pattern: str) -> Callable[[str], bool]:
+    return lambda name: re.search(pattern, plain(name)) is not None
+
+
+# Whether a column's name is that of …
+is_email_subject = _matcher(
     "(?:subject|onderwerp|betreff|objet|sujet|asunto|oggetto|assunto)(?:line|regel|zeile|text|mail|email)?$"
 )
-_IS_ADDRESS = re.compile("(?:email|mail|mel|courriel|correo)(?:address|addr|adres|adresse|direccion)?$")
-_IS_SENDER = re.compile("^(?:from|sender|reply|replyto|afzender|absender|expediteur|remitente)|(?:from|sender)$")
-_IS_CUSTOMER = re.compile(f"{_CUSTOMER}{_ID}$|^{_ID}{_OF}{_CUSTOMER}$")
-_IS_USER = re.compile(f"{_USER}{_ID}$|^{_ID}{_OF}{_USER}$|^uid$")
-_IS_SEND = re.compile(
+is_sender = _matcher("^(?:from|sender|reply|replyto|afzender|absender|expediteur|remitente)|(?:from|sender)$")
+_is_any_address = _matcher("(?:email|mail|mel|courriel|correo)(?:address|addr|adres|adresse|direccion)?$")
+is_customer_key = _matcher(f"{_CUSTOMER}{_ID}$|^{_ID}{_OF}{_CUSTOMER}$")  # the customer's own key of a person
+is_user_id = _matcher(f"{_USER}{_ID}$|^{_ID}{_OF}{_USER}$|^uid$")  # may be Selligent's own
+is_send_id = _matcher(  # one sending to one person
     f"(?:inqueue|queue|send|sent|sending|dispatch|delivery|envoi|versand|verzending|envio){_ID}$|^{_ID}{_OF}(?:envoi|envio)$"
 )
-_IS_ROW = re.compile(
+is_row_id = _matcher(
     "^(?:id|guid|uuid)$|(?:row|record|log|line|event|interaction|action|activity)(?:id|key|guid|uuid)$"
 )
-_IS_BOT = re.compile("^(?:is)?(?:bot|robot|machine|nonhuman|automated)(?:flag|click|open|view|yn|ind|indicator)?$")
+is_bot = _matcher("^(?:is)?(?:bot|robot|machine|nonhuman|automated)(?:flag|click|open|view|yn|ind|indicator)?$")
+# Whether a value sounds like an event. Only to find the column of codes: the meaning of a code is never guessed.
+is_code_word = _matcher(
+    "^(?:email|mail)?(?:view|open|read|click|clic|klik|sent|send|deliver|bounce|hardbounce|softbounce|"
+    "unsub|optout|complain|spam|markedasspam|marked|linkclick|geopend|uitgeschreven|ouvert|ouverture|desabonn|"
+    "geklickt|geoeffnet|abgemeldet|fwd|forward)"
+)
 _IS_CODE = {
     3: re.compile(f"^{_EVENT}(?:type|name|code|id|kind|naam|nom|typ)?$|^type{_OF}{_EVENT}$"),
     2: re.compile("^(?:state|status|etat|statut|toestand|zustand|estado|stato)(?:code|id|name)?$|(?:state|status)$"),
     1: re.compile("^(?:type|code|kind|typ|soort|art|tipo)$"),
 }
-# Only to find the column of codes: the meaning of a code is never guessed.
-_CODE_WORDS = re.compile(
-    "(?:email|mail)?(?:view|open|read|click|clic|klik|sent|send|deliver|bounce|hardbounce|softbounce|"
-    "unsub|optout|complain|spam|markedasspam|marked|linkclick|geopend|uitgeschreven|ouvert|ouverture|desabonn|"
-    "geklickt|geoeffnet|abgemeldet|fwd|forward)"
-)
 
 
 def id_of(name: str) -> str | None:
@@ -97,44 +105,9 @@ def _subject(patterns: dict[str, re.Pattern[str]], name: str) -> str | None:
     return next((subject for subject, pattern in patterns.items() if pattern.search(plain(name))), None)
 
 
-def is_email_subject(name: str) -> bool:
-    """Whether a name is that of a subject line."""
-    return _IS_SUBJECT.search(plain(name)) is not None
-
-
 def is_address(name: str) -> bool:
-    """Whether a name is that of a person's e-mail address."""
-    return _IS_ADDRESS.search(plain(name)) is not None and not is_sender(name)
-
-
-def is_sender(name: str) -> bool:
-    """Whether an address is that of the sender."""
-    return _IS_SENDER.search(plain(name)) is not None
-
-
-def is_customer_key(name: str) -> bool:
-    """Whether a name is that of the customer's own key of a person."""
-    return _IS_CUSTOMER.search(plain(name)) is not None
-
-
-def is_user_id(name: str) -> bool:
-    """Whether a name is that of a user id, which may be Selligent's own."""
-    return _IS_USER.search(plain(name)) is not None
-
-
-def is_send_id(name: str) -> bool:
-    """Whether a name is that of one sending to one person."""
-    return _IS_SEND.search(plain(name)) is not None
-
-
-def is_row_id(name: str) -> bool:
-    """Whether a name is that of a row's own id."""
-    return _IS_ROW.search(plain(name)) is not None
-
-
-def is_bot(name: str) -> bool:
-    """Whether a name is that of a flag for machines."""
-    return _IS_BOT.search(plain(name)) is not None
+    """Whether a column's name is that of a person's e-mail address."""
+    return _is_any_address(name) and not is_sender(name)
 
 
 def when(name: str) -> int:
@@ -152,8 +125,3 @@ def when(name: str) -> int:
 def code(name: str) -> int:
     """How likely a column of this name has the code of the event: 3 to 0."""
     return next((rank for rank, pattern in _IS_CODE.items() if pattern.search(plain(name))), 0)
-
-
-def is_code_word(value: str) -> bool:
-    """Whether a value sounds like an event."""
-    return _CODE_WORDS.match(plain(value)) is not None

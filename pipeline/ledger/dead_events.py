@@ -157,5 +157,4 @@ def _anonymous(batch_id: str) -> str:
 
 
 def _delete(connection: Connection, column: sa.Column[str], keys: Sequence[str]) -> int:
-    """Delete the rows with these keys. Returns their number."""
     return sum(connection.execute(sa.delete(column.table).where(column.in_(chunk))).rowcount for chunk in chunks(keys))

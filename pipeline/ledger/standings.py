@@ -70,14 +70,8 @@ class StandingsPart(LedgerDatabase):
     def standing_of(self, event: str, dates: ExportDates) -> Standing:
         """Events of one name over some export dates."""
         found = [standing for standing in self.standings(dates) if standing.event == event]
-        return Standing(
-            dates.first,
-            event,
-            sum(standing.delivered for standing in found),
-            sum(standing.waiting for standing in found),
-            sum(standing.dead for standing in found),
-            sum(standing.forgotten for standing in found),
-        )
+        numbers = ("delivered", "waiting", "dead", "forgotten")
+        return Standing(dates.first, event, *(sum(getattr(each, number) for each in found) for number in numbers))
 
     def sent_since(self, moment: datetime) -> list[SentBatch]:
         """Batches that were delivered since then, and those that were tried and are still waiting."""

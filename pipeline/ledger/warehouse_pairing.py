@@ -12,7 +12,7 @@ import duckdb
 
 from pipeline.errors import SettingsError
 from pipeline.ledger import Ledger, Pairing
-from pipeline.warehouse import has_rows, transaction
+from pipeline.warehouse import has_rows, one_column, transaction
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -85,8 +85,7 @@ def _agree(connection: Connection, ledger: Ledger) -> bool:
 
 def batch_ids(connection: Connection) -> set[str]:
     """Every batch in the warehouse."""
-    rows = connection.execute("SELECT DISTINCT batch_id FROM delivery.outbox WHERE batch_id IS NOT NULL").fetchall()
-    return {key for (key,) in rows}
+    return set(one_column(connection, "SELECT DISTINCT batch_id FROM delivery.outbox WHERE batch_id IS NOT NULL"))
 
 
 def pair_up(connection: Connection, ledger: Ledger) -> None:

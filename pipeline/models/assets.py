@@ -15,14 +15,7 @@ from packaging.version import Version
 
 from pipeline.ledger import MODELLED
 from pipeline.ledger.warehouse_pairing import pair_up
-from pipeline.models.dbt import (
-    DBT_DIR,
-    dbt_command,
-    digest_of_sources,
-    environment,
-    in_environment,
-    variables,
-)
+from pipeline.models.dbt import DBT_DIR, dbt_command, digest_of_sources, environment, in_environment, variables
 from pipeline.models.properties import write_properties
 from pipeline.models.run_span import run_span
 from pipeline.models.table_metadata import tables_of
@@ -114,10 +107,7 @@ class _Translator(DagsterDbtTranslator):
     project=dbt_project,
 )
 def models(
-    context: dg.AssetExecutionContext,
-    config: ModelConfig,
-    dbt: DbtCliResource,
-    warehouse: WarehouseResource,
+    context: dg.AssetExecutionContext, config: ModelConfig, dbt: DbtCliResource, warehouse: WarehouseResource
 ) -> Iterator[Any]:
     """Type, identify and split the events of these dates; each table has each id once."""
     dates = dates_of(context)
@@ -127,12 +117,8 @@ def models(
         pair_up(connection, warehouse.ledger())
         span = run_span(connection, dates)
         loaded, new_listings = newest_loads(connection, dates), listings(connection, "modelled_at")
-    flags = [
-        "build",
-        "--vars",
-        json.dumps(variables(load_settings())),
-        *(["--full-refresh"] if config.full_refresh else []),
-    ]
+    flags = ["build", "--vars", json.dumps(variables(load_settings()))]
+    flags += ["--full-refresh"] if config.full_refresh else []
     suppressed = {"DBT_WINDOW_SUPPRESSED": span.suppressed}
     window = suppressed if config.full_refresh else span.as_environment()
     outputs = []

@@ -14,7 +14,7 @@ from pipeline.orchestration.asset_checks import Check, results
 from pipeline.orchestration.asset_keys import STAGED_EVENTS
 from pipeline.orchestration.partitions import WAREHOUSE_WRITERS, dates_of_run
 from pipeline.orchestration.resources import WarehouseResource
-from pipeline.warehouse import one_row
+from pipeline.warehouse import one_column, one_row
 
 # How far back the delivery of an email is searched for.
 DELIVERY_LOOK_BACK = timedelta(days=30)
@@ -30,7 +30,7 @@ def nameless(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Findi
     )
     query = f"SELECT {columns} FROM staging.events WHERE export_date BETWEEN ? AND ?"
     counts = one_row(connection, query, [dates.first, dates.last])
-    with_lookup = {kind for (kind,) in connection.execute("SELECT DISTINCT kind FROM raw.lookups").fetchall()}
+    with_lookup = set(one_column(connection, "SELECT DISTINCT kind FROM raw.lookups"))
     numbers: dict[str, int] = {}
     faults = []
     for index, (kind, (_, name)) in enumerate(NAMES.items()):

@@ -97,9 +97,7 @@ def dbt_command() -> list[str]:
 
 
 def digest_of_sources() -> str:
-    """A digest of the dbt project's files. Their times would not do: a copy can be older than what it replaces, and the
-    manifest can be of a clock that was ahead.
-    """
+    """A digest of the dbt project's files; times would not do, since a copy can be older than what it replaces."""
     files = [path for pattern in ("*.yml", "*/**/*.sql", "*/**/*.yml", "*/**/*.md") for path in DBT_DIR.glob(pattern)]
     digest = hashlib.sha256()
     for path in sorted(files):

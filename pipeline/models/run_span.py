@@ -1,6 +1,4 @@
-"""The time span of the events in a run's exports. Models read only that, so that the cost of a run depends
-only on its rows.
-"""
+"""The time span of the events in a run's exports. Models read only that, so that a run costs by its rows."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +8,7 @@ import duckdb
 from pipeline.catalog import LOOKUPS, NEWEST_LOOKUP_FIRST
 from pipeline.export_dates import ExportDates
 from pipeline.privacy.suppression import any_newly_suppressed, any_suppressed
-from pipeline.warehouse import has_table, one_row
+from pipeline.warehouse import has_table, one_column, one_row
 from pipeline.warehouse.trimming import identifier_sql, visible_sql
 
 
@@ -53,17 +51,15 @@ def run_span(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> RunSp
         "FROM raw.export_files WHERE export_date BETWEEN ? AND ?",
         [dates.first, dates.last],
     )
-    suppressed = suppressed_people(connection)
     renamed = _renamed_events(connection, dates)
-    if renamed is None:
-        return RunSpan(dates, earliest, latest, corrected=corrected, suppressed=suppressed)
+    moments = list(filter(None, (earliest, latest, *(renamed or ()))))
     return RunSpan(
         dates,
-        min(filter(None, (earliest, renamed[0]))),
-        max(filter(None, (latest, renamed[1]))),
-        all_names=True,
+        min(moments, default=None),
+        max(moments, default=None),
+        all_names=renamed is not None,
         corrected=corrected,
-        suppressed=suppressed,
+        suppressed=suppressed_people(connection),
     )
 
 
@@ -78,12 +74,10 @@ def _renamed_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -
     """First and last timestamp of events to which a lookup of these dates gives another name or person."""
     if not has_table(connection, "staging", "events"):
         return None
-    replaced = connection.execute(
-        "SELECT DISTINCT kind FROM raw.export_files WHERE status = 'replaced' AND export_date BETWEEN ? AND ?",
-        [dates.first, dates.last],
-    ).fetchall()
+    query = "SELECT DISTINCT kind FROM raw.export_files WHERE status = 'replaced' AND export_date BETWEEN ? AND ?"
+    replaced = one_column(connection, query, [dates.first, dates.last])
     found = [one_row(connection, _renamed_by(kind), [dates.first, dates.last]) for kind in LOOKUPS]
-    found += [one_row(connection, _misnamed_by(kind)) for (kind,) in replaced if kind in LOOKUPS]
+    found += [one_row(connection, _misnamed_by(kind)) for kind in replaced if kind in LOOKUPS]
     spans = [span for span in found if span[0] is not None]
     if not spans:
         return None

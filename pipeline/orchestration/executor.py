@@ -1,6 +1,4 @@
-"""The executor: every step in the run's own process, as in Dagster's in-process executor, but with this project's locks
-instead of Dagster's pools.
-"""
+"""Dagster's in-process executor with this project's locks in place of Dagster's pools."""
 
 import os
 from collections.abc import Iterator

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import dagster as dg
@@ -113,11 +113,8 @@ def display() -> Iterator[dict[str, Any]]:
     )
     _display = _Display(progress)
     try:
-        if progress is None:
+        with progress or nullcontext():
             yield {"loggers": {"progress": {}}}
-        else:
-            with progress:
-                yield {"loggers": {"progress": {}}}
     finally:
         _display = None
 

@@ -1,6 +1,4 @@
-"""People who must not be loaded, modelled or delivered, as `raw.suppressed` has them: digests of the list, and of the
-contacts of its people.
-"""
+"""Suppressed people as `raw.suppressed` has them: digests of the list, and of the contacts of its people."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,7 +8,7 @@ import duckdb
 
 from pipeline.privacy.digests import CONTACT, EMAIL, LISTED, USER_ID, contact_digest, normal
 from pipeline.privacy.suppression_list import Suppressed, read_list
-from pipeline.warehouse import has_rows, one_value, transaction
+from pipeline.warehouse import has_rows, one_column, one_value, transaction
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -37,7 +35,7 @@ def listings(connection: Connection, mark: str) -> list[str]:
     the clocks show.
     """
     query = f"SELECT DISTINCT coalesce(listing, '') FROM raw.suppressed WHERE {SUPPRESSES} AND {mark} IS NULL"
-    return [listing for (listing,) in connection.execute(query).fetchall()]
+    return one_column(connection, query)
 
 
 def mark(connection: Connection, mark: str, listings: Sequence[str]) -> None:

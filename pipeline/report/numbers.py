@@ -10,7 +10,7 @@ import pandas as pd
 
 from pipeline.export_dates import ExportDates
 from pipeline.report.queries import TITLES, QueryResult, ask, text_of
-from pipeline.warehouse import ALIAS, quoted
+from pipeline.warehouse import ALIAS, one_column, quoted
 
 Row = Mapping[str, Any]
 
@@ -48,7 +48,8 @@ def read_numbers(connection: duckdb.DuckDBPyConnection, schema: str) -> Numbers:
     results = {"window": ask(connection, "window", None)}
     if dates is None:
         return Numbers(None, results)
-    known = _schemas(connection)
+    query = "SELECT DISTINCT schema_name FROM duckdb_tables() WHERE database_name = ?"
+    known = set(one_column(connection, query, [ALIAS]))
     if schema in known:  # as the prompt of `python -m pipeline sql` does
         connection.execute(f"USE {ALIAS}.{quoted(schema)}")
     modelled = {"staging", schema} <= known
@@ -56,11 +57,6 @@ def read_numbers(connection: duckdb.DuckDBPyConnection, schema: str) -> Numbers:
         if name not in results and (modelled or "staging." not in text_of(name)):
             results[name] = ask(connection, name, dates)
     return Numbers(dates, results)
-
-
-def _schemas(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    found = connection.execute("SELECT DISTINCT schema_name FROM duckdb_tables() WHERE database_name = ?", [ALIAS])
-    return {name for (name,) in found.fetchall()}
 
 
 # The queries with a column `reconciles`.

@@ -13,35 +13,32 @@ from pipeline.export_dates import ExportDates
 from pipeline.ledger import Ledger
 from pipeline.privacy.digests import is_suppressed
 from pipeline.privacy.suppression import any_suppressed
+from pipeline.warehouse import one_column
 
 _OF_SUPPRESSED = is_suppressed("user_id", "email", "list_id", "selligent_user_id")
 
 
 def revive(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: ExportDates) -> None:
-    """Request a replay of withdrawn or suppressed events that are events of these dates again: a corrected export was
-    corrected once more, or the person is off the list.
-    """
+    """Request a replay of unwanted events that are in the tables again: corrected once more, or off the list."""
     if not (unwanted := ledger.unwanted_ids()):
         return
     but_suppressed = f"AND NOT {_OF_SUPPRESSED}" if any_suppressed(connection) else ""
-    rows = connection.execute(
+    ids = one_column(
+        connection,
         "SELECT CAST(id AS VARCHAR) FROM staging.events "
         "WHERE export_date BETWEEN ? AND ? AND CAST(id AS VARCHAR) IN (SELECT unnest(?::VARCHAR[])) "
         f"{but_suppressed}",
         [dates.first, dates.last, unwanted],
-    ).fetchall()
-    ledger.revive([key for (key,) in rows])
+    )
+    ledger.revive(ids)
 
 
 def dates_of(connection: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> set[date]:
     """The export dates that events have now, which may differ from those that they died with."""
     if not ids:
         return set()
-    rows = connection.execute(
-        "SELECT DISTINCT export_date FROM staging.events WHERE CAST(id AS VARCHAR) IN (SELECT unnest(?::VARCHAR[]))",
-        [list(ids)],
-    ).fetchall()
-    return {day for (day,) in rows}
+    query = "SELECT DISTINCT export_date FROM staging.events WHERE CAST(id AS VARCHAR) IN (SELECT unnest(?::VARCHAR[]))"
+    return set(one_column(connection, query, [list(ids)]))
 
 
 def dates_with_replays(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> set[date]:

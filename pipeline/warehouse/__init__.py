@@ -2,7 +2,17 @@
 
 from pipeline.warehouse.orphans import find_orphans, remove_files
 from pipeline.warehouse.schema.tables import RAW_TABLES, has_table
-from pipeline.warehouse.sql import ALIAS, CATALOG, has_rows, literal, one_row, one_value, quoted, transaction
+from pipeline.warehouse.sql import (
+    ALIAS,
+    CATALOG,
+    has_rows,
+    literal,
+    one_column,
+    one_row,
+    one_value,
+    quoted,
+    transaction,
+)
 from pipeline.warehouse.warehouse import BUSY_TIMEOUT_MS, MEMORY_LIMIT, Warehouse
 
 __all__ = [
@@ -16,6 +26,7 @@ __all__ = [
     "has_rows",
     "has_table",
     "literal",
+    "one_column",
     "one_row",
     "one_value",
     "quoted",

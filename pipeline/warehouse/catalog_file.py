@@ -11,7 +11,7 @@ import duckdb
 from pipeline.errors import NoWarehouse, WarehouseError
 from pipeline.finding import some
 from pipeline.masking import file_name
-from pipeline.warehouse.sql import literal, quoted
+from pipeline.warehouse.sql import literal, one_column, quoted
 
 _NAME = "catalog_before_it_is_attached"
 _DUCKLAKE_TABLE = "ducklake_metadata"
@@ -58,11 +58,9 @@ def check_catalog(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
     """
     # With DuckLake's own SQLite: two of them in one process would drop each other's locks of the file.
     connection.execute(f"ATTACH {literal(str(file))} AS {quoted(_NAME)} (TYPE sqlite, READ_ONLY)")
-    found = connection.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = ? ORDER BY table_name", [_NAME]
-    ).fetchall()
+    query = "SELECT table_name FROM duckdb_tables() WHERE database_name = ? ORDER BY table_name"
+    tables = one_column(connection, query, [_NAME])
     connection.execute(f"DETACH {quoted(_NAME)}")
-    tables = [str(name) for (name,) in found]
     if not tables:
         raise NoWarehouse
     if _DUCKLAKE_TABLE not in tables:

@@ -61,8 +61,6 @@ def _sync(path: str) -> None:
 
 
 def provide_sync(connection: duckdb.DuckDBPyConnection, files: str) -> None:
-    """Define `sync_files()` on a connection. `files` is the folder of a warehouse's Parquet files; a
-    bucket, or a DuckDB file (''), which syncs itself, needs none.
-    """
+    """Define `sync_files()` on a connection; only a local folder of Parquet `files` needs it to do anything."""
     folder = Path(files).resolve() if files and "://" not in files else None
     connection.create_function(FUNCTION, _FileSync(folder), [], "INTEGER", side_effects=True)

@@ -1,6 +1,4 @@
-"""Locks that processes wait for by turns, and their holders. The system or the server releases a lock when its process
-ends, however it ends.
-"""
+"""Locks that processes wait for by turns. The system or the server releases one when its process ends."""
 
 import json
 import os

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import duckdb
 
 from pipeline.filesystems.remote_files import open_filesystem
-from pipeline.warehouse.sql import ALIAS, CATALOG
+from pipeline.warehouse.sql import ALIAS, CATALOG, one_column
 
 _PATH = re.compile(r"([^/]+/[^/]+/)(?:[^/=]+=[^/]*/)*ducklake-[^/]+\.parquet")
 # dbt rebuilds a table under a name that enters the catalog only at the end.
@@ -37,11 +37,9 @@ class Orphans:
 
 def find_orphans(connection: duckdb.DuckDBPyConnection, files: str, older_than: str) -> Orphans:
     """Orphans below `files` that are older than a timestamp (SQL)."""
-    found = connection.execute(
-        f"CALL ducklake_delete_orphaned_files('{ALIAS}', dry_run => true, older_than => {older_than})"
-    ).fetchall()
-    folders = {folder for (folder,) in connection.execute(_FOLDERS).fetchall()}
-    paths = {str(path): _PATH.fullmatch(path.removeprefix(files)) for (path,) in found}
+    call = f"CALL ducklake_delete_orphaned_files('{ALIAS}', dry_run => true, older_than => {older_than})"
+    paths = {path: _PATH.fullmatch(path.removeprefix(files)) for path in one_column(connection, call)}
+    folders = set(one_column(connection, _FOLDERS))
     is_ours = {path: parts is not None and parts[1] in folders for path, parts in paths.items()}
     return Orphans([path for path in is_ours if is_ours[path]], [path for path in is_ours if not is_ours[path]])
 

@@ -5,7 +5,7 @@ Two may be given one folder by mistake, and each would take the other's files fo
 
 import duckdb
 
-from pipeline.warehouse.sql import CATALOG, literal, one_value
+from pipeline.warehouse.sql import CATALOG, literal, one_column, one_value
 
 # Ending of the marker files.
 _ENDING = ".warehouse"
@@ -23,5 +23,4 @@ def claim(connection: duckdb.DuckDBPyConnection, files: str) -> int:
 
 def claims(connection: duckdb.DuckDBPyConnection, files: str) -> set[str]:
     """The marker files in a folder. Raises duckdb.IOException: it can't be read."""
-    listed = connection.execute(f"SELECT file FROM glob({literal(f'{files}*{_ENDING}')})").fetchall()
-    return {str(file) for (file,) in listed}
+    return set(one_column(connection, f"SELECT file FROM glob({literal(f'{files}*{_ENDING}')})"))

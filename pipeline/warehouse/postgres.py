@@ -1,16 +1,25 @@
-"""A catalog in PostgreSQL as DuckDB reaches it: DuckDB repeats a connection string in its errors, so the password is
-passed apart from it.
-"""
+"""A catalog in PostgreSQL. DuckDB repeats a connection string in its errors, so the password is passed apart."""
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from pipeline.errors import SettingsError, missing_packages
 from pipeline.warehouse.sql import literal
 
 # Under this name a DuckDB connection stores the password.
 LOGIN = "catalog"
+
+
+def driver(setting: str) -> Any:
+    """The module psycopg, which only servers need. Raises SettingsError: `setting` needs it, and there is none."""
+    try:
+        import psycopg
+    except ImportError:
+        scheme = "ducklake:postgres:" if setting == "WAREHOUSE" else "postgresql"
+        raise SettingsError(missing_packages(setting, scheme, "postgres")) from None
+    return psycopg
 
 
 @dataclass(frozen=True)
@@ -25,10 +34,7 @@ class PostgresServer:
     @classmethod
     def of(cls, dsn: str, environment: Mapping[str, str] = os.environ) -> "PostgresServer":
         """The server of a connection string or a URL, else with PGPASSWORD; SettingsError without the driver."""
-        try:
-            from psycopg.conninfo import make_conninfo  # here, as only this kind of warehouse needs it
-        except ImportError:
-            raise SettingsError(missing_packages("WAREHOUSE", "ducklake:postgres:", "postgres")) from None
+        make_conninfo = driver("WAREHOUSE").conninfo.make_conninfo
         parameters = parameters_of(dsn)
         password = parameters.pop("password", "") or environment.get("PGPASSWORD", "")
         # An invalid string is left as it is, for the driver to refuse.

@@ -1,14 +1,30 @@
 """Locks at a PostgreSQL server, for processes on all machines."""
 
 import hashlib
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.errors import SettingsError, WarehouseError, missing_packages
+from pipeline.errors import WarehouseError
 from pipeline.warehouse.locks import Held
-from pipeline.warehouse.postgres_turn import UNTIL_RELEASED
+from pipeline.warehouse.postgres import driver
 
+NO_SERVER = "WAREHOUSE: the PostgreSQL catalog can't be opened; check its host, database, user and password."
+
+# The writer's turn: the same on every machine, by whatever name it reaches the server. A lock belongs to one database.
+_LOCK = int.from_bytes(b"lakeTurn")
+# A lock of the transaction, not of the session, which a connection pooler would pass on to another client. It lasts as
+# long as the writing, so no time limit of the server may end it. Where a machine disappears, the server notices in two
+# minutes instead of two hours.
+_UNTIL_RELEASED = """
+    SELECT set_config(name, wanted.value, true)
+    FROM pg_settings JOIN (
+        VALUES ('statement_timeout', '0'), ('lock_timeout', '0'), ('transaction_timeout', '0'),
+            ('idle_in_transaction_session_timeout', '0'),
+            ('tcp_keepalives_idle', '60'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '6')
+    ) AS wanted (name, value) USING (name)
+"""
 # PostgreSQL cuts the name of an application off at 63 bytes.
 _NAME_BYTES = 63
 _HOLDER = """
@@ -17,6 +33,28 @@ _HOLDER = """
     WHERE locks.locktype = 'advisory' AND locks.granted AND locks.classid = %s AND locks.objid = %s
         AND locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
+
+
+@contextmanager
+def turn_at_server(dsn: str) -> Iterator[None]:
+    """Wait for the writer's turn and hold it: the server releases it when the connection ends, however that is.
+
+    Raises:
+        SettingsError: the driver is not installed.
+        WarehouseError: the server can't be queried.
+    """
+    psycopg = driver("WAREHOUSE")
+    try:
+        connection = psycopg.connect(dsn)
+    except psycopg.Error:  # its message repeats the connection string
+        raise WarehouseError(NO_SERVER) from None
+    with closing(connection):
+        try:
+            connection.execute(_UNTIL_RELEASED)
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        except psycopg.Error:
+            raise WarehouseError(NO_SERVER) from None
+        yield
 
 
 @dataclass(frozen=True)
@@ -36,7 +74,7 @@ class ServerLocks:
         connection = self._connect(holder)
         taken = False
         try:
-            taken = self._ask(connection, UNTIL_RELEASED, "SELECT pg_try_advisory_xact_lock(%s)", [_key(name)])
+            taken = self._ask(connection, _UNTIL_RELEASED, "SELECT pg_try_advisory_xact_lock(%s)", [_key(name)])
         finally:
             if not taken:
                 connection.close()
@@ -53,10 +91,7 @@ class ServerLocks:
         return str(found) if found else None
 
     def _connect(self, holder: str) -> Any:
-        try:
-            import psycopg  # here, as only these servers need it
-        except ImportError:
-            raise SettingsError(missing_packages(self.setting, "postgresql", "postgres")) from None
+        psycopg = driver(self.setting)
         name = holder.encode("ascii", "replace")[:_NAME_BYTES].decode("ascii")
         try:
             return psycopg.connect(self.dsn, application_name=name)

@@ -40,6 +40,11 @@ def one_value(connection: duckdb.DuckDBPyConnection, query: str, parameters: Seq
     return one_row(connection, query, parameters)[0]
 
 
+def one_column(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] = ()) -> list[Any]:
+    """The values of a query with one column."""
+    return [value for (value,) in connection.execute(query, list(parameters)).fetchall()]
+
+
 def has_rows(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] = ()) -> bool:
     """Whether a query has any row; no further one is fetched."""
     return connection.execute(query, list(parameters)).fetchone() is not None

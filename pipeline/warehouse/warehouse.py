@@ -21,7 +21,7 @@ from pipeline.warehouse.catalog_file import check_catalog, is_empty, is_incomple
 from pipeline.warehouse.file_sync import provide_sync
 from pipeline.warehouse.ownership import claim, claims
 from pipeline.warehouse.postgres import LOGIN, PostgresServer
-from pipeline.warehouse.postgres_turn import NO_SERVER, turn_at_server
+from pipeline.warehouse.postgres_locks import NO_SERVER, turn_at_server
 from pipeline.warehouse.schema.migrations import NEWEST, version_of
 from pipeline.warehouse.schema.tables import make_tables
 from pipeline.warehouse.sql import ALIAS, literal
@@ -191,9 +191,10 @@ class Warehouse:
         """The same for a caller that holds the writer's lock, for several connections; raises as `writing`."""
         with self._connected(read_only=False) as connection:
             if self.is_in_s3:  # before the catalog records files that can't be written
-                self._check_files(connection)
+                with self._naming_files():
+                    claims(connection, self.files)
             if make_tables(connection, is_ducklake=self.is_ducklake) and self.is_ducklake:
-                self._claim(connection)
+                self.is_alone(connection)
             yield connection
 
     @contextmanager
@@ -281,26 +282,19 @@ class Warehouse:
         return [*load, attach, f"USE {ALIAS}"]
 
     def is_alone(self, connection: duckdb.DuckDBPyConnection) -> bool:
-        """Whether no other DuckLake has left its marker in the same folder."""
-        return self._claim(connection) == 1
+        """Leave the marker of this DuckLake; whether no other has left one in the same folder."""
+        with self._naming_files():
+            return claim(connection, self.files) == 1
 
-    def _check_files(self, connection: duckdb.DuckDBPyConnection) -> None:
+    @contextmanager
+    def _naming_files(self) -> Iterator[None]:
         try:
-            claims(connection, self.files)
+            yield
         except duckdb.IOException as error:
-            raise self._files_failure(error) from None
-
-    def _claim(self, connection: duckdb.DuckDBPyConnection) -> int:
-        try:
-            return claim(connection, self.files)
-        except duckdb.IOException as error:
-            raise self._files_failure(error) from None
-
-    def _files_failure(self, error: duckdb.IOException) -> WarehouseError:
-        return WarehouseError(
-            f"WAREHOUSE_FILES: {self.files} can't be used: {str(error).splitlines()[0]}; check its name and access"
-            + (", region and credentials" if self.is_in_s3 else "")
-        )
+            raise WarehouseError(
+                f"WAREHOUSE_FILES: {self.files} can't be used: {str(error).splitlines()[0]}; check its name and access"
+                + (", region and credentials" if self.is_in_s3 else "")
+            ) from None
 
 
 def _attach_failure(warehouse: Warehouse, message: str) -> str:

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from pipeline.exports.formats.csv_row_grammar import Grammar
 from pipeline.exports.formats.csv_surroundings import framed, header_of, trailer_in
-from pipeline.exports.formats.csv_swallowed_rows import swallowing_rows
 from pipeline.exports.formats.rows import ExportInput, FileRows, exactly, unmapped
 from pipeline.exports.formats.text_rows import Scan, TextTable, read_texts, reading_options, restored
 from pipeline.exports.headers import refuse_too_many, unique_names, usable_names
@@ -43,7 +42,7 @@ def read(file: ExportInput) -> FileRows | None:
         return None
     suspect = None
     if layout.quote is not None and rows.reading.has_line_breaks:
-        suspect = swallowing_rows(rows, layout)
+        suspect = _swallowing_rows(rows, layout)
     trailer = trailer_in(found, layout, len(rows.columns))
     return replace(rows, stored_text=_stored_text(rows, layout), suspect_rows=suspect, trailer=trailer)
 
@@ -110,3 +109,32 @@ def _stored_text(rows: FileRows, layout: Layout) -> str:
         pointer = literal("/" + name.replace("~", "~0").replace("/", "~1"))
         stored.append(f"coalesce({meanings.get(key_of(name), f'extra ->> {pointer}')}, '')")
     return f"concat_ws({literal(layout.delimiter)}, {', '.join(stored)})"
+
+
+def _swallowing_rows(rows: FileRows, layout: Layout) -> str:
+    """SELECT of `row_number` of the rows in which a quoted value looks like several rows, as stray quotes make them.
+
+    A value of three lines or more: each line between its first and last has as many delimiters as a row. Of two: both
+    have as many as their part of a row lacks; with two columns, too many texts do.
+    """
+    columns = list(rows.columns.values())
+    delimiter, most = literal(layout.delimiter), len(columns) - 1
+    if most == 0:
+        return "SELECT row_number FROM (SELECT NULL AS row_number) WHERE false"
+    broken = " OR ".join(f"contains({column}, chr(10))" for column in columns)
+    of_line = f"(length(line) - length(replace(line, {delimiter}, ''))) // {len(layout.delimiter)}"
+    return f"""
+        WITH values_of_rows AS (
+            SELECT row_number, unnest([{", ".join(columns)}]) AS value, unnest(range({len(columns)})) AS position
+            FROM (SELECT row_number, {", ".join(columns)} FROM {rows.rows} WHERE {broken})
+        ),
+        counted AS (
+            SELECT row_number, position, list_transform(string_split(value, chr(10)), lambda line: {of_line}) AS found
+            FROM values_of_rows WHERE contains(value, chr(10))
+        )
+        SELECT DISTINCT row_number FROM counted
+        WHERE CASE
+            WHEN len(found) > 2 THEN list_min(found[2:-2]) = {most} AND list_max(found[2:-2]) = {most}
+            ELSE {most} > 1 AND found[1] = {most} - position AND found[2] = position
+        END
+    """

@@ -342,10 +342,12 @@ def _first_row(head: bytes, layout: Layout) -> list[str] | None:
 
 def header_reader(lines: Iterable[str], layout: Layout) -> "Iterator[list[str]]":
     """The rows of some lines, read by Python; only for headers."""
-    if layout.quote is None:
-        rows = csv.reader(lines, delimiter=delimiter_of(layout), quoting=csv.QUOTE_NONE)
-    else:
-        rows = csv.reader(lines, delimiter=delimiter_of(layout), quotechar=layout.quote)
+    rows = csv.reader(
+        lines,
+        delimiter=delimiter_of(layout),
+        quotechar=layout.quote,
+        quoting=csv.QUOTE_NONE if layout.quote is None else csv.QUOTE_MINIMAL,
+    )
     for row in rows:
         if row:  # a blank line has no columns
             yield [name.replace(UNIT_SEPARATOR, layout.delimiter).replace(CARRIAGE_RETURN, "\r") for name in row]

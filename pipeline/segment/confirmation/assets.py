@@ -31,9 +31,7 @@ CHECK = Check(
     backfill_policy=ONE_RUN,
 )
 def confirmation(
-    context: dg.AssetExecutionContext,
-    warehouse: WarehouseResource,
-    public_api: PublicApiResource,
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, public_api: PublicApiResource
 ) -> dg.MaterializeResult:
     """What Segment received and discarded, compared with the ledger; off without SEGMENT_PUBLIC_API_TOKEN."""
     with public_api.client() as api:
