@@ -46,9 +46,7 @@ def app() -> None:
 
 
 def main() -> int:
-    """Run a command; its exit status: 0 went well, 1 failed, 2 for a wrong setting or argument, 130 or 143 for a signal
-    that stopped it.
-    """
+    """Run a command; its status: 0, 1 (failed), 2 (a wrong setting or argument), 130 or 143 (stopped by a signal)."""
     obey_signals()
     try:
         keep_private()

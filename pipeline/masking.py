@@ -32,11 +32,7 @@ def holds_address(text: str) -> bool:
 
 
 def printable(text: str, kept: str = "") -> str:
-    """The text with an escape in place of each character that a terminal would interpret or not show.
-
-    Control characters, those that change the direction of writing, other invisible ones, and lone surrogates; `kept`
-    stay as they are.
-    """
+    """The text with escapes for characters that a terminal would interpret or not show; `kept` stay as they are."""
     if text.isprintable():
         return text
     return "".join(
@@ -53,9 +49,7 @@ def on_one_line(text: str, length: int) -> str:
 
 
 def on_one_line_sql(text: str, length: int) -> str:
-    """The SQL equivalent of `on_one_line`; `text` is SQL. NUL, tab and line ends become escapes, other
-    unprintable characters a replacement character.
-    """
+    """The SQL equivalent of `on_one_line`; unprintable characters without a usual escape become U+FFFD."""
     line = rf"regexp_replace(left({text}, {length * 8}), '{_ADDRESS_IN_SQL}', '\1\2***\3', 'g')"
     for code, escape in _ESCAPES_IN_SQL.items():
         line = f"replace({line}, chr({code}), '{escape}')"

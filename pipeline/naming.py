@@ -11,8 +11,7 @@ _SEPARATORS = re.compile(r"[^A-Za-z0-9]+")
 def snake_case(name: str) -> str:
     """The slug that Segment's warehouses make of a name: `Email Marked as Spam` → `email_marked_as_spam`.
 
-    Only ASCII letters and digits are kept; everything else separates words. A name without any gives ''.
-    Source: Segment docs, "Warehouse schemas" (naming conventions), and columns seen in such warehouses.
+    Source: Segment docs, "Warehouse schemas", and columns seen in such warehouses. Other characters separate words.
     """
     chunks = _SEPARATORS.split(name)
     return "_".join(word.lower() for chunk in chunks for word in _WORD.findall(chunk))

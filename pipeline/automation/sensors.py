@@ -20,8 +20,7 @@ from pipeline.orchestration.resources import WarehouseResource
 
 @dataclass(frozen=True)
 class Cursor:
-    """The sensor's cursor: digests of the files for which it requested a run, by date, and of the missing files that it
-    reported.
+    """Digests of the files for which the sensor requested a run, by date, and of the missing files that it reported.
 
     `run_key` alone is not enough: Dagster looks it up among the runs it still keeps, and old runs are deleted.
     """

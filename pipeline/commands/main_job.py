@@ -44,13 +44,10 @@ _LONGEST = 2000
 def run_main_job(
     settings: Settings, dates: ExportDates | None, *, withhold: bool = False, release: bool = False
 ) -> int:
-    """Run the main job. Returns the exit status.
+    """Run the main job. Returns the exit status; PipelineError before anything is done, if something is not usable.
 
     `withhold` delivers nothing and withholds these dates until `release`; without dates, it withholds every date with
     undelivered events.
-
-    Raises:
-        PipelineError: a setting, a layout, the location, the warehouse or the ledger is not usable; nothing was done.
     """
     check(settings.selligent_suppressed)
     warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)

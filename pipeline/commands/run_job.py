@@ -14,9 +14,7 @@ from pipeline.settings import load_settings
 def run_job(name: str, words: str, tags: Mapping[str, str], selection: Sequence[Any] | None = None) -> Any:
     """Run a job, or a selection of its assets, and print what failed and why; Dagster's result.
 
-    Raises:
-        PipelineError: people are being erased, and no run may start meanwhile.
-        Stopped: a signal stopped the run, which has released its locks.
+    Raises PipelineError while people are being erased, and Stopped after a signal, once the run has released its locks.
     """
     # Imported here: Dagster takes seconds to import, which a run with nothing to do does not need.
     from pipeline.orchestration.instance import dagster_home, fail_dead_runs, opened_instance, run_lock

@@ -59,8 +59,7 @@ def forget_bodies(
 def forget_old_snapshots(connection: Connection, files: str) -> int:
     """Rewrite a DuckLake's files without deleted rows, and remove the old files. Returns their number.
 
-    All old snapshots expire, since they keep deleted rows. Of orphaned files below `files`, only those of this
-    warehouse's own tables are removed.
+    All old snapshots expire, since they keep deleted rows. Orphans below `files` are removed if they are of its tables.
     """
     expire = f"CALL ducklake_expire_snapshots('{ALIAS}', older_than => {_FAR_FUTURE})"
     connection.execute(expire)

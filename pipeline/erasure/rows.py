@@ -53,7 +53,7 @@ _KEPT = ("file", "name")
 
 
 def forget_ledger(connection: Connection, ledger: Ledger, now: datetime) -> int:
-    """Replace the events of these people in the ledger by counts. Returns the number of their dead events.
+    """Replace events of these people in the ledger by counts; how many were dead.
 
     Runs before the outbox is changed, because the counts come from it. If killed in between, everything is repeated.
     """

@@ -122,8 +122,8 @@ def longer_values(connection: Connection, values: Sequence[bytes]) -> dict[bytes
 
 def naming(connection: Connection, table: str, rows: str, text: str, *, any_value: bool = False) -> str:
     """SQL for whether a text of these rows (SQL) names a person to erase. `table` of the connection is its lookup, as
-    a list of a million people can't be scanned for each row. `any_value`: for rejected rows, whose values may be in any
-    column, so that each identifies the person.
+    a list of a million people can't be scanned for each row. `any_value`: each value identifies the person, for
+    rejected rows, which can have it in any column.
     """
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT DISTINCT text "

@@ -21,9 +21,7 @@ def in_tables(connection: Connection) -> dict[str, int]:
 
 
 def in_parquet(connection: Connection, warehouse: Warehouse) -> int:
-    """How often search terms are found in Parquet files, orphaned ones included: in rows and column statistics. Their
-    bytes are compressed, so a search among those would find nothing.
-    """
+    """How often search terms are in Parquet files, orphans included: by rows and statistics, not compressed bytes."""
     pattern = f"{warehouse.files.rstrip('/')}/**/*.parquet"
     by_table: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for path in one_column(connection, "SELECT file FROM glob(?)", [pattern]):

@@ -88,12 +88,7 @@ def is_known(matched: MatchedFile | Unmatched, known: Mapping[FileKey, KnownFile
 def discover(
     location: ExportLocation, layouts: Sequence[Layout], today: date, timeouts: PatternTimeouts | None = None
 ) -> Discovered:
-    """List the location and match every file with a layout. `timeouts` limits slow file-name patterns,
-    and may be shared by several calls.
-
-    Raises:
-        LocationError: the location can't be read.
-    """
+    """List the location and match every file with a layout; raises LocationError. Several calls share `patience`."""
     files = location.files()
     markers = tuple({layout.ready_marker for layout in layouts if layout.ready_marker})
     timeouts = timeouts or PatternTimeouts()
@@ -138,13 +133,10 @@ def discover_settled(
     today: Callable[[], date],
     sleep: Callable[[float], None],
 ) -> Discovered:
-    """Discover the files, and list new and changed ones again some seconds later. A file that has changed by then, or
-    is new then, is still being written and waits for the next run. A file with a ready marker is complete, and so is a
-    known one; `known` is called only if needed.
+    """Discover the files, and list new and changed ones again some seconds later. Raises as `discover` and `known` do.
 
-    Raises:
-        LocationError: the location can't be read.
-        WarehouseError: the warehouse can't be read.
+    A file that has changed by then, or is new then, is still being written and waits for the next run. A file with a
+    ready marker is complete, and so is a known one; `known` is called only if needed.
     """
     timeouts = PatternTimeouts()
     first = discover(location, layouts, today(), timeouts)

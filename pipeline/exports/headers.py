@@ -86,11 +86,7 @@ def usable_names(cells: Sequence[str], layout: Layout, line: int) -> list[str]:
 
 
 def refuse_unusable(names: Sequence[str], layout: Layout, line: int | None = None) -> None:
-    """Refuse a file with names that the layout can't be read with; `line` is that of its header, if it has one.
-
-    Raises:
-        FileRefused: it has too many columns, lacks one that the layout requires, or repeats one that the layout uses.
-    """
+    """Raise FileRefused for names that the layout can't be read with: too many, missing, or repeated ones."""
     refuse_too_many(names, line)
     where, owner = ("", "file") if line is None else (f"line {line}: ", "header")
     keys = [key_of(name) for name in names]

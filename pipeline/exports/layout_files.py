@@ -71,11 +71,7 @@ def _sentence(detail: ErrorDetails) -> str:
 
 
 def read_layouts(folder: Path) -> list[Layout]:
-    """Read all layouts of a folder (`*.yml`, `*.yaml`), by file name.
-
-    Raises:
-        LayoutError: with every wrong file, in one line.
-    """
+    """Read all layouts of a folder (`*.yml`, `*.yaml`), by file name. Raises LayoutError: with every wrong file."""
     if not folder.is_dir():
         raise LayoutError(f"SELLIGENT_LAYOUTS: there is no folder {folder}")
     paths = sorted(path for path in folder.iterdir() if path.suffix in (".yml", ".yaml"))

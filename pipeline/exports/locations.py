@@ -48,12 +48,11 @@ class LocalCopy:
 
 
 class ExportLocation:
-    """A folder or URL with exports; `shown` is its URL without a login. `follow_links`: links that lead out of it are
-    read.
+    """A folder or URL with exports; `shown` is its URL without a login. `follow_links`: also those that lead out of it.
 
     Raises:
-        SettingsError: the location does not exist, or a package for it is not installed.
-        LocationError: the location can't be reached, listed or read.
+    SettingsError: the location does not exist, or a package for it is not installed.
+    LocationError: the location can't be reached, listed or read.
     """
 
     def __init__(self, url: str, *, follow_links: bool = False) -> None:

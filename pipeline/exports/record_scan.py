@@ -47,9 +47,7 @@ class RecordScan:
 
 
 def scan_records(path: Path, quote: str | None, delimiter: str | None) -> RecordScan:
-    """Count the records of a text in UTF-8; `quote` is one ASCII character, or None where nothing is quoted, and
-    `delimiter` is what separates columns, if there are any.
-    """
+    """Count the records of a text in UTF-8; `quote` is one ASCII character. None: no quotes, or no delimiter."""
     scanner = _Scanner(ord(quote) if quote is not None else None, delimiter.encode() if delimiter else None)
     with path.open("rb") as file:
         if file.read(len(_BOM)) != _BOM:

@@ -35,12 +35,11 @@ class WrittenRows:
 def write_rows(
     connection: duckdb.DuckDBPyConnection, matched: MatchedFile, rows: FileRows, load: Load, *, suppressing: bool
 ) -> WrittenRows:
-    """Write a file's rows into `raw`. `suppressing`: rows of people on the list are counted and not kept.
+    """Write a file's rows into `raw`; if `suppressing`, rows of people on the list are counted and not kept.
 
     Raises:
-        FileRefused: some of its rows are missing.
-        duckdb.DataError: nothing can be computed with one of its values.
-        duckdb.Error: the machine or the store failed.
+    FileRefused: some of its rows are missing.
+    duckdb.Error: a DataError for a value that can't be computed with; others where the machine or the store failed.
     """
     writer = _RowWriter(connection, matched, rows, load, suppressing)
     if matched.layout.kind == "events":

@@ -80,11 +80,7 @@ def ensure_small_directory(file: IO[bytes]) -> None:
 
 
 def members_of(archive: zipfile.ZipFile, packed_bytes: int) -> Members:
-    """The members of an archive of so many bytes. They share one budget, and no two share bytes.
-
-    Raises:
-        FileRefused: it is a workbook, contains a member that is never read, or is a zip bomb.
-    """
+    """The members of an archive of so many bytes, which share one budget and no bytes, or else FileRefused."""
     infos = [info for info in archive.infolist() if not info.filename.endswith("/")]
     if any(info.filename == "[Content_Types].xml" for info in infos):
         raise FileRefused(EXCEL)

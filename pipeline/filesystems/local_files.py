@@ -19,11 +19,10 @@ def kind_of(mode: int) -> str:
 
 
 def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
-    """Open a regular local file for reading, and nothing else: opening a pipe without a writer would block, and a
-    device may have no end.
+    """Open a regular local file, and nothing else: a pipe without a writer would block, and a device may have no end.
 
     Raises:
-        OSError: it is not a regular file (`errno` is None), or can't be opened.
+    OSError: it is not a regular file (`errno` is None), or can't be opened.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:

@@ -21,11 +21,7 @@ from pipeline.layout_drafting.sample_columns import Column, columns_of, null_val
 
 
 def inspect(file: str) -> str:
-    """The draft of a layout for a file, a path or a URL, as YAML.
-
-    Raises:
-        InspectionRefused: the file can't be read, or is not an export of events or names.
-    """
+    """The draft of a layout for a file, a path or a URL, as YAML. Raises InspectionRefused: it is no export."""
     return draft(find_out(file))
 
 

@@ -58,10 +58,7 @@ class DeadEventsPart(LedgerDatabase):
     # Replays: requested first; the events are no longer dead once the outbox contains them in new batches.
 
     def request_replays(self, event: str | None, reason: str | None, dates: ExportDates) -> int:
-        """Request a replay of dead events. Returns their number. None matches any event and any reason.
-
-        Events that were withdrawn or suppressed don't match: they are dead on purpose.
-        """
+        """Request a replay of dead events, but not of unwanted ones; None matches any. Returns their number."""
         conditions = [within(dead_events, dates), sa.not_(_UNWANTED)]
         if event is not None:
             conditions.append(dead_events.c.event == event)

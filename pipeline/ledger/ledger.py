@@ -34,8 +34,7 @@ class Ledger(DeadEventsPart, PairingPart, StandingsPart):
     ) -> int:
         """Insert what the outbox contains and the ledger does not. Returns the number of new batches.
 
-        `replayed` are events of a requested replay that are in new batches: they are no longer dead. `generation` is
-        the warehouse's, which is recorded.
+        `replayed` are events of requested replays in new batches: no longer dead. `generation` is the warehouse's.
         """
         cut = list(cut)
         with self._engine.begin() as connection:
@@ -64,11 +63,7 @@ class Ledger(DeadEventsPart, PairingPart, StandingsPart):
             insert(connection, withheld_dates, new)
 
     def release(self, dates: ExportDates) -> list[date]:
-        """Release these export dates. Returns the released dates.
-
-        They were cut and reported without their events, so both are repeated: a process that ends now leaves
-        unfinished dates.
-        """
+        """Release these export dates, which were reported without events and so are unfinished now; returns them."""
         query = sa.select(withheld_dates.c.export_date).where(within(withheld_dates, dates))
         with self._engine.begin() as connection:
             released: list[date] = list(connection.execute(query.order_by(withheld_dates.c.export_date)).scalars())

@@ -113,9 +113,7 @@ def _pair(connection: Connection, new: Pairing) -> None:
 
 def _retire_batches(connection: Connection, known: Collection[str]) -> tuple[int, int]:
     """Delete batches that the warehouse does not contain: how many delivered events were in them, and how many of these
-    are kept among the former batches.
-
-    Batches with dead or forgotten events are not kept: which of their events were delivered is unknown by now.
+    are kept among the former batches. Those with dead or forgotten events are not, as what was delivered is unknown.
     """
     existing: set[str] = set(connection.execute(sa.select(batches.c.batch_id)).scalars())
     events = kept = 0

@@ -44,8 +44,7 @@ class StandingsPart(LedgerDatabase):
     def standings(self, dates: ExportDates | None = None) -> list[Standing]:
         """Events by export date and name.
 
-        A batch counts the events that it was cut with, less those that were replayed; dead and forgotten ones are
-        subtracted here. Undeliverable events were never in a batch and count as dead.
+        A batch counts what it was cut with, less replayed events; dead and forgotten ones are subtracted here.
         """
         with self._engine.connect() as connection:
             batched = _numbers(connection, batches, batches.c.events, dates)

@@ -31,11 +31,7 @@ def pairing_of(connection: Connection) -> Pairing:
 
 
 def check_pair(connection: Connection | None, ledger: Ledger) -> None:
-    """Check that the warehouse and the ledger belong together; None is a warehouse that does not exist.
-
-    Raises:
-        SettingsError: they do not belong together, or one is older than the other expects.
-    """
+    """Raise SettingsError unless the warehouse (None: there is none) and the ledger belong together."""
     if (what := _mismatch(connection, ledger)) is not None:
         raise SettingsError(f"WAREHOUSE and LEDGER do not belong together: {what}. {_REMEDY}")
 
@@ -91,9 +87,6 @@ def batch_ids(connection: Connection) -> set[str]:
 def pair_up(connection: Connection, ledger: Ledger) -> None:
     """Check as `check_pair` does, and pair a warehouse and a ledger that have no pairing yet: unused ones, and used
     ones that predate pairing and agree.
-
-    Raises:
-        SettingsError: see `check_pair`.
     """
     check_pair(connection, ledger)
     ours, theirs = pairing_of(connection), ledger.pairing()

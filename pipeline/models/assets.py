@@ -34,8 +34,8 @@ _WRITE_JSON = "DBT_WRITE_JSON"
 
 
 class QuickDbt(DbtCliResource):
-    """dbt without the two start-ups that dagster-dbt adds to each call, some seven seconds on a small machine: one
-    to ask dbt for its version, one to have an adapter for row counts, which are counted elsewhere.
+    """dbt without the two start-ups, some seven seconds, that dagster-dbt adds to each call: for its version, and for
+    an adapter for row counts, which are counted elsewhere.
     """
 
     @property

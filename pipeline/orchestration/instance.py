@@ -113,11 +113,7 @@ def _lock_of(run_id: str) -> Path:
 
 @contextmanager
 def exclusive(instance: dg.DagsterInstance) -> Iterator[None]:
-    """Prevent every run, from the command line or the UI, from starting its first step while the block runs.
-
-    Raises:
-        PipelineError: a run, or another exclusive command, is running.
-    """
+    """Prevent every run from starting its first step; PipelineError while a run or another such command is active."""
     with _lock_of_all_runs(fcntl.LOCK_EX) as free:
         if not free:
             with _lock_of_all_runs(fcntl.LOCK_SH) as shared:

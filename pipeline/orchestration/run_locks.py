@@ -46,8 +46,7 @@ def _of_ledger(settings: Settings) -> tuple[Locks, float]:
 
 
 class StepLocks:
-    """The locks that Dagster's execution in one process claims before each step, with the methods of its
-    `InstanceConcurrencyContext`.
+    """The locks that Dagster's execution in one process claims before each step: its `InstanceConcurrencyContext`.
 
     A run has one step at a time, so it waits for one lock at a time and holds no other meanwhile: no deadlocks.
     """

@@ -30,9 +30,8 @@ def any_newly_suppressed(connection: Connection, mark: str) -> bool:
 
 
 def listings(connection: Connection, mark: str) -> list[str]:
-    """The listings with people who have not been processed yet. A listing is one update of the list. Read them before
-    processing, pass them to `mark` afterwards: people listed in the meantime are then not marked as processed, whatever
-    the clocks show.
+    """Listings (updates of the list) with people who are not processed yet. Read them before processing and pass them
+    to `mark` afterwards: who is listed in the meantime is then not marked as processed, whatever the clocks show.
     """
     query = f"SELECT DISTINCT coalesce(listing, '') FROM raw.suppressed WHERE {SUPPRESSES} AND {mark} IS NULL"
     return one_column(connection, query)
@@ -61,10 +60,7 @@ def has_people_to_remove(connection: Connection, location: str | None) -> bool:
 def refresh(connection: Connection, location: str | None, now: datetime) -> Suppressed:
     """Update `raw.suppressed` from the list, with the contacts of its people in the lookups, and create `LISTED`.
 
-    Without a list, no person is suppressed. Where nothing changed, nothing is written.
-
-    Raises:
-        SettingsError: the list can't be used; nothing was changed.
+    Where nothing changed, nothing is written. Raises SettingsError as `read_list` does; nothing was changed.
     """
     people = read_list(connection, location)
     new, gone = (one_value(connection, f"SELECT count(*) FROM ({query})") for query in (_NEW_ENTRIES, _GONE_ENTRIES))

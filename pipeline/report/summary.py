@@ -82,9 +82,7 @@ _PATHS = [f"$.properties.{key}" for pair in NAMES.values() for key in pair]
 
 
 def delivered_without_name(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> dict[str, int]:
-    """By name (`email_subject`, `campaign_name` …), the number of delivered events of these export dates whose message
-    has the id but not the name; names that are always there are omitted.
-    """
+    """By name (`email_subject` …), the number of delivered events with the id but without it; zeros are omitted."""
     columns = ", ".join(
         f"count(*) FILTER (pairs[{2 * kind + 1}] IS NOT NULL AND pairs[{2 * kind + 2}] IS NULL)"
         for kind in range(len(NAMES))

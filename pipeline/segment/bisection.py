@@ -12,11 +12,9 @@ Send = Callable[[str, int], SendResult]
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a batch or a part of one: the number of accepted events, dead events with Segment's responses,
-    and why the others are still waiting.
+    """The result of a batch or a part of one: accepted and dead events, and what keeps the rest waiting.
 
-    `unproven` is the rejected event of a single-event batch; it is not yet known whether the event or every request is
-    at fault.
+    `unproven`: the rejected event of a single-event batch; the event or every request may be at fault.
     """
 
     attempts: int

@@ -113,10 +113,7 @@ def due_is_settled(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates:
 
 
 def late_events(connection: duckdb.DuckDBPyConnection, ledger: Ledger, now: datetime, *, delivers: bool) -> Finding:
-    """Find events of any date that were cut, and dates that were loaded, longer ago than a delivery may take.
-
-    Nothing is late during a dry run. Withheld dates are exempt.
-    """
+    """Find dates whose events are not delivered a day after they were cut or loaded; withheld ones are exempt."""
     if not delivers:
         return Finding(True, "No event is late: without a write key, none is sent (dry run).", {"late": 0})
     since = now - DELIVERY_TARGET

@@ -96,10 +96,8 @@ class SegmentClient:
         return self._circuit_breaker.has_delivered
 
     def send(self, messages: str, events: int, rate_limiter: RateLimiter | None = None) -> SendResult:
-        """Send messages (JSON objects joined by commas) until there is a verdict or the tries are used up.
-
-        Uses the client's rate limiter unless a slower one, nested in it, is passed. A wait that is stopped
-        (`SleepStopped`) ends the tries.
+        """Send messages (JSON objects joined by commas) until there is a verdict or the tries are used up, or a wait is
+        stopped (`SleepStopped`). Uses the client's rate limiter, unless a slower one, nested in it, is passed.
         """
         if (reason := self._circuit_breaker.open_because()) is not None:
             return SendResult(RetryLater(reason), 0)

@@ -22,10 +22,9 @@ def write_requests(
     dates: ExportDates,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> int:
-    """Write every waiting batch's request body to `folder`/date/event/batch.json. Returns the number of new ones.
+    """Write waiting batches' request bodies to `folder`/date/event/batch.json. Returns the number of new ones.
 
-    Nothing is sent, and the ledger stays as it is. An existing file is left alone unless some of its events died; the
-    file of a batch that no longer waits is deleted.
+    An existing file is left alone unless some of its events died; that of a batch that no longer waits is deleted.
     """
     dead, touched = ledger.dead_ids(event, dates), ledger.batches_with_dead(event, dates)
     waiting = ledger.waiting(event, dates)

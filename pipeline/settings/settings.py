@@ -37,9 +37,7 @@ _EXPORTED = ("AWS_", "AZURE_")
 
 
 class Settings(BaseSettings):
-    """All settings; a field's name in capitals is the setting's name. `repr=False`: it is a secret, or may contain a
-    password.
-    """
+    """All settings; a field's name in capitals is the setting's name. `repr=False`: it may contain a secret."""
 
     model_config = SettingsConfigDict(
         env_file=PROJECT_ROOT / ".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True

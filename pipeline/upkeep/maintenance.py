@@ -45,9 +45,7 @@ _EXPIRED = f"""
 
 @dataclass(frozen=True)
 class Upkeep:
-    """The result of upkeep. `waiting`: files that a later upkeep removes; `orphans_of_others`: files that do not belong
-    to this warehouse's tables, or may belong to another warehouse in the same folder.
-    """
+    """The result. `waiting`: files that a later upkeep removes; `orphans_of_others`: perhaps of another warehouse."""
 
     before: Sizes
     after: Sizes

@@ -30,8 +30,7 @@ def is_empty(file: Path) -> bool:
 
 
 def is_incomplete(file: Path) -> bool:
-    """Whether a file ends before anything can have been committed to it: it has only zeros, or ends in DuckDB's
-    headers.
+    """Whether a file ends before anything can have been committed to it: only zeros, or DuckDB's headers.
 
     Only a file that small is opened, and none that small is in use: SQLite's locks are lost when another part of the
     process closes its file.
@@ -51,10 +50,7 @@ def put_incomplete_away(file: Path, *, is_ducklake: bool) -> None:
 def check_catalog(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
     """Check that a SQLite file contains a DuckLake: ATTACH would add its tables to any database.
 
-    Raises:
-        NoWarehouse: it has no tables.
-        WarehouseError: it has only other tables.
-        duckdb.Error: it is not a SQLite file, or can't be read.
+    Raises NoWarehouse without tables, WarehouseError with other ones, and duckdb.Error where it can't be read.
     """
     # With DuckLake's own SQLite: two of them in one process would drop each other's locks of the file.
     connection.execute(f"ATTACH {literal(str(file))} AS {quoted(_NAME)} (TYPE sqlite, READ_ONLY)")

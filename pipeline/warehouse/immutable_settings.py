@@ -12,12 +12,7 @@ _START_ANEW = (
 
 
 def check_origin(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Check that a warehouse is used with the settings that it was made with.
-
-    Raises:
-        SettingsError: ids in it were made with another namespace, its event tables are in another schema, or it
-            holds the made-up examples.
-    """
+    """Raise SettingsError for another namespace, schema or kind of exports than the warehouse was made with."""
     known = dict(connection.execute("SELECT name, value FROM raw.origin").fetchall())
     namespace = known.get("message_id_namespace", settings.message_id_namespace)
     if namespace != settings.message_id_namespace:

@@ -22,9 +22,7 @@ class Load:
 
 
 def newest_loads(connection: duckdb.DuckDBPyConnection, dates: ExportDates = EVERY_DATE) -> dict[date, Load]:
-    """The load of the newest file of each export date. A file that became a duplicate of another counts, too, since the
-    rows of its former content are gone.
-    """
+    """The load of the newest file of each date; duplicates count, since the rows of their former content are gone."""
     query = """
         SELECT export_date, max({'number': coalesce(load_number, 0), 'at': loaded_at}) FROM raw.export_files
         WHERE (status = 'loaded' OR status = 'duplicate' AND load_number IS NOT NULL)

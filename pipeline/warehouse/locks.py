@@ -83,9 +83,7 @@ class _HeldFile:
 
 
 class Turn:
-    """A fair lock: the next process in line holds a second lock, so that a process that had a turn and wants another
-    one comes after those that are waiting.
-    """
+    """A fair lock: the next in line holds a second lock, so that who wants another turn comes after those who wait."""
 
     def __init__(self, locks: Locks, name: str) -> None:
         self._locks = locks

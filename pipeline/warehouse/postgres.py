@@ -24,9 +24,7 @@ def driver(setting: str) -> Any:
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """The address of a catalog in libpq's form (`host=… dbname=…`), and the password. The password is empty where none
-    is needed, or libpq finds it in its own file.
-    """
+    """The address of a catalog in libpq's form, and the password, empty where libpq needs none or finds it itself."""
 
     address: str
     password: str = field(repr=False)
@@ -47,9 +45,7 @@ class PostgresServer:
 
 
 def parameters_of(dsn: str) -> dict[str, str]:
-    """The parameters of a connection string or a URL of PostgreSQL, by libpq's names. Empty where it is neither, and
-    where the driver is not installed, without which no server is ever connected to.
-    """
+    """Parameters of a connection string or URL by libpq's names; none where it is neither, or without the driver."""
     try:
         from psycopg import ProgrammingError
         from psycopg.conninfo import conninfo_to_dict

@@ -37,12 +37,7 @@ _HOLDER = """
 
 @contextmanager
 def turn_at_server(dsn: str) -> Iterator[None]:
-    """Wait for the writer's turn and hold it: the server releases it when the connection ends, however that is.
-
-    Raises:
-        SettingsError: the driver is not installed.
-        WarehouseError: the server can't be queried.
-    """
+    """Wait for the writer's turn; the server releases it with the connection. Raises SettingsError, WarehouseError."""
     psycopg = driver("WAREHOUSE")
     try:
         connection = psycopg.connect(dsn)
@@ -68,8 +63,8 @@ class ServerLocks:
         """The lock, if it is free; its transaction stays open as long as it is held.
 
         Raises:
-            SettingsError: the driver is not installed.
-            WarehouseError: the server can't be queried.
+        SettingsError: the driver is not installed.
+        WarehouseError: the server can't be queried.
         """
         connection = self._connect(holder)
         taken = False

@@ -19,9 +19,7 @@ def quoted(identifier: str) -> str:
 
 
 def literal(text: str | None) -> str:
-    """An SQL text literal, safe whatever characters it has; None is NULL. A statement would end at a NUL, which is
-    written as `chr(0)` instead.
-    """
+    """An SQL text literal, safe whatever characters it has; a NUL would end a statement. None is NULL."""
     if text is None:
         return "NULL"
     pieces = ["'" + piece.replace("'", "''") + "'" for piece in text.split("\0")]

@@ -92,9 +92,7 @@ class Warehouse:
 
     @property
     def shown(self) -> str:
-        """Its location for people: relative to the project where it is inside, and only the kind of a server, whose
-        connection string may contain a password.
-        """
+        """Its location for people, relative to the project; of a server only the kind: a dsn may have a password."""
         if self.catalog_file is None:
             return "a DuckLake with its catalog in PostgreSQL"
         file = self.catalog_file

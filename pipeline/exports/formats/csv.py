@@ -14,12 +14,7 @@ from pipeline.warehouse import literal, quoted
 
 
 def read(file: ExportInput) -> FileRows | None:
-    """Read a delimited text; None where it has no rows at all.
-
-    Raises:
-        FileRefused: the header lacks a column that the layout requires, or repeats a name; or the text can't be read.
-        duckdb.Error: the machine failed.
-    """
+    """Read a delimited text; None where it has no rows at all. Raises as `FileFormat.read` does."""
     found = texts(file.path, file.layout, file.folder, quote=file.layout.quote, delimiter=file.layout.delimiter)
     if not found:
         return None

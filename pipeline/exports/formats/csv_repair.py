@@ -99,10 +99,8 @@ def repair(
 ) -> None:
     """Write the well-formed rows of some texts into one, and note the others; without a target, only note.
 
-    The first record is the header, if a layout for reading it is given; further texts may repeat it.
-
-    Raises:
-        FileRefused: the header is not a row.
+    The first record is the header, if a layout for reading it is given (FileRefused: it is no row); further texts may
+    repeat it.
     """
     repairer = _Repairer(grammar, notes, header, counts_blanks=target is None)
     if target is None:

@@ -54,12 +54,7 @@ _HAS_WORD = (
 
 
 def read(file: ExportInput) -> FileRows | None:
-    """Read NDJSON; None where it has no lines at all.
-
-    Raises:
-        FileRefused: no line is an object, or the text can't be read.
-        duckdb.Error: the machine failed.
-    """
+    """Read NDJSON; None where it has no lines at all. Raises as `FileFormat.read` does."""
     found = texts(file.path, file.layout, file.folder)
     if not found:
         return None
@@ -87,11 +82,7 @@ def _scan(text: Text, repaired: bool) -> Scan:
 
 
 def _note_keys(connection: duckdb.DuckDBPyConnection, rows: TextRows) -> None:
-    """Write the keys of the objects to `json_shapes` in `temp`.
-
-    Raises:
-        FileRefused: no line is an object, or the first one opens what further lines close.
-    """
+    """Write the keys of the objects to `json_shapes` in `temp`; FileRefused where no line is an object."""
     shapes = f"SELECT TRY(json_keys(line)) AS keys FROM {rows.rows}"
     # Most lines have the same keys in the same order: to compare them costs half of what grouping costs.
     usual = one_value(connection, f"SELECT mode(keys) FROM ({shapes} LIMIT {_FIRST_LINES})")

@@ -111,11 +111,7 @@ class Sample:
 
 
 def sample(path: Path, folder: Path, most: int) -> Sample:
-    """At most `most` rows of a Parquet file, or of the first one in an archive; `folder` is for temporary files.
-
-    Raises:
-    FileRefused: it is damaged.
-    """
+    """At most `most` rows of a Parquet file, or of the first one in an archive; FileRefused where it is damaged."""
     inner = _unpacked(pieces(path)[:1], folder)[0] if is_packed(path) else path
     with _reader(folder, 1) as reader, _refusing_damage(folder, path):
         table = _table(reader, [inner])

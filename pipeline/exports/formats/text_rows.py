@@ -72,12 +72,7 @@ class TextRows(FileRows):
 
 
 def read_texts(file: ExportInput, table: TextTable) -> TextRows | None:
-    """Read the texts of a file; None where there is no row at all.
-
-    Raises:
-        FileRefused: DuckDB can't read them, repaired or not.
-        duckdb.Error: the machine failed.
-    """
+    """Read the texts of a file; None where there is no row at all. Raises as `FileFormat.read` does."""
     with refusing_data_errors(file.layout):
         return _Reading(file, table).read()
 
