@@ -71,7 +71,7 @@ def why_no_reply(error: Exception, exchange: Exchange) -> NoReply:
     if isinstance(exchange.certificates, str) and (fault := _unusable(exchange.certificates)):
         return NoReply(
             f"no connection to {host}: the trusted certificates in {exchange.certificates} can't be read ({fault}). "
-            f"Check {_named('REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE')}.",
+            f"Check {_set_one('REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE') or 'REQUESTS_CA_BUNDLE'}.",
             permanent=True,
         )
     if any(isinstance(found, UnicodeEncodeError) and found.encoding == "latin-1" for found in causes):
@@ -164,13 +164,10 @@ def host_of(url: str) -> str:
     return urlsplit(url if "//" in url else f"//{url}").netloc.rpartition("@")[2] or "an address without a host"
 
 
-def _named(*names: str) -> str:
-    return next((name for name in names if os.environ.get(name)), names[0])
-
-
 def _proxy_variable(scheme: str) -> str:
-    for name in (f"{scheme}_proxy", "all_proxy"):
-        for spelled in (name, name.upper()):
-            if os.environ.get(spelled):
-                return spelled
-    return "the proxy settings of this machine"
+    names = (spelled for name in (f"{scheme}_proxy", "all_proxy") for spelled in (name, name.upper()))
+    return _set_one(*names) or "the proxy settings of this machine"
+
+
+def _set_one(*variables: str) -> str | None:
+    return next((name for name in variables if os.environ.get(name)), None)

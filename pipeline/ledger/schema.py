@@ -103,13 +103,9 @@ origin = sa.Table(
 former_batches = sa.Table(
     "former_batches",
     metadata,
-    sa.Column("batch_id", sa.String(64), primary_key=True),
-    sa.Column("event", sa.String(64), nullable=False),
-    sa.Column("export_date", sa.Date, nullable=False),
-    sa.Column("sequence", sa.Integer, nullable=False),
-    sa.Column("events", sa.Integer, nullable=False),
-    sa.Column("status", sa.String(16), nullable=False),
-    sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Column("first_attempt_at", Instant),
-    sa.Column("delivered_at", Instant),
+    *(
+        sa.Column(column.name, column.type, primary_key=column.primary_key, nullable=column.nullable)
+        for column in batches.columns
+        if column.name != "reason"
+    ),
 )

@@ -71,14 +71,9 @@ class Settings(BaseSettings):
     def _clean_value(cls, value: object, info: ValidationInfo) -> object:
         return clean(value, info)
 
-    @field_validator("selligent_exports")
+    @field_validator("selligent_exports", "selligent_suppressed")
     @classmethod
-    def _absolute_exports(cls, value: str) -> str:
-        return value if "://" in value else str(PROJECT_ROOT / value)
-
-    @field_validator("selligent_suppressed")
-    @classmethod
-    def _absolute_suppressed(cls, value: str | None) -> str | None:
+    def _absolute(cls, value: str | None) -> str | None:
         return value if value is None or "://" in value else str(PROJECT_ROOT / value)
 
     @field_validator("selligent_follow_links", mode="before")
