@@ -65,7 +65,7 @@ def test_a_missing_folder_is_named(project: Project) -> None:
 
 def test_an_empty_folder_is_fine(project: Project) -> None:
     project.with_files({}, LAYOUTS)
-    assert "There is nothing in" in project.run()
+    assert "There is nothing to load in" in project.run()
 
 
 def test_a_file_that_alone_is_no_reason_for_a_run_is_named_all_the_same(project: Project) -> None:
@@ -75,7 +75,7 @@ def test_a_file_that_alone_is_no_reason_for_a_run_is_named_all_the_same(project:
     assert (done.returncode, done.stderr) == (0, "")
     words = "stranger[b].csv: ignored: no layout matches its name; write one, or move the file elsewhere"
     assert words in " ".join(done.stdout.split())
-    assert "to load." in done.stdout
+    assert "There is nothing to load in" in " ".join(done.stdout.split())
 
 
 def test_a_warehouse_that_somebody_holds_is_told_by_name(project: Project) -> None:

@@ -59,7 +59,7 @@ def test_the_examples_arrive_by_whatever_way(
     out.mkdir()
     nothing = elsewhere.command("run")
     assert nothing.returncode == 0
-    assert "There is nothing in sftp://127.0.0.1:" in nothing.stdout
+    assert "There is nothing to load in sftp://127.0.0.1:" in nothing.stdout
     out.rmdir()
     (known_sftp.folder / "later").rename(out)
 
