@@ -101,7 +101,7 @@ def _reasons(layout: Layout) -> str:
         f"WHEN occurred_at IS NULL AND naive_time IS NOT NULL THEN 'the date-time ''' || {shown_time} "
         f"|| ''' has no offset, and layout ' || {literal(layout.name)} || ' names no timezone'",
         f"WHEN occurred_at IS NULL THEN 'the date-time ''' || {shown_time} || ''' in column ' "
-        f"|| {literal(column)} || ' can''t be read as ' || {literal(expected)}",
+        f"|| {literal(column)} || ' cannot be read as ' || {literal(expected)}",
         f"WHEN NOT CASE WHEN {is_something_sql('user_id')} OR {is_something_sql('email')} THEN true "
         f"ELSE {is_something_sql('list_id')} AND {is_something_sql('selligent_user_id')} END "
         "THEN 'no person identified: neither user id nor email address'",

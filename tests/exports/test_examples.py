@@ -84,7 +84,7 @@ def test_the_flaws_of_the_examples_are_those_that_the_script_documents(loaded: t
         "fewer columns": "broken off",
         "not a JSON object": "broken off",
         "unknown event code 'FWD'": "unknown code",
-        "can't be read as": "no such date",
+        "cannot be read as": "no such date",
         "no person identified": "no person",
     }
     found = Counter(

@@ -28,7 +28,7 @@ def test_a_code_that_is_unknown_is_shown_printable_and_without_a_person(read: Re
 def test_an_address_where_a_date_time_belongs_is_masked(read: Reader) -> None:
     reading = read(HEADER + ZOE + "C-2,,Soldes,jef.smit@example.com\n")
     assert reading.reasons == [
-        "the date-time 'j***@example.com' in column OPENED_AT can't be read as ISO 8601, like 2024-06-11T09:15:10"
+        "the date-time 'j***@example.com' in column OPENED_AT cannot be read as ISO 8601, like 2024-06-11T09:15:10"
     ]
 
 

@@ -129,7 +129,7 @@ def busy(nothing: Reported, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reporte
         load(lake, "next.csv", NEXT_DAY, rows=3, suppressed=1)
         load(lake, f"{HOSTILE}.csv", NEXT_DAY, status="refused", reason="no column 'ann@example.com' <script>")
         load(lake, "ann@example.com.csv", day(5).first, status="unmatched", reason="no layout matches")
-        read_rows(lake, DAY, 13, 2, ["the date-time 'ann@example.com' can't be read as <b>ISO</b>"])
+        read_rows(lake, DAY, 13, 2, ["the date-time 'ann@example.com' cannot be read as <b>ISO</b>"])
         read_rows(lake, NEXT_DAY, 2)
         lake.connection.execute(f"INSERT INTO raw.lookups (export_date) SELECT '{DAY}' FROM range(4)")
         lake.stage(*first, *second)

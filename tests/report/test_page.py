@@ -69,7 +69,7 @@ def test_what_happened_is_counted_as_by_hand(busy: Reported) -> None:
         ("(address)", "unmatched", "no layout matches"),
     ]
     [rejected] = numbers.rows("rejected")
-    assert rejected["reason"] == "the date-time '…' can't be read as <b>ISO</b>"
+    assert rejected["reason"] == "the date-time '…' cannot be read as <b>ISO</b>"
     assert {
         row["at_most"]: (row["exported"], row["delivered"]) for row in numbers.rows("lateness") if row["exported"]
     } == {86400: (13, 10)}

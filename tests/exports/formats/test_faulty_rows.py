@@ -101,11 +101,11 @@ def test_a_row_of_megabytes_is_put_aside(read: Reader, format: str, long: str, g
         ("C-2,,Soldes,\n", "no date-time in column OPENED_AT"),
         (
             "C-2,,Soldes,11/06/2024\n",
-            "the date-time '11/06/2024' in column OPENED_AT can't be read as ISO 8601, like 2024-06-11T09:15:10",
+            "the date-time '11/06/2024' in column OPENED_AT cannot be read as ISO 8601, like 2024-06-11T09:15:10",
         ),
         (
             "C-2,,Soldes,2024-02-31T09:15:10\n",
-            "the date-time '2024-02-31T09:15:10' in column OPENED_AT can't be read as ISO 8601, "
+            "the date-time '2024-02-31T09:15:10' in column OPENED_AT cannot be read as ISO 8601, "
             "like 2024-06-11T09:15:10",
         ),
         (NO_PERSON, UNIDENTIFIED),
@@ -127,7 +127,7 @@ def test_formats_of_date_times_are_named_where_none_fits(read: Reader) -> None:
     formats = ["%d-%m-%Y %H:%M:%S", "%d-%m-%Y"]
     reading = read(HEADER + "C-1,,,11-06-2024\nC-2,,,2024-06-11\n", datetime_formats=formats)
     assert reading.reasons == [
-        "the date-time '2024-06-11' in column OPENED_AT can't be read as %d-%m-%Y %H:%M:%S, %d-%m-%Y"
+        "the date-time '2024-06-11' in column OPENED_AT cannot be read as %d-%m-%Y %H:%M:%S, %d-%m-%Y"
     ]
 
 

@@ -132,7 +132,7 @@ def test_rejected_rows_have_their_position_and_their_values(read: Reader, writte
     reading = read(written(query), NAME, **PARQUET)
     assert reading.counts == ("loaded", 3, 0, 2)
     assert reading.lines == [2, 3]
-    assert reading.reasons[1].startswith("the date-time 'never' in column OPENED_AT can't be read as")
+    assert reading.reasons[1].startswith("the date-time 'never' in column OPENED_AT cannot be read as")
     assert json.loads(reading.rejected[1][2]) == {"CUSTOMER": "C-2", "SUBJECT": "c", "OPENED_AT": "never"}
 
 
