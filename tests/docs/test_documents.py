@@ -43,8 +43,8 @@ KNOWN_BLOCKS = {
     (OPERATIONS, "Replay dead events", "sh"): 1,
     (OPERATIONS, "Run as a service", "sh"): 1,
     (OPERATIONS, "Run as a service", "ini"): 1,
-    (OPERATIONS, "Run by a timer", "ini"): 2,
-    (OPERATIONS, "Run by a timer", "crontab"): 1,
+    (OPERATIONS, "Run from a timer", "ini"): 2,
+    (OPERATIONS, "Run from a timer", "crontab"): 1,
     (OPERATIONS, "Run in a container", "sh"): 1,
     (ARCHITECTURE, "The path of the data", "text"): 1,
 }

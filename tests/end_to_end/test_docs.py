@@ -17,7 +17,7 @@ def test_the_commands_do_what_the_documents_say(copied: Copy) -> None:
     assert (copied.folder / "data" / "report" / "index.html").exists()
 
     # A run of cron's with nothing to do prints nothing that cron would send by mail.
-    [line] = blocks("crontab", section(OPERATIONS, "Run by a timer"))
+    [line] = blocks("crontab", section(OPERATIONS, "Run from a timer"))
     cron = line.split(maxsplit=6)[6].replace(HOME, str(copied.folder))
     done = copied.sh(cron)
     assert (done.stdout, done.stderr) == ("", "")

@@ -16,7 +16,7 @@ from tests.support.needed import is_lacking
 def units() -> dict[str, str]:
     """The unit files by name, each up to the comment that names the next."""
     text = "".join(
-        blocks("ini", section(OPERATIONS, "Run as a service")) + blocks("ini", section(OPERATIONS, "Run by a timer"))
+        blocks("ini", section(OPERATIONS, "Run as a service")) + blocks("ini", section(OPERATIONS, "Run from a timer"))
     )
     parts = re.split(r"^# /etc/systemd/system/(\S+)\n", text, flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
