@@ -1,7 +1,7 @@
 """`python -m pipeline COMMAND`; each command is the module of its name in `pipeline/commands/`.
 
-A command's module is imported when it is asked for, and what it needs when it runs: Dagster takes seconds to import,
-and most commands do without.
+A command's module is imported when the command is called, and heavy packages when it runs: Dagster takes seconds to
+import, and most commands don't need it.
 """
 
 import os
@@ -21,19 +21,19 @@ from pipeline.settings import Settings, load_settings
 os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
 
-# The other modules of the folder are what these share.
+# The other modules of the folder contain code that commands share.
 COMMANDS = ("docs", "forget", "inspect", "reconcile", "replay", "run", "sql", "status", "ui", "upkeep")
 
 
 class CommandsByModule(click.Group):
-    """A group whose commands are the functions that bear the names of their modules."""
+    """A group of commands, each a function with the name of its module."""
 
     def list_commands(self, ctx: click.Context) -> Sequence[str]:  # type: ignore[override] # click only iterates
         """Names of the commands."""
         return COMMANDS
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of this name, imported now; None where there is none."""
+        """Import the command of this name; None if there is none."""
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = getattr(import_module(f"pipeline.commands.{cmd_name}"), cmd_name)
@@ -42,11 +42,11 @@ class CommandsByModule(click.Group):
 
 @click.group(cls=CommandsByModule, context_settings={"help_option_names": ["-h", "--help"]})
 def app() -> None:
-    """Selligent exports into DuckDB, into the tables of a Segment warehouse, into Segment."""
+    """Load Selligent exports into DuckDB, build the tables of a Segment warehouse, and deliver events to Segment."""
 
 
 def main() -> int:
-    """Run a command; its status: 0, 1 (failed), 2 (a wrong setting or argument), 130 or 143 (stopped by a signal)."""
+    """Run a command. Returns 0, 1 (failed), 2 (a wrong setting or argument), or 130 or 143 (stopped by a signal)."""
     obey_signals()
     try:
         keep_private()
@@ -63,7 +63,9 @@ def main() -> int:
 
         return _fail(completed(str(error), _settings()), 1)
     except (click.Abort, KeyboardInterrupt) as error:
-        stopped = error.__cause__ if isinstance(error, click.Abort) else error  # click makes one of the other
+        stopped = (
+            error.__cause__ if isinstance(error, click.Abort) else error
+        )  # click replaces a KeyboardInterrupt with Abort
         return _fail("Stopped.", stopped.status if isinstance(stopped, Stopped) else 130)
     except Exception as error:
         from pipeline.orchestration.system_errors import words_of_error
@@ -76,7 +78,7 @@ def main() -> int:
 def _settings() -> Settings | None:
     try:
         return load_settings()
-    except SettingsError:  # of a command that needs none
+    except SettingsError:  # a command that needs no settings can still fail
         return None
 
 

@@ -50,7 +50,7 @@ EVENTS_BY_TABLE = {event.table: event for event in EVENTS}
 
 @dataclass(frozen=True)
 class Lookup:
-    """A kind of lookup file: its key columns, and its value columns; a file needs at least one of these."""
+    """A kind of lookup file: its key columns, and its value columns, of which a file needs at least one."""
 
     key: tuple[str, ...]
     values: tuple[str, ...]
@@ -63,13 +63,13 @@ LOOKUPS: Mapping[str, Lookup] = {
     "lists": Lookup(("list_id",), ("list_name",)),
     "contacts": Lookup(("list_id", "selligent_user_id"), ("user_id", "email")),
 }
-# SQL for the order in which the first row of a key counts. The export date comes first: if a file's name has a date but
-# no time, `exported_at` comes from the clock of the system that wrote the file. If two are equal, the later load wins;
-# loads of an earlier version of the program have no number.
+# ORDER BY of the rows of a key: the first row counts. The export date comes before `exported_at`: if a file's name has
+# a date but no time, `exported_at` comes from the clock of the system that wrote the file. If both are equal, the later
+# load wins. Loads of an earlier version of the program have no number.
 NEWEST_LOOKUP_FIRST = (
     "export_date DESC, exported_at DESC, load_number DESC NULLS LAST, loaded_at DESC, file DESC, row_number DESC"
 )
-# Id and name, of the lookups that map one to the other.
+# The columns of the id and the name, for lookups that map one to the other.
 NAMES = {kind: (lookup.key[0], lookup.values[0]) for kind, lookup in LOOKUPS.items() if kind != "contacts"}
 
 # Columns of every event table and of `tracks`, in their order.

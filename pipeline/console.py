@@ -24,10 +24,10 @@ class SafeConsole(Console):
         return super().render_str(printable(text, kept="\n"), **options)
 
     def on_broken_pipe(self) -> None:
-        """Print nothing from now on: rich would end the program, and with it a run whose reader has gone."""
+        """Print nothing from now on: by default, rich would end the program, and with it the run."""
         self.quiet = True
-        with suppress(OSError, ValueError):  # a file of its own has no descriptor
-            # Else Python would fail at its exit to flush what is buffered.
+        with suppress(OSError, ValueError):  # a file object in memory has no descriptor
+            # Otherwise Python would fail on exit, when it flushes its buffers.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
 

@@ -2,7 +2,7 @@
 
 
 class PipelineError(Exception):
-    """An error that a person can fix; its message is one sentence that names what, where and how."""
+    """An error that a user can fix. Its message is one sentence: what is wrong, where, and how to fix it."""
 
 
 class SettingsError(PipelineError):
@@ -45,11 +45,11 @@ class NoWarehouse(WarehouseError):
 
 
 class EarlierWarehouse(WarehouseError):
-    """An earlier version of the program made the warehouse, and it was not written since."""
+    """An earlier version of the program created the warehouse, and no later version has migrated it yet."""
 
     def __init__(self) -> None:
         super().__init__(
-            "WAREHOUSE: an earlier version of this program made it; `python -m pipeline run` brings it up to date."
+            "WAREHOUSE: an earlier version of this program created it; `python -m pipeline run` migrates it."
         )
 
 

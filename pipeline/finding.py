@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-# A sentence names so many examples, and the number of the others.
+# How many examples a sentence names; the others are counted.
 _EXAMPLES = 3
 
 
@@ -11,7 +11,7 @@ _EXAMPLES = 3
 class Finding:
     """Whether a check passed, a sentence that says what to do if not, and the numbers behind it.
 
-    `grave`: continuing would do harm, so downstream steps must not start.
+    `grave`: the run must not continue with the steps after it.
     """
 
     holds: bool

@@ -26,7 +26,7 @@ def _masked_address(found: re.Match[str]) -> str:
     return f"{initial}***{found['at']}{found['domain']}"
 
 
-def holds_address(text: str) -> bool:
+def contains_address(text: str) -> bool:
     """Whether the text contains an email address."""
     return _ADDRESS.search(text) is not None
 
@@ -63,5 +63,5 @@ def file_name(name: str) -> str:
 
 
 def example(text: str) -> str:
-    """A value as an example in a comment of a drafted layout."""
+    """A value as an example in a comment of a drafted layout, masked and shortened."""
     return f"'{on_one_line(text, _EXAMPLE_LENGTH)}'"

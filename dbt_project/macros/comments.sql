@@ -1,6 +1,6 @@
 {#-
-    Descriptions become comments in the database. Writing a comment changes the catalog, so only new or changed
-    comments are written: a run that changes nothing leaves no snapshot.
+    Descriptions become comments in the database. Only new or changed comments are written: every comment changes the
+    catalog, and a run without changes must not create a snapshot.
 -#}
 {% macro duckdb__alter_relation_comment(relation, comment) -%}
     {%- set known = run_query(

@@ -1,7 +1,7 @@
 {#-
-    Delete events that no export contains any longer, because a corrected file replaced the one that did. `upstream` is
-    the model that has every remaining event. Only the time span of this run's files, now or before their correction, is
-    searched.
+    Delete events that no export contains any longer, because a corrected file replaced the one that contained them.
+    `upstream` is the model with all remaining events. The search covers only the time span of this run's files,
+    including their content before the correction.
 -#}
 {% macro drop_withdrawn(upstream) -%}
     {%- set all_events = ref(upstream) -%}

@@ -5,7 +5,7 @@
     cast(md5(to_json([{{ expressions | join(", ") }}])) as uuid)
 {%- endmacro %}
 
-{#- A cheap hash: the same values give the same number. It is not stored anywhere. -#}
+{#- A fast hash that is never stored: equal values have equal hashes. -#}
 {% macro bucket(expressions) -%}
     hash({{ expressions | join(", ") }})
 {%- endmacro %}
@@ -19,7 +19,8 @@
     sha256({{ text }})
 {%- endmacro %}
 
-{#- Without invisible characters at either end. pipeline/warehouse/trimming.py has the rule, and the same three macros in Python. -#}
+{#- The text without invisible characters at either end. pipeline/warehouse/trimming.py defines them, and has the Python
+    equivalents of this and the next two macros. -#}
 {% macro trimmed(text) -%}
     regexp_replace({{ text }}, '^[{{ var("invisible") }}]+|[{{ var("invisible") }}]+$', '', 'g')
 {%- endmacro %}
@@ -29,7 +30,7 @@
     nullif({{ trimmed(text) }}, '')
 {%- endmacro %}
 
-{#- A text that people read: unchanged, unless none of it is visible. -#}
+{#- A text that people read: unchanged, or NULL if it has no visible character. -#}
 {% macro visible(text) -%}
     case when {{ trimmed(text) }} <> '' then {{ text }} end
 {%- endmacro %}

@@ -1,5 +1,5 @@
-{#- What the id of an event is made of: the namespace, these columns of the export's own row, and the time. A lookup is
-    not part of it, since a late one must not change the id. -#}
+{#- The columns of an export's own row that identify its event. The id is a hash of the namespace, these columns and the
+    time. Values from lookups are not part of it, since a late lookup must not change an id. -#}
 {% macro identity_columns() -%}
     {%- set kind_of_person -%}
         case

@@ -1,11 +1,11 @@
 {#-
-    The table of one event, as a Segment warehouse has it, with the event's properties as columns; they are defined in
-    pipeline/catalog.py. Without an event name, it is `tracks`: every event, shared columns only.
+    The table of one event, as in a Segment warehouse. The event's properties, which are defined in pipeline/catalog.py,
+    become columns. Without an event name, the table is `tracks`: every event, with the shared columns only.
 -#}
 {% macro event_table(event_name) -%}
 {%- set properties = var("events")[event_name]["properties"] if event_name else [] -%}
-{%- set taken = noted_revision(this) if execute and is_incremental() else none -%}
-with {% if taken is not none -%}
+{%- set applied = stored_revision(this) if execute and is_incremental() else none -%}
+with {% if applied is not none -%}
 known as (
 
     select id, min(uuid_ts) as uuid_ts
@@ -25,13 +25,13 @@ events as (
         {%- if event_name %}
         and event_text = '{{ event_name }}'
         {%- endif %}
-        {%- if taken is not none %}
-        and revision > {{ taken }}
+        {%- if applied is not none %}
+        and revision > {{ applied }}
 
     union all
 
-    {#- Repair: events up to the recorded revision that are missing, duplicated or outdated in this table. A join, since
-        DuckDB compares each event with every row of the same write if a correlated subquery looks for it. #}
+    {#- Repair: events up to the stored revision that are missing, duplicated or outdated in this table. With a
+        correlated subquery instead of the join, DuckDB would compare each event with every row of the same write. #}
     select staged.*
     from {{ ref("stg_events") }} as staged
     left join known
@@ -41,7 +41,7 @@ events as (
         {%- if event_name %}
         and staged.event_text = '{{ event_name }}'
         {%- endif %}
-        and coalesce(staged.revision, 0) <= {{ taken }}
+        and coalesce(staged.revision, 0) <= {{ applied }}
         and known.id is null
         {%- endif %}
 

@@ -1,5 +1,5 @@
 {#-
-    How a table takes the rows of a run. Both strategies are one transaction each, and safe to repeat.
+    How the rows of a run are written to a table. Each strategy runs in one transaction and is safe to repeat.
 -#}
 
 {#- Replace all rows of this run's export dates. -#}
@@ -14,7 +14,7 @@
     Replace rows with a known id, and add the others. An id has one timestamp, so the search for known ids covers only
     the timestamps of the new rows: the cost depends on the day, not on the history.
 -#}
-{% macro get_incremental_each_id_once_sql(arg_dict) -%}
+{% macro get_incremental_upsert_by_id_sql(arg_dict) -%}
     {%- set columns = arg_dict["dest_columns"] | map(attribute="quoted") | join(", ") -%}
     {%- set target = arg_dict["target_relation"] -%}
     {%- set new = arg_dict["temp_relation"] -%}

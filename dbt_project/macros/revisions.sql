@@ -1,9 +1,9 @@
 {#-
-    How an event table finds the rows that staging wrote since the table last took some, whichever run wrote them. Each
-    write of `staging.events` has a number, one more than the last, which is the `revision` of its rows.
-    `staging.revisions` has the last number, and for each event table the number up to which it has taken rows. Times
-    would not do: a clock that jumps back would hide rows. A number is stored in the transaction that writes the rows, so
-    after a kill at most some rows are taken twice, which changes nothing.
+    How an event table finds the rows of `staging.events` that it has not applied yet, whichever run wrote them. Each
+    write to `staging.events` has a number, one more than the write before; it is the `revision` of the rows.
+    `staging.revisions` stores the number of the last write, and for each event table the last number that it has
+    applied. Timestamps would not do: a clock that jumps back would hide rows. A number is stored in the transaction that
+    writes the rows. So after a kill, some rows may be applied twice, which changes nothing.
 -#}
 {% macro revisions_table() -%}
     {{ target.database }}.{{ generate_schema_name("staging", none) }}.revisions
@@ -15,16 +15,16 @@
     create table if not exists {{ table }} (table_name varchar, revision bigint)
     {%- set known = known_revisions() if execute else none -%}
     {%- if execute and (known is none or not known[0]) -%}
-    ; comment on table {{ table }} is 'How far each event table has taken the rows of staging.events.'
+    ; comment on table {{ table }} is 'The last revision of staging.events that each event table has applied.'
     ; comment on column {{ table }}.table_name is 'The table, with its schema.'
-    ; comment on column {{ table }}.revision is 'Number of the last write to staging.events, or of the last one that the table took.'
+    ; comment on column {{ table }}.revision is 'Number of the last write to staging.events, or of the last one that the table has applied.'
     {%- endif -%}
     {%- if is_incremental() -%}
     ; alter table {{ this }} add column if not exists revision bigint
     {%- endif -%}
 {%- endmacro %}
 
-{#- A row with the comment of the table; none if there is no table. -#}
+{#- A row with the comment of `staging.revisions`; none if the table does not exist. -#}
 {% macro known_revisions() -%}
     {%- set found = run_query(
         "select comment from duckdb_tables() where database_name = '" ~ target.database ~ "' and schema_name = '"
@@ -34,7 +34,7 @@
 {%- endmacro %}
 
 {#- The number stored for a table; none if there is no number. -#}
-{% macro noted_revision(relation) -%}
+{% macro stored_revision(relation) -%}
     {%- if known_revisions() is none -%}
         {{- return(none) -}}
     {%- endif -%}
@@ -46,30 +46,30 @@
 {#- The number of the next write to staging.events. -#}
 {% macro next_revision() -%}
     {%- if execute -%}
-        {{- return((noted_revision(this) or 0) | int + 1) -}}
+        {{- return((stored_revision(this) or 0) | int + 1) -}}
     {%- endif -%}
     {{- return(1) -}}
 {%- endmacro %}
 
-{% macro note_written_revision() -%}
+{% macro store_written_revision() -%}
     {%- set number = next_revision() -%}
     {%- if execute and run_query("select 1 from " ~ this ~ " where revision = " ~ number ~ " limit 1").rows -%}
-        {{ note_revision(number) }}
+        {{ store_revision(number) }}
     {%- else -%}
         select 0 as nothing_written
     {%- endif -%}
 {%- endmacro %}
 
-{% macro note_taken_revision() -%}
-    {%- set number = noted_revision(ref("stg_events")) if execute else none -%}
-    {%- if number is none or number == noted_revision(this) -%}
-        select 0 as nothing_taken
+{% macro store_applied_revision() -%}
+    {%- set number = stored_revision(ref("stg_events")) if execute else none -%}
+    {%- if number is none or number == stored_revision(this) -%}
+        select 0 as nothing_applied
     {%- else -%}
-        {{ note_revision(number) }}
+        {{ store_revision(number) }}
     {%- endif -%}
 {%- endmacro %}
 
-{% macro note_revision(number) -%}
+{% macro store_revision(number) -%}
     delete from {{ revisions_table() }} where table_name = {{ revision_name(this) }};
     insert into {{ revisions_table() }} values ({{ revision_name(this) }}, {{ number }})
 {%- endmacro %}

@@ -1,11 +1,11 @@
 {#-
-    What this run covers. In the pipeline: export dates from `first_date` to `last_date`, whose events happened between
-    `earliest` and `latest`. `all_names` is set if lookups changed names of events of other dates, `corrected` if a file
-    of these dates was replaced by newer content. `suppressed` is described in suppressed.sql. On its own, dbt models
-    everything.
+    What this run covers: export dates from `first_date` to `last_date`, whose events happened between `earliest` and
+    `latest`. `all_names` is set if lookups changed names of events of other dates, `corrected` if a file of these dates
+    was replaced by newer content. suppressed.sql describes `suppressed`. By default, which is dbt without the pipeline,
+    a run covers everything.
 
-    The values are read from the environment, and only when SQL is compiled, so that dbt doesn't parse the project again
-    for a new date.
+    The values come from environment variables that are read only when SQL is compiled. As dbt variables, they would make
+    dbt parse the project again for each new date.
 -#}
 {% macro run_window(part) -%}
     {%- set defaults = {

@@ -1,4 +1,4 @@
--- Every event is in `tracks` and in the table of its event: neither has an id that the other lacks.
+-- Every event is both in `tracks` and in the table of its event: neither contains an id that the other lacks.
 {{ config(meta={"dagster": {"ref": {"name": "tracks"}}}) }}
 
 with tables as (

@@ -1,4 +1,4 @@
-"""Sensors that report runs to ALERT_WEBHOOK: failed ones and, where switched on, those with failed checks."""
+"""Sensors that report runs to ALERT_WEBHOOK: one for failed runs, one for runs with failed checks."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -47,7 +47,7 @@ def warned_runs(context: dg.RunStatusSensorContext) -> dg.SkipReason | None:
             return None
         assets = list(dict.fromkeys(warning.asset_key.to_user_string() for warning in warnings))
         words = "; ".join(f"{warning.check_name}: {plain(warning.description or '')}" for warning in warnings)
-        # A failed check of that severity fails no run where no asset waits for it.
+        # A failed check of severity ERROR does not fail the run if no asset depends on it.
         grave = any(warning.severity is dg.AssetCheckSeverity.ERROR for warning in warnings)
         outcome: Outcome = "has a failed check" if grave else "warns"
         return Alert(_JOBS[run.job_name], run.run_id, _dates_of(run), outcome, assets, redacted(words, settings))
@@ -72,7 +72,7 @@ def _report(
 
 def _dates_of(run: dg.DagsterRun) -> str:
     dates = dates_of_run(run.tags)
-    return "no date in particular" if dates == EVERY_DATE else str(dates)
+    return "all dates" if dates == EVERY_DATE else str(dates)
 
 
 def _warnings(instance: dg.DagsterInstance, run_id: str) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""Alerts to ALERT_WEBHOOK. An alert that fails must never fail anything else."""
+"""Alerts to ALERT_WEBHOOK. An alert that can't be sent must never cause another failure."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from pipeline.http.errors import NoReply
 from pipeline.http.session import BoundedSession, Reply
 from pipeline.settings import Settings
 
-# Where the link to a run leads, unless DAGSTER_UI_URL says otherwise; `pipeline ui` sets that to its own port.
+# The base URL of the link to a run, unless DAGSTER_UI_URL is set; `pipeline ui` sets it to its own port.
 UI_URL_VARIABLE = "DAGSTER_UI_URL"
 DEFAULT_UI_URL = "http://127.0.0.1:3000"
 TIMEOUT_SECONDS = 10

@@ -27,7 +27,7 @@ selligent_to_segment = dg.define_asset_job(
 warehouse_upkeep = dg.define_asset_job(
     UPKEEP_JOB,
     selection=dg.AssetSelection.assets(UPKEEP),
-    description="Merges small files and expires old snapshots, so that runs stay as quick as in the first week.",
+    description="Merges small files and expires old snapshots, so that runs stay fast.",
 )
 
 

@@ -34,7 +34,7 @@ def gone_files(warehouse: Warehouse, discovered: Discovered) -> list[str]:
 
 
 def unfinished_dates(warehouse: Warehouse, ledger: Ledger) -> set[date]:
-    """Export dates whose newest file did not reach the report; none where there is no warehouse yet."""
+    """Export dates whose newest file has not reached the report; none if there is no warehouse yet."""
     with warehouse.reading_if_any() as connection:
         if connection is None:
             return set()

@@ -18,8 +18,8 @@ from pipeline.segment.resources import SegmentResource
 def selligent_to_segment_daily(
     context: dg.ScheduleEvaluationContext, exports: Exports, warehouse: WarehouseResource, segment: SegmentResource
 ) -> list[dg.RunRequest]:
-    """Run today's date at 06:00 UTC, and each date that is not finished: with files that are still new since their run
-    failed, with files that did not reach the report, or with waiting events.
+    """Run today's date at 06:00 UTC, and each unfinished date: its files are not loaded, since their run failed; its
+    files have not reached the report; or some of its events are waiting.
     """
     fail_dead_runs(context.instance)
     today = (context.scheduled_execution_time or datetime.now(UTC)).date()

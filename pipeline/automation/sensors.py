@@ -22,7 +22,7 @@ from pipeline.orchestration.resources import WarehouseResource
 class Cursor:
     """Digests of the files for which the sensor requested a run, by date, and of the missing files that it reported.
 
-    `run_key` alone is not enough: Dagster looks it up among the runs it still keeps, and old runs are deleted.
+    `run_key` alone is not enough: Dagster compares it only with runs that it still has, and old runs are deleted.
     """
 
     dates: dict[str, str] = field(default_factory=dict)
@@ -47,10 +47,10 @@ class Cursor:
 def new_exports(
     context: dg.SensorEvaluationContext, exports: Exports, warehouse: WarehouseResource
 ) -> dg.SensorResult | dg.SkipReason:
-    """Request one run of a date with new or changed exports; a date with an active run is requested when that run ends.
+    """Request one run for each date with new or changed exports. While a run of that date is active, the request waits.
 
     A loaded file that is no longer in its folder requests no run: most are moved away on purpose, and their rows stay.
-    It is logged once.
+    Missing files are logged once.
     """
     fail_dead_runs(context.instance)  # otherwise their dates would count as running
     lake = warehouse.open()
@@ -71,7 +71,7 @@ def new_exports(
     wanted = {day for day, files in seen.items() if before.dates.get(day) != files}
     waiting = sorted(day for day in wanted if any(date.fromisoformat(day) in dates for dates in busy))
     due = sorted(wanted - set(waiting))
-    # Dates that wait are not recorded as requested, so the next tick requests them. Loaded dates are dropped.
+    # Dates that wait are not recorded as requested, so a later tick requests them. Loaded dates leave the cursor.
     kept = {day: files for day, files in before.dates.items() if day in seen} | {day: seen[day] for day in due}
     cursor = Cursor(kept, _digest(gone) if gone else "").as_json()
     requests = [dg.RunRequest(run_key=f"{day}-{seen[day]}", partition_key=day) for day in due]

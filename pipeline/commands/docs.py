@@ -8,7 +8,7 @@ import click
 from pipeline.errors import PipelineError
 from pipeline.settings import DATA_DIR, load_settings
 
-# A folder of its own: the one of the runs has the manifest that Dagster reads.
+# Not the target folder of runs, which has the manifest that Dagster reads.
 DOCS_DIR = DATA_DIR / "docs"
 
 
@@ -26,7 +26,7 @@ def docs(port: int, serve: bool) -> int:
     warehouse = Warehouse.of(settings)
     DOCS_DIR.mkdir(parents=True, exist_ok=True)
     arguments = ["--quiet", "docs", "generate", "--vars", json.dumps(variables(settings))]
-    if not warehouse.exists():  # types and numbers of columns come from it; without one, only descriptions are shown
+    if not warehouse.exists():  # column types come from it; without one, only descriptions are shown
         warehouse = Warehouse(str(DOCS_DIR / "none.duckdb"), "")  # dbt would create the real one
         arguments.append("--empty-catalog")
     output_in_one = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}

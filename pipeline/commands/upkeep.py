@@ -1,4 +1,4 @@
-"""`python -m pipeline upkeep`: the job that keeps the warehouse small, for those who run no service."""
+"""`python -m pipeline upkeep`: the job that keeps the warehouse small, for installations without the service."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -31,10 +31,10 @@ def upkeep() -> int:
         raise NoWarehouse
     result = run_job(UPKEEP_JOB, f"Upkeep of {warehouse.shown}", {})
     for event in result.get_asset_materialization_events():
-        did = {name: entry.value for name, entry in event.materialization.metadata.items()}
-        if "did" in did:
-            out.print(did["did"])
+        metadata = {name: entry.value for name, entry in event.materialization.metadata.items()}
+        if "result" in metadata:
+            out.print(metadata["result"])
             continue
         for words, name, shown in _NUMBERS:
-            out.print(f"{words:<15} {shown(did[f'{name}_before']):>10} → {shown(did[f'{name}_after'])}")
+            out.print(f"{words:<15} {shown(metadata[f'{name}_before']):>10} → {shown(metadata[f'{name}_after'])}")
     return int(not result.success)

@@ -40,8 +40,7 @@ _DESCRIPTIONS = {
     "decides whether a row becomes an event, is skipped (known but not needed), or is rejected with a reason.",
     "rejected_rows": "Every row that could not be read or used: file, line, reason, and the row itself. No row is "
     "dropped silently.",
-    "lookups": "Names of emails, campaigns, links and lists, and contacts, from lookup files: all snapshots; the "
-    "newest name is used.",
+    "lookups": "Names and contacts from lookup files: all snapshots, of which the newest is used.",
     "suppressed": "People who are not loaded, modelled or delivered, as hashes: the list of SELLIGENT_SUPPRESSED.",
 }
 
@@ -125,7 +124,7 @@ EVENT_CHECKS = {
 def raw(
     context: dg.AssetExecutionContext, config: LoadConfig, exports: Exports, warehouse: WarehouseResource
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-    """Read each export file of these dates once, by its bytes; known files are skipped."""
+    """Read each export file of these dates once, identified by its bytes; known files are skipped."""
     dates, started = dates_of(context), time.monotonic()
     discovered = exports.discover()
     with exports.location() as location, warehouse.open().writing() as connection:

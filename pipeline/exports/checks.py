@@ -36,13 +36,13 @@ _UNREAD = """
 
 
 def unread_files(
-    connection: duckdb.DuckDBPyConnection, dates: ExportDates, since: int, there: Collection[str]
+    connection: duckdb.DuckDBPyConnection, dates: ExportDates, since: int, present: Collection[str]
 ) -> Finding:
-    """Refused files of these dates, and files of any date that a load with a number above `since` could not match
-    with a layout; only files that are still `there`.
+    """Refused files of these dates, and unmatched files of any date that a load with a number above `since` recorded.
+    Only files that are still `present` count.
     """
     unread = connection.execute(_UNREAD, [dates.first, dates.last, since]).fetchall()
-    found = [row for row in unread if row[0] in there]
+    found = [row for row in unread if row[0] in present]
     refused = [f"{name} ({reason})" for name, status, reason in found if status == "refused"]
     unmatched = [f"{name} ({reason})" for name, status, reason in found if status == "unmatched"]
     numbers = {"refused": len(refused), "unmatched": len(unmatched)}
@@ -73,7 +73,7 @@ _UNKNOWN_CODES = """
 
 
 def unknown_codes(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
-    """Codes that are missing in a layout: their rows are rejected, and may be events."""
+    """Event codes that their layout does not list: the rows are rejected, although they may be events."""
     found = connection.execute(_UNKNOWN_CODES, [dates.first, dates.last]).fetchall()
     if not found:
         return Finding(True, "Every event code is listed in its layout.", {"codes": 0, "rows": 0})
@@ -149,7 +149,7 @@ _MISSING_DATES = """
                 SELECT count(*) FROM exports
                 WHERE exports.layout = missing.layout AND exports.export_date >= missing.day - 7 * $3
                     AND exports.export_date < missing.day AND (missing.day - exports.export_date) % 7 = 0
-            ) AS came,
+            ) AS arrived,
             (
                 SELECT count(*) FROM exports
                 WHERE exports.layout = missing.layout AND exports.export_date IN (missing.day - 1, missing.day + 1)
@@ -158,7 +158,7 @@ _MISSING_DATES = """
     )
     SELECT layout, day FROM compared
     WHERE CASE
-        WHEN earlier > 0 THEN 2 * came > earlier
+        WHEN earlier > 0 THEN 2 * arrived > earlier
         ELSE neighbours = 2 AND isodow(day) <= 5
     END
     ORDER BY day DESC, layout
@@ -169,8 +169,8 @@ def missing_dates(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> 
     """Dates without an expected export of a layout, from four weeks before these dates on.
 
     An export is expected if most of the same weekdays in the four weeks before have one, so that a weekly export, or
-    one that rests on Sundays, is expected on its own days only. In the first week of a layout, it is expected on a
-    Monday to Friday between two dates that have one.
+    one that is not made on Sundays, is expected only on its own days. In the first week of a layout, an export is
+    expected on a Monday to Friday between two dates that have one.
     """
     first = max(dates.first, date.min + timedelta(weeks=MISSING_LOOKBACK_WEEKS)) - timedelta(
         weeks=MISSING_LOOKBACK_WEEKS
@@ -248,8 +248,8 @@ _FUTURE = """
 def future_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
     """Events that are later than their loading, beyond the tolerance.
 
-    Grave if they are at least a tenth of a file, and at least ten: its layout reads the date-times wrongly. Since an
-    event's id is made from its time, all of them would get other ids once the layout is corrected, and be delivered a
+    Grave if they are at least a tenth of a file, and at least ten: its layout reads the date-times wrongly. Since
+    event ids depend on event times, all of them would get other ids once the layout is corrected, and be delivered a
     second time.
     """
     found = connection.execute(_FUTURE, [dates.first, dates.last, CLOCK_TOLERANCE.total_seconds()]).fetchall()
@@ -270,8 +270,8 @@ def future_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> 
             False,
             f"Events in the future in {listed}. Correct timezone or datetime_formats of the layout (day and month may "
             "be swapped) and run again. If this machine's clock was behind when they were loaded, correct the clock "
-            "and materialize raw/events for these dates with `reload: true`. The run stops here because event ids are "
-            "made from event times: once corrected, these events would get other ids and be delivered a second time.",
+            "and materialize raw/events for these dates with `reload: true`. The run stops here because event ids "
+            "depend on event times: once corrected, these events would get other ids and be delivered a second time.",
             numbers,
             grave=True,
         )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pipeline.catalog import LOOKUPS
 from pipeline.errors import FileRefused
 from pipeline.exports.layouts import Layout, key_of
-from pipeline.masking import holds_address, on_one_line
+from pipeline.masking import contains_address, on_one_line
 from pipeline.naming import plain
 from pipeline.warehouse.trimming import trimmed
 
@@ -58,7 +58,7 @@ def unusable(names: Sequence[str]) -> set[str]:
 
 def looks_like_a_row(names: Sequence[str]) -> bool:
     """Whether a header is probably the first row of a file without one: it contains an address, an id or a date."""
-    return any(holds_address(name) or _VALUE.fullmatch(name) for name in names)
+    return any(contains_address(name) or _VALUE.fullmatch(name) for name in names)
 
 
 def is_count(name: str) -> bool:

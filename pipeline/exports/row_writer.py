@@ -19,7 +19,7 @@ class WrittenRows:
     """The numbers of one file's rows: `rows` = events + `skipped` + `rejected` + `suppressed`.
 
     `records` is an independent count of the rows. `suspect_rows` counts rows in which a value looks like several rows;
-    `suspect_line` is the first such line. `warning` says what is odd about a loaded file.
+    `suspect_line` is the first such line. `warning` is what to review in a loaded file.
     """
 
     rows: int = 0

@@ -16,7 +16,7 @@ from pipeline.exports.formats.ndjson import NOT_NDJSON, OPENS_DOCUMENT
 from pipeline.exports.headers import clean_names, unique_names, unusable
 from pipeline.layout_drafting.datetime_formats import moments_of
 from pipeline.layout_drafting.file_head import HEAD_BYTES
-from pipeline.masking import holds_address
+from pipeline.masking import contains_address
 
 ROWS = 2000
 SHOWN_ROWS = 3
@@ -371,4 +371,4 @@ def _are_names(records: Sequence[Sequence[str]], width: int) -> bool:
 
 
 def _is_value(cell: str) -> bool:
-    return holds_address(cell) or _NUMBER.fullmatch(cell) is not None or moments_of([cell]) is not None
+    return contains_address(cell) or _NUMBER.fullmatch(cell) is not None or moments_of([cell]) is not None

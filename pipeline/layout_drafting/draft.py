@@ -17,7 +17,7 @@ from pipeline.layout_drafting.event_codes import are_event_names
 from pipeline.layout_drafting.file_head import Head
 from pipeline.layout_drafting.file_name_pattern import NamePattern
 from pipeline.layout_drafting.sample_columns import Column
-from pipeline.masking import example, holds_address, on_one_line
+from pipeline.masking import contains_address, example, on_one_line
 
 BLANK = "FILL_IN"
 
@@ -279,7 +279,7 @@ def _event(inspected: Inspected) -> list[str]:
     codes = [
         (f"{scalar(value)}: {value if value in EVENTS_BY_NAME else BLANK}", f"{count:,}")
         for value, count in code.distinct.items()
-        if not holds_address(value)
+        if not contains_address(value)
     ]
     return [
         *lines,
@@ -297,7 +297,7 @@ def _columns(inspected: Inspected) -> list[str]:
         if column is inspected.code and inspected.kind == "events":
             continue
         seen = f"e.g. {example(next(iter(column.distinct)))}" if column.distinct else "always empty"
-        if is_used and guess.meaning and not holds_address(column.name):
+        if is_used and guess.meaning and not contains_address(column.name):
             lines.append((f"{scalar(column.name)}: {guess.meaning}", f"{guess.why}; {seen}"))
         else:
             reason = f"{guess.why}, " if guess.why and guess.meaning is None else ""

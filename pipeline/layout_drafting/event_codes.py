@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pipeline.catalog import EVENTS_BY_NAME
 from pipeline.layout_drafting import vocabulary
 from pipeline.layout_drafting.sample_columns import Column
-from pipeline.masking import holds_address
+from pipeline.masking import contains_address
 
 # A column with more different values, or longer ones, has no codes.
 _MOST_CODES = 40
@@ -33,7 +33,7 @@ def likelihood(column: Column) -> int:
 def _could_be_codes(column: Column) -> bool:
     if column.is_nested or column.are_addresses or column.moments is not None or column.are_urls:
         return False
-    if any(len(value) > _LONGEST_CODE or holds_address(value) for value in column.distinct):
+    if any(len(value) > _LONGEST_CODE or contains_address(value) for value in column.distinct):
         return False
     few = len(column.distinct) <= _MOST_CODES
     return few and not (column.is_unique and len(column.values) > 10)

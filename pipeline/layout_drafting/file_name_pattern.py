@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline.exports.file_names import without_packing
-from pipeline.masking import holds_address, masked
+from pipeline.masking import contains_address, masked
 
 _VARYING = re.compile(
     r"(?P<md5>(?<![0-9A-Za-z])(?:[0-9a-f]{32}|[0-9A-F]{32})(?![0-9A-Za-z]))"
@@ -34,7 +34,7 @@ class NamePattern:
 def name_pattern(file_name: str, rows: int | None) -> NamePattern:
     """The pattern of a file name; `rows` is the number of rows in the file, if it is known."""
     base = without_packing(file_name)
-    if holds_address(base):
+    if contains_address(base):
         return NamePattern(
             ".+@.+", _NO_NAME, None, False, ("the name contains an email address; write a pattern for it",)
         )

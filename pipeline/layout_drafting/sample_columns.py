@@ -16,7 +16,7 @@ _NULLS = _SURE_NULLS | {
     *("(null)", "<null>", "#n/a", "n/a", "n.a.", "na", "nan", "nil", "none", "undefined", "-", "--"),
     *("n.v.t.", "nvt", "geen", "onbekend", "n.b.", "k.a.", "s.o.", "unknown", "n.d.", "nd"),
 }
-# The minimum count of a null value.
+# How often a text must occur to count as a null value.
 _FREQUENT = 3
 _MOSTLY = 0.9
 _ADDRESS = re.compile(r"\"?[^@\s][^@]*@[^@\s]+")
@@ -62,7 +62,7 @@ class Column:
 
     @cached_property
     def are_flags(self) -> bool:
-        """Whether the values are those that `is_bot` knows."""
+        """Whether the values are valid for `is_bot`."""
         return bool(self.values) and any({value.lower() for value in self.distinct} <= pair for pair in _FLAGS)
 
     @cached_property

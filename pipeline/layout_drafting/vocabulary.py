@@ -1,6 +1,6 @@
-"""The names of an export's columns, in Selligent's words and in several languages.
+"""The words in the names of an export's columns: Selligent's own, and those of several languages.
 
-A name is compared without case, accents and marks: `Journey-Name` is `journeyname`. The end of a name decides:
+A name is compared without case, accents and punctuation: `Journey-Name` is `journeyname`. The end of a name decides:
 `LIST_USER_ID` is the id of a user, `USER_LIST_ID` that of a list.
 """
 

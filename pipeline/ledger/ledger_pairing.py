@@ -78,7 +78,7 @@ class PairingPart(LedgerDatabase):
         with self._engine.begin() as connection:
             missing, recognisable = _retire_batches(connection, known)
             _keep_dead(connection, dead)
-            taken = _take(connection, copied)
+            taken = _insert_copied(connection, copied)
             _pair(connection, new)
         return Reconciled(missing, recognisable, taken)
 
@@ -96,7 +96,7 @@ def record_generation(connection: Connection, generation: int) -> None:
 
 
 def recognise(connection: Connection, new: Collection[str]) -> list[dict[str, object]]:
-    """Take out the rows of those new batches that were delivered before the warehouse was lost."""
+    """Delete and return the former rows of new batches that were delivered before the warehouse was lost."""
     recognised: list[dict[str, object]] = []
     for chunk in chunks(sorted(new)):
         of_these = former_batches.c.batch_id.in_(chunk)
@@ -153,8 +153,8 @@ def _keep_dead(connection: Connection, kept: Collection[str]) -> None:
         connection.execute(sa.delete(table))
 
 
-def _take(connection: Connection, copied: Copied) -> int:
-    """Insert what the copy contains and the ledger lacks; how many batches were unknown, or not known as delivered."""
+def _insert_copied(connection: Connection, copied: Copied) -> int:
+    """Insert rows of the copy that the ledger lacks. Returns the number of batches that were unknown or waiting."""
     new = unknown(connection, batches.c.batch_id, [str(row["batch_id"]) for row in copied.batches])
     insert(connection, batches, [row for row in copied.batches if row["batch_id"] in new])
     delivered = [row for row in copied.batches if row["status"] == DELIVERED and row["batch_id"] not in new]

@@ -1,4 +1,4 @@
-"""The warehouse's side of the pair, and the check that warehouse and ledger belong together: else nothing is sent.
+"""The warehouse's side of the pair, and the check that warehouse and ledger belong together; otherwise nothing is sent.
 
 Both store the id of their pair, a generation that grows with each write that matters to the other, and the generation
 of the other that they saw last. One that is behind what the other has seen was restored from an older copy, and one

@@ -1,4 +1,4 @@
-"""Checks of the events for people to review: a step of its own, after the models."""
+"""Checks of the staged events that warn, in a step of their own after the models."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -22,8 +22,8 @@ DELIVERY_LOOK_BACK = timedelta(days=30)
 DELIVERY_TOLERANCE = timedelta(minutes=1)
 
 
-def nameless(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
-    """Ids without a name, kind by kind. A kind without any names is counted, but no fault."""
+def ids_without_name(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
+    """Ids without a name, by kind. A kind that has no names at all is counted, but does not fail the check."""
     columns = ", ".join(
         f"count(DISTINCT {key}) FILTER ({name} IS NULL), count({key}) FILTER ({name} IS NULL), count({name})"
         for key, name in NAMES.values()
@@ -68,7 +68,7 @@ _BEFORE_SEND = """
 """
 
 
-def before_send(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
+def reactions_before_delivery(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
     """Opens and clicks earlier than the first delivery of their email to the person, if one is known within 30 days."""
     seconds = [DELIVERY_LOOK_BACK.total_seconds(), DELIVERY_TOLERANCE.total_seconds()]
     events, ahead = one_row(connection, _BEFORE_SEND, [dates.first, dates.last, *seconds])
@@ -99,10 +99,10 @@ _BOTS = f"""
 
 
 def bots(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
-    """Events that the export marks as caused by a machine. They are not a fault: kept, delivered and counted here."""
+    """Events that the export marks as caused by a machine. They are kept and delivered, so the check never fails."""
     found = connection.execute(_BOTS, [dates.first, dates.last]).fetchall()
     by_bots, unknown, events = (sum(row[column] for row in found) for column in (1, 2, 3))
-    numbers = {"bots": by_bots, "not_told": unknown, "people": events - by_bots - unknown}
+    numbers = {"bots": by_bots, "unknown": unknown, "people": events - by_bots - unknown}
     numbers |= {f"bots/{event}": number for event, number, _, _ in found if number}
     if not by_bots:
         return Finding(True, "No event is marked as caused by a machine.", numbers)
@@ -119,12 +119,12 @@ CHECKS = {
         "every_id_has_its_name",
         STAGED_EVENTS,
         "Emails, campaigns, links and lists have a name, from their row or from a lookup.",
-    ): nameless,
+    ): ids_without_name,
     Check(
         "nothing_is_earlier_than_its_email",
         STAGED_EVENTS,
         "No open or click is earlier than the delivery of the email to the same person.",
-    ): before_send,
+    ): reactions_before_delivery,
     Check(
         "machines_are_counted_apart",
         STAGED_EVENTS,
@@ -137,10 +137,10 @@ CHECKS = {
     name="staging__events__checks",
     specs=[check.spec for check in CHECKS],
     can_subset=True,
-    pool=WAREHOUSE_WRITERS,  # a plain DuckDB file has no reader beside a writer
+    pool=WAREHOUSE_WRITERS,  # a plain DuckDB file can't be read beside a writer
 )
 def event_checks(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> Iterator[dg.AssetCheckResult]:
-    """Missing names, contradictory times and events of machines, on these dates."""
+    """Check these dates for missing names and contradictory times, and count events of machines."""
     dates = dates_of_run(context.run.tags)
     with warehouse.open().reading() as connection:
         found = {check: finds(connection, dates) for check, finds in CHECKS.items()}

@@ -24,7 +24,7 @@ _READ = ("export_files", "events", "rejected_rows", "lookups", "suppressed")
 
 
 def write_properties() -> None:
-    """Write each file whose content is not what it should be."""
+    """Write each file whose content is out of date."""
     for path, content in ((SEGMENT, segment_yml()), (SOURCES, sources_yml())):
         if not path.exists() or path.read_text("utf-8") != content:
             path.write_text(content, "utf-8")
@@ -45,9 +45,9 @@ def _model(table: str, description: str, properties: Sequence[str], values: Sequ
     columns = [*SHARED_COLUMNS, *properties]
     tests = (
         ("has_exactly_columns", "has_exactly_its_columns", {"columns": columns}),
-        ("never_null", "always_has_what_an_event_needs", {"columns": list(_REQUIRED)}),
+        ("never_null", "has_no_nulls_in_required_columns", {"columns": list(_REQUIRED)}),
         ("unique", "has_each_id_once", {"column_name": "id"}),
-        ("accepted_values", "has_its_event_alone", {"column_name": "event", "values": list(values)}),
+        ("accepted_values", "contains_only_its_events", {"column_name": "event", "values": list(values)}),
     )
     return {
         "name": table,

@@ -1,4 +1,4 @@
-"""The time span of the events in a run's exports. Models read only that, so that a run costs by its rows."""
+"""The time span of the events in a run's exports. Models read only this span, whatever the length of the history."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -127,7 +127,10 @@ def _renamed_by(kind: str) -> str:
 
 
 def _misnamed_by(kind: str) -> str:
-    """SQL for the span of events named unlike their row and the newest lookup; slow, since it scans all events."""
+    """SQL for the time span of events whose name is neither that of their row nor that of the newest lookup.
+
+    It is slow, since it scans all events.
+    """
     key, values = LOOKUPS[kind].key, LOOKUPS[kind].values
     keys = ", ".join(key)
     has_key = " AND ".join(f"events.{column} IS NOT NULL" for column in key)

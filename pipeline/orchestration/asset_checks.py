@@ -11,7 +11,7 @@ from pipeline.orchestration import markdown
 
 @dataclass(frozen=True)
 class Check:
-    """An asset check: the asset that it is of, and whether downstream assets wait for it."""
+    """An asset check: the asset that it checks, and whether downstream assets depend on its result."""
 
     name: str
     asset: dg.AssetKey

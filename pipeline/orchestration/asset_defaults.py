@@ -11,7 +11,7 @@ from pipeline.orchestration.asset_keys import OUTBOX, raw_table
 # Dagster warns at every use that code references are beta; the constraints pin its version.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
-# Exports arrive daily, at varying hours: a day and a half without any deserves a look, two days are a fault.
+# Exports arrive daily, at varying hours: a day and a half without an export is a warning, two days are a failure.
 FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=48), warn_window=timedelta(hours=36))
 # Groups of assets whose tables contain personal data.
 _PERSONAL_GROUPS = {"raw", "staging", "segment"}

@@ -14,8 +14,8 @@ PREVIEW_ROWS = 5
 _WIDEST = 40
 # Columns that identify people: at most the first letter is shown.
 _PEOPLE = {"user_id", "selligent_user_id", "context_selligent_user_id", "anonymous_id", "email", "context_traits_email"}
-# Columns with arbitrary content, such as names and phone numbers.
-_ANYTHING = {"extra", "email_subject", "text"}
+# Columns with arbitrary content, which may be personal.
+_FREE_TEXT = {"extra", "email_subject", "text"}
 
 Columns = Mapping[tuple[str, str], Sequence[dg.TableColumn]]
 
@@ -51,7 +51,7 @@ def _masked(name: str, value: object) -> str:
     if name in _PEOPLE:
         text = str(value)
         return on_one_line(text, _WIDEST) if "@" in text else f"{text[:1]}***"
-    if name in _ANYTHING:
+    if name in _FREE_TEXT:
         return "…"
     text = f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)
     return on_one_line(text, _WIDEST)

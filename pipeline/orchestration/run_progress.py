@@ -24,7 +24,7 @@ _SHOWN = {
 }
 # The length of a line of progress; Dagster's UI has the whole text.
 _LONGEST = 2000
-# Messages of dagster-dbt about each call, which don't help a reader.
+# Messages of dagster-dbt about each call, which are not progress.
 _IGNORED = ("A dbt subsetted execution is", "Running dbt command", "Finished dbt command")
 
 
@@ -53,7 +53,7 @@ class _Display(logging.Handler):
         event: dg.DagsterEvent | None = meta.get("dagster_event")
         if event is None:
             words = str(meta.get("orig_message", record.getMessage()))
-            if record.levelno >= logging.WARNING:  # on a terminal, too, it stays visible
+            if record.levelno >= logging.WARNING:  # printed, since the live line of a terminal would replace it
                 console.print(on_one_line(words, _LONGEST), style="yellow")
             elif record.levelno >= logging.INFO and not words.startswith(_IGNORED):
                 self._now(words)

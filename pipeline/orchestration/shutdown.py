@@ -20,7 +20,7 @@ class Stopped(KeyboardInterrupt):
 
 
 class _Signals:
-    """The signals that came. Dagster catches them during a run, and does not report which one it was."""
+    """The signals that this process received. Dagster catches them during a run, and does not report which one."""
 
     def __init__(self) -> None:
         self.reading, writing = os.pipe()
@@ -56,7 +56,7 @@ def stop_if_asked() -> None:
 
 
 class SleepStopped(Exception):
-    """A sleep ended early because its work is to end."""
+    """A sleep ended early, since the work that it paused has to stop."""
 
 
 def sleeping_until(stop: threading.Event) -> Callable[[float], None]:

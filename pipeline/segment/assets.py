@@ -20,7 +20,7 @@ from pipeline.orchestration.resources import WarehouseResource
 from pipeline.orchestration.shutdown import signals_set
 from pipeline.privacy.suppression import listings, mark, refresh
 from pipeline.segment.checks import STAGED_IS_MODELLED, staged_is_modelled
-from pipeline.segment.circuit_breaker import REST_SECONDS
+from pipeline.segment.circuit_breaker import COOLDOWN_SECONDS
 from pipeline.segment.delivery import DeliveryResult, Transport, deliver
 from pipeline.segment.dry_run import delete_requests, write_requests
 from pipeline.segment.enqueue import cut_due, register
@@ -33,7 +33,7 @@ from pipeline.warehouse.immutable_settings import check_origin
 
 _PROGRESS_SECONDS = 5
 # By then the circuit breaker lets requests through again.
-_RETRIES = dg.RetryPolicy(max_retries=3, delay=REST_SECONDS, backoff=dg.Backoff.EXPONENTIAL)
+_RETRIES = dg.RetryPolicy(max_retries=3, delay=COOLDOWN_SECONDS, backoff=dg.Backoff.EXPONENTIAL)
 _SHOWN_DEAD = 5
 
 

@@ -4,18 +4,18 @@ import time
 from collections.abc import Callable
 from threading import Lock
 
-REST_SECONDS = 300
+COOLDOWN_SECONDS = 300
 
 
 class CircuitBreaker:
-    """Open after a failure, with the reason; after a rest, the result of the next request decides.
+    """Open after a failure, with its reason. After the cooldown, the result of the next request decides.
 
-    One for all deliveries of a run: once one found Segment unreachable, the other five need not try for minutes each.
+    All deliveries of a run share one: if one can't reach Segment, the other five need not try for minutes each.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, rest_seconds: float = REST_SECONDS) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, cooldown_seconds: float = COOLDOWN_SECONDS) -> None:
         self._clock = clock
-        self._rest_seconds = rest_seconds
+        self._cooldown_seconds = cooldown_seconds
         self._lock = Lock()
         self._open_until = clock()
         self._reason = ""
@@ -29,11 +29,11 @@ class CircuitBreaker:
     def trip(self, reason: str) -> None:
         """Open: a batch used up all its tries."""
         with self._lock:
-            self._open_until = self._clock() + self._rest_seconds
+            self._open_until = self._clock() + self._cooldown_seconds
             self._reason = reason
 
     def delivered(self) -> None:
-        """Close, and record that Segment took a batch: it does not reject everything."""
+        """Close, and record that Segment accepted a batch, so it does not reject everything."""
         self.has_delivered = True
         self.close()
 

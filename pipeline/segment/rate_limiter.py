@@ -6,20 +6,21 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Self
 
-# A limit is kept within this tolerance over so many seconds; a larger request than that allows would exceed it.
+# A limit is kept within this tolerance over this many seconds, which bounds the size of a request.
 _TOLERANCE = 0.02
 _TOLERANCE_SECONDS = 60
-# So long after a slow-down, the limiter is back at its limit.
+# How long after a slow-down the full rate is restored.
 RECOVERY_SECONDS = 60
-# Several requests that were in flight together may get a 429 together: that counts once.
+# Requests that are in flight together may each get a 429; within this time, they count as one.
 _SAME_MOMENT_SECONDS = 1
-# Without a limit, the rate is measured over so many seconds.
+# Without a limit, the rate is measured over this many seconds.
 _MEASURED_SECONDS = 10
 
 
 def events_at_once(events_per_second: float) -> int | None:
-    """The maximum events of one request under a limit, so that no minute exceeds it by more than 2 %: a request is not
-    divided, so a minute may contain one too many. None: any number.
+    """The maximum number of events in one request under a limit; None: any number.
+
+    A request is not divided, so a minute may contain one request too many: at most 2 % of the limit.
     """
     if not events_per_second:
         return None
@@ -27,9 +28,9 @@ def events_at_once(events_per_second: float) -> int | None:
 
 
 class RateLimiter:
-    """Let through so many events per second; 0 is no limit.
+    """Limit the events per second; 0 is no limit.
 
-    After a `slow_down` the rate is half, and grows again with every second. A limiter `inside` another keeps to both.
+    A `slow_down` halves the rate, which then recovers gradually. A limiter `inside` another keeps to both limits.
     Clock and sleep (both in seconds) are passed in, so that tests need no real time.
     """
 
@@ -67,7 +68,7 @@ class RateLimiter:
             self._inside.wait_for(events)
 
     def pause(self, seconds: float) -> None:
-        """Let nothing through for so long: the server asked for it."""
+        """Let no request through for these seconds, since the server asked for a pause."""
         if self._inside is not None:
             self._inside.pause(seconds)
             return
@@ -76,7 +77,7 @@ class RateLimiter:
             self._free_at = max(self._free_at, self._paused_until)
 
     def slow_down(self) -> None:
-        """Halve the rate: the server had too many events."""
+        """Halve the rate, since the server received too many events."""
         if self._inside is not None:
             self._inside.slow_down()
             return
@@ -90,7 +91,7 @@ class RateLimiter:
                 self._slowed_at, self._slow_rate = now, rate / 2
 
     def _rate(self, now: float) -> float | None:
-        """Events per second at this moment; None is no limit."""
+        """Events per second at this moment; None: no limit."""
         if self._slowed_at is None:
             return self._ceiling
         rate = self._slow_rate + (now - self._slowed_at) * self._full_rate / RECOVERY_SECONDS

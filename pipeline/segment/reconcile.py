@@ -28,11 +28,11 @@ _COPIED_DEAD = """
 
 
 def reconcile(connection: Connection, ledger: Ledger, now: datetime) -> Reconciled:
-    """Pair them; the connection is a writer's.
+    """Pair a warehouse and a ledger; the connection is a writer's.
 
-    Where the ledger was lost or is older, it takes the warehouse's copy of it. Batches that the warehouse does not
-    contain are dropped; those that were delivered are recognised by their ids when they are cut again. The ledger is
-    written first: if the process is killed then, the two still do not belong together, and it is repeated.
+    If the ledger was lost or is older, it is completed from the warehouse's copy of it. Batches that the warehouse does
+    not contain are dropped; delivered ones are recognised by their ids when they are cut again. The ledger is written
+    first: if the process is killed after that, the two still do not belong together, and the command can be repeated.
     """
     ours, theirs = pairing_of(connection), ledger.pairing()
     is_behind = ours.pair != theirs.pair or theirs.generation < ours.seen

@@ -1,4 +1,4 @@
-"""Export dates that did not reach the report; importing this does not import Dagster."""
+"""Export dates that have not reached the report; this module does not import Dagster."""
 
 from datetime import date
 

@@ -19,7 +19,7 @@ REJECTED_STATUSES = {400, 422}
 LONGEST_RETRY_AFTER_SECONDS = 300
 _SHOWN_ANSWER = 300
 _SHOWN_HEADER = 80
-# Of an HTML page: its first words may follow a long head.
+# How much of an HTML page is searched for its first words, which may follow a long head.
 _PAGE_START = 4_000
 _MARKUP = re.compile(r"<(script|style)\b[^<>]*>.*?</\1\s*>|<!--.*?-->|<[^<>]*>", re.IGNORECASE | re.DOTALL)
 

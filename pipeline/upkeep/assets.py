@@ -36,7 +36,7 @@ def metadata_of(done: Upkeep, *, is_ducklake: bool) -> dict[str, int | str | dg.
         "catalog_bytes_after": done.after.catalog_bytes,
     }
     if not is_ducklake:
-        return {"did": "CHECKPOINT: a plain DuckDB file has no snapshots and no files to merge", **catalog}
+        return {"result": "CHECKPOINT: a plain DuckDB file has no snapshots and no files to merge", **catalog}
     return {
         "files_before": done.before.all.files,
         "files_after": done.after.all.files,

@@ -3,7 +3,7 @@
 Merging replaces files in old snapshots, too. An open transaction still sees the catalog as it was, provided that it
 reads the catalog in one thread (see `warehouse/warehouse.py`), and the old files stay a day longer.
 
-Rows inlined in the catalog, since they were written few at a time, stay there: they cost little.
+Small writes are inlined in the catalog. Their rows stay there, since they cost little.
 """
 
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from pipeline.warehouse import ALIAS, CATALOG, Warehouse, find_orphans, one_valu
 
 Connection = duckdb.DuckDBPyConnection
 
-# A query that began earlier may still read a file that today's snapshots no longer have. Clocks measure the day, and it
-# is shorter where one was set: that does no harm, since such a file was unneeded at an earlier upkeep already, and a
-# query that misses it fails with a message and can be repeated. An orphan is of a process that was killed: this project
-# has no other writer while upkeep holds the write lock; the day is for manual writers.
+# A query that began earlier may still read a file that no remaining snapshot refers to. If a clock is set, the day may
+# be shorter. That does no harm: the file was unreferenced at an earlier upkeep already, and a query that misses it
+# fails with a message and can be repeated. For orphans, the day protects the files of manual writers: this project has
+# no other writer while upkeep holds the write lock.
 GRACE_PERIOD = timedelta(days=1)
 # A file with this share of deleted rows is rewritten: files with deletions are never merged, and slow every query.
 _DELETED_SHARE = 0.05
-# More would overflow dates.
+# A higher number of days would overflow dates.
 _MOST_KEEP_DAYS = 36_500
 
 # Time travel goes to a moment, so the newest snapshot at the limit is needed as well. Snapshots have the time of their

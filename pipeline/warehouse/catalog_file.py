@@ -1,7 +1,7 @@
 """Whether a local file is a warehouse, none yet, or the file of another program.
 
-A load that could not create the warehouse, since the disk was full, leaves a file in which nothing was committed. That
-is no warehouse yet, and the next writer creates it. A file with other content is never written to.
+If a load can't create the warehouse, since the disk is full, it leaves a file in which nothing was committed. This is
+not a warehouse yet, and the next writer creates it. A file with other content is never written to.
 """
 
 from pathlib import Path
@@ -15,8 +15,8 @@ from pipeline.warehouse.sql import literal, one_column, quoted
 
 _NAME = "catalog_before_it_is_attached"
 _DUCKLAKE_TABLE = "ducklake_metadata"
-# DuckDB, "Storage Versions and Format": three headers of 4,096 bytes come before any data, and the first has these
-# bytes behind a checksum of eight.
+# DuckDB, "Storage Versions and Format": three headers of 4,096 bytes come before any data. The first contains the magic
+# bytes after a checksum of 8 bytes.
 _DUCKDB_HEADERS = 3 * 4096
 _MAGIC_AT, _MAGIC = 8, b"DUCK"
 
@@ -41,7 +41,7 @@ def is_incomplete(file: Path) -> bool:
     return not any(content) or content[_MAGIC_AT:].startswith(_MAGIC)
 
 
-def put_incomplete_away(file: Path, *, is_ducklake: bool) -> None:
+def remove_incomplete(file: Path, *, is_ducklake: bool) -> None:
     """Remove an incomplete file; SQLite makes a database of an empty one by itself."""
     if is_incomplete(file) and not (is_ducklake and is_empty(file)):
         file.unlink()
@@ -52,7 +52,7 @@ def check_catalog(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
 
     Raises NoWarehouse without tables, WarehouseError with other ones, and duckdb.Error where it can't be read.
     """
-    # With DuckLake's own SQLite: two of them in one process would drop each other's locks of the file.
+    # With DuckLake's own SQLite library: two SQLite libraries in one process would drop each other's file locks.
     connection.execute(f"ATTACH {literal(str(file))} AS {quoted(_NAME)} (TYPE sqlite, READ_ONLY)")
     query = "SELECT table_name FROM duckdb_tables() WHERE database_name = ? ORDER BY table_name"
     tables = one_column(connection, query, [_NAME])

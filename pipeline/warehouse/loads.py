@@ -1,4 +1,4 @@
-"""Loads of files: how far an export date has come is measured by them."""
+"""Loads of files, by which the progress of an export date is measured."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,10 +11,10 @@ from pipeline.warehouse.sql import one_value
 
 @dataclass(frozen=True)
 class Load:
-    """A load of files. A writer numbers its loads from 1 on while it holds the write lock, so no clock decides which of
-    two is later. `at` is its time, for people, and compared for equality only: it distinguishes loads of an earlier
-    version of the program, whose number is 0, and loads of a warehouse that was restored from a copy and uses a number
-    a second time.
+    """A load of files. Writers number loads from 1 on under the write lock, so no clock decides which of two is later.
+
+    `at` is the time of the load. It is compared for equality only, to distinguish loads with the same number: those of
+    an earlier version of the program have 0, and a warehouse that was restored from a copy uses numbers a second time.
     """
 
     number: int

@@ -1,8 +1,8 @@
 """Orphaned Parquet files: those that no catalog refers to, since their writer was killed before it committed.
 
-DuckLake takes every unknown Parquet file below its folder for an orphan, though a folder below may be another
-warehouse's, and a bucket may contain anything. Ours are recognised by path and name: schema, table, partitions, and
-nothing else between. Seen from any other folder, the path to a file of another warehouse is longer or shorter.
+DuckLake treats every unknown Parquet file below its folder as an orphan. But a subfolder may belong to another
+warehouse, and a bucket may contain anything. Our files are recognised by path and name: schema, table, partitions, and
+nothing else between. Relative to our folder, the path of another warehouse's file is longer or shorter.
 """
 
 import re

@@ -1,6 +1,6 @@
 """Which DuckLakes keep their Parquet files in a folder: each leaves a marker file there.
 
-Two may be given one folder by mistake, and each would take the other's files for orphans.
+Two DuckLakes may be given the same folder by mistake. Each would then treat the other's files as orphans.
 """
 
 import duckdb

@@ -17,7 +17,7 @@ from filelock import FileLock
 from pipeline.errors import EarlierWarehouse, NoWarehouse, SettingsError, WarehouseError, missing_packages
 from pipeline.settings import DATA_DIR, PROJECT_ROOT, SPILL_DIR, Settings
 from pipeline.warehouse import s3
-from pipeline.warehouse.catalog_file import check_catalog, is_empty, is_incomplete, put_incomplete_away
+from pipeline.warehouse.catalog_file import check_catalog, is_empty, is_incomplete, remove_incomplete
 from pipeline.warehouse.file_sync import provide_sync
 from pipeline.warehouse.ownership import claim, claims
 from pipeline.warehouse.postgres import LOGIN, PostgresServer
@@ -26,14 +26,14 @@ from pipeline.warehouse.schema.migrations import NEWEST, version_of
 from pipeline.warehouse.schema.tables import make_tables
 from pipeline.warehouse.sql import ALIAS, literal
 
-# Even long transactions of analysts hold the catalog only for moments; half a minute outlasts them.
+# Even long transactions of analysts lock the catalog only for moments, much less than half a minute.
 BUSY_TIMEOUT_MS = 30_000
 MEMORY_LIMIT = "600MB"
 # DuckDB reads SQLite's tables with several threads, and each further thread reads the newest state instead of the
 # transaction's snapshot: rows of an open transaction vanished, and deleted ones came back, when upkeep merged files or
 # a run deleted rows of one file again. One thread reads one snapshot. GLOBAL, for the connection that DuckLake opens
 # itself.
-_ONE_MOMENT = "SET GLOBAL sqlite_disable_multithreaded_scans = true"
+_ONE_SNAPSHOT = "SET GLOBAL sqlite_disable_multithreaded_scans = true"
 # Extensions whose signatures this process has checked: they stay in its memory and are not loaded again.
 _CHECKED: set[str] = set()
 
@@ -245,7 +245,7 @@ class Warehouse:
             for statement in before:
                 connection.execute(statement)
             if file is not None and not read_only:
-                put_incomplete_away(file, is_ducklake=self.is_ducklake)
+                remove_incomplete(file, is_ducklake=self.is_ducklake)
             if file is not None and self.is_ducklake and not is_empty(file):
                 with nullcontext() if read_only else suppress(NoWarehouse):
                     check_catalog(connection, file)
@@ -267,7 +267,7 @@ class Warehouse:
     def attach_statements(self, *, read_only: bool) -> list[str]:
         """The statements that attach `lake` to a new DuckDB connection; a reader attaches read-only."""
         load = [f"LOAD {name}" for name in self.extensions]
-        load += [_ONE_MOMENT] if "sqlite_scanner" in self.extensions else []
+        load += [_ONE_SNAPSHOT] if "sqlite_scanner" in self.extensions else []
         load += [self.server.secret] if self.server is not None else []
         load += [s3.S3Server.of().secret] if self.is_in_s3 else []
         self.import_extensions()

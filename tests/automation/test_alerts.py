@@ -242,7 +242,7 @@ def test_failed_upkeep_is_reported(monitor: Monitor, hook: Hook) -> None:
     run = monitor.instance.add_run(dg.DagsterRun(job_name=UPKEEP_JOB, status=dg.DagsterRunStatus.STARTED))
     monitor.instance.report_run_failed(run, "The disk is full.")
     monitor.looks()
-    assert hook.received[0]["text"].startswith("warehouse_upkeep of no date in particular failed: The disk is full.")
+    assert hook.received[0]["text"].startswith("warehouse_upkeep of all dates failed: The disk is full.")
 
 
 def test_without_a_webhook_no_alert_is_sent(monitor: Monitor) -> None:

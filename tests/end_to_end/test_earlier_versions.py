@@ -31,7 +31,7 @@ def test_what_an_earlier_commit_made_goes_on(delivering: Project, segment: Segme
         for member in made.infolist():  # a restored file has its time
             path = project.folder / member.filename
             os.utime(path, (1_718_000_000, 1_718_000_000))
-    words = "an earlier version of this program made it; `python -m pipeline run` brings it up to date"
+    words = "an earlier version of this program created it; `python -m pipeline run` migrates it"
     assert words in project.command("status").stderr
 
     project.with_files({"log_20240614.csv": log(["ann,m4,c1,SENT,,2024-06-13T08:00:00Z"])}, {})

@@ -1,10 +1,10 @@
-"""What is odd about events: names that are missing, times that contradict each other; and machines, which are not."""
+"""Checks of the staged events: missing names and contradictory times warn, and events of machines are counted."""
 
 from collections.abc import Sequence
 
 import pytest
 
-from pipeline.models.checks import before_send, bots, nameless
+from pipeline.models.checks import bots, ids_without_name, reactions_before_delivery
 from tests.support.modelled_tables import DATES, Lake, day, event_row
 
 AT = "2026-03-01T10:00:00+00:00"
@@ -14,9 +14,9 @@ def named(number: int, event: str = "Email Opened", **columns: object) -> dict[s
     return {**event_row(number, event), "email_subject": "Hello", **columns}
 
 
-def test_ids_with_names_are_in_order(lake: Lake) -> None:
+def test_the_check_of_names_passes_if_every_id_has_one(lake: Lake) -> None:
     lake.stage(named(1), named(2, campaign_id="c1", campaign_name="Spring"))
-    assert nameless(lake.connection, DATES).holds
+    assert ids_without_name(lake.connection, DATES).holds
 
 
 def test_ids_without_a_name_are_counted_by_kind(lake: Lake) -> None:
@@ -27,16 +27,16 @@ def test_ids_without_a_name_are_counted_by_kind(lake: Lake) -> None:
         named(4, "Email Link Clicked", link_id="l1"),
         named(5, "Email Link Clicked", link_id="l2", link_name="Shop"),
     )
-    found = nameless(lake.connection, DATES)
+    found = ids_without_name(lake.connection, DATES)
     assert found.sentence.startswith("1 email without email_subject (2 events), 1 link without link_name (1 event). ")
     assert not found.grave
     assert found.numbers["links_without_name"] == 1
-    assert nameless(lake.connection, day(1)).holds
+    assert ids_without_name(lake.connection, day(1)).holds
 
 
-def test_a_kind_that_nobody_names_is_no_warning(lake: Lake) -> None:
+def test_a_kind_without_any_names_is_no_warning(lake: Lake) -> None:
     lake.stage(named(1, campaign_id="c1"))
-    found = nameless(lake.connection, DATES)
+    found = ids_without_name(lake.connection, DATES)
     assert found.holds
     assert found.numbers["events_without_campaign_name"] == 1
 
@@ -44,7 +44,7 @@ def test_a_kind_that_nobody_names_is_no_warning(lake: Lake) -> None:
 def test_a_kind_that_has_a_lookup_is_expected_to_have_names(lake: Lake) -> None:
     lake.stage(named(1, campaign_id="c1"))
     lake.query("INSERT INTO raw.lookups (kind, campaign_id, campaign_name) VALUES ('campaigns', 'c2', 'Spring')")
-    assert "1 campaign without campaign_name" in nameless(lake.connection, DATES).sentence
+    assert "1 campaign without campaign_name" in ids_without_name(lake.connection, DATES).sentence
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_an_open_follows_the_delivery_of_its_email(lake: Lake, reacted: str, by:
         event_row(1, "Email Delivered", timestamp=AT, user_id="ann", export_date=f"{day(-1).first}"),
         event_row(2, "Email Opened", **{"timestamp": reacted, "user_id": "ann", **by}),
     )
-    found = before_send(lake.connection, DATES)
+    found = reactions_before_delivery(lake.connection, DATES)
     assert found.holds is holds
     if not holds:
         assert found.sentence.startswith(
@@ -71,33 +71,33 @@ def test_an_open_follows_the_delivery_of_its_email(lake: Lake, reacted: str, by:
         )
 
 
-def test_a_second_delivery_of_an_email_contradicts_nothing(lake: Lake) -> None:
+def test_an_open_may_be_earlier_than_a_second_delivery_of_its_email(lake: Lake) -> None:
     lake.stage(
         event_row(1, "Email Delivered", timestamp="2026-02-20T10:00:00+00:00", user_id="ann"),
         event_row(2, "Email Opened", timestamp="2026-03-01T10:00:00+00:00", user_id="ann"),
         event_row(3, "Email Delivered", timestamp="2026-03-01T12:00:00+00:00", user_id="ann"),
     )
-    assert before_send(lake.connection, DATES).holds
+    assert reactions_before_delivery(lake.connection, DATES).holds
 
 
-def test_people_are_known_by_address_where_they_have_no_user_id(lake: Lake) -> None:
+def test_people_without_a_user_id_are_compared_by_address(lake: Lake) -> None:
     lake.stage(
         event_row(1, "Email Delivered", timestamp=AT, user_id=None, email="Ann@example.com"),
         event_row(
             2, "Email Link Clicked", timestamp="2026-02-27T09:00:00+00:00", user_id=None, email="ann@example.com"
         ),
     )
-    assert "by up to 2 days" in before_send(lake.connection, DATES).sentence
+    assert "by up to 2 days" in reactions_before_delivery(lake.connection, DATES).sentence
 
 
 @pytest.mark.parametrize(
     ("marks", "numbers"),
     [
-        ([None, False], {"bots": 0, "not_told": 1, "people": 1}),
-        ([True, True, False], {"bots": 2, "not_told": 0, "people": 1, "bots/email_opened": 2}),
+        ([None, False], {"bots": 0, "unknown": 1, "people": 1}),
+        ([True, True, False], {"bots": 2, "unknown": 0, "people": 1, "bots/email_opened": 2}),
     ],
 )
-def test_machines_are_counted_apart_and_are_no_fault(
+def test_events_of_machines_are_counted_separately_and_never_warn(
     lake: Lake, marks: Sequence[bool | None], numbers: dict[str, int]
 ) -> None:
     lake.stage(*(event_row(number, is_bot=mark) for number, mark in enumerate(marks)))

@@ -262,7 +262,7 @@ def test_an_http_date_of_the_server_is_understood(server: RecordingServer, clien
 
 def test_a_wait_that_one_request_is_asked_for_applies_to_all(server: RecordingServer, time: FakeTime) -> None:
     """The limit is the workspace's, not a connection's."""
-    client = client_for(server.url, time, max_attempts=1, rest_seconds=0)
+    client = client_for(server.url, time, max_attempts=1, cooldown_seconds=0)
     server.misbehave(faults.too_many_requests(40))
     first = client.send(MESSAGE, 1)
     assert first == SendResult(RetryLater('Segment answered 429: {"success": false}', 40.0, too_fast=True), 1)

@@ -128,7 +128,7 @@ def client_for(
     max_attempts: int = 8,
     write_key: str = KEY,
     events_per_second: float = 0,
-    rest_seconds: float = 300,
+    cooldown_seconds: float = 300,
     exchange_seconds: float = 60,
 ) -> SegmentClient:
     return SegmentClient(
@@ -136,6 +136,6 @@ def client_for(
         write_key,
         connections,
         RateLimiter(events_per_second, time.clock, time.sleep),
-        CircuitBreaker(time.clock, rest_seconds),
+        CircuitBreaker(time.clock, cooldown_seconds),
         Retries(max_attempts, exchange_seconds=exchange_seconds, clock=time.now, sleep=time.sleep),
     )

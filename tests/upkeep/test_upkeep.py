@@ -312,7 +312,7 @@ def test_a_plain_file_is_checkpointed_and_says_so(tmp_path: Path) -> None:
     with plain.writing() as connection:
         connection.execute("INSERT INTO raw.export_files (name) SELECT 'file ' || n FROM range(1000) AS t(n)")
     shown = metadata_of(tidy(plain, 30, in_days(0)), is_ducklake=False)
-    assert "CHECKPOINT" in str(shown["did"])
+    assert "CHECKPOINT" in str(shown["result"])
     assert rows(plain, "SELECT count(*) FROM raw.export_files") == [(1000,)]
 
 

@@ -41,8 +41,8 @@ with understood as not materialized (
 
 ),
 
-{#- Identical rows are few, and finding candidates is far cheaper than numbering all rows. -#}
-crowded as (
+{#- Hashes that several rows share: few rows are identical, and finding candidates costs less than numbering all. -#}
+shared_buckets as (
 
     select bucket
     from (select {{ bucket(identity_columns() + ["timestamp"]) }} as bucket from understood where event_id is null)
@@ -71,7 +71,7 @@ numbered as (
                 *,
                 {{ event_id() }} as first_id
             from understood
-            where event_id is null and {{ bucket(identity_columns() + ["timestamp"]) }} in (select bucket from crowded)
+            where event_id is null and {{ bucket(identity_columns() + ["timestamp"]) }} in (select bucket from shared_buckets)
         )
     )
 
@@ -83,7 +83,7 @@ identified as (
         *,
         case when event_id is not null then {{ event_id_of_row_id() }} else {{ event_id() }} end as id
     from understood
-    where event_id is not null or {{ bucket(identity_columns() + ["timestamp"]) }} not in (select bucket from crowded)
+    where event_id is not null or {{ bucket(identity_columns() + ["timestamp"]) }} not in (select bucket from shared_buckets)
 
     union all by name
 

@@ -1,14 +1,14 @@
 {#-
-    One row per event: of all rows of the same event, the one of the earliest export, with names and persons from
-    lookups, without suppressed people. A run writes only rows that are new or changed, and deletes events that were
+    One row per event, with names and persons from lookups, and without suppressed people. If several exports contain an
+    event, the row of the earliest export counts. A run writes only rows that are new or changed, and deletes events that were
     withdrawn or suppressed.
 -#}
 {{ config(
     alias="events",
     materialized="incremental",
-    incremental_strategy="each_id_once",
+    incremental_strategy="upsert_by_id",
     pre_hook=["{{ prepare_revisions() }}", "{{ drop_withdrawn('stg_event_rows') }}", "{{ drop_suppressed() }}"],
-    post_hook="{{ note_written_revision() }}",
+    post_hook="{{ store_written_revision() }}",
 ) }}
 
 {#- If a corrected file of these dates no longer contains an event, the next export that contains it counts. -#}
@@ -109,7 +109,7 @@ named as (
 ),
 
 {#- Persons are known only after the join with contacts. -#}
-wanted as (
+unsuppressed as (
 
     select *
     from named
@@ -121,19 +121,19 @@ wanted as (
 
 {% if is_incremental() %}
 select
-    wanted.* replace (coalesce(known.received_at, wanted.received_at) as received_at),
+    unsuppressed.* replace (coalesce(known.received_at, unsuppressed.received_at) as received_at),
     timestamptz '{{ run_started_at }}' as written_at,
     {{ next_revision() }}::bigint as revision
-from wanted
+from unsuppressed
 left join {{ this }} as known
-    on wanted.id = known.id
+    on unsuppressed.id = known.id
     and {{ in_run_span("known.timestamp") }}
 where known.id is null
-    or row({{ staged_columns("wanted") }}) is distinct from row({{ staged_columns("known") }})
+    or row({{ staged_columns("unsuppressed") }}) is distinct from row({{ staged_columns("known") }})
 {% else %}
 select
-    wanted.*,
+    unsuppressed.*,
     timestamptz '{{ run_started_at }}' as written_at,
     {{ next_revision() }}::bigint as revision
-from wanted
+from unsuppressed
 {% endif %}

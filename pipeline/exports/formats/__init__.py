@@ -15,8 +15,8 @@ class FileFormat(Protocol):
         """Read a file; None where it has no rows at all. No table of `raw` is changed.
 
         Raises:
-            FileRefused: the file is of no use as it is.
-            duckdb.Error: the machine failed.
+            FileRefused: the file can't be read as this format.
+            duckdb.Error: the disk, the memory or the warehouse failed.
         """
 
 

@@ -1,4 +1,4 @@
-"""Delimited text. Python reads its header and nothing else of it."""
+"""Delimited text. Python reads only the header; DuckDB reads the rows."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -72,8 +72,8 @@ class FileRows:
 def staged(connection: duckdb.DuckDBPyConnection, query: str, columns: int, path: Path) -> str:
     """Write the result of a query to a Parquet file, and return SQL for its rows, each with its `row_number`.
 
-    A Parquet file knows the numbers of its rows. `row_number() OVER ()` on the way from the file to the table would
-    keep everything behind it on one core, which takes half as long again on two, and the longer the more there are.
+    A Parquet file has row numbers. `row_number() OVER ()` between the export and the table would keep every later
+    step on one core: half as slow again on two cores, and worse on more.
     """
     options = "FORMAT parquet" + (_WIDE if columns > _WIDE_COLUMNS else "")
     connection.execute(f"COPY (FROM {query}) TO {literal(str(path))} ({options})")
