@@ -1,4 +1,4 @@
-"""What a person should review although every row is accounted for: each check passes, or reports what to do."""
+"""Checks of what people should review although every row is accounted for. Each passes, or reports what to do."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -34,7 +34,7 @@ def rows(*codes: str) -> str:
 
 
 def had(desk: Desk, *exports: tuple[date, int], layout_name: str = "opens") -> None:
-    """These exports came: their dates and their numbers of rows."""
+    """Record loaded exports: their dates and their numbers of rows."""
     for day, number in exports:
         desk.connection.execute(
             "INSERT INTO raw.export_files (export_date, name, layout, kind, status, rows) "
@@ -47,7 +47,7 @@ def days(first: date, number: int, every: int = 1) -> list[date]:
     return [first + timedelta(days=every * place) for place in range(number)]
 
 
-def test_a_file_that_was_read_is_not_told(desk: Desk) -> None:
+def test_a_file_that_was_read_is_not_reported(desk: Desk) -> None:
     desk.put("opens.csv", HEADER + ZOE)
     desk.load()
     assert unread_files(desk.connection, EVERY_DATE, 0, {"opens.csv"}).holds
@@ -70,7 +70,7 @@ def test_files_that_were_not_loaded_are_reported(desk: Desk) -> None:
     later = unread_files(desk.connection, EVERY_DATE, first, there)
     assert later.numbers == {"refused": 1, "unmatched": 0}, "an unmatched file is reported once"
     assert unread_files(desk.connection, another, first, there).holds
-    assert unread_files(desk.connection, EVERY_DATE, first, {"notes.txt"}).holds, "it was taken away"
+    assert unread_files(desk.connection, EVERY_DATE, first, {"notes.txt"}).holds, "the file was removed"
 
     desk.put("opens.csv", HEADER + ZOE)
     desk.load()
@@ -111,13 +111,13 @@ def test_an_address_in_the_column_of_codes_is_masked(coded: Desk) -> None:
     assert "'z***@example.com'" in sentence
 
 
-def test_no_exports_lack_none(desk: Desk) -> None:
+def test_without_exports_every_check_passes(desk: Desk) -> None:
     assert missing_dates(desk.connection, EVERY_DATE).holds
     assert unusual_volumes(desk.connection, EVERY_DATE).holds
     assert future_events(desk.connection, EVERY_DATE).holds
 
 
-def test_a_date_that_its_weekday_usually_has_is_missed(desk: Desk) -> None:
+def test_a_missing_date_is_reported_if_its_weekday_usually_has_an_export(desk: Desk) -> None:
     tuesday = date(2024, 7, 9)
     had(desk, *((day, 5) for day in days(TUESDAY, 35) if day != tuesday))
     found = missing_dates(desk.connection, ExportDates(date(2024, 7, 15), date(2024, 7, 15)))
@@ -128,43 +128,43 @@ def test_a_date_that_its_weekday_usually_has_is_missed(desk: Desk) -> None:
     )
 
 
-def test_a_weekly_export_is_not_missed_on_other_days(desk: Desk) -> None:
+def test_a_weekly_export_is_not_expected_on_other_days(desk: Desk) -> None:
     had(desk, *((day, 5) for day in days(TUESDAY, 5, every=7)))
     had(desk, *((day, 5) for day in days(TUESDAY, 31)), layout_name="clicks")
     assert missing_dates(desk.connection, EVERY_DATE).holds
 
 
-def test_a_weekly_export_is_missed_on_its_own_day(desk: Desk) -> None:
+def test_a_weekly_export_is_expected_on_its_own_day(desk: Desk) -> None:
     had(desk, *((day, 5) for day in days(TUESDAY, 6, every=7) if day != date(2024, 7, 2)))
     assert "opens of Tuesday 2024-07-02" in missing_dates(desk.connection, EVERY_DATE).sentence
 
 
-def test_a_kind_that_has_stopped_is_missed_though_others_come(desk: Desk) -> None:
+def test_a_layout_without_new_exports_is_reported_although_others_have_some(desk: Desk) -> None:
     had(desk, *((day, 5) for day in days(TUESDAY, 14)))
     had(desk, *((day, 5) for day in days(TUESDAY, 16)), layout_name="clicks")
     found = missing_dates(desk.connection, EVERY_DATE)
-    assert found.numbers == {"missing": 1}, "the newest date may still be on its way"
+    assert found.numbers == {"missing": 1}, "the export of the newest date may still arrive"
     assert "opens of Tuesday 2024-06-25" in found.sentence
 
 
-def test_in_the_first_week_a_working_day_between_two_exports_is_missed(desk: Desk) -> None:
+def test_in_the_first_week_a_missing_working_day_between_two_exports_is_reported(desk: Desk) -> None:
     had(desk, (TUESDAY, 5), (TUESDAY + timedelta(2), 5))
     assert "Wednesday 2024-06-12" in missing_dates(desk.connection, EVERY_DATE).sentence
 
 
-def test_in_the_first_week_a_weekend_is_not_missed(desk: Desk) -> None:
+def test_in_the_first_week_no_export_is_expected_on_a_weekend(desk: Desk) -> None:
     had(desk, *((day, 5) for day in days(TUESDAY, 7) if day.isoweekday() <= 5))
     assert missing_dates(desk.connection, EVERY_DATE).holds
 
 
-def test_an_old_gap_is_not_told_for_ever(desk: Desk) -> None:
+def test_an_old_gap_is_not_reported_forever(desk: Desk) -> None:
     had(desk, *((day, 5) for day in days(TUESDAY, 70) if day != TUESDAY + timedelta(14)))
     latest = ExportDates(TUESDAY + timedelta(69), TUESDAY + timedelta(69))
     assert missing_dates(desk.connection, latest).holds
     assert not missing_dates(desk.connection, EVERY_DATE).holds
 
 
-def test_a_file_that_was_refused_is_no_export(desk: Desk) -> None:
+def test_a_refused_file_counts_as_a_missing_export(desk: Desk) -> None:
     had(desk, *((day, 5) for day in days(TUESDAY, 3)))
     desk.connection.execute("UPDATE raw.export_files SET status = 'refused' WHERE export_date = '2024-06-12'")
     assert not missing_dates(desk.connection, EVERY_DATE).holds
@@ -180,12 +180,12 @@ def test_a_volume_is_compared_with_the_median_of_its_weekday(desk: Desk, today: 
         assert f"opens of 2024-07-09 has {today:,} rows, and a Tuesday usually 100. Check whether" in found.sentence
 
 
-def test_two_earlier_weekdays_are_too_few_to_compare_with(desk: Desk) -> None:
+def test_two_earlier_weekdays_are_too_few_for_a_comparison(desk: Desk) -> None:
     had(desk, (TUESDAY, 100), (TUESDAY + timedelta(7), 100), (TUESDAY + timedelta(14), 1))
     assert unusual_volumes(desk.connection, EVERY_DATE).holds
 
 
-def test_each_kind_of_export_is_compared_with_itself(desk: Desk) -> None:
+def test_each_layout_is_compared_with_itself(desk: Desk) -> None:
     for name, number in (("opens", 1000), ("bounces", 10)):
         had(desk, *((day, number) for day in days(TUESDAY, 4, every=7)), layout_name=name)
     assert unusual_volumes(desk.connection, EVERY_DATE).holds
@@ -198,7 +198,7 @@ def opens(desk: Desk, *moments: datetime) -> None:
     desk.load()
 
 
-def test_a_clock_may_be_some_minutes_ahead(desk: Desk) -> None:
+def test_an_event_a_few_minutes_in_the_future_is_tolerated(desk: Desk) -> None:
     opens(desk, NOW + timedelta(minutes=4))
     assert future_events(desk.connection, OF_TUESDAY).holds
 
@@ -213,7 +213,7 @@ def test_an_event_in_the_future_is_reported_and_kept(desk: Desk) -> None:
 
 
 def test_a_file_full_of_events_in_the_future_stops_the_run(desk: Desk) -> None:
-    """Day and month were swapped: the sixth of November is read out of the eleventh of June."""
+    """Day and month are swapped: the eleventh of June is read as the sixth of November."""
     opens(desk, *[NOW] * 90, *[datetime(2024, 11, 6, 8, 0, tzinfo=UTC)] * 10)
     found = future_events(desk.connection, OF_TUESDAY)
     assert found.grave
@@ -224,7 +224,7 @@ BY_ROW_ID = layout(columns={"ROWID": "event_id", "CUSTOMER": "user_id", "OPENED_
 
 
 def test_rows_of_many_people_under_one_event_id_are_reported(desk: Desk) -> None:
-    """As a spreadsheet leaves long numbers."""
+    """A spreadsheet shortens long numbers in this way."""
     desk.layouts = (BY_ROW_ID,)
     rows = "".join(f"1.23457E+15,C-{number},2024-06-10T09:00:00\n" for number in range(100))
     desk.put("opens_20240611.csv", "ROWID,CUSTOMER,OPENED_AT\n" + rows + "7,C-1,2024-06-10T09:00:00\n")
@@ -237,7 +237,7 @@ def test_rows_of_many_people_under_one_event_id_are_reported(desk: Desk) -> None
     )
     desk.layouts = (layout(columns={"CUSTOMER": "user_id", "OPENED_AT": "timestamp"}),)
     desk.load()
-    assert shared_event_ids(desk.connection, EVERY_DATE).holds, "as the sentence advises"
+    assert shared_event_ids(desk.connection, EVERY_DATE).holds, "the recommended remedy works"
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,9 @@ def test_rows_of_many_people_under_one_event_id_are_reported(desk: Desk) -> None
     ],
     ids=["equal", "padded", "moments", "people", "no id", "rejected"],
 )
-def test_an_event_id_is_shared_by_other_people_or_moments_alone(desk: Desk, rows: list[str], shared: int) -> None:
+def test_only_rows_of_different_people_or_times_count_as_sharing_an_event_id(
+    desk: Desk, rows: list[str], shared: int
+) -> None:
     desk.layouts = (BY_ROW_ID,)
     desk.put("opens.csv", "\n".join(["ROWID,CUSTOMER,OPENED_AT", *rows]) + "\n")
     desk.load()
@@ -260,7 +262,7 @@ def test_an_event_id_is_shared_by_other_people_or_moments_alone(desk: Desk, rows
 
 
 def test_two_files_may_repeat_an_event_id(desk: Desk) -> None:
-    """Which of them counts, the README's rule says."""
+    """Both rows are the same event; the earliest export counts."""
     desk.layouts = (BY_ROW_ID,)
     desk.put("opens_1.csv", "ROWID,CUSTOMER,OPENED_AT\nr1,C-1,2024-06-10T09:00:00\n")
     desk.put("opens_2.csv", "ROWID,CUSTOMER,OPENED_AT\nr1,C-2,2024-06-10T09:00:00\n")
@@ -282,7 +284,7 @@ PLACEHOLDERS = [
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Brussels", "America/Los_Angeles", "Pacific/Kiritimati"])
-def test_date_times_that_stand_for_none_are_counted_in_every_zone(desk: Desk, zone: str) -> None:
+def test_placeholder_date_times_are_counted_in_every_time_zone(desk: Desk, zone: str) -> None:
     desk.layouts = (layout(timezone=zone),)
     texts = [*PLACEHOLDERS, "2024-06-10T09:15:10", "2000-01-01T00:00:00"]
     desk.put("opens.csv", HEADER + "".join(f"C-1,,,{text}\n" for text in texts))
@@ -291,7 +293,7 @@ def test_date_times_that_stand_for_none_are_counted_in_every_zone(desk: Desk, zo
     assert (found.holds, found.grave, found.numbers) == (False, False, {"rows": len(PLACEHOLDERS)})
 
 
-def test_date_times_that_stand_for_none_are_reported_and_go_as_the_sentence_advises(desk: Desk) -> None:
+def test_placeholder_date_times_are_reported_and_the_recommended_remedy_works(desk: Desk) -> None:
     row = "C-1,,,1900-01-01 00:00:00.000\n"
     desk.put("opens.csv", HEADER + row * 2 + "C-3,,,0000-00-00\n" + ZOE)
     desk.load()
@@ -313,7 +315,7 @@ def test_date_times_that_stand_for_none_are_reported_and_go_as_the_sentence_advi
         (0, None),
     ],
 )
-def test_stray_quotes_that_swallow_rows_are_warned_of(desk: Desk, swallowed: int, expected: str | None) -> None:
+def test_stray_quotes_that_swallow_rows_are_reported(desk: Desk, swallowed: int, expected: str | None) -> None:
     rows = [ZOE.replace("Soldes", f"Soldes {number}") for number in range(swallowed)]
     if rows:
         rows[0] = rows[0].replace("Soldes", '"Soldes')

@@ -1,4 +1,4 @@
-"""The one record that a delivery trusts."""
+"""The ledger, the only record of deliveries."""
 
 import sqlite3
 import traceback
@@ -33,17 +33,17 @@ def dead(number: int, of: Batch | None, reason: str = "no") -> DeadEvent:
 
 @pytest.fixture(params=["SQLite", "PostgreSQL"])
 def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
-    """Either of the databases that it may be in, empty."""
+    """An empty ledger, in each kind of database."""
     if request.param == "SQLite":
         return Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
     server: Postgres = request.getfixturevalue("postgres")
     return Ledger(server.url(server.create(f"ledger_{uuid4().hex}")))
 
 
-# Entering
+# Registering
 
 
-def test_what_is_known_is_not_entered_again(ledger: Ledger) -> None:
+def test_known_batches_and_dead_events_are_not_registered_again(ledger: Ledger) -> None:
     assert ledger.register([batch(1), batch(2)], [dead(1, None)], NOW) == 2
     assert ledger.register([batch(1), batch(2), batch(3)], [dead(1, None, "another reason")], LATER) == 1
     assert ledger.waiting("email_opened", DATES) == [batch(1), batch(2), batch(3)]
@@ -51,8 +51,8 @@ def test_what_is_known_is_not_entered_again(ledger: Ledger) -> None:
     assert (died.reason.tolist(), died.died_at.tolist()) == (["no"], [NOW])
 
 
-def test_thousands_at_once(ledger: Ledger) -> None:
-    """More than a statement takes as parameters."""
+def test_thousands_of_batches_are_registered_at_once(ledger: Ledger) -> None:
+    """One statement does not accept that many parameters."""
     assert ledger.register([batch(number) for number in range(1_201)], [], NOW) == 1_201
     many = [batch(number) for number in range(1_300)]
     events = [dead(number, None) for number in range(1_100)]
@@ -61,7 +61,7 @@ def test_thousands_at_once(ledger: Ledger) -> None:
     assert ledger.standing_of("email_opened", DATES) == Standing(DAY, "email_opened", 0, 13_000, 1_100)
 
 
-def test_entering_is_one_transaction(ledger: Ledger) -> None:
+def test_registering_is_one_transaction(ledger: Ledger) -> None:
     broken = replace(dead(1, None), reason=None)  # type: ignore[arg-type]
     with pytest.raises(Exception, match="reason"):
         ledger.register([batch(1)], [broken], NOW)
@@ -71,7 +71,7 @@ def test_entering_is_one_transaction(ledger: Ledger) -> None:
 # Sending
 
 
-def test_waiting_batches_come_oldest_date_first_in_their_order(ledger: Ledger) -> None:
+def test_waiting_batches_are_ordered_by_date_and_sequence(ledger: Ledger) -> None:
     yesterday = day(-1).first
     all_of_them = [batch(2), batch(1), batch(4, export_date=yesterday), batch(3, export_date=yesterday)]
     ledger.register([*all_of_them, batch(5, event="email_bounced"), batch(6, export_date=day(1).first)], [], NOW)
@@ -80,7 +80,7 @@ def test_waiting_batches_come_oldest_date_first_in_their_order(ledger: Ledger) -
     assert ledger.waiting_dates() == {yesterday, DAY, day(1).first}
 
 
-def test_a_delivered_batch_waits_no_longer_and_others_do(ledger: Ledger) -> None:
+def test_a_delivered_batch_no_longer_waits_but_the_others_do(ledger: Ledger) -> None:
     ledger.register([batch(1), batch(2, export_date=day(1).first)], [], NOW)
     ledger.settle([Settled(batch(1), True, 1)], LATER)
     assert ledger.waiting("email_opened", DATES) == []
@@ -90,7 +90,7 @@ def test_a_delivered_batch_waits_no_longer_and_others_do(ledger: Ledger) -> None
     assert (row["status"], row["attempts"], row["delivered_at"], row["reason"]) == ("delivered", 1, LATER, None)
 
 
-def test_attempts_add_up_and_the_reason_goes_when_it_is_over(ledger: Ledger) -> None:
+def test_attempts_add_up_and_a_delivery_clears_the_reason(ledger: Ledger) -> None:
     ledger.register([batch(1)], [], NOW)
     ledger.settle([Settled(batch(1), False, 8, reason="Segment answered 503")], NOW)
     frame = ledger.frames(DATES)["delivery.batches"]
@@ -102,7 +102,7 @@ def test_attempts_add_up_and_the_reason_goes_when_it_is_over(ledger: Ledger) -> 
     assert frame.reason.isna().all()
 
 
-def test_the_first_attempt_stays_the_first(ledger: Ledger) -> None:
+def test_a_later_attempt_keeps_the_time_of_the_first(ledger: Ledger) -> None:
     ledger.register([batch(1), batch(2)], [], NOW)
     ledger.start_attempts([batch(1)], NOW)
     ledger.start_attempts([batch(1), batch(2)], LATER)
@@ -110,7 +110,7 @@ def test_the_first_attempt_stays_the_first(ledger: Ledger) -> None:
     assert tried.sort_values("batch_id").first_attempt_at.tolist() == [NOW, LATER]
 
 
-def test_an_event_dies_once(ledger: Ledger) -> None:
+def test_a_dead_event_keeps_its_first_reason(ledger: Ledger) -> None:
     ledger.register([batch(1)], [], NOW)
     ledger.settle([Settled(batch(1), False, 1, [dead(1, batch(1))], "down")], NOW)
     ledger.settle([Settled(batch(1), True, 1, [dead(1, batch(1), "again")])], LATER)
@@ -121,7 +121,7 @@ def test_an_event_dies_once(ledger: Ledger) -> None:
     assert ledger.dead_ids("email_opened", day(1)) == []
 
 
-def test_settling_is_one_transaction(ledger: Ledger) -> None:
+def test_settling_batches_is_one_transaction(ledger: Ledger) -> None:
     ledger.register([batch(1), batch(2)], [], NOW)
     broken = replace(dead(1, batch(2)), reason=None)  # type: ignore[arg-type]
     with pytest.raises(Exception, match="reason"):
@@ -129,14 +129,14 @@ def test_settling_is_one_transaction(ledger: Ledger) -> None:
     assert ledger.standing_of("email_opened", DATES).delivered == 0
 
 
-def test_a_load_comes_back_as_it_was(ledger: Ledger) -> None:
+def test_a_stored_load_is_read_back_unchanged_in_utc(ledger: Ledger) -> None:
     in_tokyo = LATER.astimezone(timezone(timedelta(hours=9)))
     ledger.reach(CUT, {DAY: Load(7, in_tokyo)})
     assert ledger.reached(CUT) == {DAY: Load(7, LATER)}
     assert ledger.reached(CUT)[DAY].at.tzinfo is UTC
 
 
-def test_each_stage_has_the_progress_that_was_recorded_last(ledger: Ledger) -> None:
+def test_each_stage_has_its_own_latest_progress(ledger: Ledger) -> None:
     """The clock was set back before the third load."""
     first, second, third = Load(1, NOW), Load(2, LATER), Load(3, NOW)
     ledger.reach(CUT, {DAY: second})
@@ -148,8 +148,8 @@ def test_each_stage_has_the_progress_that_was_recorded_last(ledger: Ledger) -> N
     assert ledger.reached(MODELLED) == {}
 
 
-def test_a_date_that_is_released_has_yet_to_be_cut_and_reported(ledger: Ledger) -> None:
-    """Both went on without its events, while it was withheld."""
+def test_a_released_date_must_be_cut_and_reported_again(ledger: Ledger) -> None:
+    """Both were completed without its events while it was withheld."""
     tomorrow, later = day(1).first, day(2).first
     loaded = Load(1, NOW)
     ledger.withhold([DAY, later], NOW)
@@ -160,7 +160,7 @@ def test_a_date_that_is_released_has_yet_to_be_cut_and_reported(ledger: Ledger) 
     assert set(ledger.reached(MODELLED)) == {DAY, tomorrow, later}
 
 
-def test_what_a_ledger_of_a_former_version_had_reached_is_not_done_again(tmp_path: Path) -> None:
+def test_the_progress_in_a_ledger_of_an_earlier_version_is_kept(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/ledger.sqlite"
     with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as former, former:
         former.execute(
@@ -223,16 +223,16 @@ def test_delivered_waiting_and_dead_add_up_to_what_was_due(
     assert (of_all.delivered, of_all.waiting, of_all.dead) == tuple(sum(each[n] for each in opened) for n in range(3))
 
 
-def test_nothing_is_due_where_nothing_was_entered(ledger: Ledger) -> None:
+def test_nothing_is_due_in_an_empty_ledger(ledger: Ledger) -> None:
     assert ledger.standings() == []
     assert ledger.standing_of("email_opened", DATES) == Standing(DAY, "email_opened", 0, 0, 0)
     assert ledger.waiting_dates() == set()
 
 
-# The place
+# Location and errors
 
 
-def test_another_process_sees_it_and_a_reader_blocks_no_writer(tmp_path: Path) -> None:
+def test_other_processes_see_the_ledger_and_a_reader_blocks_no_writer(tmp_path: Path) -> None:
     """`status` reads while a delivery writes."""
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
     ledger.register([batch(1)], [], NOW)
@@ -244,7 +244,7 @@ def test_another_process_sees_it_and_a_reader_blocks_no_writer(tmp_path: Path) -
     assert Ledger(f"sqlite:///{tmp_path}/ledger.sqlite").standing_of("email_opened", DATES).delivered == 10
 
 
-def test_its_folder_is_made(tmp_path: Path) -> None:
+def test_the_folder_of_the_ledger_is_created(tmp_path: Path) -> None:
     Ledger(f"sqlite:///{tmp_path}/new/folder/ledger.sqlite").register([batch(1)], [], NOW)
     assert (tmp_path / "new/folder/ledger.sqlite").exists()
 
@@ -272,7 +272,7 @@ def test_a_server_that_cannot_be_reached_is_reported_without_the_password(url: s
     assert_one_sentence_without_secrets(caught.value)
 
 
-def test_a_file_that_is_no_ledger_is_reported(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_ledger_is_reported(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").write_text("no database, but text, and more than a hundred bytes of it " * 10)
     with pytest.raises(DeliveryError, match=r"ledger\.sqlite") as caught:
         Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
@@ -292,11 +292,11 @@ def test_a_file_in_place_of_the_folder_is_reported(tmp_path: Path) -> None:
     assert_one_sentence_without_secrets(caught.value)
 
 
-def test_a_batch_of_which_everybody_was_forgotten_may_be_cut_again_and_is_sent(ledger: Ledger) -> None:
+def test_a_batch_whose_people_were_all_forgotten_can_be_cut_and_sent_again(ledger: Ledger) -> None:
     """A person who is taken off the list comes back with the same events, in a batch of the same id."""
     ledger.register([batch(1, events=3), batch(2, events=5)], [], NOW)
     ledger.settle([Settled(batch(1, events=3), True, 1), Settled(batch(2, events=5), True, 1)], NOW)
-    for _ in range(2):  # a process that was killed does it again
+    for _ in range(2):  # a killed process repeats it
         ledger.forget([Remaining("batch-1", "email_opened", DAY, 0), Remaining("batch-2", "email_opened", DAY, 4)], [])
     standing = ledger.standing_of("email_opened", DATES)
     assert (standing.delivered, standing.waiting, standing.forgotten) == (4, 0, 4)
@@ -307,7 +307,7 @@ def test_a_batch_of_which_everybody_was_forgotten_may_be_cut_again_and_is_sent(l
     assert (standing.delivered, standing.waiting, standing.forgotten) == (4, 3, 4)
 
 
-def test_forgetting_again_after_the_outbox_was_entered_again_counts_once(ledger: Ledger) -> None:
+def test_forgetting_a_batch_twice_counts_its_events_once(ledger: Ledger) -> None:
     ledger.register([batch(1, events=3)], [], NOW)
     ledger.forget([Remaining("batch-1", "email_opened", DAY, 0)], [])
     ledger.register([batch(1, events=3)], [], NOW)

@@ -35,7 +35,7 @@ def gave(lake: Lake, **columns: str) -> None:
 
 
 def renamed(lake: Lake) -> tuple[datetime | None, datetime | None] | None:
-    """When the events happened that are to be renamed; None where there is none."""
+    """The first and last time of the events that will be renamed; None if there are none."""
     span = run_span(lake.connection, DATES)
     return (span.earliest, span.latest) if span.all_names else None
 
@@ -47,15 +47,15 @@ def _moment(number: int) -> datetime:
 ONLY_THE_FIRST = (_moment(1), _moment(1))
 
 
-def test_a_name_that_changes_renames_its_events(plain: Lake) -> None:
+def test_a_lookup_with_a_new_name_renames_events(plain: Lake) -> None:
     plain.stage(event_row(1, campaign_id="c1"), event_row(2, campaign_id="c2"))
     look_up(plain, "campaigns", NOW - timedelta(days=1), campaign_id="c1", campaign_name="Spring")
     look_up(plain, "campaigns", campaign_id="c1", campaign_name="Summer")
     assert renamed(plain) == ONLY_THE_FIRST
 
 
-def test_a_correction_to_what_an_older_lookup_says_renames_the_events(plain: Lake) -> None:
-    """Nothing in the lookups shows that they had other names meanwhile."""
+def test_a_lookup_that_is_corrected_to_an_older_name_renames_events(plain: Lake) -> None:
+    """The lookups no longer contain the other name that the events have."""
     plain.stage(event_row(1, campaign_id="c1"), event_row(2, campaign_id="c2"))
     gave(plain, campaign_name="Wrong")
     for at in (NOW - timedelta(days=1), NOW):
@@ -68,7 +68,7 @@ def test_a_correction_to_what_an_older_lookup_says_renames_the_events(plain: Lak
 
 
 @pytest.mark.parametrize("user_id", ["zoe", " zoe "])
-def test_a_correction_of_a_contact_gives_the_events_to_the_right_person(plain: Lake, user_id: str) -> None:
+def test_a_corrected_contact_assigns_events_to_the_right_person(plain: Lake, user_id: str) -> None:
     plain.stage(event_row(1, user_id=None, list_id="12", selligent_user_id="7"), event_row(2))
     gave(plain, user_id="jef")
     for at in (NOW - timedelta(days=1), NOW):
@@ -79,7 +79,7 @@ def test_a_correction_of_a_contact_gives_the_events_to_the_right_person(plain: L
     assert renamed(plain) is None
 
 
-def test_a_name_that_a_correction_takes_back_leaves_its_events(plain: Lake) -> None:
+def test_a_name_that_a_corrected_lookup_lacks_is_removed_from_events(plain: Lake) -> None:
     plain.stage(event_row(1, campaign_id="c1"), event_row(2, campaign_id="c2"))
     gave(plain, campaign_name="Wrong")
     look_up(plain, "campaigns", campaign_id="c2", campaign_name="Summer")
@@ -87,7 +87,7 @@ def test_a_name_that_a_correction_takes_back_leaves_its_events(plain: Lake) -> N
     assert renamed(plain) == (_moment(1), _moment(2))
 
 
-def test_what_an_export_says_itself_is_not_renamed_by_a_correction(plain: Lake) -> None:
+def test_a_corrected_lookup_does_not_replace_names_from_the_export_itself(plain: Lake) -> None:
     plain.stage(
         event_row(1, campaign_id="c1", campaign_name="Its own"), event_row(2, campaign_id="c2", campaign_name="Its own")
     )
@@ -100,18 +100,18 @@ def test_what_an_export_says_itself_is_not_renamed_by_a_correction(plain: Lake) 
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        # The files' own time is by the clock of whatever wrote them, where their names have none.
+        # Without a time in its name, a file has the time of its writer's clock.
         ({"export_date": BEFORE, "exported_at": NOW}, {"export_date": DAY, "exported_at": NOW - timedelta(hours=2)}),
-        # Of one moment: the clock was set back between the loads, or they are of two machines.
+        # Same export time: the clock was set back between the loads, or two machines loaded them.
         ({"loaded_at": NOW, "load_number": 4}, {"loaded_at": NOW - timedelta(hours=2), "load_number": 5}),
-        # Before the one load, there were no numbers.
+        # The first lookup was loaded before loads had numbers.
         ({"loaded_at": NOW, "load_number": None}, {"loaded_at": NOW - timedelta(hours=2), "load_number": 1}),
         ({"loaded_at": NOW - timedelta(hours=2), "load_number": None}, {"loaded_at": NOW, "load_number": None}),
     ],
     ids=["the date of its name", "the later load", "the first load with a number", "neither has a number"],
 )
 @pytest.mark.parametrize("turned", [False, True])
-def test_the_newest_lookup_is_the_same_whatever_the_clocks_say(
+def test_clocks_do_not_decide_which_lookup_is_the_newest(
     plain: Lake, before: dict[str, object], after: dict[str, object], turned: bool
 ) -> None:
     plain.stage(event_row(1, campaign_id="c1"), event_row(2, campaign_id="c2"))
@@ -134,7 +134,7 @@ def misnamed(lake: Lake) -> bool:
     return run_span(lake.connection, day(3)).all_names
 
 
-def test_a_correction_of_another_date_is_of_no_concern(plain: Lake) -> None:
+def test_a_corrected_lookup_of_another_date_has_no_effect(plain: Lake) -> None:
     plain.stage(event_row(1, campaign_id="c1"))
     gave(plain, campaign_name="Wrong")
     replace(plain, "campaigns")

@@ -45,7 +45,7 @@ def listing(tmp_path: Path) -> Iterator[Listing]:
 
 
 @pytest.mark.parametrize("mark_of", ["modelled_at", "withdrawn_at"])
-def test_whoever_was_listed_by_a_clock_that_is_ahead_is_dealt_with(listing: Listing, mark_of: str) -> None:
+def test_people_listed_by_a_clock_that_is_ahead_are_processed(listing: Listing, mark_of: str) -> None:
     listing.suppress("zoe", at=timedelta(days=40_000))
     assert any_newly_suppressed(listing.connection, mark_of)
     mark(listing.connection, mark_of, listings(listing.connection, mark_of))
@@ -53,7 +53,7 @@ def test_whoever_was_listed_by_a_clock_that_is_ahead_is_dealt_with(listing: List
 
 
 @pytest.mark.parametrize("later", [timedelta(0), timedelta(hours=-2)], ids=["at once", "after the clock was set back"])
-def test_whoever_is_listed_while_others_are_dealt_with_is_not(listing: Listing, later: timedelta) -> None:
+def test_people_listed_during_processing_are_not_marked_as_processed(listing: Listing, later: timedelta) -> None:
     listing.suppress("zoe", "jef")
     begun = listings(listing.connection, "modelled_at")
     listing.suppress("zoe", "ann", at=later)
@@ -64,7 +64,7 @@ def test_whoever_is_listed_while_others_are_dealt_with_is_not(listing: Listing, 
     assert listing.dealt_with() == {"zoe", "ann", "jef"}
 
 
-def test_a_contact_that_a_lookup_gives_meanwhile_is_not_dealt_with(listing: Listing) -> None:
+def test_a_contact_that_a_lookup_adds_during_processing_is_not_marked_as_processed(listing: Listing) -> None:
     listing.suppress("zoe")
     begun = listings(listing.connection, "modelled_at")
     learn_contacts(listing.connection, CONTACT, BACK)
@@ -74,7 +74,7 @@ def test_a_contact_that_a_lookup_gives_meanwhile_is_not_dealt_with(listing: List
     assert suppressed_people(listing.connection) == "known"
 
 
-def test_a_contact_of_a_person_who_is_listed_again_meanwhile_is_not_dealt_with(listing: Listing) -> None:
+def test_a_contact_of_a_person_listed_again_during_processing_is_not_marked_as_processed(listing: Listing) -> None:
     listing.suppress("zoe", "jef")
     learn_contacts(listing.connection, CONTACT, NOW)
     begun = listings(listing.connection, "modelled_at")
@@ -85,7 +85,7 @@ def test_a_contact_of_a_person_who_is_listed_again_meanwhile_is_not_dealt_with(l
     assert waiting.fetchall() == [("contact",), ("user_id",)]
 
 
-def test_listings_of_a_former_version_have_no_name_and_are_dealt_with(listing: Listing) -> None:
+def test_listings_of_an_earlier_version_have_no_name_and_are_processed(listing: Listing) -> None:
     listing.suppress("zoe")
     listing.connection.execute("UPDATE raw.suppressed SET listing = NULL")
     mark(listing.connection, "modelled_at", listings(listing.connection, "modelled_at"))
