@@ -41,7 +41,7 @@ def test_a_lost_warehouse_is_rebuilt_and_only_what_is_other_is_sent(
     assert len(segment.requests) == 2
     done = project.command("reconcile")
     assert done.returncode == 0, done.stderr
-    assert "delivered and that this warehouse does not have: 31. 31 of them" in " ".join(done.stdout.split())
+    assert "Delivered events that this warehouse does not contain: 31. 31 of them" in " ".join(done.stdout.split())
     assert "there is nothing to do" in project.command("reconcile").stdout
 
     project.run(SEGMENT_WRITE_KEY="")

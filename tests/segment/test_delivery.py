@@ -166,7 +166,7 @@ def test_where_segment_rejects_every_event_the_sending_is_refused_and_none_is_de
     sender.server.misbehave_when(lambda *_: True, faults.Answer(400))
     sent = sender.deliver()
     assert sent.stopped_by == (
-        "Each of the 15 events of a batch was rejected, so none of them is dead. "
+        "Each of the 15 events of a batch was rejected, so none is marked as dead. "
         'Segment answered 400: {"success": false}'
     )
     assert (sent.refused, sent.dead, sender.standing()) == (True, 0, (0, 75, 0))
