@@ -10,6 +10,8 @@ from uuid import uuid4
 
 import dagster as dg
 import sqlalchemy as sa
+import yaml
+from dagster._core.instance.ref import InstanceRef
 from filelock import FileLock
 
 from pipeline.errors import PipelineError
@@ -35,7 +37,11 @@ run_monitoring:
   start_timeout_seconds: 300
   cancel_timeout_seconds: 300
   max_runtime_seconds: 172800  # a run that hangs is ended after two days; the next one completes its work
+event_log_storage:  # the files of Dagster's default, with connections that stay open
+  module: pipeline.orchestration.event_log
+  class: OpenSqliteEventLogStorage
 """
+_STORAGES = ("storage", "run_storage", "event_log_storage", "schedule_storage")
 
 
 def dagster_home() -> Path:
@@ -61,12 +67,21 @@ def opened_instance() -> Iterator[dg.DagsterInstance]:
         sa.event.listen(sa.Engine, "handle_error", _name_unwritable_database)
     with ExitStack() as stack:
         with FileLock(home / ".opening"):
-            instance = stack.enter_context(dg.DagsterInstance.get())
+            instance = stack.enter_context(_instance_of(home))
             # The storages are created by their first query.
             instance.get_runs_count()
             instance.event_log_storage.get_maximum_record_id()
             instance.all_instigator_state()
         yield instance
+
+
+def _instance_of(home: Path) -> dg.DagsterInstance:
+    """The instance with its configured storage; a `dagster.yaml` of an earlier version may not name any."""
+    known = yaml.safe_load((home / "dagster.yaml").read_text("utf-8")) or {}
+    if any(name in known for name in _STORAGES):
+        return dg.DagsterInstance.get()
+    default = {"event_log_storage": yaml.safe_load(_CONFIG)["event_log_storage"]}
+    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=default))
 
 
 def _name_unwritable_database(context: sa.engine.ExceptionContext) -> None:
