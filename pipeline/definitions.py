@@ -8,7 +8,7 @@ from pipeline.automation.schedules import selligent_to_segment_daily, warehouse_
 from pipeline.automation.sensors import new_exports
 from pipeline.exports.assets import raw
 from pipeline.exports.resources import Exports
-from pipeline.models.assets import dbt_resource, models
+from pipeline.models.assets import models
 from pipeline.models.checks import event_checks
 from pipeline.orchestration.asset_defaults import with_defaults
 from pipeline.orchestration.executor import in_process
@@ -37,7 +37,6 @@ defs = dg.Definitions(
         "warehouse": WarehouseResource(),
         "segment": SegmentResource(),
         "public_api": PublicApiResource(),
-        "dbt": dbt_resource,
     },
     loggers={"progress": progress_logger},
     # All steps in the run's own process: starting another takes seconds, and no step gains from it.

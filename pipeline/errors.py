@@ -53,6 +53,10 @@ class EarlierWarehouse(WarehouseError):
         )
 
 
+class ModelsFailed(PipelineError):
+    """dbt reported errors; the message has all of them."""
+
+
 class DeliveryError(PipelineError):
     """Delivery stopped; what was not sent still waits in the ledger."""
 

@@ -24,11 +24,11 @@ _CREDENTIALS = (
     *("AWS_SECRET", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AZURE_CLIENT_SECRET"),
     *(f"AZURE_STORAGE_{name}" for name in ("ACCOUNT_KEY", "CONNECTION_STRING", "SAS_TOKEN", "CLIENT_SECRET")),
 )
-# As Python and dagster-dbt write them.
+# As Python writes them.
 _OF_THE_SYSTEM = re.compile(r"[\w.]+: \[Errno -?\d+\] (?P<words>[^:]+)(?:: '(?P<file>.*)')?$", re.DOTALL)
 _OF_UNICODE = re.compile(r"Unicode\w*Error: (?P<words>.*)", re.DOTALL)
 _OURS = "pipeline.errors."
-_DBT_ERRORS = "Errors parsed from dbt logs:"
+_OF_DBT = f"{_OURS}ModelsFailed:"
 _IN_CONNECTION_STRINGS = ("AccountKey=", "SharedAccessSignature=")
 
 
@@ -52,13 +52,13 @@ def reason_of(event: dg.DagsterEvent, settings: Settings) -> str:
 
 def _sentence(text: str, settings: Settings) -> str:
     """The sentence of an error as Dagster stores it: `SomeError: what happened`, perhaps over several lines."""
-    if text.startswith(_OURS):
+    if text.startswith(_OF_DBT):  # which may contain errors of the system
+        text = text.removeprefix(_OF_DBT)
+    elif text.startswith(_OURS):
         return " ".join(completed(text.removeprefix(_OURS), settings).split())
     if (words := sentence(text, settings)) is not None:
         return words
-    if _DBT_ERRORS in text:  # before that is the command line of dbt
-        text = text.partition(_DBT_ERRORS)[2]
-    elif found := _OF_THE_SYSTEM.match(text):
+    if found := _OF_THE_SYSTEM.match(text):
         text = f"{found['file']}: {found['words']}" if found["file"] else found["words"]
     elif found := _OF_UNICODE.match(text):
         text = f"a text has another encoding than expected: {found['words']}"

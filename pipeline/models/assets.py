@@ -3,19 +3,18 @@
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, DbtProject, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
 from filelock import FileLock
-from packaging.version import Version
 
 from pipeline.ledger import MODELLED
 from pipeline.ledger.warehouse_pairing import pair_up
-from pipeline.models.dbt import DBT_DIR, dbt_command, digest_of_sources, environment, in_environment, variables
+from pipeline.models.dbt import DBT_DIR, digest_of_sources, environment, variables
+from pipeline.models.dbt_run import build, parse
 from pipeline.models.properties import write_properties
 from pipeline.models.run_span import run_span
 from pipeline.models.table_metadata import tables_of
@@ -25,7 +24,6 @@ from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_W
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.privacy.suppression import listings, mark
 from pipeline.settings import DBT_TARGET_DIR, load_settings
-from pipeline.warehouse import Warehouse
 from pipeline.warehouse.immutable_settings import check_origin
 from pipeline.warehouse.loads import newest_loads
 
@@ -33,25 +31,7 @@ from pipeline.warehouse.loads import newest_loads
 _WRITE_JSON = "DBT_WRITE_JSON"
 
 
-class QuickDbt(DbtCliResource):
-    """dbt without the two start-ups, some seven seconds, that dagster-dbt adds to each call: for its version, and for
-    an adapter for row counts, which are counted elsewhere.
-    """
-
-    @property
-    def _cli_version(self) -> Version:
-        return Version(version("dbt-core"))
-
-    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> Any:
-        return None
-
-
 dbt_project = DbtProject(project_dir=DBT_DIR, profiles_dir=DBT_DIR, target_path=DBT_TARGET_DIR)
-dbt_resource = QuickDbt(
-    project_dir=str(DBT_DIR),
-    dbt_executable=dbt_command()[0],
-    global_config_flags=[*dbt_command()[1:], "--no-use-colors"],
-)
 
 
 def prepared_manifest() -> Path:
@@ -64,12 +44,7 @@ def prepared_manifest() -> Path:
         write_properties()
         sources = digest_of_sources()
         if not path.exists() or not made_from.exists() or made_from.read_text("utf-8") != sources:
-            # In the environment of a run: dbt parses everything again where a variable or the profile differs.
-            settings = load_settings()
-            with in_environment(environment(Warehouse.of(settings))):
-                dbt_resource.cli(
-                    ["parse", "--vars", json.dumps(variables(settings))], target_path=DBT_TARGET_DIR
-                ).wait()
+            parse(load_settings())
             made_from.write_text(sources, "utf-8")
     return path
 
@@ -106,9 +81,7 @@ class _Translator(DagsterDbtTranslator):
     pool=WAREHOUSE_WRITERS,
     project=dbt_project,
 )
-def models(
-    context: dg.AssetExecutionContext, config: ModelConfig, dbt: DbtCliResource, warehouse: WarehouseResource
-) -> Iterator[Any]:
+def models(context: dg.AssetExecutionContext, config: ModelConfig, warehouse: WarehouseResource) -> Iterator[Any]:
     """Type, identify and split the events of these dates; each table has each id once."""
     dates = dates_of(context)
     lake, started = warehouse.open(), time.monotonic()
@@ -117,15 +90,14 @@ def models(
         pair_up(connection, warehouse.ledger())
         span = run_span(connection, dates)
         loaded, new_listings = newest_loads(connection, dates), listings(connection, "modelled_at")
-    flags = ["build", "--vars", json.dumps(variables(load_settings()))]
-    flags += ["--full-refresh"] if config.full_refresh else []
+    arguments = ["--vars", json.dumps(variables(load_settings())), *(["--full-refresh"] if config.full_refresh else [])]
     suppressed = {"DBT_WINDOW_SUPPRESSED": span.suppressed}
     window = suppressed if config.full_refresh else span.as_environment()
-    outputs = []
     quiet = {_WRITE_JSON: os.environ.get(_WRITE_JSON, "false")}
-    with lake.turn(), in_environment({**environment(lake), **window, **quiet}):
-        for event in dbt.cli(flags, context=context, target_path=DBT_TARGET_DIR).stream():
-            # Yielded when dbt has released the warehouse, so that rows can be counted.
+    outputs = []
+    with lake.turn():
+        for event in build(context, arguments, {**environment(lake), **window, **quiet}):
+            # Yielded when the warehouse is free, so that rows can be counted.
             if isinstance(event, dg.Output):
                 outputs.append(event)
             else:

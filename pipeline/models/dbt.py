@@ -8,15 +8,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline import __version__
 from pipeline.catalog import EVENTS, INTEGRATION_NAME, INTEGRATION_VERSION, LIBRARY_NAME, LOOKUPS, NEWEST_LOOKUP_FIRST
-from pipeline.models import dbt_process
-from pipeline.models.dbt_process import PARENT
 from pipeline.naming import snake_case_sql
 from pipeline.privacy.digests import is_suppressed
 from pipeline.settings import DBT_TARGET_DIR, PROJECT_ROOT, SPILL_DIR, Settings, load_settings
@@ -25,6 +22,8 @@ from pipeline.warehouse.s3 import S3Server
 from pipeline.warehouse.trimming import INVISIBLE
 
 DBT_DIR = PROJECT_ROOT / "dbt_project"
+# The dbt of this Python, whether or not its venv is activated. `-P`: a module of this project has the name `dbt`.
+_DBT = (sys.executable, "-P", "-m", "dbt.cli.main")
 
 
 def target(warehouse: Warehouse) -> str:
@@ -69,31 +68,9 @@ def environment(warehouse: Warehouse) -> Mapping[str, str]:
         "DBT_S3_URL_STYLE": server.url_style,
         "DBT_MEMORY_LIMIT": MEMORY_LIMIT,
         "DBT_TEMP_DIRECTORY": str(SPILL_DIR),
-        # Else dagster-dbt copies a manifest from the project's folder, with that file's permissions.
         "DBT_TARGET_PATH": str(DBT_TARGET_DIR),
         "DO_NOT_TRACK": "1",
-        PARENT: str(os.getpid()),
     }
-
-
-@contextmanager
-def in_environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables for child processes while the block runs."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def dbt_command() -> list[str]:
-    """The command of this Python's dbt, whether or not its venv is activated; it needs `environment`."""
-    return [sys.executable, "-P", dbt_process.__file__]
 
 
 def digest_of_sources() -> str:
@@ -109,10 +86,10 @@ def digest_of_sources() -> str:
 def run_dbt(
     warehouse: Warehouse, arguments: Sequence[str], *, target: Path = DBT_TARGET_DIR, **options: Any
 ) -> "subprocess.CompletedProcess[Any]":
-    """Run dbt on the project and wait for it; `target` is the folder of its artifacts, `options` are `subprocess`'s."""
+    """Run dbt in a process of its own; `target` is the folder of its artifacts, `options` are `subprocess`'s."""
     folders = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR), "--target-path", str(target)]
     values = {**os.environ, **environment(warehouse), "DBT_LOG_PATH": str(target)}
-    return subprocess.run([*dbt_command(), *arguments, *folders], env=values, check=False, **options)  # noqa: S603
+    return subprocess.run([*_DBT, *arguments, *folders], env=values, check=False, **options)  # noqa: S603
 
 
 if __name__ == "__main__":

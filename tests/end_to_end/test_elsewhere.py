@@ -112,8 +112,9 @@ def test_a_server_that_turns_dbt_away_is_told_without_its_password(project: Proj
     database = postgres.create(f"lake-{project.folder.name.replace('_', '-')}")
 
     def dbt_builds() -> bool:
+        """After dbt parsed its project."""
         noted = project.data / "dbt" / "dbt.log"
-        return noted.exists() and " build --vars" in noted.read_text("utf-8")
+        return noted.exists() and noted.read_text("utf-8").count("Running with dbt=") == 2
 
     with door(postgres.port, is_shut=dbt_builds) as way:
         through = replace(postgres, port=way.port)

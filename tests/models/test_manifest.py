@@ -7,21 +7,19 @@ from pathlib import Path
 import pytest
 
 from pipeline.models import assets, dbt
+from pipeline.settings import Settings
 
 
 class Parser:
     """Instead of dbt: notes how often it parsed."""
 
-    def __init__(self) -> None:
+    def __init__(self, target: Path) -> None:
+        self._target = target
         self.parsed = 0
 
-    def cli(self, _arguments: list[str], target_path: Path) -> "Parser":
-        (target_path / "manifest.json").write_text("{}", "utf-8")
+    def parse(self, _settings: Settings) -> None:
+        (self._target / "manifest.json").write_text("{}", "utf-8")
         self.parsed += 1
-        return self
-
-    def wait(self) -> None:
-        """It is done at once."""
 
 
 @pytest.fixture
@@ -36,9 +34,10 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def parser(sources: Path, monkeypatch: pytest.MonkeyPatch) -> Parser:
-    parser = Parser()
-    monkeypatch.setattr(assets, "DBT_TARGET_DIR", sources.parent / "target")
-    monkeypatch.setattr(assets, "dbt_resource", parser)
+    target = sources.parent / "target"
+    parser = Parser(target)
+    monkeypatch.setattr(assets, "DBT_TARGET_DIR", target)
+    monkeypatch.setattr(assets, "parse", parser.parse)
     return parser
 
 

@@ -55,7 +55,7 @@ def settings(tmp_path: Path) -> Settings:
             f"{{folder}}/warehouse.sqlite can't be written: {FULL}",
         ),
         (
-            "Errors parsed from dbt logs:\nRuntime Error in model tracks\n  Failed to commit DuckLake transaction. "
+            "pipeline.errors.ModelsFailed: Runtime Error in model tracks\n  Failed to commit DuckLake transaction. "
             "attempt to write a readonly database",
             "{folder}/warehouse.sqlite can't be written: it is read-only; make it writable",
         ),
