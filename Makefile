@@ -4,6 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.dev-ready
+# uv installs the same pinned versions several times as fast as pip, and compiles them, so that the first run need not.
+# It does not read pip's configuration: where only that leads to an index, pip installs.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+UV := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python --compile-bytecode -c constraints.txt
 
 export DAGSTER_DISABLE_TELEMETRY := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
@@ -39,10 +43,10 @@ lint: $(DEV_READY)
 $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing (once) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@($(PIP) uv && $(UV) -e .) || $(PIP) -e .
 	@touch $@
 
 $(DEV_READY): $(READY)
 	@echo "Installing what tests and linters need (once) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(UV) -e '.[dev]' || $(PIP) -e '.[dev]'
 	@touch $@

@@ -23,10 +23,13 @@ _MAXRSS_PER_MB = 1 << 20 if sys.platform == "darwin" else 1 << 10
 
 @dataclass(frozen=True)
 class Finished:
-    """A successful process. Peaks are resident memory in MB; `children` is that of the largest child process."""
+    """A successful process. `worked` are processor seconds, children included. Peaks are resident memory in MB;
+    `children` is that of the largest child process.
+    """
 
     output: str
     seconds: float
+    worked: float
     peak: int
     peak_of_children: int
 
@@ -44,10 +47,10 @@ class Clone:
     environment: Mapping[str, str]
 
     @classmethod
-    def make(cls, folder: Path, exports: Path) -> "Clone":
-        """Copy the program; warehouse, ledger and Dagster home will be in the copy's `data/`."""
+    def make(cls, folder: Path, exports: Path, source: Path = PROJECT_ROOT) -> "Clone":
+        """Copy the program of `source`; warehouse, ledger and Dagster home will be in the copy's `data/`."""
         for name in _COPIED:
-            shutil.copytree(PROJECT_ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         settings = {name.upper() for name in Settings.model_fields} | {"DAGSTER_HOME", "PYTHONPATH"}
         kept = {name: value for name, value in os.environ.items() if name not in settings and name[:4] != "DBT_"}
         given = {
@@ -84,7 +87,8 @@ class Clone:
             printed, logged = _text(output), _text(log)
         if process.returncode != 0:
             raise RuntimeError(f"{arguments[:4]} exited with {process.returncode}:\n{(printed + logged)[-4000:]}")
-        return Finished(printed, seconds, usage.ru_maxrss // _MAXRSS_PER_MB, peak_of_children)
+        worked = usage.ru_utime + usage.ru_stime
+        return Finished(printed, seconds, worked, usage.ru_maxrss // _MAXRSS_PER_MB, peak_of_children)
 
 
 def _text(file: IO[bytes]) -> str:
