@@ -20,6 +20,7 @@ from pipeline.models.run_span import run_span
 from pipeline.models.table_metadata import tables_of
 from pipeline.orchestration.asset_keys import raw_table, segment_table
 from pipeline.orchestration.file_permissions import keep_private
+from pipeline.orchestration.metadata import preview
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.privacy.suppression import listings, mark
@@ -95,8 +96,13 @@ def models(context: dg.AssetExecutionContext, config: ModelConfig, warehouse: Wa
     window = suppressed if config.full_refresh else span.as_environment()
     quiet = {_WRITE_JSON: os.environ.get(_WRITE_JSON, "false")}
     outputs = []
+
+    def show(sql: str) -> dg.MetadataValue:
+        with lake.reading() as connection:
+            return preview(connection, sql, [])
+
     with lake.turn():
-        for event in build(context, arguments, {**environment(lake), **window, **quiet}):
+        for event in build(context, arguments, {**environment(lake), **window, **quiet}, show):
             # Yielded when the warehouse is free, so that rows can be counted.
             if isinstance(event, dg.Output):
                 outputs.append(event)

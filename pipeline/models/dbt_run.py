@@ -27,14 +27,20 @@ def parse(settings: Settings) -> None:
         ModelsFailed: dbt can't parse it.
     """
     # In the environment of a run: dbt parses everything again where a variable or the profile differs.
-    _run_dbt(["parse", "--vars", json.dumps(variables(settings))], environment(Warehouse.of(settings)))
+    arguments = ["parse", "--vars", json.dumps(variables(settings))]
+    _, failure = _run_dbt(arguments, environment(Warehouse.of(settings)))
+    if failure is not None:
+        raise failure
 
 
 def build(
-    context: dg.AssetExecutionContext, arguments: Sequence[str], values: Mapping[str, str]
+    context: dg.AssetExecutionContext,
+    arguments: Sequence[str],
+    values: Mapping[str, str],
+    show: Callable[[str], dg.MetadataValue],
 ) -> Iterator[dg.Output[None] | dg.AssetCheckResult | dg.AssetObservation]:
     """Build the models and run the tests that a step selects, with environment variables for dbt; then yield the
-    results of the tests and the outputs of the models.
+    results of the tests and the outputs of the models. `show` gives the rows of a failed test's SQL, as metadata.
 
     Raises:
         ModelsFailed: a model or a test failed; raised after the results of the others.
@@ -50,25 +56,27 @@ def build(
         if event.info.name in _RESULTS:
             finished.append(msg_to_dict(event))
 
-    failure = None
-    try:
-        _run_dbt(["build", *arguments, *selected.selection_args], values, keep)
-    except ModelsFailed as error:
-        failure = error
-    for result in finished:
-        yield from DbtCoreCliEventMessage(raw_event=result, event_history_metadata={}).to_default_asset_events(
+    results, failure = _run_dbt(["build", *arguments, *selected.selection_args], values, keep)
+    failed_tests = {result.node.unique_id: result.node.compiled_code for result in results if result.failures}
+    for message in finished:
+        sql = failed_tests.get(message["data"]["node_info"]["unique_id"])
+        for event in DbtCoreCliEventMessage(raw_event=message, event_history_metadata={}).to_default_asset_events(
             manifest=selected.manifest,
             dagster_dbt_translator=selected.dagster_dbt_translator,
             context=context,
             project=selected.dbt_project,
-        )  # type: ignore[misc]
+        ):
+            if sql is not None and isinstance(event, dg.AssetCheckResult):
+                event = event._replace(metadata={**event.metadata, "failing_rows": show(sql)})
+            yield event  # type: ignore[misc]
     if failure is not None:
         raise failure
 
 
 def _run_dbt(
     arguments: Sequence[str], values: Mapping[str, str], on_event: Callable[[Any], None] = lambda _event: None
-) -> None:
+) -> tuple[Sequence[Any], ModelsFailed | None]:
+    """The results of the nodes, and the failure of dbt as a whole."""
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
@@ -88,8 +96,8 @@ def _run_dbt(
             result = dbtRunner(callbacks=[note]).invoke(["--no-use-colors", *arguments, *folders])
         finally:
             DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]  # which releases the warehouse
-    if not result.success:
-        raise ModelsFailed("\n".join(errors) or str(result.exception))
+    failure = None if result.success else ModelsFailed("\n".join(errors) or str(result.exception))
+    return getattr(result.result, "results", ()), failure
 
 
 @contextmanager

@@ -41,18 +41,13 @@ def segment_yml() -> str:
     return _as_yaml("pipeline/catalog.py", {"models": models})
 
 
-def _model(table: str, description: str, properties: Sequence[str], values: Sequence[str]) -> Mapping[str, Any]:
+def _model(table: str, description: str, properties: Sequence[str], events: Sequence[str]) -> Mapping[str, Any]:
     columns = [*SHARED_COLUMNS, *properties]
-    tests = (
-        ("has_exactly_columns", "has_exactly_its_columns", {"columns": columns}),
-        ("never_null", "has_no_nulls_in_required_columns", {"columns": list(_REQUIRED)}),
-        ("unique", "has_each_id_once", {"column_name": "id"}),
-        ("accepted_values", "contains_only_its_events", {"column_name": "event", "values": list(values)}),
-    )
+    arguments = {"columns": columns, "required": list(_REQUIRED), "events": list(events)}
     return {
         "name": table,
         "description": description,
-        "data_tests": [{test: {"name": f"{table}_{name}", "arguments": given}} for test, name, given in tests],
+        "data_tests": [{"holds_its_events": {"name": f"{table}_holds_its_events", "arguments": arguments}}],
         "columns": [{"name": name, "description": f"{{{{ doc('{name}') }}}}"} for name in columns],
     }
 

@@ -4,14 +4,11 @@ Dagster's own class makes an engine and a connection for each event, and closing
 SQLite write its whole log back: some 600 times in a run, which took longer than loading a small date.
 """
 
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from dagster._config.config_schema import UserConfigSchema
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
@@ -29,18 +26,11 @@ class OpenSqliteEventLogStorage(SqliteEventLogStorage):
         super().__init__(base_dir, inst_data)
 
     @classmethod
-    def config_type(cls) -> UserConfigSchema:
-        """No configuration: a folder would have to be absolute, and wrong once the project is moved."""
-        return {}
-
-    @classmethod
     def from_config_value(
-        cls,
-        inst_data: ConfigurableClassData | None,
-        config_value: object,  # noqa: ARG003
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> "OpenSqliteEventLogStorage":
-        """The storage in Dagster's home, where Dagster's default has it."""
-        return cls(str(Path(os.environ["DAGSTER_HOME"]) / "history" / "runs"), inst_data)
+        """The storage in the folder `base_dir`."""
+        return cls(config_value["base_dir"], inst_data)
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[sa.Connection]:

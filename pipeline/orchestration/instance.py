@@ -37,9 +37,6 @@ run_monitoring:
   start_timeout_seconds: 300
   cancel_timeout_seconds: 300
   max_runtime_seconds: 172800  # a run that hangs is ended after two days; the next one completes its work
-event_log_storage:  # the files of Dagster's default, with connections that stay open
-  module: pipeline.orchestration.event_log
-  class: OpenSqliteEventLogStorage
 """
 _STORAGES = ("storage", "run_storage", "event_log_storage", "schedule_storage")
 
@@ -76,12 +73,19 @@ def opened_instance() -> Iterator[dg.DagsterInstance]:
 
 
 def _instance_of(home: Path) -> dg.DagsterInstance:
-    """The instance with its configured storage; a `dagster.yaml` of an earlier version may not name any."""
-    known = yaml.safe_load((home / "dagster.yaml").read_text("utf-8")) or {}
-    if any(name in known for name in _STORAGES):
+    """The instance; where `dagster.yaml` names no storage, with the files of Dagster's default, kept open.
+
+    Not configured there: the service, or whoever else opens this home, needs nothing of this project for it.
+    """
+    configured = yaml.safe_load((home / "dagster.yaml").read_text("utf-8")) or {}
+    if any(name in configured for name in _STORAGES):
         return dg.DagsterInstance.get()
-    default = {"event_log_storage": yaml.safe_load(_CONFIG)["event_log_storage"]}
-    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=default))
+    storage = {
+        "module": "pipeline.orchestration.event_log",
+        "class": "OpenSqliteEventLogStorage",
+        "config": {"base_dir": str(home / "history" / "runs")},
+    }
+    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides={"event_log_storage": storage}))
 
 
 def _name_unwritable_database(context: sa.engine.ExceptionContext) -> None:

@@ -39,7 +39,7 @@ def test_a_seventh_event_is_modelled_delivered_and_reported(tmp_path: Path) -> N
     described = "SELECT count(*) AS columns, count(comment) AS described FROM duckdb_columns() WHERE table_name ="
     [columns] = json.loads(copied.sh(f"{command} sql --format json \"{described} 'email_forwarded'\"").stdout)
     assert columns["columns"] == columns["described"] > 20
-    assert "email_forwarded_has_exactly_its_columns" in (copied.folder / "data" / "dbt" / "dbt.log").read_text("utf-8")
+    assert "email_forwarded_holds_its_events" in (copied.folder / "data" / "dbt" / "dbt.log").read_text("utf-8")
     bodies = [json.loads(path.read_text("utf-8")) for path in (copied.folder / "data" / "dry_run").rglob("*.json")]
     sent = {message["event"]: message["properties"] for body in bodies for message in body["batch"]}
     assert sent["Email Forwarded"] == {"email_id": "m1", "campaign_id": "c1", "link_id": "l1"}

@@ -64,17 +64,10 @@ def test_events_can_be_wiped(home: Path) -> None:
     assert messages(storage, "first") == ["models"]
 
 
-def test_a_new_home_is_configured_with_it(home: Path) -> None:
+def test_commands_use_it_on_the_files_of_dagsters_default(home: Path) -> None:
     dagster_home()
-    with dg.DagsterInstance.get() as instance:
-        assert isinstance(instance.event_log_storage, OpenSqliteEventLogStorage)
-        assert (home / "history" / "runs" / "index.db").exists(), "where Dagster's default has it"
-
-
-def test_a_home_of_an_earlier_version_is_used_with_it(home: Path) -> None:
-    home.mkdir()
-    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n", "utf-8")
     with dg.DagsterInstance.get() as before:
+        assert type(before.event_log_storage) is SqliteEventLogStorage
         before.event_log_storage.store_event(event("first", "raw"))
     with opened_instance() as instance:
         assert isinstance(instance.event_log_storage, OpenSqliteEventLogStorage)

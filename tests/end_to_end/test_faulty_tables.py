@@ -1,0 +1,31 @@
+"""Rows in an event table that no model writes are found by dbt's tests, which name the fault and its column."""
+
+import dagster as dg
+
+from tests.end_to_end.project import SCHEMA, Project
+from tests.end_to_end.tiny_exports import LAYOUTS, log
+
+OPENED = f"{SCHEMA}.email_opened"
+
+
+def test_each_fault_is_named_with_its_column_and_rows(project: Project) -> None:
+    rows = [f"ann,m{number},c1,VIEW,,2024-06-10T08:00:0{number}Z" for number in range(4)]
+    project.with_files({"log_20240611.csv": log(rows)}, LAYOUTS)
+    project.run()
+    with project.warehouse.writing() as connection:
+        # Ids and times of the write stay as they are, so that the model repairs none of it.
+        connection.execute(f"UPDATE {OPENED} SET event = 'email_bounced' WHERE email_id IN ('m1', 'm2')")
+        connection.execute(f"UPDATE {OPENED} SET received_at = NULL WHERE email_id = 'm3'")
+    done = project.command("run", "--from", "2024-06-11", "--to", "2024-06-11")
+    assert done.returncode == 1
+    assert "check failed: email_opened_holds_its_events" in done.stderr
+    assert "failed: models: " in done.stderr
+    with dg.DagsterInstance.local_temp(str(project.data / "dagster")) as instance:
+        run = instance.get_runs(limit=1)[0]
+        evaluated = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    events = [record.event_log_entry.get_dagster_event() for record in evaluated.records]
+    [failed] = [event.asset_check_evaluation_data for event in events if not event.asset_check_evaluation_data.passed]
+    shown = str(failed.metadata["failing_rows"].value)
+    assert "belongs to another table" in shown
+    assert "| event | 2 |" in shown
+    assert "| received_at | 1 |" in shown
