@@ -9,38 +9,53 @@
     {{ target.database }}.{{ generate_schema_name("staging", none) }}.revisions
 {%- endmacro %}
 
-{#- Without changes, these statements leave no snapshot. staging.events of an earlier version has no numbers. -#}
+{#-
+    Without changes, these statements leave no snapshot. staging.events of an earlier version has no numbers. Whether the
+    table exists is looked up in dbt's cache: a query of DuckDB's list of tables takes longer than most models.
+-#}
 {% macro prepare_revisions() -%}
     {%- set table = revisions_table() -%}
+    {%- if execute and not has_revisions() -%}
     create table if not exists {{ table }} (table_name varchar, revision bigint)
-    {%- set known = known_revisions() if execute else none -%}
-    {%- if execute and (known is none or not known[0]) -%}
     ; comment on table {{ table }} is 'The last revision of staging.events that each event table has applied.'
     ; comment on column {{ table }}.table_name is 'The table, with its schema.'
     ; comment on column {{ table }}.revision is 'Number of the last write to staging.events, or of the last one that the table has applied.'
+    {%- do adapter.cache_added(api.Relation.create(
+        database=target.database, schema=generate_schema_name("staging", none), identifier="revisions", type="table"
+    )) -%}
+    {%- else -%}
+    select 0 as nothing_to_create
     {%- endif -%}
     {%- if is_incremental() -%}
     ; alter table {{ this }} add column if not exists revision bigint
     {%- endif -%}
 {%- endmacro %}
 
-{#- A row with the comment of `staging.revisions`; none if the table does not exist. -#}
-{% macro known_revisions() -%}
-    {%- set found = run_query(
-        "select comment from duckdb_tables() where database_name = '" ~ target.database ~ "' and schema_name = '"
-        ~ generate_schema_name("staging", none) ~ "' and table_name = 'revisions'"
-    ) -%}
-    {{- return(found.rows[0] if found.rows | length > 0 else none) -}}
+{#- Whether `staging.revisions` exists. -#}
+{% macro has_revisions() -%}
+    {{- return(
+        adapter.get_relation(target.database, generate_schema_name("staging", none), "revisions") is not none
+    ) -}}
 {%- endmacro %}
 
 {#- The number stored for a table; none if there is no number. -#}
 {% macro stored_revision(relation) -%}
-    {%- if known_revisions() is none -%}
-        {{- return(none) -}}
+    {{- return(stored_revisions([relation])[0]) -}}
+{%- endmacro %}
+
+{#- The numbers stored for several tables, in their order. -#}
+{% macro stored_revisions(relations) -%}
+    {%- set stored = {} -%}
+    {%- if has_revisions() -%}
+        {%- for row in run_query("select table_name, max(revision) from " ~ revisions_table() ~ " group by all").rows -%}
+            {%- do stored.update({row[0]: row[1]}) -%}
+        {%- endfor -%}
     {%- endif -%}
-    {{- return(run_query(
-        "select max(revision) from " ~ revisions_table() ~ " where table_name = " ~ revision_name(relation)
-    ).rows[0][0]) -}}
+    {%- set numbers = [] -%}
+    {%- for relation in relations -%}
+        {%- do numbers.append(stored.get(relation.schema ~ "." ~ relation.identifier)) -%}
+    {%- endfor -%}
+    {{- return(numbers) -}}
 {%- endmacro %}
 
 {#- The number of the next write to staging.events. -#}
@@ -61,11 +76,11 @@
 {%- endmacro %}
 
 {% macro store_applied_revision() -%}
-    {%- set number = stored_revision(ref("stg_events")) if execute else none -%}
-    {%- if number is none or number == stored_revision(this) -%}
+    {%- set numbers = stored_revisions([ref("stg_events"), this]) if execute else [none, none] -%}
+    {%- if numbers[0] is none or numbers[0] == numbers[1] -%}
         select 0 as nothing_applied
     {%- else -%}
-        {{ store_revision(number) }}
+        {{ store_revision(numbers[0]) }}
     {%- endif -%}
 {%- endmacro %}
 
