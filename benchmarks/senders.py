@@ -4,7 +4,8 @@
 
 SECONDS is the longest duration of an exchange of `pipeline`.
 
-- cut: builds all messages and fills the outbox, in a process of its own so that its memory doesn't count as delivery's.
+- copy: writes all messages to a Parquet file by one bare COPY: the work that a cut would be measured against.
+- cut: weighs all messages and fills the outbox, in a process of its own so that its memory doesn't count as delivery's.
 - pipeline: delivers the outbox.
 - official: Segment's Python client with its defaults, except for a queue that drops nothing and no limit of requests.
   Events are read from the table row by row.
@@ -21,20 +22,23 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 
 from benchmarks.processes import Clone
-from pipeline.catalog import EVENTS
+from pipeline.catalog import EVENTS, EVENTS_BY_TABLE
 from pipeline.export_dates import ExportDates
 from pipeline.http.session import EXCHANGE_SECONDS
 from pipeline.ledger import Ledger
+from pipeline.segment.bodies import BodyReader, stretches
 from pipeline.segment.client import GZIP_LEVEL, Retries, SegmentClient, body_of
 from pipeline.segment.delivery import Transport, deliver
 from pipeline.segment.enqueue import register
-from pipeline.segment.outbox import bodies, cut, cut_batches
+from pipeline.segment.messages import MessageSource
+from pipeline.segment.outbox import cut, cut_batches
 from pipeline.segment.rate_limiter import RateLimiter
 from pipeline.settings import load_settings
 from pipeline.warehouse import Warehouse
@@ -82,8 +86,21 @@ def prepare(events: int) -> None:
                 connection.execute(_OTHER_TABLES.format(schema=settings.schema_name, table=event.table, more=more))
 
 
+def copy_messages(_port: int, _events: int) -> dict[str, float]:
+    """Write all messages, without batches or a warehouse."""
+    source, event = MessageSource.of(load_settings()), EVENTS_BY_TABLE[EVENT]
+    with Warehouse.of(load_settings()).reading() as connection:
+        started = time.perf_counter()
+        with TemporaryDirectory() as folder:
+            connection.execute(
+                f"COPY (SELECT {source.message(event)} AS message FROM {source.table(event)}) "
+                f"TO '{folder}/messages.parquet'"
+            )
+        return {"seconds": time.perf_counter() - started}
+
+
 def fill_outbox(_port: int, _events: int) -> dict[str, float]:
-    """Build all messages and cut them into batches."""
+    """Cut all events into batches."""
     settings, now = load_settings(), datetime.now(UTC)
     started = time.perf_counter()
     with Warehouse.of(settings).writing() as connection:
@@ -99,7 +116,8 @@ def deliver_outbox(port: int, _events: int, exchange_seconds: float = EXCHANGE_S
     client = SegmentClient(f"http://127.0.0.1:{port}", KEY, CONNECTIONS, RateLimiter(0), retries=retries)
     started = time.perf_counter()
     with Warehouse.of(load_settings()).reading() as connection:
-        sent = deliver(connection, ledger, EVENT, DATES, Transport(client.send, CONNECTIONS))
+        reader = BodyReader(connection, MessageSource.of(load_settings()))
+        sent = deliver(reader, ledger, EVENT, DATES, Transport(client.send, CONNECTIONS))
     assert sent.stopped_by is None
     return {"seconds": time.perf_counter() - started, "batches": sent.batches}
 
@@ -157,11 +175,11 @@ def naive(port: int, events: int) -> dict[str, float]:
 def ready(port: int, _events: int) -> dict[str, float]:
     """Send bodies that were prepared from the outbox."""
     with Warehouse.of(load_settings()).reading() as connection:
-        batches = cut_batches(connection, DATES)
+        reader = BodyReader(connection, MessageSource.of(load_settings()))
         ready_made = [
-            gzip.compress(body_of(messages, datetime.now(UTC)), GZIP_LEVEL)
-            for start in range(0, len(batches), 32)
-            for _, messages in bodies(connection, batches[start : start + 32], [])
+            gzip.compress(body_of(body.messages, datetime.now(UTC)), GZIP_LEVEL)
+            for stretch in stretches(cut_batches(connection, DATES))
+            for body in reader.bodies(stretch, [])
         ]
     session = requests.Session()
     session.mount("http://", HTTPAdapter(pool_connections=1, pool_maxsize=CONNECTIONS, pool_block=True))
@@ -190,7 +208,14 @@ def _fail(error: object, _batch: object) -> None:
     raise SystemExit(f"the official client failed: {error}")
 
 
-KINDS = {"cut": fill_outbox, "pipeline": deliver_outbox, "official": official, "naive": naive, "ready": ready}
+KINDS = {
+    "copy": copy_messages,
+    "cut": fill_outbox,
+    "pipeline": deliver_outbox,
+    "official": official,
+    "naive": naive,
+    "ready": ready,
+}
 
 
 @dataclass(frozen=True)

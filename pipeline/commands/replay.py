@@ -29,6 +29,7 @@ def replay(event: str | None, reason: str | None, day: datetime | None) -> int:
     from pipeline.privacy.suppression import refresh
     from pipeline.privacy.suppression_list import check
     from pipeline.segment.enqueue import cut_due
+    from pipeline.segment.messages import MessageSource
     from pipeline.segment.replay import dates_of, samples
     from pipeline.warehouse import Warehouse
     from pipeline.warehouse.immutable_settings import check_origin
@@ -51,7 +52,7 @@ def replay(event: str | None, reason: str | None, day: datetime | None) -> int:
         if days:
             dates = ExportDates(min(days), max(days))
             mirror_into(connection, ledger, dates)
-            _show(samples(connection, ids, _SHOWN), len(ids))
+            _show(samples(connection, MessageSource.of(settings), ids, _SHOWN), len(ids))
             replayed = len(cut_due(connection, ledger, settings, dates, now, replays_only=True).cut.replayed_ids)
             mirror_into(connection, ledger, dates)
     if replayed:

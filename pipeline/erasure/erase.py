@@ -17,6 +17,8 @@ from pipeline.ledger.warehouse_pairing import pair_up
 from pipeline.orchestration.instance import dagster_home, exclusive, opened_instance
 from pipeline.privacy.suppression import learn_contacts, refresh
 from pipeline.privacy.suppression_list import SETTING, check
+from pipeline.segment.bodies import BodyReader
+from pipeline.segment.messages import MessageSource
 from pipeline.settings import DBT_TARGET_DIR, DRY_RUN_DIR, REPORT_DIR, SPILL_DIR, Settings
 from pipeline.warehouse import Warehouse
 
@@ -67,10 +69,16 @@ def _remove(settings: Settings, warehouse: Warehouse, ledger: Ledger) -> dict[st
     with warehouse.writing_in_turn() as connection:
         _prepare(connection, settings)
         search = ByteSearch(as_bytes(connection))
+        rows.find_events(connection, settings.schema_name)
         removed = {"ledger": rows.forget_ledger(connection, ledger, datetime.now(UTC))}
         removed |= rows.forget_rows(connection, ledger, settings.schema_name)
         removed["dry run"] = files.forget_bodies(
-            connection, ledger, DRY_RUN_DIR, search, write_again=not settings.delivers
+            connection,
+            BodyReader(connection, MessageSource.of(settings)),
+            ledger,
+            DRY_RUN_DIR,
+            search,
+            write_again=not settings.delivers,
         )
         if warehouse.is_ducklake:
             removed["Parquet files"] = files.forget_old_snapshots(connection, warehouse.files)

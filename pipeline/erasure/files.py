@@ -11,11 +11,19 @@ from pipeline.erasure.search_terms import count_in_parquet, naming
 from pipeline.errors import WarehouseError
 from pipeline.export_dates import EVERY_DATE
 from pipeline.ledger import Ledger
-from pipeline.segment import outbox
+from pipeline.privacy.digests import is_suppressed
+from pipeline.segment.bodies import BodyReader
 from pipeline.segment.dry_run import write_requests
 from pipeline.warehouse import ALIAS, BUSY_TIMEOUT_MS, Warehouse, find_orphans, literal, remove_files, transaction
 
 Connection = duckdb.DuckDBPyConnection
+# SQL for whether a message belongs to a suppressed person.
+_OF_SUPPRESSED = is_suppressed(
+    "payload ->> '$.userId'",
+    "payload ->> '$.context.traits.email'",
+    "payload ->> '$.context.selligent.list_id'",
+    "payload ->> '$.context.selligent.user_id'",
+)
 # Later than the time of any snapshot or file, whatever its clock.
 _FAR_FUTURE = "TIMESTAMPTZ '9999-12-31'"
 
@@ -37,13 +45,13 @@ def bodies_naming_people(connection: Connection, folder: Path) -> tuple[list[Pat
     )
     names_people = naming(connection, "naming_messages", messages, "payload")
     rows = connection.execute(
-        f"SELECT filename, count(*) FROM {messages} WHERE {outbox.OF_SUPPRESSED} OR {names_people} GROUP BY filename"
+        f"SELECT filename, count(*) FROM {messages} WHERE {_OF_SUPPRESSED} OR {names_people} GROUP BY filename"
     ).fetchall()
     return [Path(name) for name, _ in rows], sum(count for _, count in rows)
 
 
 def forget_bodies(
-    connection: Connection, ledger: Ledger, folder: Path, search: ByteSearch, *, write_again: bool
+    connection: Connection, reader: BodyReader, ledger: Ledger, folder: Path, search: ByteSearch, *, write_again: bool
 ) -> int:
     """Delete request bodies that name these people, and rewrite the remaining messages. Returns their number."""
     of_them, messages = bodies_naming_people(connection, folder)
@@ -52,7 +60,7 @@ def forget_bodies(
             path.unlink()
     if write_again and folder.is_dir():
         for event in EVENTS:
-            write_requests(connection, ledger, folder, event.table, EVERY_DATE)
+            write_requests(reader, ledger, folder, event.table, EVERY_DATE)
     return messages
 
 

@@ -15,7 +15,6 @@ from pipeline.ledger.warehouse_copy import mirror_into
 from pipeline.ledger.warehouse_pairing import advance_warehouse, pairing_of
 from pipeline.privacy.digests import is_suppressed
 from pipeline.privacy.text_matcher import SEPARATOR, words
-from pipeline.segment import outbox
 from pipeline.segment.enqueue import register
 from pipeline.warehouse import has_table, one_column, one_value, quoted, transaction
 from pipeline.warehouse.trimming import trimmed_sql
@@ -25,6 +24,7 @@ Connection = duckdb.DuckDBPyConnection
 FORGOTTEN = "(forgotten)"
 _STAGED = is_suppressed("user_id", "email", "list_id", "selligent_user_id")
 _MODELLED = is_suppressed("user_id", "context_traits_email", "context_selligent_list_id", "context_selligent_user_id")
+_FORGOTTEN = "id IN (SELECT id FROM temp.forgotten_events)"
 # Columns that distinguish a rejected row within its file.
 _DISTINGUISHING = (
     "list_id",
@@ -52,6 +52,33 @@ _FORGOTTEN_TEXTS = f"""
 _KEPT = ("file", "name")
 
 
+def find_events(connection: Connection, schema: str) -> None:
+    """Create the table of the ids of these people's events, which are all that the outbox and the ledger have of them.
+
+    Runs before any row is deleted. If killed later, the rows are still there, or all of them are deleted.
+    """
+    known = tables_of(connection)
+    found = " UNION ".join(
+        f"SELECT CAST(id AS VARCHAR) AS id FROM {table} WHERE {condition}"
+        for table, condition in _event_tables(schema).items()
+        if table in known
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE forgotten_events AS "
+        + (found or "SELECT CAST(NULL AS VARCHAR) AS id WHERE false")
+    )
+
+
+def _event_tables(schema: str) -> dict[str, str]:
+    """The tables of events, with the condition for these people's."""
+    return {
+        '"staging"."event_rows"': _STAGED,
+        '"staging"."events"': _STAGED,
+        **{f"{quoted(schema)}.{quoted(event.table)}": _MODELLED for event in EVENTS},
+        f'{quoted(schema)}."tracks"': _MODELLED,
+    }
+
+
 def forget_ledger(connection: Connection, ledger: Ledger, now: datetime) -> int:
     """Replace events of these people in the ledger by counts; how many were dead.
 
@@ -61,10 +88,10 @@ def forget_ledger(connection: Connection, ledger: Ledger, now: datetime) -> int:
         register(connection, ledger, EVERY_DATE, now)
     rows = connection.execute(
         "SELECT coalesce(batch_id, sha256(id)), event, export_date, "
-        f"count(*) FILTER (NOT {outbox.OF_SUPPRESSED}) FROM delivery.outbox GROUP BY ALL "
-        f"HAVING bool_or({outbox.OF_SUPPRESSED})"
+        f"count(*) FILTER (NOT {_FORGOTTEN}) FROM delivery.outbox GROUP BY ALL "
+        f"HAVING bool_or({_FORGOTTEN})"
     ).fetchall()
-    ids = one_column(connection, f"SELECT id FROM delivery.outbox WHERE {outbox.OF_SUPPRESSED}")
+    ids = one_column(connection, f"SELECT id FROM delivery.outbox WHERE {_FORGOTTEN}")
     dead = ledger.forget([Remaining(*row) for row in rows], ids)
     connection.register("ledger_texts", ledger.texts())
     names_people = naming(connection, "naming_answers", "ledger_texts", "reason")
@@ -113,11 +140,8 @@ def forget_rows(connection: Connection, ledger: Ledger, schema: str) -> dict[str
             '"raw"."rejected_rows"': rejected,
             '"raw"."events"': of_theirs,
             '"raw"."lookups"': _STAGED,
-            '"staging"."event_rows"': _STAGED,
-            '"staging"."events"': _STAGED,
-            **{f"{quoted(schema)}.{quoted(event.table)}": _MODELLED for event in EVENTS},
-            f'{quoted(schema)}."tracks"': _MODELLED,
-            '"delivery"."outbox"': outbox.OF_SUPPRESSED,
+            **_event_tables(schema),
+            '"delivery"."outbox"': _FORGOTTEN,
         }
         for table, condition in conditions.items():
             if table in known:

@@ -28,11 +28,6 @@ class DeadEventsPart(LedgerDatabase):
         """Events that must not be sent with their batch."""
         return self._values(sa.select(dead_events.c.id).where(dead_events.c.event == event, within(dead_events, dates)))
 
-    def batches_with_dead(self, event: str, dates: ExportDates) -> set[str]:
-        """Batches with events that must not be sent."""
-        of_event = dead_events.c.event == event, within(dead_events, dates), dead_events.c.batch_id.is_not(None)
-        return set(self._values(sa.select(dead_events.c.batch_id).where(*of_event).distinct()))
-
     def dead_reasons(self, most: int = 5) -> list[tuple[str, int]]:
         """The most frequent reasons of dead events, with their number of events, the most frequent first."""
         number = sa.func.count()

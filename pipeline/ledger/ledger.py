@@ -1,5 +1,6 @@
 """The ledger as the rest of the pipeline uses it."""
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 
@@ -127,6 +128,7 @@ class Ledger(DeadEventsPart, PairingPart, StandingsPart):
                         attempts=batches.c.attempts + result.attempts,
                         delivered_at=now if result.delivered else None,
                         reason=result.reason,
+                        without_names=_as_json(result.without_names) if result.delivered else None,
                     )
                 )
             insert_dead(connection, [event for result in results for event in result.dead], now)
@@ -156,6 +158,10 @@ class Ledger(DeadEventsPart, PairingPart, StandingsPart):
         query = sa.select(progress).where(progress.c.stage == stage, within(progress, dates))
         with self._engine.connect() as connection:
             return {row.export_date: Load(row.load_number, row.loaded_at) for row in connection.execute(query)}
+
+
+def _as_json(numbers: Mapping[str, int]) -> str | None:
+    return json.dumps(dict(numbers)) if numbers else None
 
 
 def _set_back(connection: sa.Connection, days: Collection[date]) -> None:

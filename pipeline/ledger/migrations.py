@@ -36,8 +36,17 @@ def _number_tables(connection: Connection) -> None:
             wanted.create(connection, checkfirst=True)
 
 
+def _names_that_were_missing(connection: Connection) -> None:
+    """Add the numbers of messages without names; the first migration adds every column of the newest tables."""
+    if "without_names" not in {column["name"] for column in sa.inspect(connection).get_columns("batches")}:
+        connection.execute(sa.text("ALTER TABLE batches ADD COLUMN without_names TEXT"))
+
+
 # By the number that the tables have afterwards. A released migration is never changed.
-MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {1: _number_tables}
+MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {
+    1: _number_tables,
+    2: _names_that_were_missing,
+}
 NEWEST = max(MIGRATIONS)
 
 

@@ -1,7 +1,7 @@
 """Values that go into the ledger and come out of it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 WAITING, DELIVERED = "waiting", "delivered"
@@ -86,13 +86,17 @@ class Remaining:
 
 @dataclass(frozen=True)
 class Settled:
-    """The result of sending a batch: delivered but for its dead events, or still waiting with a reason."""
+    """The result of sending a batch: delivered but for its dead events, or still waiting with a reason.
+
+    `without_names` is the number of its messages with an id and not its name, by name.
+    """
 
     batch: Batch
     delivered: bool
     attempts: int
     dead: Sequence[DeadEvent] = ()
     reason: str | None = None
+    without_names: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,8 @@ batches = sa.Table(
     sa.Column("first_attempt_at", Instant),
     sa.Column("delivered_at", Instant),
     sa.Column("reason", sa.Text),
+    # By name, the number of delivered messages with an id and not its name, as JSON. NULL: none, or not known.
+    sa.Column("without_names", sa.Text),
     sa.Index("batches_by_date", "export_date", "event", "status"),
 )
 

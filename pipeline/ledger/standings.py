@@ -1,5 +1,7 @@
 """Numbers of the ledger, and its rows as the warehouse copies them."""
 
+import json
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
@@ -86,6 +88,18 @@ class StandingsPart(LedgerDatabase):
         ).where(tried.is_not(None), sa.or_(batches.c.delivered_at.is_(None), batches.c.delivered_at >= moment))
         with self._engine.connect() as connection:
             return [SentBatch(**row) for row in connection.execute(query).mappings()]
+
+    def delivered_without_name(self, dates: ExportDates) -> dict[str, int]:
+        """By name (`email_subject`, `campaign_name` …), the number of delivered messages of these export dates that
+        have the id but not the name; names that are always there are omitted.
+        """
+        query = sa.select(batches.c.without_names).where(
+            batches.c.without_names.is_not(None), batches.c.status == DELIVERED, within(batches, dates)
+        )
+        numbers: Counter[str] = Counter()
+        for text in self._values(query):
+            numbers.update(json.loads(text))
+        return dict(sorted(numbers.items()))
 
     def frames(self, dates: ExportDates) -> dict[str, pd.DataFrame]:
         """The rows of some export dates by the name of their copy in the warehouse; the first column is the key."""

@@ -10,7 +10,7 @@ from pipeline.orchestration.asset_keys import DELIVERIES, REPORT
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.report.page import make_report
-from pipeline.report.summary import NUMBERS, as_markdown, delivered_without_name, summary
+from pipeline.report.summary import NUMBERS, as_markdown, summary
 from pipeline.segment.checks import DUE_IS_SETTLED, due_is_settled
 from pipeline.segment.resources import SegmentResource
 
@@ -37,7 +37,7 @@ def report(
     with lake.reading() as connection:
         balance = due_is_settled(connection, ledger, dates)
         table = summary(connection, ledger, dates)
-        nameless = delivered_without_name(connection, dates)
+    nameless = ledger.delivered_without_name(dates)
     page = make_report(lake, ledger, segment.settings(), datetime.now(UTC))
     ledger.reach(REPORTED, ledger.reached(CUT, dates))
     return dg.MaterializeResult(

@@ -1,11 +1,11 @@
-"""Files → rows → events → delivered, by export date and event: the table that `status` prints; and missing names."""
+"""Files → rows → events → delivered, by export date and event: the table that `status` prints."""
 
 from collections.abc import Sequence
 
 import duckdb
 import pandas as pd
 
-from pipeline.catalog import EVENTS, NAMES
+from pipeline.catalog import EVENTS
 from pipeline.export_dates import ExportDates
 from pipeline.ledger import Ledger
 from pipeline.naming import snake_case_sql
@@ -76,29 +76,3 @@ def as_markdown(table: pd.DataFrame) -> str:
     """The table for Dagster's UI."""
     columns = [*KEY, *NUMBERS]
     return markdown.table(columns, table[columns].itertuples(index=False), NUMBERS)
-
-
-_PATHS = [f"$.properties.{key}" for pair in NAMES.values() for key in pair]
-
-
-def delivered_without_name(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> dict[str, int]:
-    """By name (`email_subject` …), the number of delivered events with the id but without it; zeros are omitted."""
-    columns = ", ".join(
-        f"count(*) FILTER (pairs[{2 * kind + 1}] IS NOT NULL AND pairs[{2 * kind + 2}] IS NULL)"
-        for kind in range(len(NAMES))
-    )
-    counts = one_row(
-        connection,
-        f"""
-        SELECT {columns}
-        FROM (
-            SELECT json_extract_string(outbox.payload, $1) AS pairs
-            FROM delivery.outbox
-            JOIN delivery.batches ON outbox.batch_id = batches.batch_id AND batches.status = 'delivered'
-            WHERE outbox.export_date BETWEEN $2 AND $3
-                AND outbox.id NOT IN (SELECT id FROM delivery.dead_events)
-        )
-        """,
-        [_PATHS, dates.first, dates.last],
-    )
-    return {name: number for (_, name), number in zip(NAMES.values(), counts, strict=True) if number}

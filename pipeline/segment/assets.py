@@ -19,11 +19,13 @@ from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, SEGMENT_DEL
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.orchestration.shutdown import signals_set
 from pipeline.privacy.suppression import listings, mark, refresh
+from pipeline.segment.bodies import BodyReader
 from pipeline.segment.checks import STAGED_IS_MODELLED, staged_is_modelled
 from pipeline.segment.circuit_breaker import COOLDOWN_SECONDS
 from pipeline.segment.delivery import DeliveryResult, Transport, deliver
 from pipeline.segment.dry_run import delete_requests, write_requests
 from pipeline.segment.enqueue import cut_due, register
+from pipeline.segment.messages import MessageSource
 from pipeline.segment.outbox import dates_of_moved_events
 from pipeline.segment.replay import revive, samples
 from pipeline.segment.resources import SegmentResource
@@ -125,7 +127,7 @@ def _deliver(
     if (listed := segment.settings().selligent_suppressed) is not None:
         with lake.writing() as connection:
             refresh(connection, listed, datetime.now(UTC))
-    before = ledger.standing_of(event.table, dates)
+    before, source = ledger.standing_of(event.table, dates), MessageSource.of(segment.settings())
     with lake.reading() as connection, segment.client() as client:
         try:
             check_origin(connection, segment.settings())
@@ -133,8 +135,9 @@ def _deliver(
         except SettingsError as error:
             raise dg.Failure(str(error), allow_retries=False) from error  # waiting does not fix it
         register(connection, ledger, dates, datetime.now(UTC))
+        reader = BodyReader(connection, source)
         if client is None:
-            written = write_requests(connection, ledger, DRY_RUN_DIR, event.table, dates)
+            written = write_requests(reader, ledger, DRY_RUN_DIR, event.table, dates)
             context.log.info(f"dry run: {written} request bodies written below {DRY_RUN_DIR}")
             return dg.MaterializeResult(
                 metadata={
@@ -154,7 +157,7 @@ def _deliver(
                 stop=segment.stop,
             )
             progress = _every_few_seconds(context, event)
-            sent = deliver(connection, ledger, event.table, dates, transport, progress)
+            sent = deliver(reader, ledger, event.table, dates, transport, progress)
     delete_requests(DRY_RUN_DIR, event.table, dates)  # from before there was a key
     mirror(lake, ledger, dates)
     after = ledger.standing_of(event.table, dates)
@@ -170,7 +173,7 @@ def _deliver(
         "events_per_second": round((after.delivered - before.delivered) / seconds),
     }
     if after.dead:
-        metadata["dead_events"] = _dead_as_markdown(lake, ledger, event, dates)
+        metadata["dead_events"] = _dead_as_markdown(lake, source, ledger, event, dates)
     if sent.dead:
         context.log.warning(_dead_summary(sent, event))
     if sent.stopped_by is not None:
@@ -193,9 +196,11 @@ def _dead_summary(sent: DeliveryResult, event: Event) -> str:
     return f"Segment rejected {sent.dead:,} {event.name} events; they are now dead. First reason: {sent.dead_because}"
 
 
-def _dead_as_markdown(warehouse: Warehouse, ledger: Ledger, event: Event, dates: ExportDates) -> dg.MetadataValue:
+def _dead_as_markdown(
+    warehouse: Warehouse, source: MessageSource, ledger: Ledger, event: Event, dates: ExportDates
+) -> dg.MetadataValue:
     with warehouse.reading() as connection:
-        rows = samples(connection, ledger.dead_ids(event.table, dates), _SHOWN_DEAD)
+        rows = samples(connection, source, ledger.dead_ids(event.table, dates), _SHOWN_DEAD)
     dead = [(key, reason, message) for key, _, message, reason in rows]
     return dg.MetadataValue.md(markdown.table(["id", "reason", "message"], dead))
 

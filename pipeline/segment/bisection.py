@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pipeline.segment.client import SendResult, message_id
-from pipeline.segment.messages import SEPARATOR
+from pipeline.segment.messages import ENVELOPE_BYTES, MAX_BATCH_BYTES, SEPARATOR
 from pipeline.segment.verdicts import Delivered, Refused, Rejected, RetryLater, TooLarge
 
 Send = Callable[[str, int], SendResult]
@@ -54,7 +54,8 @@ class Outcome:
 def send_bisecting(send: Send, messages: str) -> Outcome:
     """Send a batch; where Segment rejects it, send its halves, down to single events.
 
-    `messages` are the JSON objects of a batch, joined by `SEPARATOR`. An event that is rejected (400, 413, 422) when it
+    `messages` are the JSON objects of a batch, joined by `SEPARATOR`. A batch that late names have made too large for
+    Segment is halved before it is sent. An event that is rejected (400, 413, 422) when it
     is sent alone is dead, with Segment's response as its reason; its neighbours are delivered. If every event is
     rejected, none is dead: the fault is in all requests, or in the server. The event of a single-event batch is
     `unproven`.
@@ -76,7 +77,8 @@ def send_bisecting(send: Send, messages: str) -> Outcome:
 def _bisect(send: Send, messages: str) -> Outcome:
     # Counted, not split: nearly every batch is taken as it is.
     events = messages.count(SEPARATOR) + 1
-    answer = send(messages, events)
+    is_large = events > 1 and len(messages.encode()) > MAX_BATCH_BYTES - ENVELOPE_BYTES
+    answer = SendResult(TooLarge("larger than Segment takes"), 0) if is_large else send(messages, events)
     match answer.verdict:
         case Delivered():
             return Outcome(answer.attempts, taken=events)

@@ -21,6 +21,7 @@ from pipeline.segment.verdicts import Delivered, Refused, RetryLater, Verdict, v
 LONGEST_WAIT_SECONDS = 60
 # Speed matters more than the last 10% of compression: level 1 is three times as fast as the default.
 GZIP_LEVEL = 1
+_BEFORE, _BETWEEN = b'{"batch":[', b'],"sentAt":"'
 
 
 def body_of(messages: str, sent_at: datetime) -> bytes:
@@ -30,7 +31,12 @@ def body_of(messages: str, sent_at: datetime) -> bytes:
     request (Segment docs, "Spec: Common fields").
     """
     moment = sent_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-    return b'{"batch":[' + messages.encode() + b'],"sentAt":"' + moment.encode() + b'"}'
+    return _BEFORE + messages.encode() + _BETWEEN + moment.encode() + b'"}'
+
+
+def messages_of(body: bytes) -> bytes:
+    """The messages in the body of a request."""
+    return body[len(_BEFORE) : body.rindex(_BETWEEN)]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
-from itertools import groupby
 from threading import Event
 
 import duckdb
@@ -15,11 +14,11 @@ from pipeline.errors import PipelineError
 from pipeline.export_dates import ExportDates
 from pipeline.ledger import Batch, DeadEvent, Ledger, Settled
 from pipeline.segment.bisection import Outcome, Send, send_bisecting
+from pipeline.segment.bodies import Body, BodyReader, stretches, without_events
 from pipeline.segment.client import SendResult
-from pipeline.segment.outbox import bodies
 from pipeline.segment.verdicts import RetryLater
 
-# Batches read from the outbox at a time: some 8 MB of text, read faster than Segment answers.
+# Batches read at a time: some 8 MB of text, read faster than Segment answers.
 READ_AHEAD = 16
 # Requests in flight and queued per connection, so that none is idle while the next batches are read.
 _QUEUE = 2
@@ -73,14 +72,13 @@ class Transport:
 
 @dataclass(frozen=True)
 class _QueuedBatch:
-    batch: Batch
-    messages: str
+    body: Body
     send: Send
     is_history: bool
 
 
 def deliver(
-    connection: duckdb.DuckDBPyConnection,
+    reader: BodyReader,
     ledger: Ledger,
     event: str,
     dates: ExportDates,
@@ -101,16 +99,16 @@ def deliver(
     an error, which also ends waits between retries.
 
     Raises:
-        DeliveryError: the ledger can't be read or written.
+        DeliveryError: the ledger can't be read or written, or the tables and the outbox differ.
     """
     stop, connections = transport.stop, transport.connections
-    queue = _BatchQueue(connection, ledger, event, dates, transport)
+    queue = _BatchQueue(reader, ledger, event, dates, transport)
     items = iter(queue)
     tally = _Tally()
     failure: BaseException | None = None
     in_flight: dict[Future[Outcome | None], _QueuedBatch] = {}
     held_back: _QueuedBatch | None = None
-    unproven: list[tuple[Batch, Outcome]] = []
+    unproven: list[tuple[Body, Outcome]] = []
     halted = Event()
 
     def unless_stopped(send: Send, messages: str, events: int) -> SendResult:
@@ -120,15 +118,16 @@ def deliver(
         # Checked here: a queued batch would start before the result that stops it is handled.
         if halted.is_set() or stop.is_set():
             return None
-        outcome = send_bisecting(partial(unless_stopped, item.send), item.messages)
+        outcome = send_bisecting(partial(unless_stopped, item.send), item.body.messages)
         if outcome.postponed or outcome.refused:
             halted.set()
         return outcome
 
-    def record(outcomes: Sequence[tuple[Batch, Outcome]]) -> None:
-        ledger.settle([_settled(batch, outcome) for batch, outcome in outcomes], transport.clock())
-        for _, outcome in outcomes:
-            tally.add(outcome)
+    def record(outcomes: Sequence[tuple[Body, Outcome]]) -> None:
+        settled = [_settled(body, outcome) for body, outcome in outcomes]
+        ledger.settle(settled, transport.clock())
+        for (_, outcome), result in zip(outcomes, settled, strict=True):
+            tally.add(outcome, result.dead)
 
     with ThreadPoolExecutor(connections, thread_name_prefix="segment") as pool, ExitStack() as at_the_end:
         at_the_end.callback(stop.set)  # where the ledger can't be written, nothing more is sent
@@ -149,21 +148,21 @@ def deliver(
             if not in_flight:
                 break
             finished, _ = wait(in_flight, return_when=FIRST_COMPLETED)
-            outcomes = list[tuple[Batch, Outcome]]()
+            outcomes = list[tuple[Body, Outcome]]()
             for future in finished:
-                batch = in_flight.pop(future).batch
+                body = in_flight.pop(future).body
                 if (fault := future.exception()) is not None:
                     # The results of its neighbours are recorded first.
                     stop.set()
                     failure = failure or fault
                 elif (outcome := future.result()) is not None:
-                    (unproven if outcome.unproven else outcomes).append((batch, outcome))
+                    (unproven if outcome.unproven else outcomes).append((body, outcome))
             if unproven and (tally.taken or any(outcome.taken for _, outcome in outcomes) or transport.has_delivered()):
-                outcomes += [(batch, outcome.proven()) for batch, outcome in unproven]
+                outcomes += [(body, outcome.proven()) for body, outcome in unproven]
                 unproven.clear()
             record(outcomes)
             progress(tally.taken, queue.events)
-        record([(batch, outcome.waiting()) for batch, outcome in unproven])
+        record([(body, outcome.waiting()) for body, outcome in unproven])
     if failure is not None:
         raise failure
     return tally.sent()
@@ -181,12 +180,12 @@ class _Tally:
     stopped_by: str | None = None
     refused: bool = False
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: Outcome, dead: Sequence[DeadEvent]) -> None:
         self.taken += outcome.taken
         self.batches += outcome.settled
         self.attempts += outcome.attempts
-        self.dead += len(outcome.dead)
-        self.dead_because = self.dead_because or next((reason for _, reason in outcome.dead), None)
+        self.dead += len(dead)
+        self.dead_because = self.dead_because or next((event.reason for event in dead), None)
         self.stopped_by = self.stopped_by or outcome.refused or outcome.postponed
         self.refused = self.refused or outcome.refused is not None
 
@@ -199,13 +198,13 @@ class _BatchQueue:
 
     def __init__(
         self,
-        connection: duckdb.DuckDBPyConnection,
+        reader: BodyReader,
         ledger: Ledger,
         event: str,
         dates: ExportDates,
         transport: Transport,
     ) -> None:
-        self._connection = connection
+        self._reader = reader
         self._ledger = ledger
         self._transport = transport
         self._waiting = ledger.waiting(event, dates)
@@ -218,37 +217,42 @@ class _BatchQueue:
         yield from self._items([batch for batch in self._waiting if batch.export_date >= before], send)
         if history is None:
             return
-        for group in groups([b for b in self._waiting if b.export_date < before], HISTORY_READ_AHEAD):
-            newer = [b for b in self._ledger.waiting_since(before) if b.batch_id not in self._handed_out]
-            self.events += sum(batch.events for batch in newer)
-            yield from self._items(newer, send)
-            yield from self._items(group, history.send, is_history=True)
+        for stretch in stretches([b for b in self._waiting if b.export_date < before]):
+            for group in groups(stretch, HISTORY_READ_AHEAD):
+                newer = [b for b in self._ledger.waiting_since(before) if b.batch_id not in self._handed_out]
+                self.events += sum(batch.events for batch in newer)
+                yield from self._items(newer, send)
+                yield from self._group(group, stretch, history.send, is_history=True)
 
-    def _items(self, waiting: Sequence[Batch], send: Send, *, is_history: bool = False) -> Iterator[_QueuedBatch]:
-        """A group at a time, recorded as attempted before it is sent."""
-        for waited in groups(waiting):
-            group = self._ledger.start_attempts(waited, self._transport.clock())
-            self._handed_out.update(batch.batch_id for batch in waited)
-            if not group:
-                continue
-            day = group[0].export_date
-            dead = self._ledger.dead_ids(group[0].event, ExportDates(day, day))
-            for batch, messages in bodies(self._connection, group, dead):
-                yield _QueuedBatch(batch, messages, send, is_history)
+    def _items(self, waiting: Sequence[Batch], send: Send) -> Iterator[_QueuedBatch]:
+        for stretch in stretches(waiting):
+            for group in groups(stretch):
+                yield from self._group(group, stretch, send)
 
-
-def groups(waiting: Sequence[Batch], size: int = READ_AHEAD) -> Iterator[list[Batch]]:
-    """Groups of batches of one event and export date, at most so many in each."""
-
-    def of_date(batch: Batch) -> tuple[str, date]:
-        return batch.event, batch.export_date
-
-    for _, same_date in groupby(waiting, of_date):
-        group = list(same_date)
-        for start in range(0, len(group), size):
-            yield group[start : start + size]
+    def _group(
+        self, waited: Sequence[Batch], stretch: Sequence[Batch], send: Send, *, is_history: bool = False
+    ) -> Iterator[_QueuedBatch]:
+        """A group of a stretch, recorded as attempted before it is sent."""
+        group = self._ledger.start_attempts(waited, self._transport.clock())
+        self._handed_out.update(batch.batch_id for batch in waited)
+        if not group:
+            return
+        day = group[0].export_date
+        dead = self._ledger.dead_ids(group[0].event, ExportDates(day, day))
+        for body in self._reader.bodies(group, dead, stretch):
+            yield _QueuedBatch(body, send, is_history)
 
 
-def _settled(batch: Batch, outcome: Outcome) -> Settled:
+def groups(stretch: Sequence[Batch], size: int = READ_AHEAD) -> Iterator[Sequence[Batch]]:
+    """The batches of a stretch, at most so many at a time."""
+    for start in range(0, len(stretch), size):
+        yield stretch[start : start + size]
+
+
+def _settled(body: Body, outcome: Outcome) -> Settled:
+    batch = body.batch
     dead = [DeadEvent(key, batch.event, batch.export_date, batch.batch_id, reason) for key, reason in outcome.dead]
-    return Settled(batch, outcome.settled, outcome.attempts, dead, outcome.refused or outcome.postponed)
+    without_names = without_events(body, {event.id for event in dead})
+    if outcome.settled:
+        dead += body.dead
+    return Settled(batch, outcome.settled, outcome.attempts, dead, outcome.refused or outcome.postponed, without_names)

@@ -4,18 +4,16 @@ from collections.abc import Callable, Collection
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import duckdb
-
 from pipeline.export_dates import ExportDates
 from pipeline.ledger import Ledger
 from pipeline.orchestration.system_errors import naming
-from pipeline.segment.client import body_of
+from pipeline.segment.bodies import BodyReader, stretches
+from pipeline.segment.client import body_of, messages_of
 from pipeline.segment.delivery import groups
-from pipeline.segment.outbox import bodies
 
 
 def write_requests(
-    connection: duckdb.DuckDBPyConnection,
+    reader: BodyReader,
     ledger: Ledger,
     folder: Path,
     event: str,
@@ -24,32 +22,36 @@ def write_requests(
 ) -> int:
     """Write waiting batches' request bodies to `folder`/date/event/batch.json. Returns the number of new ones.
 
-    An existing file is left alone unless some of its events died; that of a batch that no longer waits is deleted.
+    Nothing is sent, and the ledger stays as it is. An existing file is left alone unless its messages have changed; the
+    file of a batch that no longer waits is deleted.
     """
-    dead, touched = ledger.dead_ids(event, dates), ledger.batches_with_dead(event, dates)
-    waiting = ledger.waiting(event, dates)
+    dead, waiting = ledger.dead_ids(event, dates), ledger.waiting(event, dates)
     paths = {
         batch.batch_id: folder / f"{batch.export_date}" / event / f"{batch.sequence:06d}_{batch.batch_id}.json"
         for batch in waiting
     }
     delete_requests(folder, event, dates, set(paths.values()))
-    written = 0
-    for group in groups(waiting):
-        due = [batch for batch in group if batch.batch_id in touched or not paths[batch.batch_id].exists()]
-        if not due:
-            continue
-        paths[due[0].batch_id].parent.mkdir(parents=True, exist_ok=True)
-        for batch, messages in bodies(connection, due, dead):
-            path = paths[batch.batch_id]
-            if not messages:  # all of its events are dead, and nothing would be sent
-                path.unlink(missing_ok=True)
-                continue
-            written += not path.exists()
-            unfinished = path.with_suffix(".part")
-            with naming(path):
-                unfinished.write_bytes(body_of(messages, clock()))
-                unfinished.replace(path)
-    return written
+    return sum(
+        _write(paths[body.batch.batch_id], body.messages, clock)
+        for stretch in stretches(waiting)
+        for group in groups(stretch)
+        for body in reader.bodies(group, dead, stretch)
+    )
+
+
+def _write(path: Path, messages: str, clock: Callable[[], datetime]) -> bool:
+    """Write one request body. Returns whether its file is new."""
+    if not messages:  # all of its events are dead, and nothing would be sent
+        path.unlink(missing_ok=True)
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    is_new = not path.exists()
+    if is_new or messages_of(path.read_bytes()) != messages.encode():
+        unfinished = path.with_suffix(".part")
+        with naming(path):
+            unfinished.write_bytes(body_of(messages, clock()))
+            unfinished.replace(path)
+    return is_new
 
 
 def delete_requests(folder: Path, event: str, dates: ExportDates, kept: Collection[Path] = ()) -> None:

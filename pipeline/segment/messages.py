@@ -6,9 +6,12 @@ Python object.
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from pipeline.catalog import Event
-from pipeline.warehouse import literal
+from pipeline.settings import Settings
+from pipeline.warehouse import literal, quoted
 
 # Segment docs, "HTTP API: Max request size": 32 KB an event; 1,000 or 1,024 is not specified, so the smaller.
 MAX_EVENT_BYTES = 32_000
@@ -20,36 +23,62 @@ MAX_BATCH_EVENTS = 2_500
 SEPARATOR = ",\n"
 ENVELOPE_BYTES = 100
 
+# SQL for each member's value, by its key.
+_Members: TypeAlias = Mapping[str, "str | _Members"]
 
-def message(event: Event, integrations: Mapping[str, bool] | None = None) -> str:
-    """SQL for one message, as JSON text without nulls, over the columns of the event's table.
+
+@dataclass(frozen=True)
+class MessageSource:
+    """Where messages come from: the schema of the event tables, and the destinations that each message names.
 
     `integrations` are the destinations that Segment may forward it to (Segment docs, "Spec: Common fields").
     """
-    properties = ", ".join(f"{name}: {name}" for name in event.properties)
-    chosen = f", integrations: CAST({literal(json.dumps(integrations))} AS JSON)" if integrations else ""
-    return f"""
-        CAST(json_merge_patch('{{}}', to_json({{
-            type: 'track',
-            messageId: id,
-            userId: nullif(user_id, ''),
-            anonymousId: nullif(anonymous_id, ''),
-            event: event_text,
-            timestamp: strftime(timestamp, '%Y-%m-%dT%H:%M:%S.%fZ'),
-            properties: {{{properties}}},
-            context: {{
-                integration: {{name: context_integration_name, version: context_integration_version}},
-                library: {{name: context_library_name, version: context_library_version}},
-                traits: {{email: context_traits_email}},
-                selligent: {{
-                    list_id: context_selligent_list_id,
-                    user_id: context_selligent_user_id,
-                    send_id: context_selligent_send_id,
-                    is_bot: context_selligent_is_bot
-                }}
-            }}{chosen}
-        }})) AS VARCHAR)
-    """
+
+    schema: str
+    integrations: Mapping[str, bool] | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> "MessageSource":
+        """The source that the settings describe."""
+        return cls(settings.schema_name, settings.integrations)
+
+    def table(self, event: Event) -> str:
+        """SQL for the table of an event."""
+        return f"{quoted(self.schema)}.{quoted(event.table)}"
+
+    def message(self, event: Event) -> str:
+        """SQL for one message, as JSON text without nulls, over the columns of the event's table."""
+        return f"CAST(json_merge_patch('{{}}', to_json({_struct(self._members(event))})) AS VARCHAR)"
+
+    def message_bytes(self, event: Event) -> str:
+        """SQL for the size of that message, computed from its values in a tenth of the time that building it takes."""
+        return _size(self._members(event))
+
+    def _members(self, event: Event) -> _Members:
+        members: dict[str, str | _Members] = {
+            "type": "'track'",
+            "messageId": "id",
+            "userId": "nullif(user_id, '')",
+            "anonymousId": "nullif(anonymous_id, '')",
+            "event": "event_text",
+            "timestamp": "strftime(timestamp, '%Y-%m-%dT%H:%M:%S.%fZ')",
+            "properties": {name: name for name in event.properties},
+            "context": {
+                "integration": {"name": "context_integration_name", "version": "context_integration_version"},
+                "library": {"name": "context_library_name", "version": "context_library_version"},
+                "traits": {"email": "context_traits_email"},
+                "selligent": {
+                    "list_id": "context_selligent_list_id",
+                    "user_id": "context_selligent_user_id",
+                    "send_id": "context_selligent_send_id",
+                    "is_bot": "context_selligent_is_bot",
+                },
+            },
+        }
+        if self.integrations:
+            chosen = json.dumps(self.integrations, ensure_ascii=False, separators=(",", ":"))
+            members["integrations"] = f"CAST({literal(chosen)} AS JSON)"
+        return members
 
 
 def dead_because(message_bytes: str) -> str:
@@ -63,3 +92,24 @@ def dead_because(message_bytes: str) -> str:
         f"CASE WHEN coalesce(user_id, '') = '' AND coalesce(anonymous_id, '') = '' THEN {unidentified} "
         f"WHEN {message_bytes} > {MAX_EVENT_BYTES} THEN {large} || {message_bytes} || {limit} END"
     )
+
+
+def _struct(members: _Members) -> str:
+    """SQL for a struct with these members."""
+    listed = (f"{key}: {value if isinstance(value, str) else _struct(value)}" for key, value in members.items())
+    return f"{{{', '.join(listed)}}}"
+
+
+def _size(members: _Members) -> str:
+    """SQL for the bytes of an object in JSON, from which members without a value are absent."""
+    sizes, present = [], []
+    for key, value in members.items():
+        around = len(f'"{key}":,')
+        if isinstance(value, str):
+            sizes.append(f"coalesce(strlen(to_json({value})) + {around}, 0)")
+            present.append(f"{value} IS NOT NULL")
+        else:
+            sizes.append(f"{around} + {_size(value)}")
+            present.append("true")
+    # No comma follows the last member.
+    return f"({len('{}')} + {' + '.join(sizes)} - CAST({' OR '.join(present)} AS INTEGER))"

@@ -1,13 +1,15 @@
-"""The outbox: due events are cut into batches, once. A batch never changes after it was cut."""
+"""The outbox: due events are cut into batches, once. A batch never changes after it was cut.
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+It has the place of each event, and not its message: that is made from the event's table when it is sent.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 import duckdb
 
 from pipeline.catalog import EVENTS, Event
-from pipeline.errors import DeliveryError
 from pipeline.export_dates import ExportDates
 from pipeline.ledger import SUPPRESSED, WITHDRAWN, Batch, DeadEvent, Replay
 from pipeline.ledger.warehouse_pairing import advance_warehouse
@@ -19,25 +21,18 @@ from pipeline.segment.messages import (
     MAX_BATCH_EVENTS,
     MAX_EVENT_BYTES,
     SEPARATOR,
+    MessageSource,
     dead_because,
-    message,
 )
-from pipeline.warehouse import literal, one_row, one_value, quoted, transaction
+from pipeline.warehouse import literal, one_row, transaction
 
 Connection = duckdb.DuckDBPyConnection
-
-# SQL for whether a row of the outbox belongs to a suppressed person.
-OF_SUPPRESSED = is_suppressed(
-    "payload ->> '$.userId'",
-    "payload ->> '$.context.traits.email'",
-    "payload ->> '$.context.selligent.list_id'",
-    "payload ->> '$.context.selligent.user_id'",
-)
 
 # An event that begins within these bytes of a batch ends within the limit, whatever its size.
 _FILL_BYTES = MAX_BATCH_BYTES - MAX_EVENT_BYTES - ENVELOPE_BYTES
 # Some sixty batches; the last of them is shorter than the others.
 _STRETCH_EVENTS = 50_000
+_TABLES = ", ".join(literal(event.table) for event in EVENTS)
 
 
 @dataclass(frozen=True)
@@ -87,140 +82,181 @@ def cut(connection: Connection, schema: str, dates: ExportDates, now: datetime, 
     rules = rules or CutRules()
     query = "SELECT min(timestamp), max(timestamp) FROM staging.events WHERE export_date BETWEEN ? AND ?"
     first, last = one_row(connection, query, [dates.first, dates.last])
+    events = {event.table: 0 for event in EVENTS}
     if first is None:
-        return Cut({event.table: 0 for event in EVENTS}, 0, 0)
-    events: dict[str, int] = {}
+        return Cut(events, 0, 0)
     moved: list[str] = []
-    counted: list[tuple[int, int]] = []
     between = f"BETWEEN TIMESTAMPTZ '{first.isoformat()}' AND TIMESTAMPTZ '{last.isoformat()}'"
     suppressing = any_suppressed(connection)
     with transaction(connection):
         if rules.replayed_ids:
             connection.execute(
-                "CREATE TEMP TABLE replayed AS SELECT unnest(?::VARCHAR[]) AS id", [list(rules.replayed_ids)]
+                "CREATE OR REPLACE TEMP TABLE replayed AS SELECT CAST(unnest(?::VARCHAR[]) AS UUID) AS id",
+                [list(rules.replayed_ids)],
             )
-        for event in EVENTS:
-            connection.execute(_messages(event, schema, dates, between, rules, suppressing=suppressing))
-            connection.execute(_positions(event, dates, rules.limits))
-            # After the positions were assigned: a batch never gets the number of a deleted one.
-            if rules.replayed_ids:
-                moved += [key for (key,) in connection.execute(_MOVED).fetchall()]
-                connection.execute(f"DELETE FROM delivery.outbox WHERE id IN ({_MOVED})")
-            events[event.table] = int(one_value(connection, _FILL_OUTBOX, [event.table, now]))
-            counted.append(one_row(connection, _COUNTED))
-        if moved or any(events.values()):
+        connection.execute(_due(MessageSource(schema, rules.integrations), dates, between, rules, suppressing))
+        counted = connection.execute(_COUNTED).fetchall()
+        connection.execute(_running({event: start for event, start, _, _ in counted}))
+        connection.execute(_laid_out(rules.limits))
+        connection.execute(_new_batches(dates))
+        # After the positions were assigned: a batch never gets the number of a deleted one.
+        if rules.replayed_ids:
+            moved = [key for (key,) in connection.execute(_MOVED).fetchall()]
+            connection.execute(f"DELETE FROM delivery.outbox WHERE id IN ({_MOVED})")
+        connection.execute(_FILL_OUTBOX, [now])
+        if counted:
             advance_warehouse(connection)
-        connection.execute(
-            "DROP TABLE temp.new_messages; DROP TABLE temp.new_positions; DROP TABLE IF EXISTS temp.replayed"
-        )
-    batches, dead = (sum(numbers) for numbers in zip(*counted, strict=True))
-    return Cut(events, dead, batches, moved)
+        (batches,) = one_row(connection, "SELECT count(*) FROM temp.new_batches")
+        for table in ("due", "running", "laid_out", "new_batches", "replayed"):
+            connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
+    events |= {event: number for event, _, number, _ in counted}
+    return Cut(events, sum(dead for *_, dead in counted), batches, moved)
 
 
-_COUNTED = """
-    SELECT
-        (SELECT count(DISTINCT batch_id) FROM temp.new_positions),
-        (SELECT count(dead_because) FROM temp.new_messages)
-"""
-_MOVED = "SELECT id FROM temp.new_messages WHERE id IN (SELECT id FROM temp.replayed)"
+_MOVED = "SELECT CAST(id AS VARCHAR) FROM temp.due WHERE id IN (SELECT id FROM temp.replayed)"
 
 
-def _due(event: Event, between: str, rules: CutRules) -> str:
-    """SQL for whether an event is due: it is not in the outbox, or it is replayed."""
-    never = (
-        f"events.id NOT IN (SELECT id FROM delivery.outbox "
-        f"WHERE event = {literal(event.table)} AND timestamp {between})"
-    )
-    replayed = "events.id IN (SELECT id FROM temp.replayed)"
-    if not rules.replayed_ids:
-        return "false" if rules.replays_only else never
-    return replayed if rules.replays_only else f"({replayed} OR {never})"
+def _due(source: MessageSource, dates: ExportDates, between: str, rules: CutRules, suppressing: bool) -> str:
+    """SQL for the table of due events in the order in which they are sent, with the sizes of their messages.
 
-
-def _messages(
-    event: Event, schema: str, dates: ExportDates, between: str, rules: CutRules, *, suppressing: bool
-) -> str:
-    """SQL for the table of due messages, in the order in which they are sent."""
-    table = f"{quoted(schema)}.{quoted(event.table)}"
+    An event is due if it is not in the outbox, or is replayed. Ids are compared and sorted as UUIDs, in the same order
+    as their texts in half of the time.
+    """
     listed = ", ".join(f"DATE '{day}'" for day in rules.withheld)
     but_withheld = f" AND export_date NOT IN ({listed})" if rules.withheld else ""
+    replayed = "id IN (SELECT id FROM temp.replayed)"
+    never = f"id NOT IN (SELECT CAST(id AS UUID) FROM delivery.outbox WHERE timestamp {between})"
+    if not rules.replayed_ids:
+        due = "false" if rules.replays_only else never
+    else:
+        due = replayed if rules.replays_only else f"({replayed} OR {never})"
+    events = " UNION ALL ".join(_weighed(event, source, between, suppressing) for event in EVENTS)
+    return f"""
+        CREATE OR REPLACE TEMP TABLE due AS
+        WITH staged AS (
+            SELECT id, export_date FROM staging.events WHERE {_within(dates)}{but_withheld}
+        )
+        SELECT event, export_date, timestamp, id, bytes, dead_because
+        FROM ({events}) JOIN staged USING (id)
+        WHERE {due}
+        ORDER BY event, export_date, timestamp, id
+    """
+
+
+def _weighed(event: Event, source: MessageSource, between: str, suppressing: bool) -> str:
+    """SQL for an event table's events in a time span, with the sizes of their messages."""
     # People who were listed after the models ran.
     unwanted = is_suppressed(
-        "events.user_id",
-        "events.context_traits_email",
-        "events.context_selligent_list_id",
-        "events.context_selligent_user_id",
+        "user_id", "context_traits_email", "context_selligent_list_id", "context_selligent_user_id"
     )
+    but_suppressed = f" AND NOT {unwanted}" if suppressing else ""
     return f"""
-        CREATE OR REPLACE TEMP TABLE new_messages AS
-        WITH due AS (
-            SELECT events.*, staged.export_date
-            FROM {table} AS events
-            JOIN (
-                SELECT CAST(id AS VARCHAR) AS id, export_date FROM staging.events
-                WHERE {_within(dates)} AND event_text = {literal(event.name)}{but_withheld}
-            ) AS staged ON events.id = staged.id
-            WHERE events.timestamp {between}
-                AND {_due(event, between, rules)}{f" AND NOT {unwanted}" if suppressing else ""}
-        ),
-        messages AS (
-            SELECT id, export_date, timestamp, user_id, anonymous_id, {message(event, rules.integrations)} AS payload
-            FROM due
+        SELECT
+            CAST({literal(event.table)} AS ENUM ({_TABLES})) AS event, CAST(id AS UUID) AS id, timestamp, bytes,
+            {dead_because("bytes")} AS dead_because
+        FROM (
+            SELECT id, timestamp, user_id, anonymous_id, {source.message_bytes(event)} AS bytes
+            FROM {source.table(event)}
+            WHERE timestamp {between}{but_suppressed}
         )
-        SELECT id, export_date, timestamp, payload, {dead_because("strlen(payload)")} AS dead_because
-        FROM messages
-        ORDER BY export_date, timestamp, id
     """
 
 
-def _positions(event: Event, dates: ExportDates, limits: Limits) -> str:
-    """SQL for the table of each message's position: its batch, and the batch's number within its date.
+_COUNTED = "SELECT CAST(event AS VARCHAR), min(rowid), count(*), count(dead_because) FROM temp.due GROUP BY event"
 
-    It leaves out the messages themselves, whose bytes every sort would move. Bytes are summed up over one stretch of
-    messages at a time, so that any day fits into memory. A batch's id is a hash of all ids in it: they are hashed one
-    by one and combined bit by bit, because a text of all of them would need memory for each event.
+
+def _running(starts: Mapping[str, int]) -> str:
+    """SQL for the same table, with each event's number, its stretch, and the bytes and events to be sent before it.
+
+    `starts` are the first row numbers by event. The windows have no ORDER BY: they follow the rows of the table, whose
+    order DuckDB preserves, and need neither a sort nor memory for all rows.
     """
-    size = f"strlen(payload) + {len(SEPARATOR)}"
+    number = f"(rowid - CASE event {' '.join(f'WHEN {literal(e)} THEN {row}' for e, row in starts.items())} END)"
+    size = f"CASE WHEN dead_because IS NULL THEN bytes + {len(SEPARATOR)} ELSE 0 END"
+    sent = "CASE WHEN dead_because IS NULL THEN 1 ELSE 0 END"
     return f"""
-        CREATE OR REPLACE TEMP TABLE new_positions AS
+        CREATE OR REPLACE TEMP TABLE running AS
+        SELECT
+            rowid AS position, event, export_date, timestamp, id, dead_because,
+            CAST({number if starts else "0"} // {_STRETCH_EVENTS} AS INTEGER) AS stretch,
+            CAST(sum({size}) OVER so_far AS BIGINT) - ({size}) AS bytes_before,
+            CAST(sum({sent}) OVER so_far AS BIGINT) - ({sent}) AS events_before
+        FROM temp.due
+        WINDOW so_far AS (ROWS UNBOUNDED PRECEDING)
+    """
+
+
+def _laid_out(limits: Limits) -> str:
+    """SQL for the same table, with the part of its stretch that each event is in: by bytes, and within those by events.
+
+    The batches of a stretch depend on its own events only. Undeliverable events are in none.
+    """
+    return f"""
+        CREATE OR REPLACE TEMP TABLE laid_out AS
         WITH filled AS (
-            SELECT
-                rowid AS message, id, export_date, rowid // {_STRETCH_EVENTS} AS stretch,
-                (sum({size}) OVER in_order - ({size})) // {_FILL_BYTES} AS by_bytes
-            FROM temp.new_messages
-            WHERE dead_because IS NULL
-            WINDOW in_order AS (PARTITION BY export_date, rowid // {_STRETCH_EVENTS} ORDER BY rowid)
-        ),
-        laid_out AS (
-            SELECT *, (row_number() OVER in_order - 1) // ({limits.as_sql()}) AS by_events
-            FROM filled
-            WINDOW in_order AS (PARTITION BY export_date, stretch, by_bytes ORDER BY message)
-        ),
-        batches AS (
-            SELECT
-                export_date, stretch, by_bytes, by_events,
-                bit_xor(md5_number(id)) AS ids, count(*) AS events,
-                row_number() OVER (PARTITION BY export_date ORDER BY min(message)) + coalesce(
-                    (
-                        SELECT max(sequence) FROM delivery.outbox
-                        WHERE event = {literal(event.table)} AND {_within(dates)}
-                            AND outbox.export_date = laid_out.export_date
-                    ), 0
-                ) AS sequence
-            FROM laid_out
-            GROUP BY export_date, stretch, by_bytes, by_events
+            SELECT running.*, CAST((bytes_before - first_byte) // {_FILL_BYTES} AS INTEGER) AS by_bytes
+            FROM temp.running
+            JOIN (
+                SELECT event, export_date, stretch, min(bytes_before) AS first_byte
+                FROM temp.running GROUP BY ALL
+            ) USING (event, export_date, stretch)
         )
-        SELECT message, sequence, md5(concat_ws(',', ids, events, sequence)) AS batch_id
-        FROM laid_out JOIN batches USING (export_date, stretch, by_bytes, by_events)
+        SELECT
+            position, event, export_date, timestamp, id, dead_because, stretch, by_bytes,
+            CAST((events_before - first_event) // ({limits.as_sql()}) AS INTEGER) AS by_events
+        FROM filled
+        JOIN (
+            SELECT event, export_date, stretch, by_bytes, min(events_before) AS first_event
+            FROM filled GROUP BY ALL
+        ) USING (event, export_date, stretch, by_bytes)
     """
 
 
-# Undeliverable messages have no position.
+def _new_batches(dates: ExportDates) -> str:
+    """SQL for the table of new batches, each with its number within its event and date.
+
+    A batch's id is a hash of all ids in it: they are hashed one by one and combined bit by bit, because a text of all
+    of them would need memory for each event.
+    """
+    return f"""
+        CREATE OR REPLACE TEMP TABLE new_batches AS
+        WITH grouped AS (
+            SELECT
+                event, export_date, stretch, by_bytes, by_events, min(position) AS first,
+                bit_xor(md5_number(CAST(id AS VARCHAR))) AS ids, count(*) AS events
+            FROM temp.laid_out
+            WHERE dead_because IS NULL
+            GROUP BY event, export_date, stretch, by_bytes, by_events
+        ),
+        known AS (
+            SELECT event, export_date, max(sequence) AS last FROM delivery.outbox WHERE {_within(dates)} GROUP BY ALL
+        ),
+        numbered AS (
+            SELECT
+                grouped.*,
+                row_number() OVER (PARTITION BY grouped.event, grouped.export_date ORDER BY first)
+                + coalesce(known.last, 0) AS sequence
+            FROM grouped
+            LEFT JOIN known ON CAST(grouped.event AS VARCHAR) = known.event AND grouped.export_date = known.export_date
+        )
+        SELECT
+            event, export_date, stretch, by_bytes, by_events, CAST(sequence AS INTEGER) AS sequence,
+            md5(concat_ws(',', ids, events, sequence)) AS batch_id
+        FROM numbered
+    """
+
+
+# Undeliverable events are in no batch.
 _FILL_OUTBOX = """
     INSERT INTO delivery.outbox BY NAME
-    SELECT id, $1 AS event, export_date, timestamp, sequence, batch_id, payload, dead_because, $2 AS cut_at
-    FROM temp.new_messages AS messages
-    LEFT JOIN temp.new_positions AS positions ON messages.rowid = positions.message
+    SELECT
+        CAST(id AS VARCHAR) AS id, CAST(laid_out.event AS VARCHAR) AS event, laid_out.export_date, timestamp,
+        batch_id, sequence, dead_because, $1 AS cut_at
+    FROM temp.laid_out
+    LEFT JOIN temp.new_batches AS batches
+        ON dead_because IS NULL AND laid_out.event = batches.event AND laid_out.export_date = batches.export_date
+        AND laid_out.stretch = batches.stretch AND laid_out.by_bytes = batches.by_bytes
+        AND laid_out.by_events = batches.by_events
 """
 
 
@@ -261,44 +297,26 @@ def in_new_batches(connection: Connection, dates: ExportDates, replays: Sequence
     return {key for key, batch_id in rows if batch_id != died_in[key]}
 
 
-def bodies(connection: Connection, group: Sequence[Batch], dead: Sequence[str]) -> Iterator[tuple[Batch, str]]:
-    """The messages of some batches of one event and export date, joined, one text per batch; without dead events, and
-    empty where all of them are dead.
-
-    Raises:
-        DeliveryError: a batch has another number of events in the outbox than in the ledger.
-    """
-    first, last = group[0], group[-1]
-    rows = connection.execute(
-        f"""
-        SELECT
-            batch_id, count(*),
-            string_agg(payload, {literal(SEPARATOR)} ORDER BY timestamp, id)
-                FILTER (id NOT IN (SELECT unnest(?::VARCHAR[])))
-        FROM delivery.outbox
-        WHERE event = ? AND export_date = ? AND sequence BETWEEN ? AND ?
-        GROUP BY batch_id
-        """,
-        [list(dead), first.event, first.export_date, first.sequence, last.sequence],
-    ).fetchall()
-    found = {batch_id: (events, messages or "") for batch_id, events, messages in rows}
-    for batch in group:
-        events, messages = found.get(batch.batch_id, (0, ""))
-        if events != batch.events:
-            raise DeliveryError(
-                f"A batch of {batch.event} of {batch.export_date} ({batch.batch_id}) has {batch.events:,} events in "
-                f"the ledger and {events:,} in the warehouse, so it is not sent"
-            )
-        yield batch, messages
-
-
 def suppressed(connection: Connection, batch_ids: Sequence[str]) -> list[DeadEvent]:
     """Events of suppressed people in these batches."""
     if not batch_ids or not any_suppressed(connection):
         return []
     rows = connection.execute(
-        f"SELECT id, event, export_date, batch_id, '{SUPPRESSED}' FROM delivery.outbox "
-        f"WHERE batch_id IN (SELECT unnest(?::VARCHAR[])) AND {OF_SUPPRESSED}",
+        f"""
+        WITH waiting AS MATERIALIZED (
+            SELECT id, event, export_date, batch_id, timestamp FROM delivery.outbox
+            WHERE batch_id IN (SELECT unnest(?::VARCHAR[]))
+        ),
+        staged AS MATERIALIZED (
+            SELECT CAST(id AS VARCHAR) AS id, user_id, email, list_id, selligent_user_id FROM staging.events
+            WHERE {_in_span_of("waiting")} AND CAST(id AS VARCHAR) IN (SELECT id FROM waiting)
+        ),
+        gone AS MATERIALIZED (FROM waiting WHERE id NOT IN (SELECT id FROM staged)),
+        {_ROWS_OF_GONE}
+        SELECT id, event, export_date, batch_id, '{SUPPRESSED}' FROM waiting
+        WHERE id IN (SELECT id FROM staged WHERE {_IS_SUPPRESSED})
+            OR id IN (SELECT id FROM rows_of_gone WHERE {_IS_SUPPRESSED})
+        """,
         [list(batch_ids)],
     ).fetchall()
     return [DeadEvent(*row) for row in rows]
@@ -309,23 +327,38 @@ def withdrawn(connection: Connection, dates: ExportDates) -> list[DeadEvent]:
 
     Events of suppressed people left the tables for another reason.
     """
-    of_others = f"AND NOT {OF_SUPPRESSED}" if any_suppressed(connection) else ""
+    is_theirs = f"id IN (SELECT id FROM rows_of_gone WHERE {_IS_SUPPRESSED})"
+    but_suppressed = f"WHERE NOT {is_theirs}" if any_suppressed(connection) else ""
     rows = connection.execute(
         f"""
+        WITH cut AS (
+            SELECT id, event, export_date, batch_id, timestamp FROM delivery.outbox WHERE export_date BETWEEN ? AND ?
+        ),
+        gone AS MATERIALIZED (
+            FROM cut
+            WHERE CAST(id AS UUID) NOT IN (SELECT id FROM staging.events WHERE {_in_span_of("cut")})
+        ),
+        {_ROWS_OF_GONE}
         SELECT id, event, export_date, batch_id, '{WITHDRAWN}: a corrected export no longer contains it'
-        FROM delivery.outbox
-        WHERE export_date BETWEEN ? AND ?
-            AND id NOT IN (
-                SELECT CAST(id AS VARCHAR) FROM staging.events
-                WHERE timestamp BETWEEN
-                    (SELECT min(timestamp) FROM delivery.outbox WHERE export_date BETWEEN ? AND ?)
-                    AND (SELECT max(timestamp) FROM delivery.outbox WHERE export_date BETWEEN ? AND ?)
-            )
-            {of_others}
+        FROM gone {but_suppressed}
         """,
-        [dates.first, dates.last] * 3,
+        [dates.first, dates.last],
     ).fetchall()
     return [DeadEvent(*row) for row in rows]
+
+
+def _in_span_of(events: str) -> str:
+    return f"timestamp BETWEEN (SELECT min(timestamp) FROM {events}) AND (SELECT max(timestamp) FROM {events})"
+
+
+_IS_SUPPRESSED = is_suppressed("user_id", "email", "list_id", "selligent_user_id")
+# The models delete events of suppressed people, and leave their rows of the exports.
+_ROWS_OF_GONE = f"""
+    rows_of_gone AS MATERIALIZED (
+        SELECT CAST(id AS VARCHAR) AS id, user_id, email, list_id, selligent_user_id FROM staging.event_rows
+        WHERE {_in_span_of("gone")} AND CAST(id AS VARCHAR) IN (SELECT id FROM gone)
+    )
+"""
 
 
 def dates_of_moved_events(connection: Connection, dates: ExportDates) -> set[date]:

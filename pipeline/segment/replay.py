@@ -9,10 +9,12 @@ from datetime import date
 
 import duckdb
 
+from pipeline.catalog import EVENTS_BY_TABLE
 from pipeline.export_dates import ExportDates
 from pipeline.ledger import Ledger
 from pipeline.privacy.digests import is_suppressed
 from pipeline.privacy.suppression import any_suppressed
+from pipeline.segment.messages import MessageSource
 from pipeline.warehouse import one_column
 
 _OF_SUPPRESSED = is_suppressed("user_id", "email", "list_id", "selligent_user_id")
@@ -46,15 +48,33 @@ def dates_with_replays(connection: duckdb.DuckDBPyConnection, ledger: Ledger) ->
     return dates_of(connection, [replay.id for replay in ledger.replays()]) - set(ledger.withheld())
 
 
-def samples(connection: duckdb.DuckDBPyConnection, ids: list[str], most: int) -> list[tuple[str, str, str, str]]:
-    """At most so many of some dead events: id, event, message with masked addresses and user ids, and reason."""
-    rows = connection.execute(
-        "SELECT outbox.id, outbox.event, regexp_replace(regexp_replace("
-        "json_merge_patch(outbox.payload, CASE WHEN outbox.payload ->> '$.userId' IS NULL THEN '{}' "
-        """ELSE '{"userId":"***"}' END)::VARCHAR, '[^"@ ]+@[^"@ ]+', '***@***', 'g'), '"user_id":"[^"]*"', """
-        """'"user_id":"***"', 'g'), dead_events.reason """
+def samples(
+    connection: duckdb.DuckDBPyConnection, source: MessageSource, ids: list[str], most: int
+) -> list[tuple[str, str, str, str]]:
+    """At most so many of some dead events: id, event, message with masked addresses and user ids, and reason.
+
+    The message is empty where no table contains the event any longer.
+    """
+    shown = connection.execute(
+        "SELECT outbox.id, outbox.event, outbox.timestamp, dead_events.reason "
         "FROM delivery.outbox JOIN delivery.dead_events ON outbox.id = dead_events.id "
         "WHERE outbox.id IN (SELECT unnest(?::VARCHAR[])) ORDER BY outbox.timestamp, outbox.id LIMIT ?",
         [ids, most],
     ).fetchall()
-    return [(row[0], row[1], row[2], row[3]) for row in rows]
+    messages: dict[str, str] = {}
+    for table in {table for _, table, _, _ in shown}:
+        event = EVENTS_BY_TABLE[table]
+        rows = connection.execute(
+            f"SELECT id, {_MASKED} FROM (SELECT id, {source.message(event)} AS message FROM {source.table(event)} "
+            "WHERE id IN (SELECT unnest(?::VARCHAR[])))",
+            [[key for key, of_table, _, _ in shown if of_table == table]],
+        )
+        messages |= dict(rows.fetchall())
+    return [(key, table, messages.get(key, ""), reason) for key, table, _, reason in shown]
+
+
+_MASKED = (
+    "regexp_replace(regexp_replace(json_merge_patch(message, CASE WHEN message ->> '$.userId' IS NULL THEN '{}' "
+    """ELSE '{"userId":"***"}' END)::VARCHAR, '[^"@ ]+@[^"@ ]+', '***@***', 'g'), '"user_id":"[^"]*"', """
+    """'"user_id":"***"', 'g')"""
+)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from pipeline.export_dates import EVERY_DATE
-from pipeline.report.summary import delivered_without_name
+from pipeline.ledger import Ledger
 from tests.end_to_end.project import SCHEMA, Project
 from tests.fakes.segment_server import SegmentServer
 
@@ -141,7 +141,6 @@ def test_a_late_name_is_not_sent_again_and_the_report_counts_the_events_sent_wit
     assert server.received_ids == three_days.ids("tracks")
     assert not server.duplicates
     assert not server.dropped
-    with three_days.warehouse.reading() as connection:
-        nameless = delivered_without_name(connection, EVERY_DATE)
+    nameless = Ledger(three_days.environment["LEDGER"]).delivered_without_name(EVERY_DATE)
     # Clicks: three of Eve, one of Fay, two of Hal; no export has a subject.
     assert nameless == {"email_subject": len(server.received_ids), "link_name": 6}

@@ -16,7 +16,7 @@ from pipeline.ledger.warehouse_copy import mirror_into
 from pipeline.ledger.warehouse_pairing import check_pair, is_copy_behind, is_pair, pair_up, pairing_of
 from pipeline.segment import enqueue
 from pipeline.segment.checks import due_is_settled
-from pipeline.segment.outbox import bodies, cut_batches
+from pipeline.segment.outbox import cut_batches
 from pipeline.segment.reconcile import reconcile
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
@@ -338,4 +338,4 @@ def test_a_batch_that_lacks_an_event_is_not_sent(plain: Lake, ledger: Ledger, nu
     (batch,) = cut_batches(plain.connection, DATES)
     plain.query("DELETE FROM delivery.outbox WHERE id IN (SELECT unnest(?))", [id_of(n) for n in range(1, number + 1)])
     with pytest.raises(DeliveryError, match=f"has 2 events in the ledger and {2 - number} in the warehouse"):
-        list(bodies(plain.connection, [batch], []))
+        list(plain.reader.bodies([batch], []))

@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipeline.erasure.rows import forget_ledger, forget_rows
+from pipeline.erasure.rows import find_events, forget_ledger, forget_rows
 from pipeline.erasure.search_terms import count_in, make_search_terms
 from pipeline.errors import SettingsError
 from pipeline.export_dates import EVERY_DATE
@@ -330,6 +330,7 @@ def forget(desk: Listing) -> dict[str, int]:
     ledger = Ledger(f"sqlite:///{desk.folder.parent}/ledger.sqlite")
     desk.read_list()
     make_search_terms(desk.connection)
+    find_events(desk.connection, "segment")
     forget_ledger(desk.connection, ledger, NOW)
     return forget_rows(desk.connection, ledger, "segment")
 
@@ -348,15 +349,15 @@ def test_a_rejected_row_that_has_the_number_of_a_forgotten_contact_somewhere_is_
 
 
 def test_another_person_whose_address_ends_alike_keeps_it_where_one_is_forgotten(desk: Listing) -> None:
-    """Messages that wait would be sent to `mary.(forgotten)`."""
+    """Messages would be sent to `mary.(forgotten)`."""
     mary = '{"userId":"mary.ann@x.org","properties":{"link_name":"x"}}'
     bob = '{"userId":"bob","properties":{"link_name":"mailto:Ann@x.org."}}'
-    desk.connection.execute("INSERT INTO delivery.outbox (id, payload) VALUES ('1', ?), ('2', ?)", [mary, bob])
+    desk.connection.execute("INSERT INTO delivery.outbox (id, dead_because) VALUES ('1', ?), ('2', ?)", [mary, bob])
     desk.put("opens.csv", HEADER + f"bob,,,,,{AT},OPEN,ann@x.org ann@x.org\nbob,,,,,{AT},OPEN,ann@x.org.uk\n")
     desk.load()
     desk.suppress("email\nann@x.org\n")
     forget(desk)
-    assert desk.connection.execute("SELECT payload FROM delivery.outbox ORDER BY id").fetchall() == [
+    assert desk.connection.execute("SELECT dead_because FROM delivery.outbox ORDER BY id").fetchall() == [
         (mary,),
         ('{"userId":"bob","properties":{"link_name":"mailto:(forgotten)."}}',),
     ]

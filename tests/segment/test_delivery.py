@@ -10,8 +10,9 @@ import pytest
 
 from pipeline.export_dates import ExportDates
 from pipeline.http.errors import host_of
-from pipeline.ledger import Batch, Ledger
-from pipeline.segment import delivery, outbox
+from pipeline.ledger import Ledger
+from pipeline.segment import outbox
+from pipeline.segment.bodies import Body, BodyReader
 from pipeline.segment.client import SendResult
 from pipeline.segment.delivery import Transport, deliver
 from pipeline.segment.verdicts import Delivered
@@ -84,7 +85,7 @@ def test_progress_ends_at_all_of_it(plain: Lake, ledger: Ledger) -> None:
     plain.put_out(ledger)
     reported: list[tuple[int, int]] = []
     transport = Transport(lambda *_: SendResult(Delivered(), 1))
-    deliver(plain.connection, ledger, "email_opened", DATES, transport, lambda done, of: reported.append((done, of)))
+    deliver(plain.reader, ledger, "email_opened", DATES, transport, lambda done, of: reported.append((done, of)))
     assert reported == sorted(reported)
     assert reported[-1] == (75, 75)
 
@@ -108,7 +109,7 @@ def test_so_many_connections_are_used_and_no_more(plain: Lake, ledger: Ledger) -
         meeting.wait()
         return SendResult(Delivered(), 1)
 
-    deliver(plain.connection, ledger, "email_opened", DATES, Transport(send, 3))
+    deliver(plain.reader, ledger, "email_opened", DATES, Transport(send, 3))
     assert most == 3
 
 
@@ -244,13 +245,13 @@ def test_a_fault_of_the_warehouse_is_raised_when_what_is_on_its_way_is_settled(
     sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_out(sender, *five_batches())
-    real_bodies = delivery.bodies
+    real_bodies = BodyReader.bodies
 
-    def bodies(*arguments: Any) -> Iterator[tuple[Batch, str]]:
+    def bodies(*arguments: Any) -> Iterator[Body]:
         yield from itertools.islice(real_bodies(*arguments), 2)
         raise duckdb.IOException("No space left on device")
 
-    monkeypatch.setattr(delivery, "bodies", bodies)
+    monkeypatch.setattr(BodyReader, "bodies", bodies)
     with pytest.raises(duckdb.IOException):
         sender.deliver(connections=2)
     assert sender.standing() == (30, 45, 0)

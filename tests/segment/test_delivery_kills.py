@@ -181,7 +181,7 @@ from pathlib import Path
 from pipeline.segment.delivery import Transport, deliver
 from pipeline.ledger import Ledger
 from pipeline.warehouse import Warehouse
-from tests.support.modelled_tables import DATES
+from tests.support.modelled_tables import DATES, Lake
 from tests.support.sending import FakeTime, client_for
 
 folder, url, last = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
@@ -197,7 +197,7 @@ def send(messages, events):
 warehouse = Warehouse(f"ducklake:sqlite:{folder}/lake/warehouse.sqlite", f"{folder}/lake/files/")
 with warehouse.reading() as connection:
     ledger, transport = Ledger(f"sqlite:///{folder}/ledger.sqlite"), Transport(send, 1, time.now)
-    deliver(connection, ledger, "email_opened", DATES, transport)
+    deliver(Lake(connection).reader, ledger, "email_opened", DATES, transport)
 """
 
 

@@ -15,7 +15,7 @@ from tests.support.sending import FakeTime, Sender
 
 
 def dry_run(sender: Sender, folder: Path, event: str = "email_opened", dates: ExportDates = DATES) -> int:
-    return write_requests(sender.lake.connection, sender.ledger, folder, event, dates, sender.time.now)
+    return write_requests(sender.lake.reader, sender.ledger, folder, event, dates, sender.time.now)
 
 
 def written(folder: Path) -> dict[Path, bytes]:
@@ -101,7 +101,7 @@ def test_a_dry_run_that_was_cut_off_leaves_no_half_body_behind(sender: Sender, t
     sender.lake.put_out(sender.ledger)
     moments = [NOW]
     with pytest.raises(IndexError):
-        write_requests(sender.lake.connection, sender.ledger, folder, "email_opened", DATES, moments.pop)
+        write_requests(sender.lake.reader, sender.ledger, folder, "email_opened", DATES, moments.pop)
     assert len(list(folder.rglob("*.json"))) == 1
 
     assert dry_run(sender, folder) == 2
@@ -120,7 +120,7 @@ def test_a_withdrawn_event_is_not_in_the_body(plain: Lake, ledger: Ledger, time:
     plain.put_out(ledger)
     plain.withdraw_events(1)
     register(plain.connection, ledger, DATES, NOW)
-    write_requests(plain.connection, ledger, tmp_path / "dry_run", "email_opened", DATES, time.now)
+    write_requests(plain.reader, ledger, tmp_path / "dry_run", "email_opened", DATES, time.now)
     (body,) = written(tmp_path / "dry_run").values()
     assert [message["messageId"] for message in json.loads(body)["batch"]] == [id_of(2)]
 

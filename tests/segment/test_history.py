@@ -53,7 +53,7 @@ def test_history_steps_aside_for_whatever_newer_comes_to_wait(sender: Sender) ->
 
     client = sender.client()
     transport = Transport(client.send, 1, sender.time.now, slowly(sender))
-    sent = deliver(sender.lake.connection, sender.ledger, "email_opened", OLD, transport, today_comes)
+    sent = deliver(sender.lake.reader, sender.ledger, "email_opened", OLD, transport, today_comes)
     order = [ids[0] for ids in sender.server.sent_ids]
     assert order.index(id_of(100)) < len(order) - 1
     assert set(order) == {id_of(n) for n in (0, 2, 4, 100)}

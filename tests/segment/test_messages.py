@@ -7,7 +7,9 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from pipeline.catalog import EVENTS_BY_NAME
 from pipeline.export_dates import ExportDates
+from pipeline.segment.messages import MessageSource
 from pipeline.segment.outbox import cut
 from tests.fakes.segment_rules import discard_code
 from tests.support.modelled_tables import DATES, NOW, PROPERTIES, SCHEMA, Lake, day, event_row, id_of
@@ -138,3 +140,30 @@ def test_any_text_arrives_as_it_stands_in_the_table(
     assert message["context"]["selligent"] == ({} if is_bot is None else {"is_bot": is_bot})
     assert "\n" not in payload, "a body is taken apart at the line breaks between messages"
     assert discard_code(message, len(payload.encode())) is None
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    values=st.lists(texts | st.text('"\\\n\x01\x1f\x7f é🎉/\u2028', max_size=30), min_size=12, max_size=12),
+    is_bot=st.none() | st.booleans(),
+    event=st.sampled_from(list(PROPERTIES)),
+    integrations=st.none() | st.dictionaries(st.text("aé\"'/ ", min_size=1), st.booleans(), max_size=3),
+)
+@example(values=[None] * 12, is_bot=None, event="Email Opened", integrations=None)
+@example(values=["\x01"] * 12, is_bot=True, event="Email Unsubscribed", integrations={"All": False, "é/'": True})
+def test_the_size_that_batches_are_cut_by_is_the_size_of_the_message(
+    plain_of_many_days: Lake,
+    values: list[str | None],
+    is_bot: bool | None,
+    event: str,
+    integrations: dict[str, bool] | None,
+) -> None:
+    """Were it smaller, a batch could be larger than Segment takes."""
+    lake, number = plain_of_many_days, next(NUMBERS)
+    names = [*SPEC_EMAIL, *SPEC_LINK, "list_id", "list_name", "user_id", "email", "selligent_user_id", "send_id"]
+    columns = {"is_bot": is_bot, "export_date": f"{day(number).first}"} | dict(zip(names, values, strict=True))
+    lake.stage(event_row(number, event, **columns))
+    source, kind = MessageSource(SCHEMA, integrations), EVENTS_BY_NAME[event]
+    found = f"SELECT strlen({source.message(kind)}), {source.message_bytes(kind)} FROM {source.table(kind)}"
+    ((size, computed),) = lake.query(f"{found} WHERE id = ?", id_of(number))
+    assert computed == size

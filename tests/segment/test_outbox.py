@@ -14,7 +14,7 @@ from pipeline.export_dates import ExportDates
 from pipeline.ledger import Ledger
 from pipeline.segment import outbox
 from pipeline.segment.client import body_of
-from pipeline.segment.outbox import CutRules, Limits, bodies, cut, cut_batches, undeliverable, withdrawn
+from pipeline.segment.outbox import CutRules, Limits, cut, cut_batches, undeliverable, withdrawn
 from tests.fakes.segment_rules import Batch, discard_code, read_batch
 from tests.support.modelled_tables import (
     DATES,
@@ -40,9 +40,9 @@ LATER = NOW + timedelta(days=1)
 def request_bodies(lake: Lake, dates: ExportDates = DATES) -> list[bytes]:
     """The bodies as they are sent, one a batch."""
     return [
-        body_of(messages, NOW)
+        body_of(body.messages, NOW)
         for batch in cut_batches(lake.connection, dates)
-        for _, messages in bodies(lake.connection, [batch], [])
+        for body in lake.reader.bodies([batch], [])
     ]
 
 
@@ -269,8 +269,8 @@ def test_one_event_name_a_batch(plain: Lake) -> None:
         (table, 2, DAY) for table in TABLES.values()
     }
     for batch in batches:
-        ((_, messages),) = bodies(plain.connection, [batch], [])
-        assert {json.loads(message)["event"] for message in messages.split(",\n")} == {
+        (body,) = plain.reader.bodies([batch], [])
+        assert {json.loads(message)["event"] for message in body.messages.split(",\n")} == {
             {table: event for event, table in TABLES.items()}[batch.event]
         }
 
@@ -310,10 +310,10 @@ def test_bodies_leave_out_dead_events_and_are_empty_when_no_event_is_left(plain:
     plain.put_out(ledger, ExportDates(DAY, day(1).first))
     (batch,) = cut_batches(plain.connection, DATES)
 
-    ((_, all_of_them),) = bodies(plain.connection, [batch], [])
-    assert all_of_them == f"{plain.payloads()[id_of(1)]},\n{plain.payloads()[id_of(2)]}"
-    assert list(bodies(plain.connection, [batch], [id_of(1)])) == [(batch, plain.payloads()[id_of(2)])]
-    assert list(bodies(plain.connection, [batch], [id_of(1), id_of(2)])) == [(batch, "")]
+    (all_of_them,) = plain.reader.bodies([batch], [])
+    assert all_of_them.messages == f"{plain.payloads()[id_of(1)]},\n{plain.payloads()[id_of(2)]}"
+    assert [body.messages for body in plain.reader.bodies([batch], [id_of(1)])] == [plain.payloads()[id_of(2)]]
+    assert [body.messages for body in plain.reader.bodies([batch], [id_of(1), id_of(2)])] == [""]
 
 
 def test_events_that_no_export_contains_any_longer_are_found(lake: Lake) -> None:

@@ -12,7 +12,7 @@ from pipeline.segment.checks import due_is_settled
 from pipeline.segment.enqueue import register
 from pipeline.segment.replay import dates_with_replays, revive, samples
 from tests.fakes import segment_faults as faults
-from tests.support.modelled_tables import DATES, DAY, NOW, SCHEMA, Lake, day, event_row, id_of
+from tests.support.modelled_tables import DATES, DAY, NOW, SCHEMA, SOURCE, Lake, day, event_row, id_of
 from tests.support.sending import Sender
 
 LATER = NOW + timedelta(hours=1)
@@ -245,7 +245,7 @@ def test_a_dead_event_is_shown_with_segments_words_and_without_the_person(bereav
     bereaved.server.misbehave_when(lambda *_: True, faults.RejectMessage(id_of(30)))
     bereaved.deliver(has_delivered=lambda: True)
     mirror_into(bereaved.lake.connection, bereaved.ledger, DATES)
-    [(key, event, message, reason)] = samples(bereaved.lake.connection, [id_of(30)], 5)
+    [(key, event, message, reason)] = samples(bereaved.lake.connection, SOURCE, [id_of(30)], 5)
     assert (key, event) == (id_of(30), "email_opened")
     assert "400" in reason
     assert "18vzF7u3z" in message

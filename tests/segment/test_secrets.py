@@ -69,7 +69,7 @@ def test_no_kind_of_failure_reveals_the_write_key(
         sender = Sender(lake, ledger, server, time)
         lake.stage(*(event_row(number) for number in range(90)))
         lake.put_out(ledger)
-        shown.append(write_requests(lake.connection, ledger, tmp_path / "dry_run", "email_opened", DATES))
+        shown.append(write_requests(lake.reader, ledger, tmp_path / "dry_run", "email_opened", DATES))
         for fault in [*REFUSALS, *PASSING]:
             server.misbehave(fault)
             shown += [sender.deliver(max_attempts=1), *ledger.frames(DATES).values()]

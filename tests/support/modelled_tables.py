@@ -12,12 +12,16 @@ from uuid import UUID
 
 import duckdb
 
+from pipeline.catalog import EVENTS
 from pipeline.export_dates import ExportDates
 from pipeline.ledger import Ledger
+from pipeline.segment.bodies import BodyReader
 from pipeline.segment.enqueue import register
+from pipeline.segment.messages import MessageSource
 from pipeline.segment.outbox import Cut, CutRules, cut
 
 SCHEMA = "selligent_marketing_cloud"
+SOURCE = MessageSource(SCHEMA)
 DAY = date(2026, 3, 2)
 DATES = ExportDates(DAY, DAY)
 EVER = ExportDates(date.min, date.max)
@@ -60,7 +64,7 @@ STAGED_COLUMNS = {
     "written_at": "TIMESTAMPTZ",
 }
 # What lookups give, where the export's own row does not.
-GIVEN = ["user_id", "email", "email_subject", "campaign_name", "link_name", "list_name"]
+GIVEN = ["user_id", "email", "list_id", "selligent_user_id", "email_subject", "campaign_name", "link_name", "list_name"]
 MODELLED = """
     CAST(id AS VARCHAR) AS id,
     received_at,
@@ -209,6 +213,20 @@ class Lake:
         """Everything that was put into a batch."""
         return {key for ids in self.batches().values() for key in ids}
 
+    @property
+    def reader(self) -> BodyReader:
+        return BodyReader(self.connection, SOURCE)
+
     def payloads(self, dates: ExportDates = DATES) -> dict[str, str]:
-        sql = "SELECT id, payload FROM delivery.outbox WHERE export_date BETWEEN ? AND ?"
-        return dict(self.query(sql, dates.first, dates.last))
+        """Each message, dead or not, as it would be sent now."""
+        found: dict[str, str] = {}
+        for event in EVENTS:
+            found |= dict(
+                self.query(
+                    f"SELECT id, {SOURCE.message(event)} FROM {SOURCE.table(event)} WHERE id IN "
+                    "(SELECT id FROM delivery.outbox WHERE export_date BETWEEN ? AND ?)",
+                    dates.first,
+                    dates.last,
+                )
+            )
+        return found

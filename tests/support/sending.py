@@ -97,7 +97,7 @@ class Sender:
         client = self.client(connections, max_attempts)
         try:
             return deliver(
-                self.lake.connection,
+                self.lake.reader,
                 self.ledger,
                 event,
                 dates,

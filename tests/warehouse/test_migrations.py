@@ -50,6 +50,37 @@ def test_a_warehouse_without_a_number_is_brought_up_to_date(warehouse: Warehouse
         ]
 
 
+def test_an_outbox_with_messages_is_written_anew_without_them(warehouse: Warehouse) -> None:
+    """Its rows and partitions stay; the messages are in no file of the new table."""
+    with warehouse.writing() as connection:
+        newest = connection.execute(COLUMNS).fetchall()
+        connection.execute("ALTER TABLE delivery.outbox ADD COLUMN payload VARCHAR")
+        connection.execute(
+            "INSERT INTO delivery.outbox BY NAME SELECT i::VARCHAR AS id, 'email_opened' AS event, "
+            "DATE '2024-06-11' AS export_date, 'b' AS batch_id, 1 AS sequence, 'ann@example.org' AS payload "
+            "FROM range(5000) AS numbers(i)"
+        )
+        connection.execute("UPDATE raw.origin SET value = '1' WHERE name = 'schema_version'")
+    warehouse.bring_up_to_date()
+    assert columns(warehouse) == newest
+    with warehouse.writing() as connection:
+        assert connection.execute("SELECT count(*), count(DISTINCT id) FROM delivery.outbox").fetchall() == [
+            (5000, 5000)
+        ]
+        assert connection.execute("SELECT DISTINCT event, status FROM delivery.events").fetchall() == [
+            ("email_opened", "waiting")
+        ]
+        if warehouse.is_ducklake:
+            files = connection.execute(
+                "SELECT data_file FROM ducklake_list_files('lake', 'outbox', schema => 'delivery')"
+            )
+            paths = [path for (path,) in files.fetchall()]
+            assert all("event=email_opened" in path for path in paths)
+            found = connection.execute("SELECT DISTINCT name FROM parquet_schema(?)", [paths]).fetchall()
+            assert ("id",) in found
+            assert ("payload",) not in found
+
+
 def test_there_is_nothing_to_bring_up_to_date_where_there_is_no_warehouse(warehouse: Warehouse) -> None:
     warehouse.bring_up_to_date()
     assert not warehouse.exists()

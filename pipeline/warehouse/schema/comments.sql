@@ -95,15 +95,14 @@ COMMENT ON TABLE raw.origin IS 'What never changes in a warehouse: the settings 
 COMMENT ON COLUMN raw.origin.name IS 'A setting; schema_version; or pair, generation and ledger_generation, which identify the ledger.';
 COMMENT ON COLUMN raw.origin.value IS 'Its value.';
 
-COMMENT ON TABLE delivery.outbox IS 'One row per event that was ever due, with its message. A batch never changes once it is created.';
+COMMENT ON TABLE delivery.outbox IS 'One row per event that was ever due, with its place among the requests. The message is made from the event''s table when it is sent. A batch never changes once it is created.';
 COMMENT ON COLUMN delivery.outbox.id IS 'The event''s id, which is its messageId.';
 COMMENT ON COLUMN delivery.outbox.event IS 'Table of the event, such as email_opened.';
 COMMENT ON COLUMN delivery.outbox.export_date IS 'Date of the export that contains the event.';
 COMMENT ON COLUMN delivery.outbox.timestamp IS 'When the event happened (UTC).';
 COMMENT ON COLUMN delivery.outbox.batch_id IS 'The batch that contains the event. Null: the event is dead.';
 COMMENT ON COLUMN delivery.outbox.sequence IS 'Number of the batch among those of its event and date, in sending order.';
-COMMENT ON COLUMN delivery.outbox.payload IS 'The message as it is sent, as JSON.';
-COMMENT ON COLUMN delivery.outbox.dead_because IS 'Why Segment would silently drop the event, which is therefore not sent. Null: it is sent.';
+COMMENT ON COLUMN delivery.outbox.dead_because IS 'Why Segment would silently drop the event, which is therefore in no batch. Null: it is in one.';
 COMMENT ON COLUMN delivery.outbox.cut_at IS 'When its batch was created (UTC).';
 
 COMMENT ON TABLE delivery.batches IS 'One row per batch: a copy of the delivery ledger.';

@@ -7,7 +7,6 @@ CREATE TABLE IF NOT EXISTS delivery.outbox (
     timestamp TIMESTAMPTZ,
     batch_id VARCHAR,
     sequence INTEGER,
-    payload VARCHAR,
     dead_because VARCHAR,
     cut_at TIMESTAMPTZ
 );

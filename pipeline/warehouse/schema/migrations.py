@@ -27,8 +27,22 @@ MIGRATIONS: Mapping[int, Sequence[str]] = {
         "ALTER TABLE delivery.batches ADD COLUMN IF NOT EXISTS first_attempt_at TIMESTAMPTZ",
         "ALTER TABLE delivery.dead_events ADD COLUMN IF NOT EXISTS batch_id VARCHAR",
     ),
+    # The outbox without the messages, which are made from the event tables when they are sent. It is written anew: a
+    # dropped column would leave them in the Parquet files.
+    2: (
+        "CREATE TABLE delivery.outbox_without_messages (id VARCHAR, event VARCHAR, export_date DATE, "
+        "timestamp TIMESTAMPTZ, batch_id VARCHAR, sequence INTEGER, dead_because VARCHAR, cut_at TIMESTAMPTZ)",
+        "ALTER TABLE delivery.outbox_without_messages "
+        "SET PARTITIONED BY (year(export_date), month(export_date), event)",
+        "INSERT INTO delivery.outbox_without_messages "
+        "SELECT id, event, export_date, timestamp, batch_id, sequence, dead_because, cut_at FROM delivery.outbox",
+        "DROP TABLE delivery.outbox",
+        "ALTER TABLE delivery.outbox_without_messages RENAME TO outbox",
+    ),
 }
 NEWEST = max(MIGRATIONS)
+# What only a DuckLake understands.
+PARTITIONING = "SET PARTITIONED BY"
 
 _NAME = "schema_version"
 
@@ -53,11 +67,12 @@ def _has_tables(connection: Connection) -> bool:
     return has_rows(connection, query, [ALIAS])
 
 
-def migrate(connection: Connection, version: int) -> None:
+def migrate(connection: Connection, version: int, *, is_ducklake: bool) -> None:
     """Migrate the tables from one number to the newest, within the caller's transaction."""
     for number in range(version + 1, NEWEST + 1):
         for statement in MIGRATIONS[number]:
-            connection.execute(statement)
+            if is_ducklake or PARTITIONING not in statement:
+                connection.execute(statement)
 
 
 def note_version(connection: Connection) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline.warehouse.schema.migrations import NEWEST, migrate, note_version, version_of
+from pipeline.warehouse.schema.migrations import NEWEST, PARTITIONING, migrate, note_version, version_of
 from pipeline.warehouse.sql import ALIAS, has_rows, transaction
 
 Connection = duckdb.DuckDBPyConnection
@@ -13,12 +13,6 @@ _SCHEMA = Path(__file__).parent
 RAW_TABLES = _SCHEMA / "raw.sql"
 _DELIVERY_TABLES = _SCHEMA / "delivery.sql"
 COMMENTS = _SCHEMA / "comments.sql"
-
-# Messages are read a few batches at a time, and whole row groups are decompressed for it.
-_OUTBOX_ROW_GROUPS = (
-    f"CALL ducklake_set_option('{ALIAS}', 'parquet_row_group_size', '20480', "
-    "schema => 'delivery', table_name => 'outbox')"
-)
 
 
 def make_tables(connection: Connection, *, is_ducklake: bool) -> bool:
@@ -29,18 +23,12 @@ def make_tables(connection: Connection, *, is_ducklake: bool) -> bool:
     with transaction(connection):
         _run_scripts(connection, is_partitioned=is_ducklake and version is None)
         if version is not None:
-            migrate(connection, version)
+            migrate(connection, version, is_ducklake=is_ducklake)
         # A comment may contain a semicolon; at the end of a line it ends a statement.
         for statement in COMMENTS.read_text("utf-8").split(";\n"):
             if statement.strip():
                 connection.execute(statement)
-        if version:
-            note_version(connection)
-    if not version:
-        if is_ducklake:  # a DuckLake takes the option for an existing table only
-            connection.execute(_OUTBOX_ROW_GROUPS)
-        with transaction(connection):  # last of all: after a kill before this, the next writer repeats everything
-            note_version(connection)
+        note_version(connection)
     return True
 
 
@@ -53,5 +41,5 @@ def has_table(connection: Connection, schema: str, table: str) -> bool:
 def _run_scripts(connection: Connection, *, is_partitioned: bool) -> None:
     for statement in (RAW_TABLES.read_text("utf-8") + _DELIVERY_TABLES.read_text("utf-8")).split(";"):
         # Only a DuckLake has partitions, and sets them when it creates its tables.
-        if statement.strip() and (is_partitioned or "SET PARTITIONED BY" not in statement):
+        if statement.strip() and (is_partitioned or PARTITIONING not in statement):
             connection.execute(statement)
