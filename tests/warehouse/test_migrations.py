@@ -39,7 +39,7 @@ def test_a_warehouse_without_a_number_is_brought_up_to_date(warehouse: Warehouse
         for column in ("records", "suspect_rows", "suspect_line"):
             connection.execute(f"ALTER TABLE raw.export_files DROP COLUMN {column}")
         connection.execute("DROP TABLE delivery.withheld_dates")
-    with pytest.raises(WarehouseError, match="an earlier version of this program made it"), warehouse.reading():
+    with pytest.raises(WarehouseError, match="an earlier version of this program created it"), warehouse.reading():
         pass
     warehouse.bring_up_to_date()
     assert columns(warehouse) == newest
