@@ -76,16 +76,17 @@ def build(
 def _run_dbt(
     arguments: Sequence[str], values: Mapping[str, str], on_event: Callable[[Any], None] = lambda _event: None
 ) -> tuple[Sequence[Any], ModelsFailed | None]:
-    """The results of the nodes, and the failure of dbt as a whole."""
+    """The results of the nodes, and the failure of dbt as a whole. Raises any other error, such as a full disk."""
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
+    from dbt_common.exceptions import DbtBaseException
 
     from pipeline.models.dbt_plugin import INTERRUPT
 
     errors: list[str] = []
 
     def note(event: Any) -> None:
-        if event.info.level == "error":
+        if event.info.level == "error" and event.info.name != "MainStackTrace":
             errors.append(event.info.msg)
         on_event(event)
 
@@ -96,6 +97,8 @@ def _run_dbt(
             result = dbtRunner(callbacks=[note]).invoke(["--no-use-colors", *arguments, *folders])
         finally:
             DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]  # which releases the warehouse
+    if result.exception is not None and not isinstance(result.exception, DbtBaseException):
+        raise result.exception  # of the system, such as a full disk, or of Python
     failure = None if result.success else ModelsFailed("\n".join(errors) or str(result.exception))
     return getattr(result.result, "results", ()), failure
 
