@@ -23,7 +23,7 @@ from pipeline.warehouse.trimming import INVISIBLE
 
 DBT_DIR = PROJECT_ROOT / "dbt_project"
 # The dbt of this Python, whether or not its venv is activated. `-P`: a module of this project has the name `dbt`.
-_DBT = (sys.executable, "-P", "-m", "dbt.cli.main")
+_DBT = (sys.executable, "-P", "-c", "from dbt.cli.main import cli; cli()")
 
 
 def target(warehouse: Warehouse) -> str:
