@@ -87,8 +87,17 @@ class Chart:
         return f"![{self.alt}](data:image/svg+xml;base64,{b64encode(sized.encode()).decode()})"
 
 
+def import_matplotlib() -> None:
+    """Import what `draw_charts` needs."""
+    # Cron would mail its messages about the cache of fonts.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    import matplotlib.backends.backend_svg
+    import matplotlib.figure  # noqa: F401
+
+
 def draw_charts(numbers: Numbers) -> list[Chart]:
     """The pictures for which there is data."""
+    import_matplotlib()
     drawn = (funnel_chart(numbers), standing_chart(numbers), lateness_chart(numbers), pace_chart(numbers))
     return [chart for chart in drawn if chart is not None]
 
@@ -207,11 +216,7 @@ def pace_chart(numbers: Numbers) -> Chart | None:
 
 def _svg(name: str, height: float, paint: "Callable[[Figure], None]") -> str:
     """The picture as an <svg> element: the same bytes for the same numbers, and ids that no other picture has."""
-    # Cron would mail its messages about the cache of fonts.
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     import matplotlib as mpl
-
-    mpl.use("agg")
     from matplotlib.figure import Figure
 
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):

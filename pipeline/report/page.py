@@ -2,21 +2,24 @@
 
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import duckdb
 from markupsafe import Markup
 
 from pipeline import __version__
 from pipeline.catalog import LIBRARY_NAME
+from pipeline.export_dates import ExportDates
 from pipeline.finding import counted
 from pipeline.ledger import Ledger
-from pipeline.ledger.warehouse_copy import mirror
+from pipeline.ledger.warehouse_copy import mirror_into
 from pipeline.masking import masked, printable
 from pipeline.orchestration.system_errors import naming
 from pipeline.report import formatting
-from pipeline.report.charts import COLOURS, Chart, draw_charts
+from pipeline.report.charts import COLOURS, Chart, draw_charts, import_matplotlib
 from pipeline.report.numbers import Numbers, lines, newest_dates, read_numbers
 from pipeline.report.queries import TITLES
 from pipeline.settings import REPORT_DIR, Settings
@@ -111,23 +114,26 @@ def write(page: str, path: Path = PAGE) -> Path:
 
 @dataclass(frozen=True)
 class Report:
-    """The page's path and its charts."""
+    """The page's path, its charts, and its export dates (None: there are none yet)."""
 
     path: Path
     charts: Sequence[Chart]
+    dates: ExportDates | None
 
 
-def make_report(warehouse: Warehouse, ledger: Ledger, settings: Settings, now: datetime, path: Path = PAGE) -> Report:
-    """Write the page about the newest export dates, whatever the dates of the run.
+def make_report(
+    connection: duckdb.DuckDBPyConnection, ledger: Ledger, settings: Settings, now: datetime, path: Path = PAGE
+) -> Report:
+    """Write the page about the newest export dates, whatever the dates of the run, over a connection for writing.
 
     The ledger's copies of these dates are updated first: a delivery that was killed, or a replay, may have changed them
     since the last run.
     """
-    with warehouse.reading() as connection:
-        dates = newest_dates(connection)
-    if dates is not None:
-        mirror(warehouse, ledger, dates)
-    with warehouse.reading() as connection:
+    if (dates := newest_dates(connection)) is not None:
+        mirror_into(connection, ledger, dates)
+    with ThreadPoolExecutor(1) as pool:
+        importing = pool.submit(import_matplotlib)  # a third of a second, while DuckDB computes
         numbers = read_numbers(connection, settings.schema_name)
+        importing.result()
     charts = draw_charts(numbers)
-    return Report(write(render(numbers, charts, Provenance.of(settings, now)), path), charts)
+    return Report(write(render(numbers, charts, Provenance.of(settings, now)), path), charts, dates)

@@ -40,7 +40,8 @@ class Reported:
     def make(self, **settings: object) -> Report:
         given = {"segment_write_key": WRITE_KEY, **settings}
         path = self.folder / "report" / "index.html"
-        return make_report(self.warehouse, self.ledger, settings_of(self.warehouse, **given), MADE_AT, path)
+        with self.warehouse.writing() as connection:
+            return make_report(connection, self.ledger, settings_of(self.warehouse, **given), MADE_AT, path)
 
     def page(self, **settings: object) -> str:
         return self.make(**settings).path.read_text("utf-8")
