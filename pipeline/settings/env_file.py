@@ -12,20 +12,26 @@ from pipeline.errors import SettingsError
 
 def values_of(path: Path) -> Mapping[str, str | None]:
     """The values of a file, if it exists. Raises SettingsError: it can't be read, or a line is not a setting."""
-    try:
-        text = path.read_text("utf-8")
-    except FileNotFoundError:
+    if (text := text_of(path)) is None:
         return {}
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path.name}: is not UTF-8 (byte {error.start + 1}); save it as UTF-8") from None
-    except OSError as error:
-        raise SettingsError(f"{path.name}: can't be read ({error.strerror})") from None
     if lines := _unparsable_lines(text):
         raise SettingsError(  # without the line itself, which may contain a key
             f"{path.name}: line {', '.join(map(str, lines))} can't be parsed; write a setting as NAME=value, and "
             "close every quote"
         )
     return dotenv_values(stream=io.StringIO(text))
+
+
+def text_of(path: Path) -> str | None:
+    """The text of a file; None if there is none. Raises SettingsError: it can't be read."""
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path.name}: is not UTF-8 (byte {error.start + 1}); save it as UTF-8") from None
+    except OSError as error:
+        raise SettingsError(f"{path.name}: can't be read ({error.strerror})") from None
 
 
 def _unparsable_lines(text: str) -> list[int]:

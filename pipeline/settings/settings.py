@@ -6,8 +6,8 @@ One error lists every fault by the name of its setting; it never repeats a secre
 import difflib
 import math
 import os
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Mapping, Set
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ from sqlalchemy.exc import ArgumentError
 from pipeline.catalog import EVENTS
 from pipeline.errors import SettingsError
 from pipeline.naming import snake_case
-from pipeline.settings.env_file import values_of
+from pipeline.settings.env_file import text_of, values_of
 from pipeline.settings.paths import PROJECT_ROOT
 from pipeline.settings.value_checks import check_key, check_namespace, check_region, check_url, clean, fault
 
@@ -247,6 +247,13 @@ def export_credentials() -> None:
 def load_settings() -> Settings:
     """The current settings, credentials exported. Raises SettingsError: naming every wrong setting, in one line."""
     export_credentials()
+    env_file = _env_file()
+    return _settings_of(frozenset(os.environ.items()), env_file, text_of(env_file))
+
+
+@lru_cache(maxsize=1)
+def _settings_of(_environment: Set[tuple[str, str]], _env_file: Path, _text: str | None) -> Settings:
+    """The settings of what they are read from, which a run asks for dozens of times."""
     faults = [*_folders_not_utf8(), *_misspelled()]
     try:
         settings = Settings()
@@ -278,9 +285,13 @@ def _folders_not_utf8() -> list[str]:
 
 
 def _of_env_file() -> Mapping[str, str | None]:
+    return values_of(_env_file())
+
+
+def _env_file() -> Path:
     path = Settings.model_config["env_file"]
     assert isinstance(path, Path)  # there is one file
-    return values_of(path)
+    return path
 
 
 def _sentence(detail: ErrorDetails) -> str:

@@ -127,3 +127,13 @@ def test_a_setting_that_is_set_to_nothing_has_its_default(environment: Environme
 
 def test_settings_are_read_anew_each_time(environment: Environment) -> None:
     assert [environment.load(SEGMENT_CONNECTIONS=number).segment_connections for number in "23"] == [2, 3]
+
+
+def test_a_change_takes_effect_at_once_and_without_one_nothing_is_read_again(environment: Environment) -> None:
+    """A long run of the service sees a new key in `.env`; a run asks for its settings dozens of times."""
+    environment.env_file.write_text("SEGMENT_REGION=eu\n", "utf-8")
+    first = environment.load()
+    assert environment.load() is first
+    environment.env_file.write_text("SEGMENT_REGION=us\n", "utf-8")
+    assert environment.load().segment_region == "us"
+    assert environment.load(SEGMENT_CONNECTIONS="3").segment_connections == 3
