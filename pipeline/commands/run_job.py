@@ -21,24 +21,26 @@ def run_job(name: str, words: str, tags: Mapping[str, str], selection: Sequence[
 
     dagster_home()
     os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
-    import dagster as dg
+    from dagster._core.definitions.job_base import InMemoryJob
+    from dagster._core.execution.api import execute_run
 
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):  # dbt's own lines go to its log
+        from pipeline.definitions import job_of
         from pipeline.orchestration.executor import WITHOUT_RETRIES
         from pipeline.orchestration.run_progress import display
 
-        job = dg.build_reconstructable_job("pipeline.definitions", "job_of", (name,))
-        job.get_definition()  # which takes seconds, and dbt
+        job = job_of(name)
         err.print(words)
         with opened_instance() as instance, run_lock() as lock, display() as run_config:
             fail_dead_runs(instance)
-            result = dg.execute_job(
-                job,
-                instance=instance,
+            run = instance.create_run_for_job(
+                job_def=job,
                 run_config={**run_config, **WITHOUT_RETRIES},
-                asset_selection=selection,
-                tags={**lock, **tags},
+                asset_selection=frozenset(selection) if selection is not None else None,
+                tags={**job.run_tags, **lock, **tags},
             )
+            # As `dagster.execute_job` does, but with the job that is here: it would load another one by name.
+            result = execute_run(InMemoryJob(job), run, instance)
     stop_if_asked()
     _print_failures(result)
     return result
