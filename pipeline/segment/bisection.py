@@ -7,7 +7,9 @@ from pipeline.segment.client import SendResult, message_id
 from pipeline.segment.messages import ENVELOPE_BYTES, MAX_BATCH_BYTES, SEPARATOR
 from pipeline.segment.verdicts import Delivered, Refused, Rejected, RetryLater, TooLarge
 
-Send = Callable[[str, int], SendResult]
+Send = Callable[[bytes, int], SendResult]
+
+_SEPARATOR = SEPARATOR.encode()
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Outcome:
     """
 
     attempts: int
-    taken: int = 0
+    accepted: int = 0
     dead: tuple[tuple[str, str], ...] = ()
     postponed: str | None = None
     refused: str | None = None
@@ -33,7 +35,7 @@ class Outcome:
         """Combine both halves."""
         return Outcome(
             self.attempts + second.attempts,
-            self.taken + second.taken,
+            self.accepted + second.accepted,
             self.dead + second.dead,
             self.postponed or second.postponed,
             self.refused or second.refused,
@@ -51,7 +53,7 @@ class Outcome:
         return replace(self, refused=reason, unproven=None)
 
 
-def send_bisecting(send: Send, messages: str) -> Outcome:
+def send_bisecting(send: Send, messages: bytes) -> Outcome:
     """Send a batch; where Segment rejects it, send its halves, down to single events.
 
     `messages` are the JSON objects of a batch, joined by `SEPARATOR`. A batch that late names have made too large for
@@ -63,7 +65,7 @@ def send_bisecting(send: Send, messages: str) -> Outcome:
     if not messages:
         return Outcome(attempts=0)
     outcome = _bisect(send, messages)
-    if outcome.taken or not outcome.dead:
+    if outcome.accepted or not outcome.dead:
         return outcome
     (key, reason), rejected = outcome.dead[0], len(outcome.dead)
     if not outcome.settled:  # too early to know
@@ -74,14 +76,14 @@ def send_bisecting(send: Send, messages: str) -> Outcome:
     return replace(outcome, dead=(), refused=everything)
 
 
-def _bisect(send: Send, messages: str) -> Outcome:
-    # Counted, not split: nearly every batch is taken as it is.
-    events = messages.count(SEPARATOR) + 1
-    is_large = events > 1 and len(messages.encode()) > MAX_BATCH_BYTES - ENVELOPE_BYTES
+def _bisect(send: Send, messages: bytes) -> Outcome:
+    # Counted, not split: nearly every batch is accepted as it is. Messages have no raw line breaks, `SEPARATOR` one.
+    events = messages.count(b"\n") + 1
+    is_large = events > 1 and len(messages) > MAX_BATCH_BYTES - ENVELOPE_BYTES
     answer = SendResult(TooLarge("larger than Segment takes"), 0) if is_large else send(messages, events)
     match answer.verdict:
         case Delivered():
-            return Outcome(answer.attempts, taken=events)
+            return Outcome(answer.attempts, accepted=events)
         case RetryLater(reason):
             return Outcome(answer.attempts, postponed=reason)
         case Refused(reason):
@@ -89,7 +91,7 @@ def _bisect(send: Send, messages: str) -> Outcome:
         case Rejected(reason) | TooLarge(reason) if events == 1:
             return Outcome(answer.attempts, dead=((message_id(messages), reason),))
         case Rejected() | TooLarge():
-            listed = messages.split(SEPARATOR)
-            halves = (SEPARATOR.join(listed[: events // 2]), SEPARATOR.join(listed[events // 2 :]))
+            listed = messages.split(_SEPARATOR)
+            halves = (_SEPARATOR.join(listed[: events // 2]), _SEPARATOR.join(listed[events // 2 :]))
             first = Outcome(answer.attempts).then(_bisect(send, halves[0]))
             return first.then(_bisect(send, halves[1])) if first.settled else first

@@ -24,14 +24,14 @@ GZIP_LEVEL = 1
 _BEFORE, _BETWEEN = b'{"batch":[', b'],"sentAt":"'
 
 
-def body_of(messages: str, sent_at: datetime) -> bytes:
+def body_of(messages: bytes, sent_at: datetime) -> bytes:
     """The body of a request; `messages` are JSON objects joined by commas.
 
     Segment corrects an event's time by the clock difference that `sentAt` shows, so it has to be the moment of the
     request (Segment docs, "Spec: Common fields").
     """
     moment = sent_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-    return _BEFORE + messages.encode() + _BETWEEN + moment.encode() + b'"}'
+    return _BEFORE + messages + _BETWEEN + moment.encode() + b'"}'
 
 
 def messages_of(body: bytes) -> bytes:
@@ -101,7 +101,7 @@ class SegmentClient:
         """Whether Segment accepted any request of this run."""
         return self._circuit_breaker.has_delivered
 
-    def send(self, messages: str, events: int, rate_limiter: RateLimiter | None = None) -> SendResult:
+    def send(self, messages: bytes, events: int, rate_limiter: RateLimiter | None = None) -> SendResult:
         """Send messages (JSON objects joined by commas) until there is a verdict or the tries are used up, or a wait is
         stopped (`SleepStopped`). Uses the client's rate limiter, unless a slower one, nested in it, is passed.
         """
@@ -139,7 +139,7 @@ class SegmentClient:
         self._rate_limiter.pause(verdict.seconds)
         return 0
 
-    def _post(self, messages: str) -> Verdict:
+    def _post(self, messages: bytes) -> Verdict:
         now = self._retries.clock()
         body = gzip.compress(body_of(messages, now), GZIP_LEVEL)
         match self._session.exchange("POST", self._url, data=body):
@@ -155,6 +155,6 @@ class SegmentClient:
         self._session.close()
 
 
-def message_id(message: str) -> str:
+def message_id(message: bytes) -> str:
     """The id of one message."""
     return str(json.loads(message)["messageId"])

@@ -89,11 +89,11 @@ def deliver(
 
     Each result is recorded in the ledger at once, so a killed process sends again only what was in flight; a ledger
     that can't be written ends the delivery. The first batch without a final result stops it: the same cause would stop
-    the next one. `progress` gets the number of events that were taken, and of all. History goes last, on a quarter of
-    the connections; newer batches of any event that become due meanwhile go first.
+    the next one. `progress` gets the number of events that were accepted, and of all. History goes last, on a quarter
+    of the connections; newer batches of any event that become due meanwhile go first.
 
-    A batch of one rejected event has a final result when Segment has taken another one: here, or anywhere in the run.
-    Where it takes none, the event is not dead, and the delivery is refused.
+    A batch of one rejected event has a final result when Segment has accepted another one: here, or anywhere in the
+    run. Where it accepts none, the event is not dead, and the delivery is refused.
 
     Once `stop` is set, requests in flight are waited for and recorded. It is also set here where the delivery ends with
     an error, which also ends waits between retries.
@@ -111,7 +111,7 @@ def deliver(
     unproven: list[tuple[Body, Outcome]] = []
     halted = Event()
 
-    def unless_stopped(send: Send, messages: str, events: int) -> SendResult:
+    def unless_stopped(send: Send, messages: bytes, events: int) -> SendResult:
         return SendResult(_STOPPED, 0) if stop.is_set() else send(messages, events)
 
     def send(item: _QueuedBatch) -> Outcome | None:
@@ -157,11 +157,13 @@ def deliver(
                     failure = failure or fault
                 elif (outcome := future.result()) is not None:
                     (unproven if outcome.unproven else outcomes).append((body, outcome))
-            if unproven and (tally.taken or any(outcome.taken for _, outcome in outcomes) or transport.has_delivered()):
+            if unproven and (
+                tally.accepted or any(outcome.accepted for _, outcome in outcomes) or transport.has_delivered()
+            ):
                 outcomes += [(body, outcome.proven()) for body, outcome in unproven]
                 unproven.clear()
             record(outcomes)
-            progress(tally.taken, queue.events)
+            progress(tally.accepted, queue.events)
         record([(body, outcome.waiting()) for body, outcome in unproven])
     if failure is not None:
         raise failure
@@ -172,7 +174,7 @@ def deliver(
 class _Tally:
     """The results so far."""
 
-    taken: int = 0
+    accepted: int = 0
     batches: int = 0
     attempts: int = 0
     dead: int = 0
@@ -181,7 +183,7 @@ class _Tally:
     refused: bool = False
 
     def add(self, outcome: Outcome, dead: Sequence[DeadEvent]) -> None:
-        self.taken += outcome.taken
+        self.accepted += outcome.accepted
         self.batches += outcome.settled
         self.attempts += outcome.attempts
         self.dead += len(dead)

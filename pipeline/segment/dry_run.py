@@ -39,14 +39,14 @@ def write_requests(
     )
 
 
-def _write(path: Path, messages: str, clock: Callable[[], datetime]) -> bool:
+def _write(path: Path, messages: bytes, clock: Callable[[], datetime]) -> bool:
     """Write one request body. Returns whether its file is new."""
     if not messages:  # all of its events are dead, and nothing would be sent
         path.unlink(missing_ok=True)
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     is_new = not path.exists()
-    if is_new or messages_of(path.read_bytes()) != messages.encode():
+    if is_new or messages_of(path.read_bytes()) != messages:
         unfinished = path.with_suffix(".part")
         with naming(path):
             unfinished.write_bytes(body_of(messages, clock()))

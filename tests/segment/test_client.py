@@ -19,8 +19,8 @@ from tests.support.sending import KEY, START, FakeTime, RecordingServer, client_
 
 MESSAGE = (
     '{"type":"track","event":"Email Opened","messageId":"id-1","userId":"José","timestamp":"2026-03-01T09:30:00Z"}'
-)
-SECOND = MESSAGE.replace("id-1", "id-2")
+).encode()
+SECOND = MESSAGE.replace(b"id-1", b"id-2")
 RETRIED = [408, 410, 429, 460, 500, 502, 503, 504, 529]
 WRONG_ADDRESS = [404, 405, 407, 501, 505]
 REDIRECTS = [301, 302, 303, 307, 308]
@@ -51,23 +51,23 @@ def client(server: RecordingServer, time: FakeTime) -> Iterator[SegmentClient]:
 
 def test_a_request_is_what_the_documentation_asks_for(server: RecordingServer, client: SegmentClient) -> None:
     """The server is strict: it checks the write key with its empty password, and that the JSON is JSON."""
-    assert client.send(f"{MESSAGE},\n{SECOND}", 2) == SendResult(Delivered(), 1)
+    assert client.send(MESSAGE + b",\n" + SECOND, 2) == SendResult(Delivered(), 1)
     assert server.received_ids == {"id-1", "id-2"}
     assert not server.dropped
     (request,) = server.requests
     assert (request.path, request.headers["content-type"]) == ("/v1/batch", "application/json")
     assert request.headers["content-encoding"] == "gzip"
-    expected = f'{{"batch":[{MESSAGE},\n{SECOND}],"sentAt":"2026-03-02T06:30:00.000Z"}}'
-    assert server.bodies == [expected.encode()]
+    expected = b'{"batch":[' + MESSAGE + b",\n" + SECOND + b'],"sentAt":"2026-03-02T06:30:00.000Z"}'
+    assert server.bodies == [expected]
 
 
 def test_sent_at_is_utc_whatever_the_clocks_zone() -> None:
     in_brussels = datetime.fromisoformat("2026-07-01T00:30:00.987654+02:00")
-    assert client_module.body_of("", in_brussels).endswith(b'"sentAt":"2026-06-30T22:30:00.987Z"}')
+    assert client_module.body_of(b"", in_brussels).endswith(b'"sentAt":"2026-06-30T22:30:00.987Z"}')
 
 
 def test_the_envelope_is_no_larger_than_the_room_that_is_left_for_it() -> None:
-    assert len(client_module.body_of("", START)) <= ENVELOPE_BYTES
+    assert len(client_module.body_of(b"", START)) <= ENVELOPE_BYTES
 
 
 # What an answer means
@@ -168,7 +168,7 @@ def test_no_answer_is_tried_again_with_the_same_ids(
     server: RecordingServer, client: SegmentClient, fault: faults.Fault
 ) -> None:
     server.misbehave(fault)
-    assert client.send(f"{MESSAGE},\n{SECOND}", 2) == SendResult(Delivered(), 2)
+    assert client.send(MESSAGE + b",\n" + SECOND, 2) == SendResult(Delivered(), 2)
     assert server.received_ids == {"id-1", "id-2"}
     assert set(server.duplicates) == ({"id-1", "id-2"} if fault.keeps else set())
 
@@ -340,7 +340,7 @@ def test_the_ceiling_counts_every_attempt(server: RecordingServer, time: FakeTim
     assert server.sent_at == [START, START + timedelta(seconds=5)]
 
     server.misbehave(faults.Answer(408))
-    client.send(SECOND.replace("id-2", "id-3"), 1_000)
+    client.send(SECOND.replace(b"id-2", b"id-3"), 1_000)
     again = server.sent_at[3] - server.sent_at[2]
     assert again >= timedelta(seconds=10)
 

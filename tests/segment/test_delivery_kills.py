@@ -31,7 +31,7 @@ def dying_in_request(number: int, send: Send) -> Send:
     """A sending that ends its process at the start of the n-th request."""
     requests = itertools.count(1)
 
-    def dying(messages: str, events: int) -> SendResult:
+    def dying(messages: bytes, events: int) -> SendResult:
         if next(requests) >= number:
             raise Killed
         return send(messages, events)
@@ -68,7 +68,7 @@ def test_a_settled_batch_is_in_the_ledger_at_once(sender: Sender) -> None:
     real_send, requests = sender.client().send, itertools.count(1)
     behind: list[int] = []
 
-    def send(messages: str, events: int) -> SendResult:
+    def send(messages: bytes, events: int) -> SendResult:
         behind.append(next(requests) - 1 - sender.standing()[0] // A_BATCH)
         return real_send(messages, events)
 
@@ -82,7 +82,7 @@ def test_what_is_on_its_way_is_noted_before_it_is_sent(sender: Sender, tmp_path:
     put_out(sender, event_row(1))
     seen: list[object] = []
 
-    def send(_messages: str, _events: int) -> SendResult:
+    def send(_messages: bytes, _events: int) -> SendResult:
         seen.extend(first_attempts(tmp_path))
         raise Killed
 
@@ -122,7 +122,7 @@ def test_once_it_is_stopped_no_wait_goes_on_and_what_was_on_its_way_is_written_d
     client = impatient(sender, stop, connections=2)
     first = itertools.count(1)
 
-    def send(messages: str, events: int) -> SendResult:
+    def send(messages: bytes, events: int) -> SendResult:
         if next(first) == 1:
             answer = client.send(messages, events)
             first_answered.set()
@@ -150,7 +150,7 @@ def test_once_it_is_stopped_a_batch_is_not_taken_apart_any_further(sender: Sende
     stop, real_send = threading.Event(), sender.client().send
     sender.server.misbehave_when(lambda *_: True, faults.Answer(413, body='{"success": false, "message": "too large"}'))
 
-    def send(messages: str, events: int) -> SendResult:
+    def send(messages: bytes, events: int) -> SendResult:
         stop.set()
         return real_send(messages, events)
 
@@ -166,7 +166,7 @@ def test_a_pause_that_the_ceiling_asks_for_ends_as_well(sender: Sender) -> None:
     pace = RateLimiter(0.001, time.monotonic, sleep)
     slow = SegmentClient(sender.server.url, KEY, 1, pace, retries=Retries(clock=sender.time.now, sleep=sleep))
 
-    def send(messages: str, events: int) -> SendResult:
+    def send(messages: bytes, events: int) -> SendResult:
         threading.Thread(target=lambda: (sender.server.wait_for_requests(1), stop.set())).start()
         return slow.send(messages, events)
 

@@ -12,7 +12,7 @@ from tests.support.sending import FakeTime, RecordingServer, client_for
 
 MESSAGE = (
     '{"type":"track","event":"Email Opened","messageId":"id-1","userId":"José","timestamp":"2026-03-01T09:30:00Z"}'
-)
+).encode()
 # Of a gateway, a firewall, a login page: none of them knows anything about events.
 STRANGERS = [
     "<html><head><title>400 Bad Request</title></head><body>Blocked by policy</body></html>",

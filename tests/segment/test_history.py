@@ -66,7 +66,7 @@ def test_without_anything_old_history_changes_nothing(sender: Sender) -> None:
     sender.lake.stage(*(event_row(n) for n in range(5)))
     sender.lake.put_out(sender.ledger)
 
-    def never(_messages: str, _events: int) -> SendResult:
+    def never(_messages: bytes, _events: int) -> SendResult:
         raise AssertionError("nothing is old")
 
     sender.deliver(history=History(day(-7).first, never))

@@ -117,7 +117,7 @@ def test_a_disk_without_room_stops_the_sending_and_only_what_was_in_flight_is_se
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     real_send, requests = five_batches.client().send, itertools.count(1)
 
-    def send(messages: str, events: int) -> SendResult:
+    def send(messages: bytes, events: int) -> SendResult:
         if next(requests) == 3:
             resource.setrlimit(resource.RLIMIT_FSIZE, (log.stat().st_size, before[1]))
         return real_send(messages, events)
@@ -141,7 +141,7 @@ def test_a_ledger_that_is_locked_for_a_moment_is_waited_for(five_batches: Sender
     real_send, requests = five_batches.client(connections=2).send, itertools.count(1)
     holder = sqlite3.connect(str(five_batches.ledger.file), isolation_level=None, check_same_thread=False)
 
-    def send(messages: str, events: int) -> SendResult:
+    def send(messages: bytes, events: int) -> SendResult:
         number = next(requests)
         if number == 1:
             holder.execute("BEGIN IMMEDIATE")
@@ -161,7 +161,7 @@ def test_a_ledger_that_stays_locked_stops_the_sending(five_batches: Sender) -> N
     real_send = five_batches.client().send
     holder = sqlite3.connect(str(five_batches.ledger.file), isolation_level=None, check_same_thread=False)
 
-    def send(messages: str, events: int) -> SendResult:
+    def send(messages: bytes, events: int) -> SendResult:
         if not holder.in_transaction:
             holder.execute("BEGIN IMMEDIATE")
         return real_send(messages, events)

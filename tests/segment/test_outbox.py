@@ -270,7 +270,7 @@ def test_one_event_name_a_batch(plain: Lake) -> None:
     }
     for batch in batches:
         (body,) = plain.reader.bodies([batch], [])
-        assert {json.loads(message)["event"] for message in body.messages.split(",\n")} == {
+        assert {json.loads(message)["event"] for message in body.messages.split(b",\n")} == {
             {table: event for event, table in TABLES.items()}[batch.event]
         }
 
@@ -311,9 +311,10 @@ def test_bodies_leave_out_dead_events_and_are_empty_when_no_event_is_left(plain:
     (batch,) = cut_batches(plain.connection, DATES)
 
     (all_of_them,) = plain.reader.bodies([batch], [])
-    assert all_of_them.messages == f"{plain.payloads()[id_of(1)]},\n{plain.payloads()[id_of(2)]}"
-    assert [body.messages for body in plain.reader.bodies([batch], [id_of(1)])] == [plain.payloads()[id_of(2)]]
-    assert [body.messages for body in plain.reader.bodies([batch], [id_of(1), id_of(2)])] == [""]
+    first, second = (plain.payloads()[id_of(number)].encode() for number in (1, 2))
+    assert all_of_them.messages == first + b",\n" + second
+    assert [body.messages for body in plain.reader.bodies([batch], [id_of(1)])] == [second]
+    assert [body.messages for body in plain.reader.bodies([batch], [id_of(1), id_of(2)])] == [b""]
 
 
 def test_events_that_no_export_contains_any_longer_are_found(lake: Lake) -> None:

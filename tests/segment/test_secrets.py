@@ -73,7 +73,7 @@ def test_no_kind_of_failure_reveals_the_write_key(
         for fault in [*REFUSALS, *PASSING]:
             server.misbehave(fault)
             shown += [sender.deliver(max_attempts=1), *ledger.frames(DATES).values()]
-        shown.append(client_for("http://127.0.0.1:1", time).send("{}", 1))
+        shown.append(client_for("http://127.0.0.1:1", time).send(b"{}", 1))
     mirror(warehouse, ledger, DATES)
     shown += [*ledger.frames(DATES).values(), ledger.standings(), rows_of(warehouse)]
 
@@ -105,7 +105,7 @@ def test_an_endpoint_that_cannot_be_reached_reveals_nothing(
     endpoint: str, time: FakeTime, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = client_for(endpoint, time, max_attempts=1)
-    answer = client.send('{"messageId":"1"}', 1)
+    answer = client.send(b'{"messageId":"1"}', 1)
     assert_appears_nowhere(tmp_path, caplog, answer, client, vars(answer.verdict))
 
 
