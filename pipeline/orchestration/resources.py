@@ -13,6 +13,7 @@ from pipeline.ledger import Ledger
 from pipeline.orchestration.instance import process_lock
 from pipeline.settings import load_settings
 from pipeline.warehouse import Warehouse
+from pipeline.warehouse.attached import keep_attached
 
 
 class WarehouseResource(dg.ConfigurableResource):
@@ -22,7 +23,7 @@ class WarehouseResource(dg.ConfigurableResource):
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["WarehouseResource"]:
         """For a run, or for a tick of a sensor or a schedule."""
         of_a_run = context.run_id is not None and context.instance is not None and context.instance.is_persistent
-        with process_lock(str(context.run_id)) if of_a_run else nullcontext():
+        with process_lock(str(context.run_id)) if of_a_run else nullcontext(), keep_attached():
             yield self
 
     def open(self) -> Warehouse:

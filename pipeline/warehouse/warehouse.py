@@ -17,6 +17,7 @@ from filelock import FileLock
 from pipeline.errors import EarlierWarehouse, NoWarehouse, SettingsError, WarehouseError, missing_packages
 from pipeline.settings import DATA_DIR, PROJECT_ROOT, SPILL_DIR, Settings
 from pipeline.warehouse import s3
+from pipeline.warehouse.attached import keep, kept
 from pipeline.warehouse.catalog_file import check_catalog, is_empty, is_incomplete, remove_incomplete
 from pipeline.warehouse.file_sync import provide_sync
 from pipeline.warehouse.ownership import claim, claims
@@ -144,11 +145,6 @@ class Warehouse:
         if self.catalog_file is not None and is_empty(self.catalog_file):
             raise NoWarehouse
         with self._connected(read_only=True) as connection:
-            version = version_of(connection)
-            if version is None:  # its writer ended before it had created the tables
-                raise NoWarehouse
-            if version < NEWEST:
-                raise EarlierWarehouse
             yield connection
 
     @contextmanager
@@ -188,11 +184,6 @@ class Warehouse:
     def writing_in_turn(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The same for a caller that holds the writer's lock, for several connections; raises as `writing`."""
         with self._connected(read_only=False) as connection:
-            if self.is_in_s3:  # before the catalog records files that can't be written
-                with self._naming_files():
-                    claims(connection, self.files)
-            if make_tables(connection, is_ducklake=self.is_ducklake) and self.is_ducklake:
-                self.is_alone(connection)
             yield connection
 
     @contextmanager
@@ -221,22 +212,54 @@ class Warehouse:
 
     @contextmanager
     def _connected(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        key = (self, read_only)
+        with ExitStack() as stack:
+            database = kept(key)
+            if database is None:
+                opened = stack.enter_context(ExitStack())
+                database = opened.enter_context(self._opened(read_only))
+                self._prepare(database, read_only)
+                # A plain DuckDB file is locked while it is attached, and a server may restart between two uses.
+                if self.is_ducklake and self.catalog_file is not None and keep(key, database):
+                    opened.pop_all()
+            connection = stack.enter_context(database.cursor())
+            connection.execute(f"USE {ALIAS}")
+            yield connection
+
+    def _opened(self, read_only: bool) -> duckdb.DuckDBPyConnection:
+        """A new database with the warehouse attached."""
         DATA_DIR.mkdir(parents=True, exist_ok=True)  # of the directory for spilling, DuckDB makes the last part only
-        # To check the signature of an extension takes an eighth of a second, and a run opens some twenty connections.
+        # To check the signature of an extension takes an eighth of a second.
         checked = _CHECKED.issuperset(self.extensions)
         connection = duckdb.connect(
             ":memory:", config={"memory_limit": MEMORY_LIMIT, "allow_unsigned_extensions": checked}
         )
         try:
-            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute("SET GLOBAL TimeZone = 'UTC'")
             connection.execute(f"SET temp_directory = {literal(str(SPILL_DIR))}")
             if not read_only:  # before attaching, so outside of a transaction of a server's catalog
                 provide_sync(connection, self.files if self.is_ducklake else "")
             self._attach(connection, read_only)
-            _CHECKED.update(self.extensions)
-            yield connection
-        finally:
+        except BaseException:
             connection.close()
+            raise
+        _CHECKED.update(self.extensions)
+        return connection
+
+    def _prepare(self, connection: duckdb.DuckDBPyConnection, read_only: bool) -> None:
+        """Check the version of the tables for a reader; create or migrate the tables for a writer."""
+        if read_only:
+            version = version_of(connection)
+            if version is None:  # its writer ended before it had created the tables
+                raise NoWarehouse
+            if version < NEWEST:
+                raise EarlierWarehouse
+            return
+        if self.is_in_s3:  # before the catalog records files that can't be written
+            with self._naming_files():
+                claims(connection, self.files)
+        if make_tables(connection, is_ducklake=self.is_ducklake) and self.is_ducklake:
+            self.is_alone(connection)
 
     def _attach(self, connection: duckdb.DuckDBPyConnection, read_only: bool) -> None:
         *before, attach, use = self.attach_statements(read_only=read_only)
