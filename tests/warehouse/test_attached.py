@@ -72,6 +72,6 @@ def test_databases_are_kept_until_the_outermost_block_ends(ducklake: Warehouse) 
         with keep_attached(), ducklake.reading() as connection:
             connection.execute("SET GLOBAL default_order = 'DESC'")
         with ducklake.reading() as connection:
-            assert one(connection, ORDER) == "DESCENDING"
+            assert one(connection, ORDER) == "DESC"
     with ducklake.reading() as connection:
         assert one(connection, ORDER) == "ASCENDING"
