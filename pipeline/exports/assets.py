@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -18,6 +19,7 @@ from pipeline.exports.checks import (
     unread_files,
     unusual_volumes,
 )
+from pipeline.exports.discovery import known_files
 from pipeline.exports.loading import Loaded, load
 from pipeline.exports.resources import Exports
 from pipeline.exports.row_accounting import rows_accounted_for
@@ -126,14 +128,24 @@ def raw(
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Read each export file of these dates once, identified by its bytes; known files are skipped."""
     dates, started = dates_of(context), time.monotonic()
-    discovered = exports.discover()
-    with exports.location() as location, warehouse.open().writing() as connection:
+    with ExitStack() as stack:
+        location = stack.enter_context(exports.location())
+        look = exports.look(location)
+        connection = stack.enter_context(warehouse.open().writing())
         ensure_origin(connection, exports.settings())
+        people = refresh(connection, exports.settings().selligent_suppressed, datetime.now(UTC))
+        before, known = last_load_number(connection), known_files(connection)
+        loaded = load(
+            connection,
+            location,
+            look.first.within(dates),
+            lambda: look.settled(lambda: known).within(dates),
+            reload=config.reload,
+            log=context.log.info,
+        )
+        discovered = look.settled(lambda: known)
         for file in discovered.waiting:
             context.log.info(f"{file_name(file.file.name)} waits: {file.reason}")
-        people = refresh(connection, exports.settings().selligent_suppressed, datetime.now(UTC))
-        before = last_load_number(connection)
-        loaded = load(connection, location, discovered.within(dates), reload=config.reload, log=context.log.info)
         accounts = rows_accounted_for(connection, dates)
         files = unread_files(connection, dates, before, discovered.names)
         event_checks = {check: found(connection, dates) for check, found in EVENT_CHECKS.items()}

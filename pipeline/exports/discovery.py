@@ -125,39 +125,56 @@ def shared_watch(_url: str) -> Watch:
     return Watch()
 
 
-def discover_settled(
-    location: ExportLocation,
-    layouts: Sequence[Layout],
-    known: Callable[[], Mapping[FileKey, KnownFile]],
-    watch: Watch,
-    today: Callable[[], date],
-    sleep: Callable[[float], None],
-) -> Discovered:
-    """Discover the files, and list new and changed ones again some seconds later. Raises as `discover` and `known` do.
+class Look:
+    """A listing, and a second one some seconds later. Between them, files can be read, and not yet be committed.
 
-    A file that has changed by then, or is new then, is still being written and waits for the next run. A file with a
-    ready marker is complete, and so is a known one; `known` is called only if needed.
+    A file that has changed by the second listing, or is new then, is still being written and waits for the next run. A
+    file with a ready marker is complete, and so is a known one. Raises as `discover` does.
     """
-    timeouts = PatternTimeouts()
-    first = discover(location, layouts, today(), timeouts)
-    watch.note(matched.file for matched in first.matched)
-    open_files = [matched for matched in first.matched if not matched.marker and watch.seconds_left(matched.file) > 0]
-    if open_files:
-        before = known()
-        open_files = [matched for matched in open_files if not is_known(matched, before)]
-    if not open_files:
-        return first
-    sleep(max(0.0, *(watch.seconds_left(matched.file) for matched in open_files)))
-    second = discover(location, layouts, today(), timeouts)
-    watch.note(matched.file for matched in second.matched)
-    unchanged = {matched.file for matched in first.matched}
-    growing = [matched for matched in second.matched if not matched.marker and matched.file not in unchanged]
-    names = {matched.file.name for matched in growing}
-    return Discovered(
-        [matched for matched in second.matched if matched.file.name not in names],
-        second.unmatched,
-        [*second.waiting, *(_waits(matched, "is still being written") for matched in growing)],
-    )
+
+    def __init__(
+        self,
+        location: ExportLocation,
+        layouts: Sequence[Layout],
+        watch: Watch,
+        today: Callable[[], date],
+        sleep: Callable[[float], None],
+    ) -> None:
+        timeouts = PatternTimeouts()
+        self._discover: Callable[[], Discovered] = lambda: discover(location, layouts, today(), timeouts)
+        self._watch = watch
+        self._sleep = sleep
+        self._settled: Discovered | None = None
+        self.first = self._discover()
+        watch.note(matched.file for matched in self.first.matched)
+
+    def settled(self, known: Callable[[], Mapping[FileKey, KnownFile]]) -> Discovered:
+        """The files that are complete, once that is certain; the first listing, if it needs no second one. `known` is
+        called only if needed, and is as of the first listing. Raises as `discover` and `known` do.
+        """
+        if self._settled is None:
+            self._settled = self._second(known)
+        return self._settled
+
+    def _second(self, known: Callable[[], Mapping[FileKey, KnownFile]]) -> Discovered:
+        first, watch = self.first, self._watch
+        open_files = [each for each in first.matched if not each.marker and watch.seconds_left(each.file) > 0]
+        if open_files:
+            before = known()
+            open_files = [matched for matched in open_files if not is_known(matched, before)]
+        if not open_files:
+            return first
+        self._sleep(max(0.0, *(watch.seconds_left(matched.file) for matched in open_files)))
+        second = self._discover()
+        watch.note(matched.file for matched in second.matched)
+        unchanged = {matched.file for matched in first.matched}
+        growing = [matched for matched in second.matched if not matched.marker and matched.file not in unchanged]
+        names = {matched.file.name for matched in growing}
+        return Discovered(
+            [matched for matched in second.matched if matched.file.name not in names],
+            second.unmatched,
+            [*second.waiting, *(_waits(matched, "is still being written") for matched in growing)],
+        )
 
 
 def _waits(matched: MatchedFile, reason: str) -> Incomplete:

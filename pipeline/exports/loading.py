@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
@@ -31,6 +31,7 @@ from pipeline.warehouse import transaction
 from pipeline.warehouse.loads import Load, last_load_number
 
 Connection = duckdb.DuckDBPyConnection
+_ByDate = Mapping[date, Sequence[MatchedFile]]
 # More than any ready marker contains.
 _MARKER_BYTES = 10_000
 
@@ -78,6 +79,7 @@ def load(
     connection: Connection,
     location: ExportLocation,
     discovered: Discovered,
+    settled: Callable[[], Discovered] | None = None,
     *,
     reload: bool = False,
     now: datetime | None = None,
@@ -87,20 +89,33 @@ def load(
     removed from the location keeps its rows, and so does one whose new bytes are refused. Rows of suppressed people are
     counted and not kept; `suppression.refresh` has read the list over the same connection.
 
+    Files may be discovered before it is certain that they are complete. `settled` then returns those that are. It may
+    wait: it is called after a date has been read and before it is committed. A date with other files by then is read
+    again.
+
     Raises:
         WarehouseError: the machine or the store failed; nothing of the date was loaded.
     """
     _ensure_a_temporary_folder()
     this = Load(last_load_number(connection) + 1, now or datetime.now(UTC))
     loader = _Loader(connection, location, this, known_files(connection), reload, log, any_suppressed(connection))
+    complete = cache(settled or (lambda: discovered))
+    of_dates = cache(lambda: _by_date(complete()))
+    first = _by_date(discovered)
+    files: list[LoadedFile] = []
+    for day in sorted(first):
+        files += _load_date(loader, day, first[day], of_dates)
+    for day in sorted(of_dates().keys() - first.keys()):
+        files += _load_date(loader, day, of_dates()[day], of_dates)
+    files += _note_unmatched(loader, complete().unmatched)
+    return Loaded(files, loader.unchanged)
+
+
+def _by_date(discovered: Discovered) -> _ByDate:
     by_date: dict[date, list[MatchedFile]] = defaultdict(list)
     for matched in discovered.matched:
         by_date[matched.export_date].append(matched)
-    files: list[LoadedFile] = []
-    for day in sorted(by_date):
-        files += _load_date(loader, by_date[day])
-    files += _note_unmatched(loader, discovered.unmatched)
-    return Loaded(files, loader.unchanged)
+    return by_date
 
 
 def _ensure_a_temporary_folder() -> None:
@@ -111,8 +126,10 @@ def _ensure_a_temporary_folder() -> None:
         raise WarehouseError(f"The files can't be loaded: {error.strerror}") from None
 
 
-def _load_date(loader: _Loader, files: Sequence[MatchedFile]) -> list[LoadedFile]:
-    """Load all files of a date in one transaction.
+def _load_date(
+    loader: _Loader, day: date, files: Sequence[MatchedFile], of_dates: Callable[[], _ByDate]
+) -> list[LoadedFile]:
+    """Load all files of a date in one transaction, which is committed if these are the complete files of the date.
 
     Most failures happen before a file changes a table. If a file fails after its old rows were deleted, the transaction
     restarts without it. The remaining files are first tried one by one, so that the restart happens only once and each
@@ -122,14 +139,21 @@ def _load_date(loader: _Loader, files: Sequence[MatchedFile]) -> list[LoadedFile
         unchanged = loader.unchanged
         try:
             with transaction(loader.connection):
-                return [file for matched in files if (file := _load_file(loader, matched)) is not None]
+                loaded = [file for matched in files if (file := _load_file(loader, matched)) is not None]
+                if (complete := of_dates().get(day, [])) != files:
+                    raise _Unsettled
+                return loaded
+        except _Unsettled:
+            files, loader.unchanged = complete, unchanged
+            loader.refused.clear()
+            loader.missing.clear()
         except _Failed as failed:
             loader.exclude(failed)
             keys = [_key(matched) for matched in files]
             _try_each(loader, files[keys.index(failed.key) + 1 :])
             loader.unchanged = unchanged
         except duckdb.Error as error:  # not the file's fault: a refusal would outlast a full disk
-            raise _not_loaded(files[0].export_date, error) from None
+            raise _not_loaded(day, error) from None
 
 
 def _try_each(loader: _Loader, files: Sequence[MatchedFile]) -> None:
@@ -151,6 +175,10 @@ def _not_loaded(day: date, error: duckdb.Error) -> WarehouseError:
         f"The files of {day} can't be loaded: {str(error).splitlines()[0]}; nothing was recorded, and the next run "
         "reads them again"
     )
+
+
+class _Unsettled(Exception):
+    """Ends a transaction whose files turned out to be incomplete, or not all files of the date."""
 
 
 class _Tried(Exception):

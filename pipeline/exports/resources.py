@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from pipeline.exports.discovery import Discovered, discover_settled, known_in, shared_watch
+from pipeline.exports.discovery import Discovered, Look, known_in, shared_watch
 from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.locations import ExportLocation
 from pipeline.settings import Settings, load_settings
@@ -24,16 +24,13 @@ class Exports(dg.ConfigurableResource):
         settings = load_settings()
         return ExportLocation(settings.selligent_exports, follow_links=settings.selligent_follow_links)
 
-    def discover(self) -> Discovered:
-        """The files that are in the location now, with those that are still being written apart."""
+    def look(self, location: ExportLocation) -> Look:
+        """A first listing of this location."""
         settings = load_settings()
         layouts, watch = read_layouts(settings.selligent_layouts), shared_watch(settings.selligent_exports)
+        return Look(location, layouts, watch, lambda: datetime.now(UTC).date(), time.sleep)
+
+    def discover(self) -> Discovered:
+        """The files that are in the location now, with those that are still being written apart."""
         with self.location() as location:
-            return discover_settled(
-                location,
-                layouts,
-                lambda: known_in(Warehouse.of(settings)),
-                watch,
-                lambda: datetime.now(UTC).date(),
-                time.sleep,
-            )
+            return self.look(location).settled(lambda: known_in(Warehouse.of(load_settings())))

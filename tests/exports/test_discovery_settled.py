@@ -1,54 +1,17 @@
 """A file is taken when it has stayed as it is for some seconds, whatever the clocks say of it and of this machine."""
 
-from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from pipeline.exports.discovery import (
-    SETTLING,
-    Discovered,
-    FileKey,
-    KnownFile,
-    Watch,
-    discover,
-    discover_settled,
-    known_files,
-)
+from pipeline.exports.discovery import SETTLING, Discovered, discover
 from pipeline.exports.locations import ExportLocation
-from tests.exports.arrivals import HOUR, JEF
+from tests.exports.arrivals import AHEAD, BEHIND, HOUR, JEF, Looking
 from tests.support.export_folder import HEADER, NOW, WRITTEN, ZOE, Desk, layout
 
 HALF, WHOLE = HEADER + ZOE, HEADER + ZOE + JEF
 SECONDS = SETTLING.total_seconds()
-BEHIND, AHEAD = timedelta(hours=-2), timedelta(hours=3)
-
-
-class Looking:
-    """One process that looks again and again; time passes as it sleeps, and is that of no clock on the wall."""
-
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self.seconds = 1_000.0
-        self.slept: list[float] = []
-        self.meanwhile: list[tuple[str, str, timedelta]] = []
-        self._watch = Watch(lambda: self.seconds)
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.seconds += seconds
-        for name, content, clock in self.meanwhile:
-            self.desk.put(name, content, NOW + clock)
-
-    def known(self) -> Mapping[FileKey, KnownFile]:
-        return known_files(self.desk.connection)
-
-    def today(self) -> date:
-        return (NOW + AHEAD).date()
-
-    def discover(self) -> Discovered:
-        return discover_settled(self.desk.location, self.desk.layouts, self.known, self._watch, self.today, self.sleep)
 
 
 @pytest.fixture
@@ -103,7 +66,7 @@ def test_what_was_seen_in_an_earlier_listing_is_waited_for_no_longer_than_it_nee
     assert looking.slept == [SECONDS, SECONDS]
 
     looking.desk.put("opens_3.csv", WHOLE)
-    looking._watch.note(file.file for file in discover(looking.desk.location, looking.desk.layouts, NOW.date()).matched)
+    looking.watch.note(file.file for file in discover(looking.desk.location, looking.desk.layouts, NOW.date()).matched)
     looking.seconds += 2
     looking.discover()
     assert looking.slept[2:] == [SECONDS - 2]
