@@ -36,15 +36,12 @@ def record_file(
     connection: Connection, matched: MatchedFile, sha256: str | None, result: LoadedFile, load: Load
 ) -> None:
     """Insert the file's row. Rows of former bytes stay as `replaced`: models compute their span of time anew."""
-    key = [matched.export_date, matched.file.name]
-    connection.execute(
-        "UPDATE raw.export_files SET status = 'replaced' WHERE export_date = ? AND name = ? AND status <> 'replaced'"
-        + (" AND status <> 'loaded'" if result.status == "refused" else ""),
-        key,
-    )
     # A file that no layout matched may be recorded at another date: that of its modification.
     connection.execute(
-        "UPDATE raw.export_files SET status = 'replaced' WHERE name = ? AND status = 'unmatched'", [matched.file.name]
+        "UPDATE raw.export_files SET status = 'replaced' "
+        "WHERE name = $1 AND (status = 'unmatched' OR export_date = $2 AND status <> 'replaced'"
+        + (" AND status <> 'loaded')" if result.status == "refused" else ")"),
+        [matched.file.name, matched.export_date],
     )
     values = vars(result) | {
         "size": matched.file.size,

@@ -30,6 +30,9 @@ from pipeline.warehouse.sql import ALIAS, literal
 # Even long transactions of analysts lock the catalog only for moments, much less than half a minute.
 BUSY_TIMEOUT_MS = 30_000
 MEMORY_LIMIT = "600MB"
+# Rows that a thread collects for a partition before it writes them; DuckDB's default is 524,288. So many are one row
+# group of a Parquet file. An insert into a partitioned table takes a third less time and less memory.
+_FLUSHED_ROWS = 122_880
 # DuckDB reads SQLite's tables with several threads, and each further thread reads the newest state instead of the
 # transaction's snapshot: rows of an open transaction vanished, and deleted ones came back, when upkeep merged files or
 # a run deleted rows of one file again. One thread reads one snapshot. GLOBAL, for the connection that DuckLake opens
@@ -238,6 +241,7 @@ class Warehouse:
             connection.execute("SET GLOBAL TimeZone = 'UTC'")
             connection.execute(f"SET temp_directory = {literal(str(SPILL_DIR))}")
             if not read_only:  # before attaching, so outside of a transaction of a server's catalog
+                connection.execute(f"SET partitioned_write_flush_threshold = {_FLUSHED_ROWS}")
                 provide_sync(connection, self.files if self.is_ducklake else "")
             self._attach(connection, read_only)
         except BaseException:
