@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: the pipeline compared with bare DuckDB statements and with dlt, and one complete run.
+"""`python -m benchmarks`: the pipeline compared with bare DuckDB statements and with dlt, and complete runs.
 
 Each measurement is a new process in a new copy of the project, one after the other, so that only the system's file
 cache is warm. If runs are repeated, the kinds alternate and medians are shown.
@@ -20,11 +20,12 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import bare, compare_dlt, contents, encodings, end_to_end, load_and_models, senders
+from benchmarks import bare, compare_dlt, contents, encodings, end_to_end, load_and_models, senders, whole_job
 from benchmarks.bare import Bare
 from benchmarks.generate import FILE_NAME, SHARE_OF_EVENTS
 from benchmarks.load_and_models import LoadAndModels
 from benchmarks.processes import Clone
+from benchmarks.whole_job import WholeJob
 
 T = TypeVar("T")
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
@@ -80,6 +81,7 @@ class Workshop:
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--rows", default=5_000_000, show_default=True, help="Rows to load and model; 0: skip.")
+@click.option("--whole-job", "whole", default=1_000_000, show_default=True, help="Rows of a whole job; 0: skip.")
 @click.option("--end-to-end", "events", default=1_000_000, show_default=True, help="Events to run; 0: skip.")
 @click.option("--deliver", "sent", default=1_000_000, show_default=True, help="Events to deliver; 0: skip.")
 @click.option("--repeat", default=1, show_default=True, help="Runs of each kind; medians are shown.")
@@ -87,7 +89,7 @@ class Workshop:
 @click.option("--encodings/--no-encodings", "with_encodings", default=True, show_default=True, help="Try encodings.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Use this folder and keep everything in it.")
 def main(
-    rows: int, events: int, sent: int, repeat: int, with_dlt: bool, with_encodings: bool, keep: Path | None
+    rows: int, whole: int, events: int, sent: int, repeat: int, with_dlt: bool, with_encodings: bool, keep: Path | None
 ) -> None:
     """Measure seconds and memory."""
     with TemporaryDirectory(prefix="benchmarks_") as temporary:
@@ -99,6 +101,8 @@ def main(
             _load_and_model(workshop, rows, repeat, with_dlt)
         if rows and with_encodings:
             _encodings(workshop, rows, repeat)
+        if whole:
+            _whole_job(workshop, whole, repeat)
         if events:
             _end_to_end(workshop, events, repeat)
         if sent:
@@ -166,6 +170,7 @@ def _table_of_both(title: str, of_pipeline: list[LoadAndModels], of_bare: list[B
         a, b = _median(of_pipeline, mine), _median(of_bare, theirs)
         table.add_row(name, f"{a:.1f}", f"{b:.1f}", f"{a / b:.2f}", aim)
 
+    row("load, beside a COPY as text", lambda run: run.load, partial(_sum, (bare.COPY,)), "≤ 2")
     row("load", lambda run: run.load, lambda run: run.steps["load"])
     for step, models in STEPS.items():
         row(f"  {step}", partial(_sum, models), partial(_sum, (step,)))
@@ -195,6 +200,35 @@ def _table_of_dlt(of_dlt: dict[str, list[compare_dlt.Dlt]], rows_per_second: flo
         values = (f"{runs[0].rows:,}", f"{seconds:.1f}", f"{quick:,.0f}", f"{rows_per_second / quick:.0f} ×")
         table.add_row(f"dlt, {reader}", *values, f"{peak:,.0f}", "≥ 100 ×")
     return table
+
+
+def _whole_job(workshop: Workshop, rows: int, repeat: int) -> None:
+    exports = workshop.exports(rows)
+    of_pipeline: list[WholeJob] = []
+    of_bare: list[WholeJob] = []
+    for number in range(1, repeat + 1):
+        with workshop.copy(f"whole job {number}", exports) as copy:
+            of_pipeline.append(whole_job.measure_pipeline(copy))
+        with workshop.copy(f"whole job of bare parts {number}", exports) as copy:
+            of_bare.append(whole_job.measure_bare(copy))
+    table = _table(f"Whole job: {rows:,} rows, file to delivered", "seconds", "pipeline", "bare parts", "ratio", "aim")
+
+    def row(name: str, mine: Callable[[WholeJob], float], theirs: Callable[[WholeJob], float], aim: str = "") -> None:
+        a, b = _median(of_pipeline, mine), _median(of_bare, theirs)
+        table.add_row(name, f"{a:.1f}", f"{b:.1f}", f"{a / b:.2f}", aim)
+
+    for name, (steps, bare_steps) in whole_job.PARTS.items():
+        row(f"  {name}", partial(_sum_of_steps, steps), partial(_sum_of_steps, bare_steps))
+    row("all steps", lambda run: sum(run.steps.values()), lambda run: sum(run.steps.values()))
+    row("the whole process", lambda run: run.seconds, lambda run: run.seconds, "≤ 1.6")
+    table.add_section()
+    peaks = [f"{_median(runs, lambda run: run.peak):,.0f}" for runs in (of_pipeline, of_bare)]
+    table.add_row("peak MB", *peaks)
+    console.print(table)
+
+
+def _sum_of_steps(steps: Iterable[str], run: WholeJob) -> float:
+    return sum(run.steps.get(step, 0) for step in steps)
 
 
 def _end_to_end(workshop: Workshop, events: int, repeat: int) -> None:

@@ -2,19 +2,24 @@
 
     python -m benchmarks.against REV [--repeat N] [--only NAME …]
 
-Each run is `python -m pipeline run` in a copy of the project of its own, delivered to a stub server. `set-up` and
-`tests` run `make` in a checkout without `.venv`; they need the package registry and are left out unless `--only` names
-them. Ratios of processor seconds hardly depend on what else the machine does.
+Each run is `python -m pipeline run` in a copy of the project with a home of its own, delivered to a server that only
+answers; the examples are a dry run, as for `make run`. Both versions run with the packages of this one. `million`,
+`300k` and `examples` are first runs: dbt parses the project, and Python compiles the program. `set-up` and `tests` run
+`make` in a checkout without `.venv`; they need the package registry and are left out unless `--only` names them.
+
+It prints a table in Markdown: medians of seconds, processor seconds and the peak memory of all processes together. The
+ratio of processor seconds hardly depends on what else the machine does.
 """
 
 import io
 import os
+import platform
+import re
 import subprocess
-import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -23,14 +28,13 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.generate import SHARE_OF_EVENTS, generate
 from benchmarks.processes import Clone, Finished
+from benchmarks.stub_server import serving
+from pipeline.orchestration import markdown
 from pipeline.settings import PROJECT_ROOT
 
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 _FIRST_DAY = date(2024, 6, 11)
 _DAILY_EVENTS = 20_000
 _LATE_SHARE = 100
@@ -142,10 +146,14 @@ SCENARIOS: Mapping[str, Scenario] = {
     "again": Scenario("a date of 20,000 events once more", 0.35, same_date),
     "nothing": Scenario("nothing new", 0.7, nothing_new),
     "examples": Scenario("the examples", 0.5, examples),
-    "set-up": Scenario("`make run` on a fresh machine", 0.6, partial(make, "run")),
-    "tests": Scenario("`make test`", 0.5, partial(make, "test")),
+    "set-up": Scenario("make run on a fresh machine", 0.6, partial(make, "run")),
+    "tests": Scenario("make test", 0.5, partial(make, "test")),
 }
 _WITH_SET_UP = ("set-up", "tests")
+_HEAD = (
+    *("run", "before, s", "now, s", "ratio", "aim"),
+    *("processor before, s", "now, s", "ratio", "peak before, MB", "now, MB"),
+)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -156,14 +164,12 @@ def main(revision: str, repeat: int, only: tuple[str, ...]) -> None:
     """Measure seconds, processor seconds and peak memory of this version and of REV."""
     with ExitStack() as stack:
         work = Path(stack.enter_context(TemporaryDirectory(prefix="against_")))
-        port = stack.enter_context(_server())
+        port = stack.enter_context(serving())
         before = work / "source"
         _check_out(revision, before)
         old = Version(revision, before, work / "old", port)
         new = Version("HEAD", PROJECT_ROOT, work / "new", port)
-        table = Table(title=f"this version against {revision}: {os.cpu_count()} cores", title_justify="left")
-        for name in ("", "before, s", "now, s", "ratio", "aim", "processor, s", "", "ratio", "peak MB", ""):
-            table.add_column(name, justify="right" if name or table.columns else "left")
+        rows = []
         for name in only or [name for name in SCENARIOS if name not in _WITH_SET_UP]:
             scenario = SCENARIOS[name]
             runs = [scenario.runs(version, work) for version in (old, new)]
@@ -171,15 +177,27 @@ def main(revision: str, repeat: int, only: tuple[str, ...]) -> None:
             for _ in range(repeat):
                 for of_version, measured in zip(runs, results, strict=True):
                     measured.append(next(of_version))
-            table.add_row(scenario.what, *_cells(*results, scenario.aim))
-            console.print(f"… {scenario.what}: {' '.join(_cells(*results, scenario.aim))}")
-    console.print(table)
+            rows.append([scenario.what, *_cells(*results, scenario.aim)])
+            click.echo(f"… {' '.join(rows[-1])}", err=True)
+    click.echo(f"Medians of {repeat} against {revision}, on {_machine()}.\n")
+    click.echo(markdown.table(_HEAD, rows, _HEAD[1:]))
+
+
+def _machine() -> str:
+    """The processor, the number of cores, and the memory (on Linux; elsewhere only what Python knows)."""
+    found: dict[str, str] = {}
+    for path in (Path("/proc/cpuinfo"), Path("/proc/meminfo")):
+        if path.exists():
+            found |= dict(re.findall(r"(?m)^([\w ]+?)\s*: (.*)$", path.read_text("utf-8")))
+    name = found.get("model name", platform.processor())
+    memory = f", {int(found['MemTotal'].split()[0]) / (1 << 20):.0f} GiB" if "MemTotal" in found else ""
+    return f"{name}, {os.cpu_count()} cores{memory}"
 
 
 def _cells(old: list[Finished], new: list[Finished], aim: float) -> list[str]:
     seconds = [median(run.seconds for run in runs) for runs in (old, new)]
     worked = [median(run.worked for run in runs) for runs in (old, new)]
-    peaks = [median(max(run.peak, run.peak_of_children) for run in runs) for runs in (old, new)]
+    peaks = [median(run.peak_together for run in runs) for runs in (old, new)]
     return [
         *(f"{value:.1f}" for value in seconds),
         f"{seconds[1] / seconds[0]:.2f}",
@@ -201,18 +219,6 @@ def _check_out(revision: str, folder: Path) -> None:
     packed = subprocess.run(["git", "archive", revision], cwd=PROJECT_ROOT, check=True, capture_output=True).stdout
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         archive.extractall(folder, filter="data")
-
-
-@contextmanager
-def _server() -> Iterator[str]:
-    command = [sys.executable, "-m", "benchmarks.stub_server"]
-    server = subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True)
-    try:
-        assert server.stdout is not None
-        yield server.stdout.readline().strip()
-    finally:
-        server.terminate()
-        server.wait()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -24,7 +24,7 @@ _MAXRSS_PER_MB = 1 << 20 if sys.platform == "darwin" else 1 << 10
 @dataclass(frozen=True)
 class Finished:
     """A successful process. `worked` are processor seconds, children included. Peaks are resident memory in MB;
-    `children` is that of the largest child process.
+    `children` is that of the largest child process, and `together` the largest sum of all processes at one moment.
     """
 
     output: str
@@ -32,6 +32,7 @@ class Finished:
     worked: float
     peak: int
     peak_of_children: int
+    peak_together: int
 
     @property
     def answer(self) -> Any:
@@ -83,12 +84,13 @@ class Clone:
             _, status, usage = os.wait4(process.pid, 0)
             seconds = time.perf_counter() - started
             process.returncode = os.waitstatus_to_exitcode(status)
-            peak_of_children = watch.stop()
+            watch.stop()
             printed, logged = _text(output), _text(log)
         if process.returncode != 0:
             raise RuntimeError(f"{arguments[:4]} exited with {process.returncode}:\n{(printed + logged)[-4000:]}")
         worked = usage.ru_utime + usage.ru_stime
-        return Finished(printed, seconds, worked, usage.ru_maxrss // _MAXRSS_PER_MB, peak_of_children)
+        peak = usage.ru_maxrss // _MAXRSS_PER_MB
+        return Finished(printed, seconds, worked, peak, watch.of_children >> 10, max(peak, watch.together >> 10))
 
 
 def _text(file: IO[bytes]) -> str:
@@ -97,7 +99,8 @@ def _text(file: IO[bytes]) -> str:
 
 
 class _Watch(threading.Thread):
-    """Records the peak memory of all descendants of a process (on Linux; elsewhere it records nothing).
+    """Records the peak memory of all descendants of a process in kB, each by itself and with the process together (on
+    Linux; elsewhere it records nothing).
 
     `getrusage` is unsuitable for grandchildren: a child inherits the peak of the process that forked it.
     """
@@ -105,23 +108,27 @@ class _Watch(threading.Thread):
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
         self._pid = pid
-        self._peak = 0
+        self.of_children = self.together = 0
         self._stopped = threading.Event()
         self.start()
 
     def run(self) -> None:
         while not self._stopped.wait(_LOOK_SECONDS):
-            self._peak = max(self._peak, *_peaks_below(self._pid), 0)
+            memory = _memory_from(self._pid)
+            self.together = max(self.together, sum(now for now, _ in memory.values()))
+            self.of_children = max(
+                self.of_children, *(peak for pid, (_, peak) in memory.items() if pid != self._pid), 0
+            )
 
-    def stop(self) -> int:
+    def stop(self) -> None:
         self._stopped.set()
         self.join()
-        return self._peak >> 10
 
 
-def _peaks_below(ancestor: int) -> Iterator[int]:
+def _memory_from(ancestor: int) -> dict[int, tuple[int, int]]:
+    """Resident memory and its peak in kB, of a process and its descendants."""
     parents: dict[int, int] = {}
-    peaks: dict[int, int] = {}
+    memory: dict[int, tuple[int, int]] = {}
     for path in Path("/proc").glob("[0-9]*/status"):
         try:
             lines = dict(line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
@@ -129,10 +136,12 @@ def _peaks_below(ancestor: int) -> Iterator[int]:
             continue
         pid = int(path.parent.name)
         parents[pid] = int(lines["PPid"])
-        peaks[pid] = int(lines.get("VmHWM", "0 kB").split()[0])
-    for pid, peak in peaks.items():
-        above = parents[pid]
-        while above in parents and above != ancestor:
-            above = parents[above]
-        if above == ancestor:
-            yield peak
+        now, peak = (int(lines.get(name, "0 kB").split()[0]) for name in ("VmRSS", "VmHWM"))
+        memory[pid] = (now, peak)
+
+    def descends(pid: int) -> bool:
+        while pid != ancestor and pid in parents:
+            pid = parents[pid]
+        return pid == ancestor
+
+    return {pid: sizes for pid, sizes in memory.items() if descends(pid)}

@@ -15,10 +15,9 @@ SECONDS is the longest duration of an exchange of `pipeline`.
 
 import gzip
 import json
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -29,6 +28,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from benchmarks.processes import Clone
+from benchmarks.stub_server import serving
 from pipeline.catalog import EVENTS, EVENTS_BY_TABLE
 from pipeline.export_dates import ExportDates
 from pipeline.http.session import EXCHANGE_SECONDS
@@ -181,6 +181,11 @@ def ready(port: int, _events: int) -> dict[str, float]:
             for stretch in stretches(cut_batches(connection, DATES))
             for body in reader.bodies(stretch, [])
         ]
+    return {"seconds": post_all(port, ready_made)}
+
+
+def post_all(port: int, bodies: Sequence[bytes]) -> float:
+    """Post compressed bodies over as many connections as the pipeline has; the seconds."""
     session = requests.Session()
     session.mount("http://", HTTPAdapter(pool_connections=1, pool_maxsize=CONNECTIONS, pool_block=True))
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
@@ -190,9 +195,9 @@ def ready(port: int, _events: int) -> dict[str, float]:
 
     started = time.perf_counter()
     with ThreadPoolExecutor(CONNECTIONS) as pool:
-        for _ in pool.map(send, ready_made):
+        for _ in pool.map(send, bodies):
             pass
-    return {"seconds": time.perf_counter() - started}
+    return time.perf_counter() - started
 
 
 def _rows(events: int) -> Iterator[dict[str, Any]]:
@@ -230,20 +235,8 @@ class SenderRun:
 
 def measure(clone: Clone, kind: str, events: int, response_seconds: float = 0) -> SenderRun:
     """Measure one sender in a new process, against a server of its own."""
-    server = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.stub_server", str(response_seconds)],
-        cwd=clone.folder,
-        env=dict(clone.environment),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert server.stdout is not None
-        port = server.stdout.readline().strip()
+    with serving(response_seconds) as port:
         finished = clone.python("benchmarks.senders", kind, port, str(events))
-    finally:
-        server.terminate()
-        server.wait()
     return SenderRun(events, finished.answer["seconds"], finished.answer.get("batches", 0), finished.peak)
 
 

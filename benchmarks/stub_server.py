@@ -7,7 +7,10 @@ It prints its port. SECONDS is the delay of each response.
 
 import asyncio
 import re
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _BODY = b'{"success":true}'
@@ -48,6 +51,19 @@ class StubConnection(asyncio.Protocol):
             if self._missing == 0:
                 self._missing = None
                 asyncio.get_running_loop().call_later(self._seconds, self._transport.write, _RESPONSE)  # type: ignore[attr-defined]
+
+
+@contextmanager
+def serving(seconds: float = 0) -> Iterator[str]:
+    """A server in a process of its own; its port."""
+    command = [sys.executable, "-m", "benchmarks.stub_server", str(seconds)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        yield server.stdout.readline().strip()
+    finally:
+        server.terminate()
+        server.wait()
 
 
 async def main(seconds: float) -> None:
