@@ -4,15 +4,16 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date
 
-from pipeline.exports.discovery import Discovered, is_known, known_in
+import duckdb
+
+from pipeline.exports.discovery import Discovered, FileKey, KnownFile, is_known
 from pipeline.ledger import Ledger
 from pipeline.segment.unfinished_dates import unfinished
 from pipeline.warehouse import Warehouse, one_value
 
 
-def dates_with_new_files(warehouse: Warehouse, discovered: Discovered) -> Mapping[date, list[str]]:
+def dates_with_new_files(known: Mapping[FileKey, KnownFile], discovered: Discovered) -> Mapping[date, list[str]]:
     """Export dates with files that are new, changed, or of a changed layout, and a fingerprint of each such file."""
-    known = known_in(warehouse)
     new: dict[date, list[str]] = defaultdict(list)
     for matched in discovered.matched:
         if not is_known(matched, known):
@@ -41,8 +42,7 @@ def unfinished_dates(warehouse: Warehouse, ledger: Ledger) -> set[date]:
         return set(unfinished(connection, ledger))
 
 
-def newest_date(warehouse: Warehouse) -> set[date]:
+def newest_date(connection: duckdb.DuckDBPyConnection) -> set[date]:
     """The newest export date with a loaded file, if there is one."""
-    with warehouse.reading() as connection:
-        newest = one_value(connection, "SELECT max(export_date) FROM raw.export_files WHERE status = 'loaded'")
+    newest = one_value(connection, "SELECT max(export_date) FROM raw.export_files WHERE status = 'loaded'")
     return {newest} if newest else set()

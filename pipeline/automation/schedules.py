@@ -8,6 +8,7 @@ from pipeline.automation.job_names import MAIN_JOB, UPKEEP_JOB
 from pipeline.automation.jobs import running_dates, selligent_to_segment, warehouse_upkeep
 from pipeline.automation.pending_dates import dates_with_new_files, unfinished_dates
 from pipeline.errors import PipelineError
+from pipeline.exports.discovery import known_in
 from pipeline.exports.resources import Exports
 from pipeline.orchestration.instance import fail_dead_runs
 from pipeline.orchestration.resources import WarehouseResource
@@ -30,7 +31,7 @@ def selligent_to_segment_daily(
         left = unfinished_dates(lake, ledger)
         if segment.settings().delivers:
             left |= ledger.waiting_dates()
-        left |= set(dates_with_new_files(lake, exports.discover()))
+        left |= set(dates_with_new_files(known_in(lake), exports.discover()))
     except PipelineError as error:  # today's run fails for the same reason, and reports it
         context.log.warning(f"Unfinished dates can't be determined: {error}")
     busy = running_dates(context.instance)

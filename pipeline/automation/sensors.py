@@ -11,6 +11,7 @@ import dagster as dg
 from pipeline.automation.jobs import running_dates, selligent_to_segment
 from pipeline.automation.pending_dates import dates_with_new_files, gone_files
 from pipeline.errors import PipelineError
+from pipeline.exports.discovery import known_in
 from pipeline.exports.resources import Exports
 from pipeline.finding import counted
 from pipeline.masking import file_name
@@ -57,7 +58,7 @@ def new_exports(
     try:
         lake.bring_up_to_date()
         discovered = exports.discover()
-        new = dates_with_new_files(lake, discovered)
+        new = dates_with_new_files(known_in(lake), discovered)
         gone = gone_files(lake, discovered)
     except PipelineError as error:
         return dg.SkipReason(str(error))

@@ -1,16 +1,23 @@
 """The main job from the command line, for what is new or for the dates given."""
 
+from collections.abc import Iterator, Sequence, Set
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+from duckdb import DuckDBPyConnection
+
 from pipeline.automation.job_names import MAIN_JOB
-from pipeline.automation.pending_dates import dates_with_new_files, newest_date, unfinished_dates
+from pipeline.automation.pending_dates import dates_with_new_files, newest_date
 from pipeline.commands.run_job import run_job
 from pipeline.commands.status import show
 from pipeline.console import err, out
+from pipeline.errors import EarlierWarehouse
 from pipeline.export_dates import EVERY_DATE, ExportDates, ranges
 from pipeline.exports.discovery import Discovered, discover, is_known, known_files, shared_watch
 from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.locations import ExportLocation
+from pipeline.exports.matching import Unmatched
 from pipeline.filesystems.remote_files import without_login
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_copy import mirror
@@ -20,6 +27,7 @@ from pipeline.privacy.suppression import has_people_to_remove
 from pipeline.privacy.suppression_list import check
 from pipeline.report.page import PAGE
 from pipeline.report.summary import summary
+from pipeline.segment.unfinished_dates import unfinished
 from pipeline.settings import DRY_RUN_DIR, Settings
 from pipeline.warehouse import Warehouse, has_rows
 from pipeline.warehouse.immutable_settings import check_origin
@@ -57,23 +65,10 @@ def run_main_job(
     shared_watch(settings.selligent_exports).note(file.file for file in discovered.matched)
     for file in discovered.waiting:
         err.print(on_one_line(f"{file.file.name} waits: {file.reason}", _LONGEST), style="yellow")
-    unwanted, is_behind, last_load = False, False, 0
-    warehouse.bring_up_to_date()
-    with warehouse.reading_if_any() as connection:  # an unusable one is reported before Dagster starts
-        if connection is not None:
-            check_origin(connection, settings)
-        check_pair(connection, ledger)
-        if connection is not None:
-            is_behind = is_copy_behind(connection, ledger)
-            unwanted = has_people_to_remove(connection, settings.selligent_suppressed)
-            last_load = last_load_number(connection)
-    if is_behind:  # the dates may not be part of any run soon
+    found = _look(settings, warehouse, ledger, discovered)  # a wrong setting is reported before Dagster starts
+    if found.is_copy_behind:  # the dates may not be part of any run soon
         mirror(warehouse, ledger, EVERY_DATE)
-    days = set[date]()
-    if dates is None:
-        days = set(dates_with_new_files(warehouse, discovered)) | unfinished_dates(warehouse, ledger)
-        if unwanted and not days:  # any run removes them from the tables, whatever its dates
-            days = newest_date(warehouse)
+    days = found.days if dates is None else set[date]()
     # From here on released dates are unfinished, too, but they only need to be sent.
     released = set(ledger.release(dates or EVERY_DATE)) if release else set[date]()
     if dates is not None:
@@ -89,19 +84,52 @@ def run_main_job(
             mirror(warehouse, ledger, ExportDates(min(held), max(held)))
     if not work and not sending:
         out.print("There is nothing new.")
-        _print_unmatched(warehouse, discovered)
+        for ignored in found.unmatched[:_SHOWN_FILES]:  # on stdout: cron would mail stderr at each call
+            out.print(on_one_line(f"{ignored.file.name}: ignored: {ignored.reason}", _LONGEST), style="yellow")
     succeeded = [_run_job(span, everything=True) for span in work]
     succeeded += [_run_job(span, everything=False) for span in sending]
-    _print_result(settings, warehouse, ledger, last_load)
+    _print_result(settings, warehouse, ledger, found.last_load)
     return int(not all(succeeded))
 
 
-def _print_unmatched(warehouse: Warehouse, discovered: Discovered) -> None:
-    """Print unmatched files that no run has recorded yet, on stdout: cron would mail stderr at each call."""
-    with warehouse.reading_if_any() as connection:
-        known = known_files(connection) if connection is not None else {}
-    for file in [file for file in discovered.unmatched if not is_known(file, known)][:_SHOWN_FILES]:
-        out.print(on_one_line(f"{file.file.name}: ignored: {file.reason}", _LONGEST), style="yellow")
+@dataclass(frozen=True)
+class _Found:
+    """What the warehouse, the ledger and the files show before the run: export dates that need a run, and unmatched
+    files that no run has recorded.
+    """
+
+    days: Set[date]
+    unmatched: Sequence[Unmatched]
+    is_copy_behind: bool = False
+    last_load: int = 0
+
+
+def _look(settings: Settings, warehouse: Warehouse, ledger: Ledger, discovered: Discovered) -> _Found:
+    """Read all of it over one connection: to open another takes longer than the queries."""
+    with _reading(warehouse) as connection:
+        if connection is None:
+            check_pair(None, ledger)
+            return _Found(set(dates_with_new_files({}, discovered)), discovered.unmatched)
+        check_origin(connection, settings)
+        check_pair(connection, ledger)
+        known = known_files(connection)
+        days = set(dates_with_new_files(known, discovered)) | set(unfinished(connection, ledger))
+        if not days and has_people_to_remove(connection, settings.selligent_suppressed):
+            days = newest_date(connection)  # any run removes them from the tables, whatever its dates
+        unmatched = [file for file in discovered.unmatched if not is_known(file, known)]
+        return _Found(days, unmatched, is_copy_behind(connection, ledger), last_load_number(connection))
+
+
+@contextmanager
+def _reading(warehouse: Warehouse) -> Iterator[DuckDBPyConnection | None]:
+    """As `reading_if_any`; the tables of an earlier version are migrated first."""
+    with ExitStack() as stack:
+        try:
+            connection = stack.enter_context(warehouse.reading_if_any())
+        except EarlierWarehouse:
+            warehouse.bring_up_to_date()
+            connection = stack.enter_context(warehouse.reading_if_any())
+        yield connection
 
 
 def _run_job(dates: ExportDates, *, everything: bool) -> bool:
