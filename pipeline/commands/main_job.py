@@ -25,10 +25,9 @@ from pipeline.ledger.warehouse_pairing import check_pair, is_copy_behind
 from pipeline.masking import on_one_line
 from pipeline.privacy.suppression import has_people_to_remove
 from pipeline.privacy.suppression_list import check
-from pipeline.report.page import PAGE
 from pipeline.report.summary import summary
 from pipeline.segment.unfinished_dates import unfinished
-from pipeline.settings import DRY_RUN_DIR, Settings
+from pipeline.settings import DRY_RUN_DIR, REPORT_PAGE, Settings
 from pipeline.warehouse import Warehouse, has_rows
 from pipeline.warehouse.immutable_settings import check_origin
 from pipeline.warehouse.loads import last_load_number
@@ -38,10 +37,10 @@ _FILES_TO_REVIEW = """
     SELECT name, concat_ws('; ',
         CASE WHEN status = 'loaded' THEN reason ELSE status || ': ' || reason END,
         CASE WHEN rejected > 0
-            THEN format('{:d} of {:d} rows rejected; raw.rejected_rows has the reasons', rejected, rows) END
+            THEN format('{{:d}} of {{:d}} rows rejected; raw.rejected_rows has the reasons', rejected, rows) END
     )
     FROM raw.export_files
-    WHERE load_number > ?
+    WHERE load_number > {}
         AND (status IN ('refused', 'unmatched') OR (status = 'loaded' AND (rejected > 0 OR reason IS NOT NULL)))
     ORDER BY name
 """
@@ -148,13 +147,13 @@ def _print_result(settings: Settings, warehouse: Warehouse, ledger: Ledger, last
         if connection is None:
             out.print(f"There is nothing to load in {without_login(settings.selligent_exports)}.")
             return
-        table = summary(connection, ledger, None)
-        odd = connection.execute(_FILES_TO_REVIEW, [last_load]).fetchall()
+        lines = summary(connection, ledger, None)
+        odd = connection.execute(_FILES_TO_REVIEW.format(last_load)).fetchall()
         waiting = has_rows(connection, "SELECT 1 FROM delivery.outbox LIMIT 1")
-    if table.empty:
+    if not lines:
         out.print(f"There is nothing to load in {without_login(settings.selligent_exports)}.")
     else:
-        show(table, ["event"])
+        show(lines, by_date=False)
     if withheld := ledger.withheld():
         spans = ", ".join(str(span) for span in ranges(withheld))
         out.print(f"Withheld until released with --release: {spans}")
@@ -166,6 +165,6 @@ def _print_result(settings: Settings, warehouse: Warehouse, ledger: Ledger, last
         err.print(f"{len(odd) - _SHOWN_FILES} more files; see raw.export_files", style="yellow")
     if not settings.delivers and waiting:
         out.print(f"Dry run, since SEGMENT_WRITE_KEY is not set: the requests are in {DRY_RUN_DIR}")
-    if PAGE.exists():
-        out.print(f"The report: {PAGE}")
+    if REPORT_PAGE.exists():
+        out.print(f"The report: {REPORT_PAGE}")
     out.print("Next: `make ui` (steps), `make sql` (tables), `python -m pipeline status` (each date)")

@@ -18,8 +18,6 @@ from pipeline.commands.output_filter import lines_of, pass_on, safe_lines
 from pipeline.errors import WarehouseError
 from pipeline.settings import Settings, load_settings
 
-# The first run of the models makes it.
-_SCHEMA = "SELECT 1 FROM duckdb_schemas() WHERE database_name = ? AND schema_name = ?"
 # The prompt's own colours are escapes, too, which are removed from values.
 _CLEAR_LINE = "\r\x1b[K"
 _WITHOUT_COLOURS = (".highlight_results off", ".highlight_errors off")
@@ -38,11 +36,12 @@ def sql(query: str | None, output: str | None) -> int:
 def open_prompt(settings: Settings, query: str | None, output: str | None = None) -> int:
     """Open the prompt, or run one query; its exit status. Raises WarehouseError: no warehouse, or no `duckdb`."""
     from pipeline.orchestration.system_errors import naming
-    from pipeline.warehouse import ALIAS, Warehouse, has_rows, quoted
+    from pipeline.warehouse import ALIAS, Warehouse, has_rows, literal, quoted
 
     warehouse = Warehouse.of(settings)
+    of_models = f"database_name = {literal(ALIAS)} AND schema_name = {literal(settings.schema_name)}"
     with warehouse.reading() as connection:  # which reports clearly what is wrong, if anything
-        has_models = has_rows(connection, _SCHEMA, [ALIAS, settings.schema_name])
+        has_models = has_rows(connection, f"SELECT 1 FROM duckdb_schemas() WHERE {of_models}")
     prompt = shutil.which("duckdb", path=str(Path(sys.executable).parent)) or shutil.which("duckdb")
     if prompt is None:
         raise WarehouseError("There is no `duckdb` command; `make run` installs it.")

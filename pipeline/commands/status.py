@@ -1,5 +1,6 @@
 """`python -m pipeline status`, and the table that it and `run` print."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,7 @@ import click
 from pipeline.settings import load_settings
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from pipeline.report.summary import Line
 
 
 @click.command()
@@ -17,30 +18,33 @@ def status() -> int:
     settings = load_settings()
     from pipeline.ledger import Ledger
     from pipeline.ledger.warehouse_pairing import check_pair
-    from pipeline.report.summary import KEY, summary
+    from pipeline.report.summary import summary
     from pipeline.warehouse import Warehouse
 
     with Warehouse.of(settings).reading() as connection:
         ledger = Ledger(settings.ledger)
         check_pair(connection, ledger)
-        show(summary(connection, ledger, None), KEY)
+        show(summary(connection, ledger, None), by_date=True)
     return 0
 
 
-def show(table: "pd.DataFrame", keys: Sequence[str]) -> None:
-    """Print the numbers by `keys`, with a sum below."""
+def show(lines: "Sequence[Line]", *, by_date: bool) -> None:
+    """Print the numbers by event, or by export date and event, with a sum below."""
     from rich.table import Table
 
     from pipeline.console import out
-    from pipeline.report.summary import NUMBERS
+    from pipeline.report.summary import KEY, NUMBERS, totals
 
-    shown = Table(show_footer=True, box=None, pad_edge=False)
-    shown.add_column(keys[0].replace("_", " "), footer="all", no_wrap=True)
-    for key in keys[1:]:
-        shown.add_column(key.replace("_", " "), no_wrap=True)
+    rows: dict[tuple[str, ...], list[Line]] = defaultdict(list)
+    for line in lines:
+        rows[(str(line.export_date), line.event) if by_date else (line.event,)].append(line)
+    total = totals(lines)
+    table = Table(show_footer=True, box=None, pad_edge=False)
+    for key in KEY if by_date else KEY[1:]:
+        table.add_column(key.replace("_", " "), footer="" if table.columns else "all", no_wrap=True)
     for number in NUMBERS:
-        shown.add_column(number, footer=f"{int(table[number].sum()):,}", justify="right")
-    grouped = table.groupby(list(keys), sort=False, as_index=False)[NUMBERS].sum()
-    for row in grouped.itertuples(index=False):
-        shown.add_row(*(str(value) for value in row[: len(keys)]), *(f"{value:,}" for value in row[len(keys) :]))
-    out.print(shown)
+        table.add_column(number, footer=f"{total[number]:,}", justify="right")
+    for keys, of_keys in rows.items():
+        numbers = totals(of_keys)
+        table.add_row(*keys, *(f"{numbers[number]:,}" for number in NUMBERS))
+    out.print(table)

@@ -5,7 +5,7 @@ import difflib
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
@@ -46,6 +46,11 @@ _PROBE = "A;1\r\n"
 
 def _wrong(text: str) -> PydanticCustomError:
     return PydanticCustomError("wrong", "{text}", {"text": text})
+
+
+@cache
+def _time_zones() -> set[str]:
+    return available_timezones()  # which reads several folders
 
 
 def _text(value: object) -> object:
@@ -141,8 +146,8 @@ class Layout(BaseModel):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str | None) -> str | None:
-        if value is not None and value not in available_timezones():
-            raise _wrong(f"{value!r} is not an IANA time zone; {choice(value, available_timezones())}")
+        if value is not None and value not in (zones := _time_zones()):
+            raise _wrong(f"{value!r} is not an IANA time zone; {choice(value, zones)}")
         return value
 
     @field_validator("datetime_formats")

@@ -3,9 +3,8 @@
 import hashlib
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -15,6 +14,9 @@ from pipeline.ledger.ledger_pairing import advance
 from pipeline.ledger.records import DELIVERED, SUPPRESSED, WITHDRAWN, DeadEvent, Remaining, Replay
 from pipeline.ledger.schema import batches, dead_events, forgotten, replays
 from pipeline.ledger.statements import chunks, found, insert, insert_dead, unknown, within
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Dead on purpose, not because Segment would reject them.
 _UNWANTED = sa.or_(dead_events.c.reason == SUPPRESSED, dead_events.c.reason.like(f"{WITHDRAWN}%"))
@@ -107,8 +109,10 @@ class DeadEventsPart(LedgerDatabase):
             advance(connection)
         return dead
 
-    def texts(self) -> pd.DataFrame:
+    def texts(self) -> "pd.DataFrame":
         """Every text from outside, by the key of its row: the responses of Segment and of proxies."""
+        import pandas as pd  # which takes longer to import than most commands take
+
         queries = [
             sa.select(table.c[key].label("key"), table.c.reason).where(table.c.reason.is_not(None))
             for table, key in ((batches, "batch_id"), (dead_events, "id"))

@@ -4,9 +4,8 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -15,6 +14,9 @@ from pipeline.ledger.database import LedgerDatabase
 from pipeline.ledger.records import DELIVERED, WAITING, SentBatch, Standing
 from pipeline.ledger.schema import Instant, batches, dead_events, forgotten, withheld_dates
 from pipeline.ledger.statements import within
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _NOTHING = (0, 0, 0)
 _FORGOTTEN_OF_BATCH = (
@@ -101,8 +103,10 @@ class StandingsPart(LedgerDatabase):
             numbers.update(json.loads(text))
         return dict(sorted(numbers.items()))
 
-    def frames(self, dates: ExportDates) -> dict[str, pd.DataFrame]:
+    def frames(self, dates: ExportDates) -> dict[str, "pd.DataFrame"]:
         """The rows of some export dates by the name of their copy in the warehouse; the first column is the key."""
+        import pandas as pd  # which takes longer to import than most commands take
+
         with self._engine.connect() as connection:
             return {
                 copy: pd.read_sql(

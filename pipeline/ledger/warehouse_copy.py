@@ -1,12 +1,16 @@
 """The copy of the ledger in the warehouse, so that `delivery.events` can be queried in SQL."""
 
+from typing import TYPE_CHECKING
+
 import duckdb
-import pandas as pd
 
 from pipeline.export_dates import ExportDates
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_pairing import record_ledger_generation
 from pipeline.warehouse import Warehouse, has_rows, transaction
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def mirror(warehouse: Warehouse, ledger: Ledger, dates: ExportDates) -> None:
@@ -24,7 +28,7 @@ def mirror_into(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: Ex
             _sync(connection, table, frame, dates)
 
 
-def _sync(connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame, dates: ExportDates) -> None:
+def _sync(connection: duckdb.DuckDBPyConnection, table: str, frame: "pd.DataFrame", dates: ExportDates) -> None:
     columns: list[str] = list(frame.columns)
     key, listed = columns[0], ", ".join(columns)
     typed = ", ".join(

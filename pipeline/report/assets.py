@@ -10,7 +10,7 @@ from pipeline.orchestration.asset_keys import DELIVERIES, REPORT
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.report.page import make_report
-from pipeline.report.summary import NUMBERS, as_markdown, summary
+from pipeline.report.summary import NUMBERS, as_markdown, summary, totals
 from pipeline.segment.checks import DUE_IS_SETTLED, due_is_settled
 from pipeline.segment.resources import SegmentResource
 
@@ -39,14 +39,14 @@ def report(
         page = make_report(connection, ledger, segment.settings(), datetime.now(UTC))
         if page.dates is None or not (dates.first in page.dates and dates.last in page.dates):
             mirror_into(connection, ledger, dates)
-    nameless = ledger.delivered_without_name(dates)
+    added_up, nameless = totals(table), ledger.delivered_without_name(dates)
     ledger.reach(REPORTED, ledger.reached(CUT, dates))
     return dg.MaterializeResult(
         metadata={
             "reconciliation": dg.MetadataValue.md(as_markdown(table)),
             "page": dg.MetadataValue.path(str(page.path)),
             **{f"picture/{chart.name}": dg.MetadataValue.md(chart.markdown) for chart in page.charts},
-            **{number: int(table[number].sum()) for number in NUMBERS},
+            **{number: added_up[number] for number in NUMBERS},
             **{f"delivered_without/{name}": number for name, number in nameless.items()},
         },
         check_results=[DUE_IS_SETTLED.result(balance)],

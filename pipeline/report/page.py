@@ -22,7 +22,7 @@ from pipeline.report import formatting
 from pipeline.report.charts import COLOURS, Chart, draw_charts, import_matplotlib
 from pipeline.report.numbers import Numbers, lines, newest_dates, read_numbers
 from pipeline.report.queries import TITLES
-from pipeline.settings import REPORT_DIR, Settings
+from pipeline.settings import REPORT_PAGE, Settings
 from pipeline.warehouse import Warehouse
 
 
@@ -63,7 +63,6 @@ class Provenance:
         )
 
 
-PAGE = REPORT_DIR / "index.html"
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -102,7 +101,7 @@ def _shown(value: object) -> object:
     return value
 
 
-def write(page: str, path: Path = PAGE) -> Path:
+def write(page: str, path: Path = REPORT_PAGE) -> Path:
     """Replace the page atomically, so that a reader never gets half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(f".{os.getpid()}")
@@ -122,7 +121,7 @@ class Report:
 
 
 def make_report(
-    connection: duckdb.DuckDBPyConnection, ledger: Ledger, settings: Settings, now: datetime, path: Path = PAGE
+    connection: duckdb.DuckDBPyConnection, ledger: Ledger, settings: Settings, now: datetime, path: Path = REPORT_PAGE
 ) -> Report:
     """Write the page about the newest export dates, whatever the dates of the run, over a connection for writing.
 

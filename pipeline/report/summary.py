@@ -1,9 +1,11 @@
 """Files → rows → events → delivered, by export date and event: the table that `status` prints."""
 
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 
 import duckdb
-import pandas as pd
 
 from pipeline.catalog import EVENTS
 from pipeline.export_dates import ExportDates
@@ -16,50 +18,68 @@ KEY = ["export_date", "event"]
 NUMBERS = ["loaded", "rejected", "modelled", "delivered", "waiting", "dead"]
 # Rows without an event: skipped, or rejected before the event was known.
 NO_EVENT = "(no event)"
+_ORDER = {event.table: position for position, event in enumerate(EVENTS)} | {NO_EVENT: len(EVENTS)}
 
 _LOADED = f"""
     SELECT export_date, coalesce({snake_case_sql("event")}, '{NO_EVENT}') AS event,
         count(*) FILTER (rejected_because IS NULL AND event IS NOT NULL) AS loaded,
         count(rejected_because) AS rejected
-    FROM raw.events WHERE export_date BETWEEN $1 AND $2 GROUP BY ALL
+    FROM raw.events WHERE {{dates}} GROUP BY ALL
 """
 # Rows that could not be split into columns are in no other table.
 _UNREAD = f"""
-    SELECT export_date, '{NO_EVENT}' AS event, 0 AS loaded, sum(rejected) AS rejected
+    SELECT export_date, '{NO_EVENT}' AS event, coalesce(sum(rejected), 0) AS rejected
     FROM (
         SELECT export_date, rejected FROM raw.export_files
-        WHERE status = 'loaded' AND export_date BETWEEN $1 AND $2
+        WHERE status = 'loaded' AND {{dates}}
         UNION ALL
         SELECT export_date, -1 FROM raw.events
-        WHERE rejected_because IS NOT NULL AND export_date BETWEEN $1 AND $2
+        WHERE rejected_because IS NOT NULL AND {{dates}}
     )
     GROUP BY ALL
 """
 _MODELLED = f"""
     SELECT export_date, {snake_case_sql("event_text")} AS event, count(*) AS modelled
-    FROM staging.events WHERE export_date BETWEEN $1 AND $2 GROUP BY ALL
+    FROM staging.events WHERE {{dates}} GROUP BY ALL
 """
 
 
-def summary(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: ExportDates | None) -> pd.DataFrame:
-    """One row per export date and event, with KEY and NUMBERS (events; `rejected`: rows). `dates` None means all."""
+@dataclass(frozen=True)
+class Line:
+    """The numbers of one export date and event, by their names in NUMBERS: events, and of `rejected` rows."""
+
+    export_date: date
+    event: str
+    numbers: Mapping[str, int]
+
+
+def summary(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: ExportDates | None) -> list[Line]:
+    """A line for each export date and event that has any number; `dates` None means all."""
     window = dates or _all_dates(connection)
     if window is None:
-        return pd.DataFrame(columns=[*KEY, *NUMBERS])
-    between = [window.first, window.last]
-    read, unread = _frame(connection, _LOADED, between), _frame(connection, _UNREAD, between)
-    loaded: pd.DataFrame = pd.concat([read, unread]).groupby(KEY, as_index=False).sum()
-    modelled = pd.DataFrame(columns=[*KEY, "modelled"])
+        return []
+    of_dates = f"export_date BETWEEN DATE '{window.first}' AND DATE '{window.last}'"
+    found = defaultdict[tuple[date, str], Counter[str]](Counter)
+    queries = {_LOADED: ["loaded", "rejected"], _UNREAD: ["rejected"]}
     if has_table(connection, "staging", "events"):
-        modelled = _frame(connection, _MODELLED, between)
-    standings = pd.DataFrame(
-        [vars(standing) for standing in ledger.standings(window)], columns=[*KEY, "delivered", "waiting", "dead"]
-    )
-    table = loaded.merge(modelled, how="outer", on=KEY).merge(standings, how="outer", on=KEY)
-    table[NUMBERS] = table[NUMBERS].fillna(0).astype(int)
-    table = table[(table[NUMBERS] != 0).any(axis=1)]
-    order = {event.table: position for position, event in enumerate(EVENTS)} | {NO_EVENT: len(EVENTS)}
-    return table.sort_values(KEY, key=lambda column: column.map(order) if column.name == "event" else column)
+        queries[_MODELLED] = ["modelled"]
+    for query, names in queries.items():
+        for day, event, *numbers in connection.execute(query.format(dates=of_dates)).fetchall():
+            found[day, event].update(dict(zip(names, map(int, numbers), strict=True)))
+    for standing in ledger.standings(window):
+        found[standing.export_date, standing.event].update(
+            delivered=standing.delivered, waiting=standing.waiting, dead=standing.dead
+        )
+    lines = [Line(day, event, counts) for (day, event), counts in found.items() if any(counts.values())]
+    return sorted(lines, key=lambda line: (line.export_date, _ORDER.get(line.event, len(_ORDER))))
+
+
+def totals(lines: Iterable[Line]) -> Mapping[str, int]:
+    """The sums of the numbers of some lines."""
+    total = Counter[str]()
+    for line in lines:
+        total.update(line.numbers)
+    return total
 
 
 def _all_dates(connection: duckdb.DuckDBPyConnection) -> ExportDates | None:
@@ -67,12 +87,7 @@ def _all_dates(connection: duckdb.DuckDBPyConnection) -> ExportDates | None:
     return ExportDates(first, last) if first else None
 
 
-def _frame(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object]) -> pd.DataFrame:
-    cursor = connection.execute(query, parameters)
-    return pd.DataFrame(cursor.fetchall(), columns=[column[0] for column in cursor.description or []])
-
-
-def as_markdown(table: pd.DataFrame) -> str:
+def as_markdown(lines: Sequence[Line]) -> str:
     """The table for Dagster's UI."""
-    columns = [*KEY, *NUMBERS]
-    return markdown.table(columns, table[columns].itertuples(index=False), NUMBERS)
+    rows = [(line.export_date, line.event, *(line.numbers[name] for name in NUMBERS)) for line in lines]
+    return markdown.table([*KEY, *NUMBERS], rows, NUMBERS)

@@ -7,6 +7,7 @@ from pipeline.settings.paths import (
     EXAMPLES,
     PROJECT_ROOT,
     REPORT_DIR,
+    REPORT_PAGE,
     SPILL_DIR,
 )
 from pipeline.settings.settings import SECRETS, Settings, export_credentials, load_settings
@@ -18,6 +19,7 @@ __all__ = [
     "EXAMPLES",
     "PROJECT_ROOT",
     "REPORT_DIR",
+    "REPORT_PAGE",
     "SECRETS",
     "SPILL_DIR",
     "Settings",

@@ -10,3 +10,4 @@ EXAMPLES = str(PROJECT_ROOT / "examples" / "exports")
 DATA_DIR = PROJECT_ROOT / os.environ.get("PIPELINE_DATA_DIR", "data")
 # Each of these can contain personal data, which `forget` searches.
 DRY_RUN_DIR, DBT_TARGET_DIR, SPILL_DIR, REPORT_DIR = (DATA_DIR / name for name in ("dry_run", "dbt", "tmp", "report"))
+REPORT_PAGE = REPORT_DIR / "index.html"

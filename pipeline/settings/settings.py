@@ -34,6 +34,7 @@ PUBLIC_API_DOMAINS = {"us": ("api.segmentapis.com",), "eu": ("eu1.api.segmentapi
 RESERVED_SCHEMAS = {"raw", "staging", "delivery", "main", "temp", "system", "information_schema", "pg_catalog"}
 # Variables that other libraries read: credentials of file systems.
 _EXPORTED = ("AWS_", "AZURE_")
+_OF_DBT = ("DBT_", "DO_NOT_TRACK")
 
 
 class Settings(BaseSettings):
@@ -248,7 +249,9 @@ def load_settings() -> Settings:
     """The current settings, credentials exported. Raises SettingsError: naming every wrong setting, in one line."""
     export_credentials()
     env_file = _env_file()
-    return _settings_of(frozenset(os.environ.items()), env_file, text_of(env_file))
+    # dbt's variables are set during a run, and are no settings.
+    environment = ((name, value) for name, value in os.environ.items() if not name.startswith(_OF_DBT))
+    return _settings_of(frozenset(environment), env_file, text_of(env_file))
 
 
 @lru_cache(maxsize=1)

@@ -54,8 +54,8 @@ def check_catalog(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
     """
     # With DuckLake's own SQLite library: two SQLite libraries in one process would drop each other's file locks.
     connection.execute(f"ATTACH {literal(str(file))} AS {quoted(_NAME)} (TYPE sqlite, READ_ONLY)")
-    query = "SELECT table_name FROM duckdb_tables() WHERE database_name = ? ORDER BY table_name"
-    tables = one_column(connection, query, [_NAME])
+    query = f"SELECT table_name FROM duckdb_tables() WHERE database_name = {literal(_NAME)} ORDER BY table_name"
+    tables = one_column(connection, query)
     connection.execute(f"DETACH {quoted(_NAME)}")
     if not tables:
         raise NoWarehouse

@@ -23,13 +23,13 @@ class Load:
 
 def newest_loads(connection: duckdb.DuckDBPyConnection, dates: ExportDates = EVERY_DATE) -> dict[date, Load]:
     """The load of the newest file of each date; duplicates count, since the rows of their former content are gone."""
-    query = """
-        SELECT export_date, max({'number': coalesce(load_number, 0), 'at': loaded_at}) FROM raw.export_files
+    query = f"""
+        SELECT export_date, max({{'number': coalesce(load_number, 0), 'at': loaded_at}}) FROM raw.export_files
         WHERE (status = 'loaded' OR status = 'duplicate' AND load_number IS NOT NULL)
-            AND export_date BETWEEN ? AND ?
+            AND export_date BETWEEN DATE '{dates.first}' AND DATE '{dates.last}'
         GROUP BY ALL
     """
-    found = connection.execute(query, [dates.first, dates.last]).fetchall()
+    found = connection.execute(query).fetchall()
     return {day: Load(newest["number"], newest["at"]) for day, newest in found}
 
 

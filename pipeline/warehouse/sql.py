@@ -1,4 +1,8 @@
-"""The parts that statements are composed of, and short answers of queries."""
+"""The parts that statements are composed of, and short answers of queries.
+
+Queries of every command have literals: for a statement with parameters, DuckDB imports pandas, which takes longer than
+a command with nothing to do.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

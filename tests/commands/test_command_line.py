@@ -1,13 +1,17 @@
 """The command line imports what a command needs when it runs, and no sooner."""
 
+import os
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import click
 import pytest
 
 from pipeline.__main__ import COMMANDS, app
+from pipeline.settings import Settings
+from pipeline.warehouse import Warehouse
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -26,3 +30,37 @@ def test_help_on_all_commands_imports_neither_dagster_nor_duckdb() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("\nset()\n")
     assert all(f"\n  {name} " in done.stdout for name in COMMANDS)
+
+
+def _imported_by(folder: Path, *arguments: str) -> set[str]:
+    """Names of packages that a command imports, in a project of its own without any export."""
+    program = (
+        "import runpy, sys; sys.argv[0] = 'pipeline'\n"
+        "try: runpy.run_module('pipeline', run_name='__main__')\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "print('imported:', *sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    (folder / "exports").mkdir(exist_ok=True)
+    environment = {
+        **{name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields},
+        "PIPELINE_DATA_DIR": str(folder),
+        "SELLIGENT_EXPORTS": str(folder / "exports"),
+        "WAREHOUSE": f"ducklake:sqlite:{folder}/warehouse.sqlite",
+        "WAREHOUSE_FILES": f"{folder}/warehouse",
+        "LEDGER": f"sqlite:///{folder}/ledger.sqlite",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("arguments", [("run",), ("status",), ("sql", "SELECT 1")])
+def test_a_command_without_a_run_imports_none_of_what_only_runs_need(tmp_path: Path, arguments: tuple[str]) -> None:
+    """Each of these packages takes from a quarter of a second to more than one."""
+    with Warehouse(f"ducklake:sqlite:{tmp_path}/warehouse.sqlite", f"{tmp_path}/warehouse/").writing():
+        pass
+    imported = _imported_by(tmp_path, *arguments)
+    assert imported & {"dagster", "dagster_dbt", "dbt", "matplotlib", "numpy", "pandas"} == set()
+    assert "duckdb" in imported

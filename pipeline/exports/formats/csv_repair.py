@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import IO
 
 import duckdb
-import pandas as pd
 
 from pipeline.errors import FileRefused
 from pipeline.exports.formats.csv_row_grammar import Grammar
@@ -88,6 +87,8 @@ class Notes:
 
     def _write(self, table: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:
         if rows:
+            import pandas as pd  # here, since few files need a repair, and its import takes as long as loading many
+
             frame = pd.DataFrame(rows, columns=list(columns))
             self.connection.register("noted", frame)
             self.connection.execute(f"INSERT INTO temp.{table} SELECT * FROM noted")

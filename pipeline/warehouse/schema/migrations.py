@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import duckdb
 
 from pipeline.errors import SettingsError
-from pipeline.warehouse.sql import ALIAS, has_rows
+from pipeline.warehouse.sql import ALIAS, has_rows, literal
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -50,7 +50,7 @@ _NAME = "schema_version"
 def version_of(connection: Connection) -> int | None:
     """The warehouse's number: 0 without one, None without tables. Raises SettingsError: from a newer program."""
     try:
-        found = connection.execute("SELECT value FROM raw.origin WHERE name = ?", [_NAME]).fetchone()
+        found = connection.execute(f"SELECT value FROM raw.origin WHERE name = {literal(_NAME)}").fetchone()
     except duckdb.CatalogException:
         return 0 if _has_tables(connection) else None
     version = int(found[0]) if found else 0
@@ -63,8 +63,8 @@ def version_of(connection: Connection) -> int | None:
 
 
 def _has_tables(connection: Connection) -> bool:
-    query = "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'raw' LIMIT 1"
-    return has_rows(connection, query, [ALIAS])
+    query = f"SELECT 1 FROM duckdb_tables() WHERE database_name = {literal(ALIAS)} AND schema_name = 'raw' LIMIT 1"
+    return has_rows(connection, query)
 
 
 def migrate(connection: Connection, version: int, *, is_ducklake: bool) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 
 from pipeline.warehouse.schema.migrations import NEWEST, PARTITIONING, migrate, note_version, version_of
-from pipeline.warehouse.sql import ALIAS, has_rows, transaction
+from pipeline.warehouse.sql import ALIAS, has_rows, literal, transaction
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -34,8 +34,11 @@ def make_tables(connection: Connection, *, is_ducklake: bool) -> bool:
 
 def has_table(connection: Connection, schema: str, table: str) -> bool:
     """Whether the warehouse has a table; the first run creates those of the models."""
-    query = "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?"
-    return has_rows(connection, query, [ALIAS, schema, table])
+    return has_rows(
+        connection,
+        f"SELECT 1 FROM duckdb_tables() WHERE database_name = {literal(ALIAS)} AND schema_name = {literal(schema)} "
+        f"AND table_name = {literal(table)}",
+    )
 
 
 def _run_scripts(connection: Connection, *, is_partitioned: bool) -> None:
