@@ -13,20 +13,30 @@ from benchmarks.processes import Clone
 
 @dataclass(frozen=True)
 class Run:
-    """Seconds per step and in total, the number of events, and the peak memory of the process and of dbt in MB."""
+    """Seconds per step and in total, processor seconds, the number of events, and the peak memory of the process and of
+    its children in MB.
+    """
 
     steps: dict[str, float]
     seconds: float
+    worked: float
     events: int
     peak: int
-    dbt_peak: int
+    children_peak: int
 
 
 def measure(clone: Clone) -> Run:
     """Run the main job in a new process."""
     finished = clone.python("pipeline", "run")
     measured = clone.python("benchmarks.end_to_end").answer
-    return Run(measured["steps"], finished.seconds, measured["events"], finished.peak, finished.peak_of_children)
+    return Run(
+        measured["steps"],
+        finished.seconds,
+        finished.worked,
+        measured["events"],
+        finished.peak,
+        finished.peak_of_children,
+    )
 
 
 def main() -> None:
