@@ -240,7 +240,7 @@ class Warehouse:
             connection.execute("SET GLOBAL TimeZone = 'UTC'")
             connection.execute(f"SET temp_directory = {literal(str(SPILL_DIR))}")
             if not read_only:  # before attaching, so outside of a transaction of a server's catalog
-                connection.execute(f"SET partitioned_write_flush_threshold = {_FLUSHED_ROWS}")
+                connection.execute(f"SET GLOBAL partitioned_write_flush_threshold = {_FLUSHED_ROWS}")
                 provide_sync(connection, self.files if self.is_ducklake else "")
             self._attach(connection, read_only)
         except BaseException:
