@@ -29,6 +29,7 @@ from pipeline.report.summary import summary
 from pipeline.segment.unfinished_dates import unfinished
 from pipeline.settings import DRY_RUN_DIR, REPORT_PAGE, Settings
 from pipeline.warehouse import Warehouse, has_rows
+from pipeline.warehouse.attached import keep_attached
 from pipeline.warehouse.immutable_settings import check_origin
 from pipeline.warehouse.loads import last_load_number
 
@@ -48,6 +49,7 @@ _SHOWN_FILES = 20
 _LONGEST = 2000
 
 
+@keep_attached()
 def run_main_job(
     settings: Settings, dates: ExportDates | None, *, withhold: bool = False, release: bool = False
 ) -> int:
