@@ -139,9 +139,16 @@ def _run_job(dates: ExportDates, *, everything: bool) -> bool:
     from pipeline.orchestration.partitions import tags_of
 
     if everything:
-        return bool(run_job(MAIN_JOB, f"Export dates {dates}", tags_of(dates)).success)
+        return bool(run_job(MAIN_JOB, f"Export dates {dates}", tags_of(dates), meanwhile=_load_dbt).success)
     sending = [OUTBOX, *DELIVERIES, REPORT, CONFIRMATION]
     return bool(run_job(MAIN_JOB, f"Waiting events of export dates {dates}", tags_of(dates), sending).success)
+
+
+def _load_dbt() -> None:
+    """Start to load dbt and its project, which the second step needs: the first waits for its second listing."""
+    from pipeline.models.dbt_run import preload
+
+    preload()
 
 
 def _print_result(settings: Settings, warehouse: Warehouse, ledger: Ledger, last_load: int) -> None:
