@@ -13,7 +13,7 @@ from pipeline.warehouse.sql import (
     quoted,
     transaction,
 )
-from pipeline.warehouse.warehouse import BUSY_TIMEOUT_MS, MEMORY_LIMIT, Warehouse, are_checked
+from pipeline.warehouse.warehouse import BUSY_TIMEOUT_MS, MEMORY_LIMIT, Warehouse
 
 __all__ = [
     "ALIAS",
@@ -22,7 +22,6 @@ __all__ = [
     "MEMORY_LIMIT",
     "RAW_TABLES",
     "Warehouse",
-    "are_checked",
     "find_orphans",
     "has_rows",
     "has_table",

@@ -155,7 +155,7 @@ def test_a_failed_run_is_reported_once_with_what_a_person_needs(
     ]
 
 
-def test_a_range_and_another_address_of_the_ui_are_told(
+def test_a_range_and_another_address_of_the_ui_are_in_the_alert(
     monitor: Monitor, hook: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DAGSTER_UI_URL", "https://dagster.example.com/")
@@ -165,7 +165,7 @@ def test_a_range_and_another_address_of_the_ui_are_told(
     assert hook.received[0]["run_url"] == f"https://dagster.example.com/runs/{run}"
 
 
-def test_a_run_that_was_killed_is_told(monitor: Monitor, hook: Hook, tmp_path: Path) -> None:
+def test_a_run_that_was_killed_is_reported(monitor: Monitor, hook: Hook, tmp_path: Path) -> None:
     run = going_on(monitor.instance, **{PARTITION_TAG: TUESDAY, LOCK_TAG: str(tmp_path / "1.lock")})
     fail_dead_runs(monitor.instance)
     monitor.looks()
@@ -184,7 +184,7 @@ def test_a_webhook_that_refuses_fails_nothing(
     assert SECRET not in caplog.text.replace(f"with {SECRET}", "")
 
 
-def test_a_webhook_that_nobody_answers_fails_nothing_and_is_not_named(
+def test_a_webhook_without_an_answer_fails_nothing_and_is_not_named(
     monitor: Monitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:

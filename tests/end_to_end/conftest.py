@@ -1,17 +1,61 @@
 """Projects to run for real."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pipeline.settings import PROJECT_ROOT
 from tests.end_to_end.copying import Copy, copy_of_the_project
+from tests.end_to_end.forked import run_module
 from tests.end_to_end.project import Project
+from tests.end_to_end.tiny_exports import ANN, BOB, EVE, LAYOUTS, ZOE, log
 from tests.fakes.segment_server import SegmentServer
 
 
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the project of each test is while the test runs: dbt parses again what it parsed for another path."""
+    return tmp_path_factory.getbasetemp() / "project"
+
+
+@pytest.fixture(scope="session")
+def parsed(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that has never run, and whose dbt project is parsed; to be copied to its place."""
+    project = Project(place)
+    place.mkdir()
+    done = run_module("pipeline.definitions", [], project.environment, PROJECT_ROOT)
+    assert done.returncode == 0, done.stderr
+    return place.rename(tmp_path_factory.mktemp("parsed") / "project")
+
+
+@pytest.fixture(scope="session")
+def has_run_once(place: Path, parsed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same after a dry run of four opens; to be copied."""
+    shutil.copytree(parsed, place)
+    Project(place).with_files({"log_20240611.csv": log([ANN, BOB, EVE, ZOE])}, LAYOUTS).run()
+    return place.rename(tmp_path_factory.mktemp("run-once") / "project")
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(parsed: Path, place: Path, tmp_path: Path) -> Iterator[Project]:
+    shutil.copytree(parsed, place)
+    yield Project(place)
+    place.rename(tmp_path / "project")
+
+
+@pytest.fixture
+def once(has_run_once: Path, place: Path, tmp_path: Path) -> Iterator[Project]:
+    """A project that had a dry run of the opens of Ann, Bob, Eve and Zoe, in the export of 2024-06-11."""
+    shutil.copytree(has_run_once, place)
+    yield Project(place)
+    place.rename(tmp_path / "project")
+
+
+@pytest.fixture
+def unparsed(tmp_path: Path) -> Project:
+    """A project whose dbt project was never parsed, as after the installation."""
     return Project(tmp_path)
 
 
@@ -29,8 +73,7 @@ def segment() -> Iterator[SegmentServer]:
 @pytest.fixture
 def delivering(project: Project, segment: SegmentServer) -> Project:
     """A project whose events go to the strict server."""
-    project.settings |= {"SEGMENT_ENDPOINT": segment.url, "SEGMENT_WRITE_KEY": "test-key"}
-    return project
+    return project.delivering_to(segment.url)
 
 
 @pytest.fixture(scope="session")
@@ -40,9 +83,15 @@ def examples_server() -> Iterator[SegmentServer]:
 
 
 @pytest.fixture(scope="session")
-def examples(tmp_path_factory: pytest.TempPathFactory, examples_server: SegmentServer) -> Project:
-    """The examples, delivered to the strict server; for tests that only look at it."""
-    project = Project(tmp_path_factory.mktemp("examples")).with_examples()
-    project.settings |= {"SEGMENT_ENDPOINT": examples_server.url, "SEGMENT_WRITE_KEY": "test-key"}
-    project.run()
-    return project
+def first_run_of_examples(
+    tmp_path_factory: pytest.TempPathFactory, examples_server: SegmentServer
+) -> tuple[Project, str]:
+    """The examples, delivered to the strict server, and what the run printed."""
+    project = Project(tmp_path_factory.mktemp("examples")).with_examples().delivering_to(examples_server.url)
+    return project, project.run()
+
+
+@pytest.fixture(scope="session")
+def examples(first_run_of_examples: tuple[Project, str]) -> Project:
+    """The same, for tests that only look at it."""
+    return first_run_of_examples[0]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipeline.settings import PROJECT_ROOT, Settings
 from pipeline.warehouse import Warehouse
+from tests.end_to_end.forked import run_module
 
 SCHEMA = "selligent_marketing_cloud"
 TABLES = (
@@ -82,27 +83,18 @@ class Project:
                 (folder / name).write_text(text, "utf-8")
         return self
 
+    def delivering_to(self, url: str) -> "Project":
+        """With the strict server as Segment."""
+        self.settings |= {"SEGMENT_ENDPOINT": url, "SEGMENT_WRITE_KEY": "test-key"}
+        return self
+
     def command(self, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
         """`python -m pipeline …`, from another folder than the project's, as cron does."""
-        return subprocess.run(
-            [sys.executable, "-m", "pipeline", *arguments],
-            env={**self.environment, **settings},
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return run_module("pipeline", arguments, {**self.environment, **settings}, self.folder)
 
     def killed(self, place: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """The same, dead as soon as the function at `place` has done its work."""
-        return subprocess.run(
-            [sys.executable, "-m", "tests.end_to_end.kill_process", place, *arguments],
-            env=self.environment,
-            cwd=PROJECT_ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return run_module("tests.end_to_end.kill_process", [place, *arguments], self.environment, PROJECT_ROOT)
 
     def start(self, *arguments: str, **settings: str) -> "subprocess.Popen[bytes]":
         """The same, not waited for."""
@@ -122,14 +114,9 @@ class Project:
 
     def materialize(self, assets: str, first: str, last: str = "", *, config: str = "{}", **settings: str) -> bool:
         """One asset alone, or several, for a range of dates, as the UI would."""
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.end_to_end.materialize", assets, first, last or first, config],
-            env={**self.environment, **settings},
-            cwd=PROJECT_ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        arguments = [assets, first, last or first, config]
+        environment = {**self.environment, **settings}
+        done = run_module("tests.end_to_end.materialize", arguments, environment, PROJECT_ROOT)
         assert done.returncode in (0, 1), done.stdout + done.stderr
         return done.returncode == 0
 

@@ -1,7 +1,6 @@
 """A fault is reported in one line, with the exit status of the contract, and nothing is half-done."""
 
 import sqlite3
-from pathlib import Path
 
 import duckdb
 import pytest
@@ -78,7 +77,7 @@ def test_a_file_that_alone_is_no_reason_for_a_run_is_named_all_the_same(project:
     assert "There is nothing to load in" in " ".join(done.stdout.split())
 
 
-def test_a_warehouse_that_somebody_holds_is_told_by_name(project: Project) -> None:
+def test_a_warehouse_in_use_is_reported_by_its_path(project: Project) -> None:
     project.with_files(ROWS, LAYOUTS)
     project.warehouse_name = "{folder}/warehouse.duckdb"
     place = project.folder / "warehouse.duckdb"
@@ -90,13 +89,11 @@ def test_a_warehouse_that_somebody_holds_is_told_by_name(project: Project) -> No
     )
 
 
-def test_a_catalog_of_a_newer_format_is_left_alone(project: Project, tmp_path: Path) -> None:
-    project.with_files(ROWS, LAYOUTS)
-    project.run()
-    catalog = tmp_path / "warehouse.sqlite"
+def test_a_catalog_of_a_newer_format_is_left_alone(once: Project) -> None:
+    catalog = once.folder / "warehouse.sqlite"
     with sqlite3.connect(catalog) as connection:
         connection.execute("UPDATE ducklake_metadata SET value = '99.0' WHERE key = 'version'")
-    done = project.command("run", "--from", "2024-06-11", "--to", "2024-06-11")
+    done = once.command("run", "--from", "2024-06-11", "--to", "2024-06-11")
     assert done.returncode == 1
     assert done.stderr == (
         f"WAREHOUSE: {catalog} was written by another version of DuckDB or DuckLake; use that version.\n"
@@ -125,18 +122,6 @@ def test_a_write_key_that_is_refused_stops_the_run_and_is_shown_nowhere(project:
     assert "a-very-secret-key" not in done.stdout + done.stderr
     for path in project.folder.rglob("*"):
         assert not path.is_file() or b"a-very-secret-key" not in path.read_bytes(), path
-
-
-def test_what_is_odd_is_a_warning_and_fails_nothing(project: Project) -> None:
-    rows = ["ann,m1,c1,VIEW,,2024-06-10T08:00:00Z", "ann,m1,c1,FWD,,2024-06-10T08:00:00Z"]
-    project.with_files({"log_20240611.csv": log(rows)}, LAYOUTS)
-    done = project.command("run")
-    assert done.returncode == 0
-    assert (
-        "warning: every_event_code_is_known: 1 event code is not listed in its layout: 'FWD' in log_20240611.csv"
-        in done.stderr
-    )
-    assert len(project.ids()) == 1
 
 
 def test_a_file_full_of_events_in_the_future_stops_before_anything_is_modelled_and_goes_on_once_it_is_right(

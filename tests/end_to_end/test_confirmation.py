@@ -1,6 +1,8 @@
 """What Segment kept is asked of Segment, and put beside what was delivered."""
 
-from collections.abc import Iterator
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +26,26 @@ ROWS = [
 CHECK = dg.AssetCheckKey(dg.AssetKey(["delivery", "confirmation"]), "segment_kept_what_was_delivered")
 
 
+@dataclass(frozen=True)
+class FirstRun:
+    """A project that has delivered and asked for the first time: its folder, Segment, and what happened."""
+
+    folder: Path
+    segment: SegmentServer
+    ended: "subprocess.CompletedProcess[str]"
+    asked: Sequence[object]
+
+
+@pytest.fixture(scope="module")
+def first_run(place: Path, parsed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirstRun]:
+    shutil.copytree(parsed, place)
+    with SegmentServer() as segment, PublicApiServer(TOKEN) as public_api:
+        project = confirmed_by(public_api, Project(place).delivering_to(segment.url))
+        ended = project.with_files({"log_20240611.csv": log(ROWS)}, LAYOUTS).command("run")
+        folder = place.rename(tmp_path_factory.mktemp("first-run") / "project")
+        yield FirstRun(folder, segment, ended, list(public_api.asked))
+
+
 @pytest.fixture
 def public_api() -> Iterator[PublicApiServer]:
     with PublicApiServer(TOKEN) as server:
@@ -31,14 +53,25 @@ def public_api() -> Iterator[PublicApiServer]:
 
 
 @pytest.fixture
-def confirming(delivering: Project, public_api: PublicApiServer) -> Project:
-    """A project that delivers and confirms."""
-    delivering.settings |= {
+def segment(first_run: FirstRun) -> SegmentServer:
+    return first_run.segment
+
+
+@pytest.fixture
+def confirming(first_run: FirstRun, public_api: PublicApiServer, place: Path, tmp_path: Path) -> Iterator[Project]:
+    """A project that has delivered, and asks this server from now on."""
+    shutil.copytree(first_run.folder, place)
+    yield confirmed_by(public_api, Project(place).delivering_to(first_run.segment.url))
+    place.rename(tmp_path / "project")
+
+
+def confirmed_by(public_api: PublicApiServer, project: Project) -> Project:
+    project.settings |= {
         "SEGMENT_PUBLIC_API": public_api.url,
         "SEGMENT_PUBLIC_API_TOKEN": TOKEN,
         "SEGMENT_SOURCE_ID": "source-1",
     }
-    return delivering.with_files({"log_20240611.csv": log(ROWS)}, LAYOUTS)
+    return project
 
 
 @dataclass(frozen=True)
@@ -81,15 +114,14 @@ def files_with(folder: Path, secret: str) -> list[Path]:
 
 
 def test_what_segment_received_is_confirmed_when_it_has_counted(
-    confirming: Project, segment: SegmentServer, public_api: PublicApiServer
+    first_run: FirstRun, confirming: Project, segment: SegmentServer, public_api: PublicApiServer
 ) -> None:
     """The run itself is too early to know; asked again later, Segment has all three."""
-    done = confirming.command("run")
-    assert done.returncode == 0, done.stderr
+    assert first_run.ended.returncode == 0, first_run.ended.stderr
     found = shown(confirming)
     assert found.passed
     assert found.sentence.startswith("Not yet confirmed: 3 events delivered since ")
-    assert public_api.asked == []
+    assert first_run.asked == []
 
     public_api.feed(segment, three_hours_pass(confirming))
     assert confirming.materialize("delivery/confirmation", "2024-06-11")
@@ -108,7 +140,6 @@ def test_an_event_that_segment_dropped_without_a_word_is_shown_with_its_reason(
     confirming: Project, segment: SegmentServer, public_api: PublicApiServer
 ) -> None:
     """All three got their 200; the source's tracking plan does not know who opens an email."""
-    confirming.run()
     then = three_hours_pass(confirming)
     names = [message["event"] for message in segment.messages.values()]
     assert sorted(names) == ["Email Delivered", "Email Opened", "Email Opened"]
@@ -125,7 +156,6 @@ def test_an_event_that_segment_dropped_without_a_word_is_shown_with_its_reason(
 
 
 def test_a_public_api_that_fails_warns_and_fails_no_run(confirming: Project, public_api: PublicApiServer) -> None:
-    confirming.run()
     three_hours_pass(confirming)
     public_api.answer_next(Response(f"unknown token {TOKEN}", 401))
     done = confirming.command("run", "--from", "2024-06-11", "--to", "2024-06-11")
@@ -137,9 +167,10 @@ def test_a_public_api_that_fails_warns_and_fails_no_run(confirming: Project, pub
     assert files_with(confirming.folder, TOKEN) == []
 
 
-def test_without_a_token_it_says_that_confirmation_is_off(delivering: Project) -> None:
-    delivering.with_files({"log_20240611.csv": log(ROWS)}, LAYOUTS).run()
-    found = shown(delivering)
+def test_without_a_token_it_says_that_confirmation_is_off(confirming: Project, segment: SegmentServer) -> None:
+    project = Project(confirming.folder).delivering_to(segment.url)
+    assert project.materialize("delivery/confirmation", "2024-06-11")
+    found = shown(project)
     assert found.passed
     assert found.metadata["confirmation"] == "off"
     assert found.sentence == (

@@ -30,7 +30,7 @@ WARNINGS = {
     "machines_are_counted_apart",
     "nothing_waits_for_long",
 }
-_TELL = """
+_SHOW = """
 import json
 from pipeline.definitions import defs
 from pipeline.settings import DBT_TARGET_DIR
@@ -65,11 +65,11 @@ print(json.dumps({
 """
 
 
-def test_processes_that_start_together_have_dbt_read_its_project_once(project: Project) -> None:
+def test_processes_that_start_together_have_dbt_read_its_project_once(unparsed: Project) -> None:
     """As the service and a command do after an update; one would read what the other has half written."""
     loading = [sys.executable, "-c", "import pipeline.definitions"]
     processes = [
-        subprocess.Popen(loading, env=project.environment, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(loading, env=unparsed.environment, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True)
         for _ in range(3)
     ]
     outputs = [process.communicate()[0] for process in processes]
@@ -79,7 +79,7 @@ def test_processes_that_start_together_have_dbt_read_its_project_once(project: P
 
 def test_every_step_is_an_asset_and_every_test_is_a_check(project: Project) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", _TELL],
+        [sys.executable, "-c", _SHOW],
         env=project.environment,
         cwd=PROJECT_ROOT,
         capture_output=True,

@@ -36,9 +36,10 @@ CRM-of-the-test|7745|CLICK|4|2024-06-14T05:00:00
 
 @pytest.fixture
 def elsewhere(
-    delivering: Project, postgres: Postgres, s3_environment: S3, known_sftp: Sftp, home: Path
+    unparsed: Project, segment: SegmentServer, postgres: Postgres, s3_environment: S3, known_sftp: Sftp, home: Path
 ) -> Iterator[Project]:
     """A project that keeps nothing of its own, and whose exports come by SFTP."""
+    delivering = unparsed.delivering_to(segment.url)
     name = delivering.folder.name.replace("_", "-")
     shutil.copytree(PROJECT_ROOT / "examples" / "layouts", delivering.layouts)
     shutil.copytree(PROJECT_ROOT / "examples" / "exports", known_sftp.folder / "out")
@@ -106,9 +107,9 @@ def test_the_examples_arrive_by_whatever_way(
         assert not [text for text in written if secret.encode() in text]
 
 
-def test_a_server_that_turns_dbt_away_is_told_without_its_password(project: Project, postgres: Postgres) -> None:
+def test_a_server_that_turns_dbt_away_is_reported_without_its_password(unparsed: Project, postgres: Postgres) -> None:
     """It answered the step itself, and then had too many clients."""
-    project.with_files({"log_20240611.csv": log(["ann,m1,c1,VIEW,,2024-06-10T08:00:00Z"])}, LAYOUTS)
+    project = unparsed.with_files({"log_20240611.csv": log(["ann,m1,c1,VIEW,,2024-06-10T08:00:00Z"])}, LAYOUTS)
     database = postgres.create(f"lake-{project.folder.name.replace('_', '-')}")
 
     def dbt_builds() -> bool:

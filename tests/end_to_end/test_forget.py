@@ -14,7 +14,7 @@ from tests.fakes.segment_server import SegmentServer
 
 USER, EMAIL, CONTACT = "crm-4711-zelda", "Zelda.Zonder@Example.org", "88004711"
 VALUES = (USER, EMAIL.lower(), CONTACT)
-SOMEBODY_ELSE = (f"user-{USER}9".encode(), f"jo{EMAIL}".lower().encode())
+ANOTHER_PERSON = (f"user-{USER}9".encode(), f"jo{EMAIL}".lower().encode())
 LOG = r"""
 name: log
 files: 'log_(?P<date>\d{8})\.csv'
@@ -59,7 +59,7 @@ def day(number: int) -> str:
         f"{USER},{EMAIL}",
         f"user-x,x@example.org,,,m1,mailto:{EMAIL},{moment}:06Z,CLICK,in a link",
         f"user-y,y@example.org,,,m1,,{moment}:07Z,VIEW,ask {EMAIL}.",
-        f"user-{USER}9,jo{EMAIL},,,m1,,{moment}:08Z,VIEW,somebody else",
+        f"user-{USER}9,jo{EMAIL},,,m1,,{moment}:08Z,VIEW,another person",
         "broken",
     ]
     return HEADER + "\n".join(rows) + "\n"
@@ -84,7 +84,7 @@ def traces(project: Project) -> Iterator[str]:
         else:
             content = path.read_bytes()
         content = content.lower()
-        for value in SOMEBODY_ELSE:
+        for value in ANOTHER_PERSON:
             content = content.replace(value, b"")
         if any(value.encode() in content for value in VALUES):
             yield str(path)

@@ -30,10 +30,10 @@ def limited(project: Project, size: int) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.parametrize("size", [30_000, 400_000, 900_000])
 def test_what_could_not_be_written_is_named_and_the_next_run_goes_on(
-    delivering: Project, segment: SegmentServer, size: int
+    unparsed: Project, segment: SegmentServer, size: int
 ) -> None:
     """The ledger is larger than the first, what dbt has parsed than the second, Dagster's event log than the third."""
-    delivering.with_files({"log_20240611.csv": log(ROWS)}, LAYOUTS)
+    delivering = unparsed.delivering_to(segment.url).with_files({"log_20240611.csv": log(ROWS)}, LAYOUTS)
     done = limited(delivering, size)
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr

@@ -40,9 +40,9 @@ def test_every_file_that_the_catalog_knows_is_on_the_disk(project: Project, tmp_
         f"SELECT path FROM {CATALOG}.ducklake_data_file UNION ALL SELECT path FROM {CATALOG}.ducklake_delete_file"
     )
     names = {Path(str(path)).name for (path,) in listed}
-    files = {path for path in (tmp_path / "warehouse").rglob("*.parquet") if path.name in names}
+    files = {path for path in (project.folder / "warehouse").rglob("*.parquet") if path.name in names}
     assert len(files) == len(names) > 5
     assert {str(path) for path in files} <= synced
     assert {str(path.parent) for path in files} <= synced
     for database in ("warehouse.sqlite", "ledger.sqlite"):
-        assert f"{tmp_path}/{database}-wal" in synced
+        assert f"{project.folder}/{database}-wal" in synced

@@ -23,8 +23,8 @@ def open_to_others(folder: Path) -> list[str]:
     ]
 
 
-def test_what_a_run_writes_is_for_its_user_alone_and_nothing_in_it_is_obeyed(project: Project) -> None:
-    project.with_files({"log_20240611.csv": log(ROWS), "[red]\x1b[2J<b>.csv": "x\n"}, LAYOUTS)
+def test_what_a_run_writes_is_for_its_user_alone_and_nothing_in_it_is_obeyed(unparsed: Project) -> None:
+    project = unparsed.with_files({"log_20240611.csv": log(ROWS), "[red]\x1b[2J<b>.csv": "x\n"}, LAYOUTS)
     before = os.umask(0o000)
     try:
         done = project.command("run")

@@ -1,10 +1,10 @@
-"""What `status` prints."""
+"""What `status` prints, and what a run reports of the same rows."""
 
 from tests.end_to_end.project import Project
 from tests.end_to_end.tiny_exports import LAYOUTS, log
 
 
-def test_status_shows_each_date_and_event_in_numbers(project: Project) -> None:
+def test_what_is_odd_is_a_warning_and_status_shows_each_date_and_event_in_numbers(project: Project) -> None:
     rows = [
         "ann,m1,c1,SENT,,2024-06-10T07:00:00Z",
         "ann,m1,c1,VIEW,,2024-06-10T08:00:00Z",
@@ -14,7 +14,11 @@ def test_status_shows_each_date_and_event_in_numbers(project: Project) -> None:
         "bob,m1",
     ]
     project.with_files({"log_20240611.csv": log(rows)}, LAYOUTS)
-    project.run()
+    done = project.command("run")
+    assert done.returncode == 0, done.stderr
+    unknown = "1 event code is not listed in its layout: 'FWD' in log_20240611.csv"
+    assert f"warning: every_event_code_is_known: {unknown}" in done.stderr
+    assert len(project.ids()) == 3
     lines = [line.split() for line in project.command("status").stdout.splitlines()]
     assert lines == [
         ["export", "date", "event", "loaded", "rejected", "modelled", "delivered", "waiting", "dead"],

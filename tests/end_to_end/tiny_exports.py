@@ -37,6 +37,9 @@ columns: {LIST: list_id, USER: selligent_user_id, WHO: user_id}
 
 LAYOUTS = {"log.yml": LAYOUT, "campaigns.yml": CAMPAIGNS}
 
+# Opens, a minute after each other.
+ANN, BOB, EVE, ZOE = (f"{who},m1,c1,VIEW,,2024-06-10T08:0{n}:00Z" for n, who in enumerate(("ann", "bob", "eve", "zoe")))
+
 
 def log(rows: Sequence[str]) -> str:
     """The text of an export; a row is `who,mail,campaign,what,link,when`."""

@@ -134,26 +134,35 @@ with process_lock(sys.argv[1]):
 """
 
 
-_FIRST_START = """
-import sys
+# Forked from a process that has made a home of its own, so that all of them start at the same moment.
+_FIRST_STARTS = """
+import os, sys
 from pipeline.orchestration.instance import opened_instance
-with opened_instance() as instance:
-    print(instance.get_runs_count(), flush=True)
+def start(home):
+    os.environ["DAGSTER_HOME"] = home
+    with opened_instance() as instance:
+        instance.get_runs_count()
+first, *others = sys.argv[1:]
+start(first)
+for home in others:
+    starts = []
+    for _ in range(4):
+        if (process := os.fork()) == 0:
+            start(home)
+            raise SystemExit
+        starts.append(process)
+    print([os.waitpid(process, 0)[1] for process in starts])
 """
 
 
 def test_first_starts_at_once_make_one_home(tmp_path: Path) -> None:
     """Two that made its storages at once left two revisions of them, and no later start was possible."""
-    for round_ in range(2):
-        home = tmp_path / f"home{round_}"
-        environment = {**os.environ, "DAGSTER_HOME": str(home)}
-        starts = [
-            subprocess.Popen([sys.executable, "-c", _FIRST_START], env=environment, stderr=subprocess.PIPE, text=True)
-            for _ in range(4)
-        ]
-        errors = [start.communicate()[1] for start in starts]
-        assert [start.returncode for start in starts] == [0] * 4, errors
-        storages = sorted(home.rglob("*.db"))
+    homes = [str(tmp_path / f"home{number}") for number in range(3)]
+    starts = [sys.executable, "-c", _FIRST_STARTS, *homes]
+    done = subprocess.run(starts, capture_output=True, text=True, check=False)
+    assert done.stdout == "[0, 0, 0, 0]\n[0, 0, 0, 0]\n", done.stderr
+    for home in homes:
+        storages = sorted(Path(home).rglob("*.db"))
         assert {path.name for path in storages} >= {"runs.db", "schedules.db", "index.db"}
         for path in storages:
             with closing(sqlite3.connect(path)) as connection:

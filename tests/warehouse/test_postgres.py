@@ -75,7 +75,9 @@ def test_a_password_file_is_used_where_no_password_is_given(
         assert connection.execute("SELECT count(*) FROM raw.events").fetchone() == (0,)
 
 
-def test_a_server_that_goes_away_in_the_middle_is_told_without_the_password(postgres: Postgres, tmp_path: Path) -> None:
+def test_a_server_that_goes_away_in_the_middle_is_reported_without_the_password(
+    postgres: Postgres, tmp_path: Path
+) -> None:
     database = postgres.create(f"lake-{tmp_path.name}".replace("_", "-"))
     with door(postgres.port) as way:
         through = replace(postgres, port=way.port)

@@ -126,7 +126,7 @@ def test_writers_take_turns(kind: str, request: pytest.FixtureRequest) -> None:
         assert one(connection, FILES) == 0, "a reader waits for no lock"
 
 
-def test_a_killed_writer_locks_nobody_out_and_leaves_nothing_half_done(ducklake: Warehouse) -> None:
+def test_a_killed_writer_locks_no_other_process_out_and_leaves_nothing_half_done(ducklake: Warehouse) -> None:
     with another_process(ducklake, "writing") as writer:
         writer.ask(FILE.replace("?", "'whole.csv'"))
         writer.ask("BEGIN")
@@ -136,7 +136,7 @@ def test_a_killed_writer_locks_nobody_out_and_leaves_nothing_half_done(ducklake:
         assert connection.execute("SELECT name FROM raw.export_files").fetchall() == [("whole.csv",)]
 
 
-def test_writers_of_several_machines_take_turns_and_a_killed_one_locks_nobody_out(shared: Warehouse) -> None:
+def test_writers_of_several_machines_take_turns_and_a_killed_one_locks_no_other_process_out(shared: Warehouse) -> None:
     """Two that bring `delivery.batches` up to the ledger at once would both enter the same batch."""
     catalog = psycopg.connect(shared.location.removeprefix("ducklake:postgres:"), autocommit=True)
     with catalog, ExitStack() as processes, ThreadPoolExecutor(1) as beside:

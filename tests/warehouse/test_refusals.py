@@ -34,7 +34,7 @@ def refusal(warehouse: Warehouse, how: str = "writing") -> str:
         f"ducklake:postgres:nonsense {PASSWORD}",
     ],
 )
-def test_a_server_that_cannot_be_reached_is_told_without_the_password(tmp_path: Path, place: str, how: str) -> None:
+def test_a_server_that_cannot_be_reached_is_reported_without_the_password(tmp_path: Path, place: str, how: str) -> None:
     expected = "WAREHOUSE: the PostgreSQL catalog can't be opened; check its host, database, user and password."
     assert refusal(Warehouse(place, f"{tmp_path}/"), how) == expected
 
@@ -88,7 +88,7 @@ def test_a_plain_file_of_another_version_is_reported(plain_file: Warehouse) -> N
     )
 
 
-def test_a_damaged_plain_file_is_not_told_as_a_locked_one(plain_file: Warehouse) -> None:
+def test_a_damaged_plain_file_is_not_reported_as_a_locked_one(plain_file: Warehouse) -> None:
     """The driver reports in which *block* the damage is; that is not a lock to wait for."""
     assert plain_file.catalog_file
     with plain_file.catalog_file.open("r+b") as file:
@@ -110,7 +110,7 @@ def test_a_place_for_files_that_cannot_be_made_is_reported(ducklake: Warehouse, 
     assert refusal(Warehouse(ducklake.location, f"{tmp_path}/files/")).startswith("WAREHOUSE")
 
 
-def test_a_server_that_has_no_ducklake_yet_is_told_from_one_that_does_not_answer(
+def test_a_server_without_a_ducklake_is_distinguished_from_one_that_does_not_answer(
     shared: Warehouse, tmp_path: Path
 ) -> None:
     silent = Warehouse("ducklake:postgres:host=127.0.0.1 port=1 dbname=lake", f"{tmp_path}/files/")
