@@ -1,31 +1,39 @@
 {#-
-    Descriptions become comments in the database. Only new or changed comments are written: every comment changes the
-    catalog, and a run without changes must not create a snapshot.
+    Descriptions become comments in the database, once at the end of a run: dbt's own `persist_docs` asks for the columns
+    and comments of each model, which takes longer than to build a small one. Only new or changed comments are written,
+    since every comment changes the catalog, and a run without changes must not create a snapshot.
 -#}
-{% macro duckdb__alter_relation_comment(relation, comment) -%}
-    {%- set known = run_query(
-        "select comment from duckdb_tables() where database_name = '" ~ relation.database
-        ~ "' and schema_name = '" ~ relation.schema ~ "' and table_name = '" ~ relation.identifier ~ "'"
-    ) -%}
-    {%- if known.rows | length > 0 and known.rows[0][0] == comment -%}
-        select 0 as no_new_comment
-    {%- else -%}
-        comment on table {{ relation }} is {{ duckdb_escape_comment(comment) }}
+{% macro write_comments() -%}
+    {%- set known, changed = {}, [] -%}
+    {%- if execute -%}
+        {%- for row in run_query(
+            "select schema_name, table_name, '' as column_name, comment from duckdb_tables()"
+            ~ " where database_name = '" ~ target.database ~ "'"
+            ~ " union all select schema_name, table_name, column_name, comment from duckdb_columns()"
+            ~ " where database_name = '" ~ target.database ~ "'"
+        ).rows -%}
+            {%- do known.update({(row[0], row[1], row[2]): row[3] or ""}) -%}
+        {%- endfor -%}
+        {%- for model in graph.nodes.values() if model.resource_type == "model" -%}
+            {%- set table = (model.schema, model.alias, "") -%}
+            {%- set relation = api.Relation.create(model.database, model.schema, model.alias) -%}
+            {%- if table in known and known[table] != model.description -%}
+                {%- do changed.append(
+                    "comment on table " ~ relation ~ " is " ~ duckdb_escape_comment(model.description)
+                ) -%}
+            {%- endif -%}
+            {%- for column in model.columns.values() -%}
+                {%- set key = (model.schema, model.alias, column.name) -%}
+                {%- if key in known and known[key] != column.description -%}
+                    {%- do changed.append(
+                        "comment on column " ~ relation ~ "." ~ adapter.quote(column.name)
+                        ~ " is " ~ duckdb_escape_comment(column.description)
+                    ) -%}
+                {%- endif -%}
+            {%- endfor -%}
+        {%- endfor -%}
     {%- endif -%}
-{%- endmacro %}
-
-{% macro duckdb__alter_column_comment(relation, column_dict) -%}
-    {%- set known = {} -%}
-    {%- for row in run_query(
-        "select column_name, comment from duckdb_columns() where database_name = '" ~ relation.database
-        ~ "' and schema_name = '" ~ relation.schema ~ "' and table_name = '" ~ relation.identifier ~ "'"
-    ).rows -%}
-        {%- do known.update({row[0]: row[1]}) -%}
-    {%- endfor -%}
-    {%- for name in column_dict if name in known and known[name] != column_dict[name]["description"] %}
-        comment on column {{ relation }}.{{ adapter.quote(name) }}
-        is {{ duckdb_escape_comment(column_dict[name]["description"]) }};
-    {%- else %}
-        select 0 as no_new_comment
-    {%- endfor -%}
+    {%- if changed -%}
+    begin; {{ changed | join("; ") }}; commit
+    {%- endif -%}
 {%- endmacro %}

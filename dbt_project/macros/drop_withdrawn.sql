@@ -9,7 +9,5 @@
     delete from {{ this }}
     where {{ in_run_span("timestamp") }}
         and cast(id as uuid) not in (select id from {{ all_events }} where {{ in_run_span("timestamp") }})
-    {%- else -%}
-    select 0 as nothing_to_drop
     {%- endif -%}
 {%- endmacro %}

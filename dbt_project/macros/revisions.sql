@@ -66,22 +66,22 @@
     {{- return(1) -}}
 {%- endmacro %}
 
+{#- The last statement of a model's transaction: new files are on disk before the catalog refers to them. -#}
 {% macro store_written_revision() -%}
     {%- set number = next_revision() -%}
     {%- if execute and run_query("select 1 from " ~ this ~ " where revision = " ~ number ~ " limit 1").rows -%}
-        {{ store_revision(number) }}
-    {%- else -%}
-        select 0 as nothing_written
-    {%- endif -%}
+        {{ store_revision(number) }};
+    {%- endif %}
+    select sync_files()
 {%- endmacro %}
 
+{#- The same for an event table. -#}
 {% macro store_applied_revision() -%}
     {%- set numbers = stored_revisions([ref("stg_events"), this]) if execute else [none, none] -%}
-    {%- if numbers[0] is none or numbers[0] == numbers[1] -%}
-        select 0 as nothing_applied
-    {%- else -%}
-        {{ store_revision(numbers[0]) }}
-    {%- endif -%}
+    {%- if numbers[0] is not none and numbers[0] != numbers[1] -%}
+        {{ store_revision(numbers[0]) }};
+    {%- endif %}
+    select sync_files()
 {%- endmacro %}
 
 {% macro store_revision(number) -%}

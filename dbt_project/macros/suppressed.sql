@@ -18,8 +18,6 @@
 {% macro drop_suppressed(columns={}) -%}
     {%- if is_incremental() and run_window("suppressed") == "new" -%}
     delete from {{ this }} as target where {{ is_suppressed("target", **columns) }}
-    {%- else -%}
-    select 0 as nothing_to_drop
     {%- endif -%}
 {%- endmacro %}
 

@@ -29,6 +29,7 @@ from pipeline.report.summary import summary
 from pipeline.segment.unfinished_dates import unfinished
 from pipeline.settings import DRY_RUN_DIR, REPORT_PAGE, Settings
 from pipeline.warehouse import Warehouse, has_rows
+from pipeline.warehouse.attached import keep_attached
 from pipeline.warehouse.immutable_settings import check_origin
 from pipeline.warehouse.loads import last_load_number
 
@@ -48,6 +49,7 @@ _SHOWN_FILES = 20
 _LONGEST = 2000
 
 
+@keep_attached()
 def run_main_job(
     settings: Settings, dates: ExportDates | None, *, withhold: bool = False, release: bool = False
 ) -> int:
@@ -137,9 +139,16 @@ def _run_job(dates: ExportDates, *, everything: bool) -> bool:
     from pipeline.orchestration.partitions import tags_of
 
     if everything:
-        return bool(run_job(MAIN_JOB, f"Export dates {dates}", tags_of(dates)).success)
+        return bool(run_job(MAIN_JOB, f"Export dates {dates}", tags_of(dates), meanwhile=_load_dbt).success)
     sending = [OUTBOX, *DELIVERIES, REPORT, CONFIRMATION]
     return bool(run_job(MAIN_JOB, f"Waiting events of export dates {dates}", tags_of(dates), sending).success)
+
+
+def _load_dbt() -> None:
+    """Start to load dbt and its project, which the second step needs: the first waits for its second listing."""
+    from pipeline.models.dbt_run import preload
+
+    preload()
 
 
 def _print_result(settings: Settings, warehouse: Warehouse, ledger: Ledger, last_load: int) -> None:

@@ -1,7 +1,7 @@
 """Jobs of the command line: run in this process, visible in the UI, with their progress line by line."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,15 @@ from pipeline.orchestration.shutdown import stop_if_asked
 from pipeline.settings import load_settings
 
 
-def run_job(name: str, words: str, tags: Mapping[str, str], selection: Sequence[Any] | None = None) -> Any:
-    """Run a job, or a selection of its assets, and print what failed and why; Dagster's result.
+def run_job(
+    name: str,
+    words: str,
+    tags: Mapping[str, str],
+    selection: Sequence[Any] | None = None,
+    meanwhile: Callable[[], None] | None = None,
+) -> Any:
+    """Run a job, or a selection of its assets, and print what failed and why; Dagster's result. `meanwhile` is called
+    before the first step, to start what later steps need.
 
     Raises PipelineError while people are being erased, and Stopped after a signal, once the run has released its locks.
     """
@@ -33,6 +40,8 @@ def run_job(name: str, words: str, tags: Mapping[str, str], selection: Sequence[
         err.print(words)
         with opened_instance() as instance, run_lock() as lock, display() as run_config:
             fail_dead_runs(instance)
+            if meanwhile is not None:
+                meanwhile()
             run = instance.create_run_for_job(
                 job_def=job,
                 run_config={**run_config, **WITHOUT_RETRIES},

@@ -1,6 +1,5 @@
 """The dbt models as assets, their tests as asset checks."""
 
-import json
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,7 @@ from filelock import FileLock
 
 from pipeline.ledger import MODELLED
 from pipeline.ledger.warehouse_pairing import pair_up
-from pipeline.models.dbt import DBT_DIR, digest_of_sources, environment, variables
+from pipeline.models.dbt import DBT_DIR, digest_of_sources
 from pipeline.models.dbt_run import build, parse
 from pipeline.models.properties import write_properties
 from pipeline.models.run_span import run_span
@@ -91,7 +90,7 @@ def models(context: dg.AssetExecutionContext, config: ModelConfig, warehouse: Wa
         pair_up(connection, warehouse.ledger())
         span = run_span(connection, dates)
         loaded, new_listings = newest_loads(connection, dates), listings(connection, "modelled_at")
-    arguments = ["--vars", json.dumps(variables(load_settings())), *(["--full-refresh"] if config.full_refresh else [])]
+    arguments = ["--full-refresh"] if config.full_refresh else []
     suppressed = {"DBT_WINDOW_SUPPRESSED": span.suppressed}
     window = suppressed if config.full_refresh else span.as_environment()
     quiet = {_WRITE_JSON: os.environ.get(_WRITE_JSON, "false")}
@@ -102,7 +101,7 @@ def models(context: dg.AssetExecutionContext, config: ModelConfig, warehouse: Wa
             return preview(connection, sql, [])
 
     with lake.turn():
-        for event in build(context, arguments, {**environment(lake), **window, **quiet}, show):
+        for event in build(context, arguments, {**window, **quiet}, show):
             # Yielded when the warehouse is free, so that rows can be counted.
             if isinstance(event, dg.Output):
                 outputs.append(event)

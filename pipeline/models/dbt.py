@@ -55,7 +55,6 @@ def variables(settings: Settings) -> Mapping[str, Any]:
 
 def environment(warehouse: Warehouse) -> Mapping[str, str]:
     """The variables that `profiles.yml` reads."""
-    warehouse.import_extensions()
     server = S3Server.of()
     return {
         "DBT_WAREHOUSE_KIND": target(warehouse),
@@ -87,6 +86,7 @@ def run_dbt(
     warehouse: Warehouse, arguments: Sequence[str], *, target: Path = DBT_TARGET_DIR, **options: Any
 ) -> "subprocess.CompletedProcess[Any]":
     """Run dbt in a process of its own; `target` is the folder of its artifacts, `options` are `subprocess`'s."""
+    warehouse.import_extensions()
     folders = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR), "--target-path", str(target)]
     values = {**os.environ, **environment(warehouse), "DBT_LOG_PATH": str(target)}
     return subprocess.run([*_DBT, *arguments, *folders], env=values, check=False, **options)  # noqa: S603

@@ -1,16 +1,19 @@
 """dbt-duckdb's plugin for this project, configured in `profiles.yml`.
 
-It gives dbt's connection `sync_files()`, which each model's transaction calls last, and lets a signal interrupt dbt.
+It gives dbt's connection `sync_files()`, which each model's transaction calls last, lets a signal interrupt dbt, and
+spares it what this process has done before.
 """
 
 import threading
 from typing import Any
 from weakref import WeakSet
 
+from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt_common.exceptions import DbtRuntimeError
 from duckdb import DuckDBPyConnection
 
+from pipeline.warehouse import are_checked
 from pipeline.warehouse.file_sync import provide_sync
 
 
@@ -50,6 +53,10 @@ class Plugin(BasePlugin):
     def initialize(self, plugin_config: dict[str, Any]) -> None:
         """Read the folder from the profile."""
         self._files = str(plugin_config.get("files", ""))
+
+    def update_connection_config(self, creds: DuckDBCredentials, config: dict[str, Any]) -> None:
+        """Skip signatures of extensions that this process has checked."""
+        config["allow_unsigned_extensions"] = are_checked(map(str, creds.extensions or ()))
 
     def configure_connection(self, conn: DuckDBPyConnection) -> None:
         """Define the function; dbt's cursors share it."""

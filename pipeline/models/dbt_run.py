@@ -2,8 +2,9 @@
 
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import dagster as dg
@@ -12,12 +13,34 @@ from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_contex
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from pipeline.errors import ModelsFailed
-from pipeline.models.dbt import DBT_DIR, environment, variables
+from pipeline.models.dbt import DBT_DIR, digest_of_sources, environment, variables
 from pipeline.orchestration.shutdown import signals_set
-from pipeline.settings import DBT_TARGET_DIR, Settings
+from pipeline.settings import DBT_TARGET_DIR, Settings, load_settings
 from pipeline.warehouse import Warehouse
 
 _RESULTS = ("LogModelResult", "LogTestResult")
+# One invocation of dbt at a time: its flags, its log and its adapter are global.
+_DBT = threading.RLock()
+# The parsed projects of this process, by variables and sources.
+_manifests: dict[tuple[str, str], Any] = {}
+
+
+def preload() -> threading.Thread:
+    """Start to import dbt and to parse its project, so that the next `build` in this process has only to run it.
+
+    The thread prints and raises nothing: `build` reports what is wrong. dbt's environment variables are set here, and
+    stay: a thread that adds variables would disturb others that list them.
+    """
+    settings = load_settings()
+    os.environ.update(_environment(settings))
+
+    def parse_in_silence() -> None:
+        with suppress(ModelsFailed, OSError):
+            _parsed(settings, ["--no-write-json", "--log-level", "none"])
+
+    thread = threading.Thread(target=parse_in_silence, name="dbt")
+    thread.start()
+    return thread
 
 
 def parse(settings: Settings) -> None:
@@ -26,11 +49,30 @@ def parse(settings: Settings) -> None:
     Raises:
         ModelsFailed: dbt can't parse it.
     """
-    # In the environment of a run: dbt parses everything again where a variable or the profile differs.
-    arguments = ["parse", "--vars", json.dumps(variables(settings))]
-    _, failure = _run_dbt(arguments, environment(Warehouse.of(settings)))
-    if failure is not None:
-        raise failure
+    _manifests.clear()
+    _parsed(settings)
+
+
+def _parsed(settings: Settings, options: Sequence[str] = ()) -> Any:
+    """The parsed project, which is parsed once; raises ModelsFailed."""
+    variable = _variables(settings)
+    key = (variable[-1], digest_of_sources())
+    with _DBT:
+        if key not in _manifests:
+            manifest, failure = _run_dbt(["parse", *options, *variable], _environment(settings))
+            if failure is not None:
+                raise failure
+            _manifests[key] = manifest
+        return _manifests[key]
+
+
+def _environment(settings: Settings) -> Mapping[str, str]:
+    # That of a run: dbt parses everything again where a variable or the profile differs.
+    return {**environment(Warehouse.of(settings)), "DBT_LOG_PATH": str(DBT_TARGET_DIR)}
+
+
+def _variables(settings: Settings) -> Sequence[str]:
+    return ["--vars", json.dumps(variables(settings))]
 
 
 def build(
@@ -56,7 +98,12 @@ def build(
         if event.info.name in _RESULTS:
             finished.append(msg_to_dict(event))
 
-    results, failure = _run_dbt(["build", *arguments, *selected.selection_args], values, keep)
+    settings = load_settings()
+    with _DBT:
+        manifest = _parsed(settings, ["--no-write-json"])
+        arguments = ["build", *_variables(settings), *arguments, *selected.selection_args]
+        built, failure = _run_dbt(arguments, {**_environment(settings), **values}, keep, manifest)
+    results = getattr(built, "results", ())
     failed_tests = {result.node.unique_id: result.node.compiled_code for result in results if result.failures}
     for message in finished:
         sql = failed_tests.get(message["data"]["node_info"]["unique_id"])
@@ -74,9 +121,12 @@ def build(
 
 
 def _run_dbt(
-    arguments: Sequence[str], values: Mapping[str, str], on_event: Callable[[Any], None] = lambda _event: None
-) -> tuple[Sequence[Any], ModelsFailed | None]:
-    """The results of the nodes, and the failure of dbt as a whole. Raises any other error, such as a full disk."""
+    arguments: Sequence[str],
+    values: Mapping[str, str],
+    on_event: Callable[[Any], None] = lambda _event: None,
+    manifest: Any = None,
+) -> tuple[Any, ModelsFailed | None]:
+    """What dbt returns, and its failure. Raises any other error, such as a full disk."""
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
     from dbt_common.exceptions import DbtBaseException
@@ -91,16 +141,15 @@ def _run_dbt(
         on_event(event)
 
     folders = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR), "--target-path", str(DBT_TARGET_DIR)]
-    logs = {"DBT_LOG_PATH": str(DBT_TARGET_DIR)}
-    with in_environment({**values, **logs}), signals_set(INTERRUPT):
+    with in_environment(values), signals_set(INTERRUPT):
         try:
-            result = dbtRunner(callbacks=[note]).invoke(["--no-use-colors", *arguments, *folders])
+            result = dbtRunner(manifest, callbacks=[note]).invoke(["--no-use-colors", *arguments, *folders])
         finally:
             DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]  # which releases the warehouse
     if result.exception is not None and not isinstance(result.exception, DbtBaseException):
         raise result.exception  # of the system, such as a full disk, or of Python
     failure = None if result.success else ModelsFailed("\n".join(errors) or str(result.exception))
-    return getattr(result.result, "results", ()), failure
+    return result.result, failure
 
 
 @contextmanager

@@ -269,9 +269,9 @@ def _settings_of(_environment: Set[tuple[str, str]], _env_file: Path, _text: str
 
 
 def _misspelled() -> list[str]:
-    """Names that are nearly a setting's, which would be ignored silently."""
+    """Names that are nearly a setting's, which would be ignored silently. Those of dbt are its own."""
     known = {name.upper() for name in Settings.model_fields}
-    given = {name.upper() for name in (*os.environ, *_of_env_file())} - known
+    given = {name.upper() for name in (*os.environ, *_of_env_file()) if not name.startswith("DBT_")} - known
     near = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.85) for name in sorted(given)}
     return [f"{name}: is not a setting; did you mean {matches[0]}?" for name, matches in near.items() if matches]
 

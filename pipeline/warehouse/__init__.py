@@ -13,7 +13,7 @@ from pipeline.warehouse.sql import (
     quoted,
     transaction,
 )
-from pipeline.warehouse.warehouse import BUSY_TIMEOUT_MS, MEMORY_LIMIT, Warehouse
+from pipeline.warehouse.warehouse import BUSY_TIMEOUT_MS, MEMORY_LIMIT, Warehouse, are_checked
 
 __all__ = [
     "ALIAS",
@@ -22,6 +22,7 @@ __all__ = [
     "MEMORY_LIMIT",
     "RAW_TABLES",
     "Warehouse",
+    "are_checked",
     "find_orphans",
     "has_rows",
     "has_table",

@@ -3,8 +3,6 @@
 DuckDB writes Parquet files without fsync, while the catalog's commit does fsync (seen in a trace of system calls,
 DuckDB 1.5.5). After a loss of power the catalog would refer to files that are empty or truncated. So `sync_files()` is
 the last statement of each transaction, in this program as well as in dbt.
-
-This module imports nothing of the project, since dbt's process loads it, too.
 """
 
 import os

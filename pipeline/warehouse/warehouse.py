@@ -5,7 +5,7 @@ attached as `lake`, so that statements are the same for all of them.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -232,16 +232,15 @@ class Warehouse:
     def _opened(self, read_only: bool) -> duckdb.DuckDBPyConnection:
         """A new database with the warehouse attached."""
         DATA_DIR.mkdir(parents=True, exist_ok=True)  # of the directory for spilling, DuckDB makes the last part only
-        # To check the signature of an extension takes an eighth of a second.
-        checked = _CHECKED.issuperset(self.extensions)
         connection = duckdb.connect(
-            ":memory:", config={"memory_limit": MEMORY_LIMIT, "allow_unsigned_extensions": checked}
+            ":memory:",
+            config={"memory_limit": MEMORY_LIMIT, "allow_unsigned_extensions": are_checked(self.extensions)},
         )
         try:
             connection.execute("SET GLOBAL TimeZone = 'UTC'")
             connection.execute(f"SET temp_directory = {literal(str(SPILL_DIR))}")
             if not read_only:  # before attaching, so outside of a transaction of a server's catalog
-                connection.execute(f"SET partitioned_write_flush_threshold = {_FLUSHED_ROWS}")
+                connection.execute(f"SET GLOBAL partitioned_write_flush_threshold = {_FLUSHED_ROWS}")
                 provide_sync(connection, self.files if self.is_ducklake else "")
             self._attach(connection, read_only)
         except BaseException:
@@ -320,6 +319,13 @@ class Warehouse:
                 f"WAREHOUSE_FILES: {self.files} can't be used: {str(error).splitlines()[0]}; check its name and access"
                 + (", region and credentials" if self.is_in_s3 else "")
             ) from None
+
+
+def are_checked(extensions: Iterable[str]) -> bool:
+    """Whether this process has checked the signatures of these DuckDB extensions, which takes an eighth of a second for
+    each; a run opens some twenty connections.
+    """
+    return _CHECKED.issuperset(extensions)
 
 
 def _attach_failure(warehouse: Warehouse, message: str) -> str:

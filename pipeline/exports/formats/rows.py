@@ -15,6 +15,8 @@ from pipeline.exports.locations import LocalCopy
 from pipeline.masking import on_one_line
 from pipeline.warehouse import literal, quoted
 
+# A row group of a third of DuckDB's size takes a sixth less time: it stays in the processor's cache.
+_USUAL = ", row_group_size 40960"
 # DuckDB's Parquet writer takes 1 MB a column for its dictionary pages, and keeps whole row groups.
 _WIDE_COLUMNS = 100
 _WIDE = ", row_group_size 10240, string_dictionary_page_size_limit 16384"
@@ -75,7 +77,7 @@ def staged(connection: duckdb.DuckDBPyConnection, query: str, columns: int, path
     A Parquet file has row numbers. `row_number() OVER ()` between the export and the table would keep every later
     step on one core: half as slow again on two cores, and worse on more.
     """
-    options = "FORMAT parquet" + (_WIDE if columns > _WIDE_COLUMNS else "")
+    options = "FORMAT parquet" + (_WIDE if columns > _WIDE_COLUMNS else _USUAL)
     connection.execute(f"COPY (FROM {query}) TO {literal(str(path))} ({options})")
     return numbered(path)
 
