@@ -39,6 +39,7 @@ def report(
         page = make_report(connection, ledger, segment.settings(), datetime.now(UTC))
         if page.dates is None or not (dates.first in page.dates and dates.last in page.dates):
             mirror_into(connection, ledger, dates)
+    segment.is_copied()
     added_up, nameless = totals(table), ledger.delivered_without_name(dates)
     ledger.reach(REPORTED, ledger.reached(CUT, dates))
     return dg.MaterializeResult(

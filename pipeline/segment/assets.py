@@ -13,7 +13,7 @@ from pipeline.ledger import CUT, MODELLED, Ledger
 from pipeline.ledger.warehouse_copy import mirror, mirror_into
 from pipeline.ledger.warehouse_pairing import check_pair, pair_up
 from pipeline.orchestration import markdown
-from pipeline.orchestration.asset_keys import EVENT_TABLES, OUTBOX, delivery_of
+from pipeline.orchestration.asset_keys import EVENT_TABLES, OUTBOX, REPORT, delivery_of
 from pipeline.orchestration.instance import LOCK_TAG
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, SEGMENT_DELIVERY, WAREHOUSE_WRITERS, dates_of
 from pipeline.orchestration.resources import WarehouseResource
@@ -34,6 +34,8 @@ from pipeline.warehouse import Warehouse
 from pipeline.warehouse.immutable_settings import check_origin
 
 _PROGRESS_SECONDS = 5
+# Once a delivery took longer, its copy of the ledger doesn't wait for the report.
+_COPY_SECONDS = 30
 # By then the circuit breaker lets requests through again.
 _RETRIES = dg.RetryPolicy(max_retries=3, delay=COOLDOWN_SECONDS, backoff=dg.Backoff.EXPONENTIAL)
 _SHOWN_DEAD = 5
@@ -58,8 +60,8 @@ def outbox(
     """
     dates, started = dates_of(context), time.monotonic()
     now, ledger = datetime.now(UTC), warehouse.ledger()
-    modelled = ledger.reached(MODELLED, dates)
-    with warehouse.open().writing() as connection:
+    modelled, lake = ledger.reached(MODELLED, dates), warehouse.open()
+    with lake.writing() as connection:
         check_origin(connection, segment.settings())
         pair_up(connection, ledger)
         refresh(connection, segment.settings().selligent_suppressed, now)
@@ -71,6 +73,7 @@ def outbox(
         if new_listings := listings(connection, "withdrawn_at"):
             mirror_into(connection, ledger, EVERY_DATE)
             mark(connection, "withdrawn_at", new_listings)
+        segment.note_registered(dates, lake.snapshot(connection))
     ledger.reach(CUT, modelled)
     if due.cut.dead:
         context.log.warning(
@@ -134,7 +137,10 @@ def _deliver(
             check_pair(connection, ledger)
         except SettingsError as error:
             raise dg.Failure(str(error), allow_retries=False) from error  # waiting does not fix it
-        register(connection, ledger, dates, datetime.now(UTC))
+        snapshot = lake.snapshot(connection)
+        if not segment.has_registered(dates, snapshot):
+            register(connection, ledger, dates, datetime.now(UTC))
+            segment.note_registered(dates, snapshot)
         reader = BodyReader(connection, source)
         if client is None:
             written = write_requests(reader, ledger, DRY_RUN_DIR, event.table, dates)
@@ -157,10 +163,14 @@ def _deliver(
                 stop=segment.stop,
             )
             progress = _every_few_seconds(context, event)
+            segment.copy_later(dates)  # also where the delivery ends with an error
             sent = deliver(reader, ledger, event.table, dates, transport, progress)
     delete_requests(DRY_RUN_DIR, event.table, dates)  # from before there was a key
-    mirror(lake, ledger, dates)
     after = ledger.standing_of(event.table, dates)
+    is_slow = time.monotonic() - started > _COPY_SECONDS
+    if sent.stopped_by is not None or after.dead or is_slow or not _report_follows(context):
+        mirror(lake, ledger, dates)
+        segment.is_copied()
     seconds = time.monotonic() - started
     metadata: dict[str, int | float | dg.MetadataValue] = {
         "delivered": after.delivered - before.delivered,
@@ -187,6 +197,11 @@ def _deliver(
             allow_retries=retries,
         )
     return dg.MaterializeResult(metadata=metadata)
+
+
+def _report_follows(context: dg.AssetExecutionContext) -> bool:
+    """Whether the report is a step of this run. It copies the ledger into the warehouse."""
+    return REPORT.to_python_identifier() in context.get_step_execution_context().execution_plan.step_keys_to_execute
 
 
 def _dead_summary(sent: DeliveryResult, event: Event) -> str:

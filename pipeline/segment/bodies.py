@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import Any
 
 import duckdb
 
@@ -16,7 +15,7 @@ from pipeline.warehouse import has_rows, literal
 
 Connection = duckdb.DuckDBPyConnection
 
-# Batches whose messages are made by one query: some 45 MB of text, which DuckDB holds and can spill to disk.
+# Batches whose bodies are made by one query: some 45 MB of text, in Python's memory until they are sent.
 _STRETCH_BATCHES = 100
 # A table that is not ordered by time is read once a stretch, so a date never has more stretches than this.
 _MAX_STRETCHES = 16
@@ -42,24 +41,26 @@ class BodyReader:
     def __init__(self, connection: Connection, source: MessageSource) -> None:
         self._connection = connection
         self._source = source
+        self._stretch = _Stretch()
         self._made: dict[str, _Made] = {}
-        self._dead: frozenset[str] = frozenset()
 
     def bodies(
         self, group: Sequence[Batch], dead: Sequence[str], stretch: Sequence[Batch] | None = None
     ) -> Iterator[Body]:
         """The bodies of some consecutive batches of one event and export date, without these dead events.
 
-        The bodies of the whole `stretch`, which contains the group, are made at once and kept for the next groups.
+        The whole `stretch`, which contains the group, is read at once; bodies are made of a part of it at a time, and
+        kept for the next groups.
 
         Raises:
             DeliveryError: a batch has another number of events in the outbox than in the ledger, or an event is no
                 longer in the table of its event.
         """
         if not {batch.batch_id for batch in group} <= self._made.keys():
-            self._make(stretch or group, dead)
+            self._make(group, dead, stretch or group)
         if self._are_outdated(group, dead):
-            self._make(group, dead)
+            self._stretch = _Stretch()
+            self._make(group, dead, group)
         for batch in group:
             made = self._made.pop(batch.batch_id, _Made(0, 0))
             made.check(batch)
@@ -72,7 +73,7 @@ class BodyReader:
         made = [self._made.get(batch.batch_id, _Made(0, 0)) for batch in group]
         if any(one.differs(batch) for one, batch in zip(made, group, strict=True)):
             return True
-        changed = list(self._dead.symmetric_difference(dead))
+        changed = list(self._stretch.dead.symmetric_difference(dead))
         return bool(changed) and has_rows(
             self._connection,
             "SELECT 1 FROM temp.to_send WHERE id IN (SELECT unnest(?::UUID[])) "
@@ -80,39 +81,67 @@ class BodyReader:
             [changed, [batch.batch_id for batch in group]],
         )
 
-    def _make(self, stretch: Sequence[Batch], dead: Sequence[str]) -> None:
-        """Make the bodies of these batches, in place of any others."""
-        event, ids = EVENTS_BY_TABLE[stretch[0].event], [batch.batch_id for batch in stretch]
-        sequences = [batch.sequence for batch in stretch]
-        self._made, self._dead = {}, frozenset(dead)
+    def _make(self, group: Sequence[Batch], dead: Sequence[str], stretch: Sequence[Batch]) -> None:
+        """Make the bodies of the group, and of batches after it in the stretch, in place of any others."""
+        if not {batch.batch_id for batch in group} <= self._stretch.counted.keys():
+            self._read_stretch(stretch, dead)
+        ids = [batch.batch_id for batch in stretch if batch.batch_id in self._stretch.counted]
+        start = ids.index(group[0].batch_id) if group[0].batch_id in ids else 0
+        part = ids[start : start + max(_STRETCH_BATCHES, len(group))]
+        event, span = EVENTS_BY_TABLE[stretch[0].event], self._stretch.span
+        self._made = {}
+        if part:
+            messages = "temp.messages" if self._stretch.is_stored else f"({_messages(self._source, event, span)})"
+            self._made = self._joined(messages, event, part)
+            if any(made.missing for made in self._made.values()):
+                # A corrected export can move an event that has an id of its own to another time.
+                self._made = self._joined(f"({_messages(self._source, event, 'true')})", event, part)
+
+    def _read_stretch(self, stretch: Sequence[Batch], dead: Sequence[str]) -> None:
+        event, sequences = EVENTS_BY_TABLE[stretch[0].event], [batch.sequence for batch in stretch]
+        ids = [batch.batch_id for batch in stretch]
         self._connection.execute(
             _TO_SEND, [list(dead), event.table, stretch[0].export_date, min(sequences), max(sequences), ids]
         )
         counted = self._connection.execute(_COUNTED).fetchall()
+        self._stretch = _Stretch(
+            frozenset(dead), {batch_id: (events, alive) for batch_id, events, alive, *_ in counted}
+        )
         if not counted:
             return
         first, last = min(row[3] for row in counted), max(row[4] for row in counted)
         # The span as literals: files and row groups outside it are not read.
         span = f"timestamp BETWEEN TIMESTAMPTZ '{first.isoformat()}' AND TIMESTAMPTZ '{last.isoformat()}'"
-        self._made = self._read(event, span, counted)
-        if any(made.missing for made in self._made.values()):
-            # A corrected export can move an event that has an id of its own to another time.
-            self._made = self._read(event, "true", counted)
+        is_stored = len(stretch) > _STRETCH_BATCHES
+        if is_stored:
+            self._connection.execute(f"CREATE OR REPLACE TEMP TABLE messages AS {_messages(self._source, event, span)}")
+        self._stretch = replace(self._stretch, span=span, is_stored=is_stored)
 
-    def _read(self, event: Event, span: str, counted: Sequence[tuple[Any, ...]]) -> "dict[str, _Made]":
+    def _joined(self, messages: str, event: Event, part: Sequence[str]) -> "dict[str, _Made]":
         names = _names_of(event)
-        rows = self._connection.execute(_bodies(self._source, event, span)).fetchall()
+        rows = self._connection.execute(_joined(messages, names), [part]).fetchall()
         found = {batch_id: row for batch_id, *row in rows}
         made = {}
-        for batch_id, events, alive, *_ in counted:
-            in_table, messages, undeliverable, *numbers = found.get(batch_id, [0, None, None, *(0 for _ in names)])
+        for batch_id in part:
+            events, alive = self._stretch.counted[batch_id]
+            in_table, joined, undeliverable, *numbers = found.get(batch_id, [0, None, None, *(0 for _ in names)])
             # More rows than events: an id is twice in the table.
             events += max(0, in_table - alive)
             without_names = {name: number for (_, name), number in zip(names, numbers, strict=True) if number}
-            made[batch_id] = _Made(
-                events, max(0, alive - in_table), messages or b"", undeliverable or [], without_names
-            )
+            made[batch_id] = _Made(events, max(0, alive - in_table), joined or b"", undeliverable or [], without_names)
         return made
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """The stretch whose events are in `to_send`, without those that were dead by then: by batch, the number of its
+    events and of those that are not dead. Of a long one, the messages are stored, too: DuckDB can spill them to disk.
+    """
+
+    dead: frozenset[str] = frozenset()
+    counted: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    span: str = "true"
+    is_stored: bool = False
 
 
 @dataclass(frozen=True)
@@ -189,31 +218,33 @@ _COUNTED = """
 """
 
 
-def _bodies(source: MessageSource, event: Event, span: str) -> str:
-    """SQL for the bodies of `to_send`, with the number of their events in the event table, undeliverable ones, and the
-    numbers of messages that lack a name.
-
-    A body is BLOB, so that Python neither decodes nor encodes it.
-    """
-    names = _names_of(event)
-    nameless = "".join(f", {key} IS NOT NULL AND {name} IS NULL AS no_{name}" for key, name in names)
-    numbers = "".join(f", count(*) FILTER (undeliverable IS NULL AND no_{name})" for _, name in names)
+def _messages(source: MessageSource, event: Event, span: str) -> str:
+    """SQL for the messages of `to_send`, as far as the event table has its events in a time span."""
+    nameless = "".join(f", {key} IS NOT NULL AND {name} IS NULL AS no_{name}" for key, name in _names_of(event))
     return f"""
         WITH found AS (
             SELECT to_send.position, to_send.batch_id, events.*
             FROM (SELECT * FROM {source.table(event)} WHERE {span}) AS events
             JOIN (SELECT rowid AS position, id AS sent_id, batch_id FROM temp.to_send WHERE NOT is_dead) AS to_send
                 ON CAST(events.id AS UUID) = to_send.sent_id
-        ),
-        made AS (
-            SELECT position, batch_id, id, message, {dead_because("strlen(message)")} AS undeliverable{nameless}
-            FROM (SELECT *, {source.message(event)} AS message FROM found)
         )
+        SELECT position, batch_id, id, message, {dead_because("strlen(message)")} AS undeliverable{nameless}
+        FROM (SELECT *, {source.message(event)} AS message FROM found)
+    """
+
+
+def _joined(messages: str, names: Sequence[tuple[str, str]]) -> str:
+    """SQL for the bodies of some batches: the number of messages, a body, undeliverable events, and the numbers of
+    messages that lack a name. A body is BLOB, so that Python neither decodes nor encodes it.
+    """
+    numbers = "".join(f", count(*) FILTER (undeliverable IS NULL AND no_{name})" for _, name in names)
+    return f"""
         SELECT
             batch_id, count(*),
             encode(string_agg(message, {literal(SEPARATOR)} ORDER BY position) FILTER (undeliverable IS NULL)),
             list((id, undeliverable)) FILTER (undeliverable IS NOT NULL)
             {numbers}
-        FROM made
+        FROM {messages}
+        WHERE batch_id IN (SELECT unnest(?::VARCHAR[]))
         GROUP BY batch_id
     """

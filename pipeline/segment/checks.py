@@ -62,6 +62,9 @@ def staged_is_modelled(connection: duckdb.DuckDBPyConnection, schema: str, dates
         events AS MATERIALIZED (
             SELECT id FROM staging.events WHERE export_date BETWEEN $1 AND $2
         ),
+        ids AS MATERIALIZED (
+            SELECT DISTINCT id FROM rows
+        ),
         tables AS (
             SELECT CAST(id AS UUID) AS id
             FROM (SELECT min(timestamp) AS first, max(timestamp) AS last FROM rows) AS span, LATERAL ({tables})
@@ -69,8 +72,8 @@ def staged_is_modelled(connection: duckdb.DuckDBPyConnection, schema: str, dates
         SELECT
             (SELECT count(*) FROM rows),
             (SELECT count(*) FROM tables WHERE id IN (SELECT id FROM events)),
-            (SELECT count(*) - count(DISTINCT id) FROM rows)
-                + (SELECT count(DISTINCT id) FROM rows WHERE id NOT IN (SELECT id FROM events))
+            (SELECT count(*) FROM rows) - (SELECT count(*) FROM ids)
+                + (SELECT count(*) FROM ids WHERE id NOT IN (SELECT id FROM events))
         """,
         [dates.first, dates.last],
     )

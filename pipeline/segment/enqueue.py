@@ -34,9 +34,10 @@ def register(
     dates: ExportDates,
     now: datetime,
     replayed_ids: Collection[str] = (),
+    cut_at: datetime | None = None,
 ) -> Registered:
     """Register every batch and every undeliverable event of these dates that is not in the ledger; events in
-    `replayed_ids` are no longer dead.
+    `replayed_ids` are no longer dead. `cut_at` is the time of a cut that has just been made.
 
     The outbox is written first and the ledger second, so a process killed in between loses nothing: the next one
     registers what is missing.
@@ -53,7 +54,7 @@ def register(
     everywhere = any_newly_suppressed(connection, "withdrawn_at")
     unwanted = outbox.suppressed(connection, ledger.waiting_ids(EVERY_DATE if everywhere else dates))
     suppressed, _ = ledger.withdraw(unwanted, now) if unwanted else (0, 0)
-    gone = outbox.withdrawn(connection, dates)
+    gone = outbox.withdrawn(connection, dates, cut_at)
     if not gone:
         return Registered(0, 0, suppressed)
     return Registered(*ledger.withdraw(gone, now), suppressed)
@@ -95,7 +96,7 @@ def cut_due(
             replays_only=replays_only,
         ),
     )
-    registered = register(connection, ledger, dates, now, done.replayed_ids)
+    registered = register(connection, ledger, dates, now, done.replayed_ids, now)
     record_ledger_generation(connection, ledger)
     return Due(done, registered, withheld)
 

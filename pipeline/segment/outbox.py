@@ -189,7 +189,8 @@ def _running(starts: Mapping[str, int]) -> str:
 def _laid_out(limits: Limits) -> str:
     """SQL for the same table, with the part of its stretch that each event is in: by bytes, and within those by events.
 
-    The batches of a stretch depend on its own events only. Undeliverable events are in none.
+    `batch` is that part: the number of events to be sent before its first one, which no other batch has. Undeliverable
+    events are in none. The batches of a stretch depend on its own events only.
     """
     return f"""
         CREATE OR REPLACE TEMP TABLE laid_out AS
@@ -202,8 +203,10 @@ def _laid_out(limits: Limits) -> str:
             ) USING (event, export_date, stretch)
         )
         SELECT
-            position, event, export_date, timestamp, id, dead_because, stretch, by_bytes,
-            CAST((events_before - first_event) // ({limits.as_sql()}) AS INTEGER) AS by_events
+            position, event, export_date, timestamp, id, dead_because,
+            CASE
+                WHEN dead_because IS NULL THEN events_before - (events_before - first_event) % ({limits.as_sql()})
+            END AS batch
         FROM filled
         JOIN (
             SELECT event, export_date, stretch, by_bytes, min(events_before) AS first_event
@@ -222,11 +225,11 @@ def _new_batches(dates: ExportDates) -> str:
         CREATE OR REPLACE TEMP TABLE new_batches AS
         WITH grouped AS (
             SELECT
-                event, export_date, stretch, by_bytes, by_events, min(position) AS first,
+                event, export_date, batch, min(position) AS first,
                 bit_xor(md5_number(CAST(id AS VARCHAR))) AS ids, count(*) AS events
             FROM temp.laid_out
-            WHERE dead_because IS NULL
-            GROUP BY event, export_date, stretch, by_bytes, by_events
+            WHERE batch IS NOT NULL
+            GROUP BY event, export_date, batch
         ),
         known AS (
             SELECT event, export_date, max(sequence) AS last FROM delivery.outbox WHERE {_within(dates)} GROUP BY ALL
@@ -240,23 +243,18 @@ def _new_batches(dates: ExportDates) -> str:
             LEFT JOIN known ON CAST(grouped.event AS VARCHAR) = known.event AND grouped.export_date = known.export_date
         )
         SELECT
-            event, export_date, stretch, by_bytes, by_events, CAST(sequence AS INTEGER) AS sequence,
-            md5(concat_ws(',', ids, events, sequence)) AS batch_id
+            batch, CAST(sequence AS INTEGER) AS sequence, md5(concat_ws(',', ids, events, sequence)) AS batch_id
         FROM numbered
     """
 
 
-# Undeliverable events are in no batch.
 _FILL_OUTBOX = """
     INSERT INTO delivery.outbox BY NAME
     SELECT
-        CAST(id AS VARCHAR) AS id, CAST(laid_out.event AS VARCHAR) AS event, laid_out.export_date, timestamp,
+        CAST(id AS VARCHAR) AS id, CAST(event AS VARCHAR) AS event, export_date, timestamp,
         batch_id, sequence, dead_because, $1 AS cut_at
     FROM temp.laid_out
-    LEFT JOIN temp.new_batches AS batches
-        ON dead_because IS NULL AND laid_out.event = batches.event AND laid_out.export_date = batches.export_date
-        AND laid_out.stretch = batches.stretch AND laid_out.by_bytes = batches.by_bytes
-        AND laid_out.by_events = batches.by_events
+    LEFT JOIN temp.new_batches USING (batch)
 """
 
 
@@ -322,17 +320,19 @@ def suppressed(connection: Connection, batch_ids: Sequence[str]) -> list[DeadEve
     return [DeadEvent(*row) for row in rows]
 
 
-def withdrawn(connection: Connection, dates: ExportDates) -> list[DeadEvent]:
+def withdrawn(connection: Connection, dates: ExportDates, but_cut_at: datetime | None = None) -> list[DeadEvent]:
     """Events in the outbox that no export contains any longer: a corrected file replaced the one that did.
 
-    Events of suppressed people left the tables for another reason.
+    Events of suppressed people left the tables for another reason. `but_cut_at` is the time of a cut that has just been
+    made: its events were in the tables.
     """
     is_theirs = f"id IN (SELECT id FROM rows_of_gone WHERE {_IS_SUPPRESSED})"
     but_suppressed = f"WHERE NOT {is_theirs}" if any_suppressed(connection) else ""
     rows = connection.execute(
         f"""
         WITH cut AS (
-            SELECT id, event, export_date, batch_id, timestamp FROM delivery.outbox WHERE export_date BETWEEN ? AND ?
+            SELECT id, event, export_date, batch_id, timestamp FROM delivery.outbox
+            WHERE export_date BETWEEN $1 AND $2 AND cut_at IS DISTINCT FROM $3
         ),
         gone AS MATERIALIZED (
             FROM cut
@@ -342,7 +342,7 @@ def withdrawn(connection: Connection, dates: ExportDates) -> list[DeadEvent]:
         SELECT id, event, export_date, batch_id, '{WITHDRAWN}: a corrected export no longer contains it'
         FROM gone {but_suppressed}
         """,
-        [dates.first, dates.last],
+        [dates.first, dates.last, but_cut_at],
     ).fetchall()
     return [DeadEvent(*row) for row in rows]
 

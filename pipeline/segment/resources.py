@@ -9,12 +9,16 @@ from threading import Event
 import dagster as dg
 from pydantic import PrivateAttr
 
+from pipeline.export_dates import ExportDates
+from pipeline.ledger import Ledger
+from pipeline.ledger.warehouse_copy import mirror
 from pipeline.orchestration.shutdown import sleeping_until
 from pipeline.segment.circuit_breaker import CircuitBreaker
 from pipeline.segment.client import Retries, SegmentClient
 from pipeline.segment.delivery import CURRENT_DAYS, History
 from pipeline.segment.rate_limiter import RateLimiter
 from pipeline.settings import Settings, load_settings
+from pipeline.warehouse import Warehouse
 
 
 class SegmentResource(dg.ConfigurableResource):
@@ -24,10 +28,38 @@ class SegmentResource(dg.ConfigurableResource):
     _history_rate_limiter: RateLimiter | None = PrivateAttr(default=None)
     _circuit_breaker: CircuitBreaker = PrivateAttr(default_factory=CircuitBreaker)
     _stop: Event = PrivateAttr(default_factory=Event)
+    _registered: tuple[ExportDates, int] | None = PrivateAttr(default=None)
+    _to_copy: ExportDates | None = PrivateAttr(default=None)
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["SegmentResource"]:
+        """For a run. Its end copies the ledger into the warehouse where no step has done it, as after a failure."""
+        try:
+            yield self
+        finally:
+            if self._to_copy is not None:
+                settings = load_settings()
+                mirror(Warehouse.of(settings), Ledger(settings.ledger), self._to_copy)
 
     def settings(self) -> Settings:
         """The current settings."""
         return load_settings()
+
+    def copy_later(self, dates: ExportDates) -> None:
+        """Copy the ledger's rows of these export dates at the end of the run, unless a step does it before."""
+        self._to_copy = dates
+
+    def is_copied(self) -> None:
+        """Record that a step has copied the ledger."""
+        self._to_copy = None
+
+    def has_registered(self, dates: ExportDates, snapshot: int | None) -> bool:
+        """Whether the run has registered everything of these export dates that the warehouse's snapshot contains."""
+        return snapshot is not None and self._registered == (dates, snapshot)
+
+    def note_registered(self, dates: ExportDates, snapshot: int | None) -> None:
+        """Record that everything of these export dates in this snapshot is registered; None: it has no snapshots."""
+        self._registered = (dates, snapshot) if snapshot is not None else None
 
     @property
     def stop(self) -> Event:

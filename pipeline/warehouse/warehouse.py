@@ -25,7 +25,7 @@ from pipeline.warehouse.postgres import LOGIN, PostgresServer
 from pipeline.warehouse.postgres_locks import NO_SERVER, turn_at_server
 from pipeline.warehouse.schema.migrations import NEWEST, version_of
 from pipeline.warehouse.schema.tables import make_tables
-from pipeline.warehouse.sql import ALIAS, literal
+from pipeline.warehouse.sql import ALIAS, literal, one_value
 
 # Even long transactions of analysts lock the catalog only for moments, much less than half a minute.
 BUSY_TIMEOUT_MS = 30_000
@@ -238,6 +238,8 @@ class Warehouse:
         )
         try:
             connection.execute("SET GLOBAL TimeZone = 'UTC'")
+            if not self.is_in_s3:  # the system caches local files; DuckDB's copy would stay in memory with the database
+                connection.execute("SET enable_external_file_cache = false")
             connection.execute(f"SET temp_directory = {literal(str(SPILL_DIR))}")
             if not read_only:  # before attaching, so outside of a transaction of a server's catalog
                 connection.execute(f"SET GLOBAL partitioned_write_flush_threshold = {_FLUSHED_ROWS}")
@@ -304,6 +306,10 @@ class Warehouse:
         )
         attach = f"ATTACH {literal(self.path)} AS {ALIAS}" + (f" ({listed})" if listed else "")
         return [*load, attach, f"USE {ALIAS}"]
+
+    def snapshot(self, connection: duckdb.DuckDBPyConnection) -> int | None:
+        """The number of a DuckLake's newest snapshot, which every write increases; None for a DuckDB file."""
+        return int(one_value(connection, f"FROM {ALIAS}.current_snapshot()")) if self.is_ducklake else None
 
     def is_alone(self, connection: duckdb.DuckDBPyConnection) -> bool:
         """Leave the marker of this DuckLake; whether no other has left one in the same folder."""

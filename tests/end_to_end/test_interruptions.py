@@ -61,10 +61,13 @@ def test_one_delivery_that_failed_is_finished_alone(delivering: Project, segment
     assert done.returncode == 1
     assert "Check SEGMENT_WRITE_KEY" in done.stderr
     assert segment.received_ids == delivering.ids("email_delivered")
+    statuses = "SELECT DISTINCT event, status FROM delivery.events ORDER BY ALL"
+    assert delivering.query(statuses) == [("email_delivered", "delivered"), ("email_opened", "waiting")]
 
     segment.behave()
     assert delivering.materialize("delivery/email_opened", "2024-06-11")
     assert segment.received_ids == delivering.ids("tracks")
+    assert delivering.query(statuses) == [("email_delivered", "delivered"), ("email_opened", "delivered")]
     assert not segment.duplicates
 
 
