@@ -80,6 +80,7 @@ COMMANDS: Mapping[str, By | Only] = {
     "make .venv/.ready": Only("installs", "make --dry-run .venv/.ready"),
     "make .venv/.dev-ready": Only("installs", "make --dry-run .venv/.dev-ready"),
     "python -m benchmarks --whole-job ROWS": Only(MINUTES, "python -m benchmarks --help"),
+    "python -m benchmarks.against": Only(MINUTES, "python -m benchmarks.against --help"),
     "python -m benchmarks.against REV": Only(MINUTES, "python -m benchmarks.against --help"),
     "python -m benchmarks.against 297b2a7": Only(MINUTES, "python -m benchmarks.against --help"),
     "python -m benchmarks.year": Only(MINUTES, "python -m benchmarks.year --help"),
