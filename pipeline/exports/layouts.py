@@ -256,6 +256,8 @@ class Layout(BaseModel):
 
 
 def _check_event(name: str, before: str = "") -> None:
+    if name.startswith("CHECK "):
+        raise _wrong(f"{before}{name!r} is a proposal of `inspect`; verify it, then remove the word CHECK")
     if name not in EVENTS_BY_NAME:
         raise _wrong(f"{before}{name!r} is not an event; {choice(name, EVENTS_BY_NAME)}")
 

@@ -16,10 +16,13 @@ from pipeline.layout_drafting.encoding import Decoded
 from pipeline.layout_drafting.event_codes import are_event_names
 from pipeline.layout_drafting.file_head import Head
 from pipeline.layout_drafting.file_name_pattern import NamePattern
+from pipeline.layout_drafting.known_codes import Proposal, proposals
 from pipeline.layout_drafting.sample_columns import Column
 from pipeline.masking import contains_address, example, on_one_line
 
 BLANK = "FILL_IN"
+# Before a proposed value: the layout is refused until a person has removed the word.
+PROPOSED = "CHECK"
 
 _WIDTH = 118
 _SHOWN_NAMES = {"\t": "a tab"}
@@ -111,6 +114,10 @@ def _top(inspected: Inspected, body: Iterable[str]) -> list[str]:
     lines = [*_note(f"A draft, made from {rows}. All of it is guessed: read each line before you use it.")]
     if blanks:
         lines += _note(f"Until each {BLANK} is replaced, this layout is refused: {', '.join(blanks)}.")
+    if any(f": {PROPOSED} " in line and line.startswith(" ") for line in body):
+        lines += _note(
+            f"A code with {PROPOSED} is a proposal, and refused, too: read its reason, then remove the word {PROPOSED}."
+        )
     if missing:
         lines += _note(
             f"MISSING: no column was found that means {' or '.join(missing)}; without it, this layout is refused."
@@ -275,11 +282,9 @@ def _event(inspected: Inspected) -> list[str]:
             "event_codes:",
             *_aligned([(f"{name}: {name}", f"{code.distinct[name]:,}") for name in (*code.distinct, *others)]),
         ]
-    # A name of an event means itself; no other code is guessed.
+    known = proposals(code)
     codes = [
-        (f"{scalar(value)}: {value if value in EVENTS_BY_NAME else BLANK}", f"{count:,}")
-        for value, count in code.distinct.items()
-        if not contains_address(value)
+        _code(value, count, known.get(value)) for value, count in code.distinct.items() if not contains_address(value)
     ]
     return [
         *lines,
@@ -288,6 +293,15 @@ def _event(inspected: Inspected) -> list[str]:
         "event_codes:",
         *_aligned(codes or [(f"CODE: {BLANK}", "the sample has no rows; list the codes that occur")]),
     ]
+
+
+def _code(value: str, count: int, proposal: Proposal | None) -> tuple[str, str]:
+    """The line of a code, with its comment. A name of an event means itself."""
+    if value in EVENTS_BY_NAME:
+        return f"{scalar(value)}: {value}", f"{count:,}"
+    if proposal is None:
+        return f"{scalar(value)}: {BLANK}", f"{count:,}"
+    return f"{scalar(value)}: {PROPOSED} {proposal.event or 'null'}", f"{count:,}; {proposal.why}"
 
 
 def _columns(inspected: Inspected) -> list[str]:

@@ -1,9 +1,10 @@
-"""The column with the code of the event, and its codes. The meaning of a code is never guessed."""
+"""The column with the code of the event, and its codes. `known_codes` proposes what a code means."""
 
 from collections.abc import Sequence
 
 from pipeline.catalog import EVENTS_BY_NAME
 from pipeline.layout_drafting import vocabulary
+from pipeline.layout_drafting.known_codes import are_send_states, known_word
 from pipeline.layout_drafting.sample_columns import Column
 from pipeline.masking import contains_address
 
@@ -23,7 +24,9 @@ def likelihood(column: Column) -> int:
     """How likely a column has the code of the event; 0: not at all. Its values count more than its name."""
     if vocabulary.id_of(column.name) or vocabulary.name_of(column.name) or vocabulary.is_email_subject(column.name):
         return 0
-    sounding = sum(vocabulary.is_code_word(value) for value in column.distinct)
+    if are_send_states(column):
+        return _SOUNDS_LIKE_EVENTS
+    sounding = sum(vocabulary.is_code_word(value) or known_word(value) is not None for value in column.distinct)
     # A single word can sound like an event by accident, unless the column's name does, too.
     if sounding * 2 > len(column.distinct) and (sounding > 1 or vocabulary.code(column.name)):
         return _SOUNDS_LIKE_EVENTS + vocabulary.code(column.name)

@@ -65,6 +65,11 @@ is_row_id = _matcher(
     "^(?:id|guid|uuid)$|(?:row|record|log|line|event|interaction|action|activity)(?:id|key|guid|uuid)$"
 )
 is_bot = _matcher("^(?:is)?(?:bot|robot|machine|nonhuman|automated)(?:flag|click|open|view|yn|ind|indicator)?$")
+is_send_state = _matcher(  # the state of one sending; not that of a person, a list or an order
+    "^(?:send|sent|sending|mail|email|message|delivery|dispatch|queue|inqueue|action|actionqueue|bericht|nachricht|"
+    "envoi|versand|verzend|verzending|zustell)?(?:state|status|etat|statut|toestand|zustand)(?:code|id)?$"
+    "|^(?:etat|statut)(?:de|d|del)?(?:l)?(?:envoi|email|courriel|message)$"
+)
 # Whether a value sounds like an event. Only to find the column of codes: the meaning of a code is never guessed.
 is_code_word = _matcher(
     "^(?:email|mail)?(?:view|open|read|click|clic|klik|sent|send|deliver|bounce|hardbounce|softbounce|"

@@ -55,11 +55,14 @@ def test_columns_that_nobody_knows_stay_out(draft: Drafter) -> None:
     assert "its name says bot, but its values are none of 1/0, true/false, yes/no" in text
 
 
-def test_a_code_is_never_guessed(draft: Drafter) -> None:
+def test_a_code_is_never_guessed_without_being_refused(draft: Drafter, tmp_path: Path) -> None:
     text = draft(
         lines("CUSTOMER_KEY,EVENT,OPEN_DT", *["C-1,click,2024-06-11T09:15:10", "C-1,Email Opened,2024-06-11"] * 3)
     )
-    assert yaml.safe_load(text)["event_codes"] == {"click": "FILL_IN", "Email Opened": "Email Opened"}
+    assert yaml.safe_load(text)["event_codes"] == {"click": "CHECK Email Link Clicked", "Email Opened": "Email Opened"}
+    (tmp_path / "draft.yml").write_text(text.replace("FILL_IN", "UTC"), "utf-8")
+    with pytest.raises(LayoutError, match="'click': 'CHECK Email Link Clicked' is a proposal"):
+        read_layout(tmp_path / "draft.yml")
 
 
 def test_codes_that_yaml_would_read_as_something_else_stay_what_they_are(guessed: Guessed) -> None:

@@ -128,7 +128,7 @@ def labelled() -> Unknown:
             "header": True,
             "timezone": "FILL_IN",
             "event_column": "INTERACTION",
-            "event_codes": dict.fromkeys(["SENT", "VIEW", "CLICK"], "FILL_IN"),
+            "event_codes": {"SENT": "CHECK null", "VIEW": "CHECK Email Opened", "CLICK": "CHECK Email Link Clicked"},
             "columns": {
                 "LIST_ID": "list_id",
                 "USER_ID": "selligent_user_id",
