@@ -9,14 +9,16 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.errors import PipelineError, SettingsError
 from pipeline.masking import masked, printable
-from pipeline.orchestration.file_permissions import keep_private
 from pipeline.orchestration.shutdown import Stopped, obey_signals
-from pipeline.settings import Settings, load_settings
+
+if TYPE_CHECKING:  # imported once `--env-file` is known
+    from pipeline.settings import Settings
 
 # Imports create millions of objects that stay: with Python's own thresholds, a tenth of a command is spent on searching
 # them for garbage.
@@ -44,16 +46,36 @@ class CommandsByModule(click.Group):
         return command
 
 
+def _use_env_file(_context: click.Context, _option: click.Parameter, file: str | None) -> None:
+    """Read the settings from another file, in this process and its children. Raises SettingsError: it is not usable."""
+    if file is None:
+        return
+    os.environ["PIPELINE_ENV_FILE"] = file  # before the settings are imported, which name the folders of the brand
+    from pipeline.settings import export_credentials
+
+    export_credentials()
+
+
 @click.group(cls=CommandsByModule, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--env-file",
+    metavar="FILE",
+    is_eager=True,
+    expose_value=False,
+    callback=_use_env_file,
+    help="Settings of one of several brands, instead of .env; relative to the project's folder.",
+)
 def app() -> None:
     """Load Selligent exports into DuckDB, build the tables of a Segment warehouse, and deliver events to Segment."""
+    from pipeline.orchestration.file_permissions import keep_private
+
+    keep_private()
 
 
 def main() -> int:
     """Run a command. Returns 0, 1 (failed), 2 (a wrong setting or argument), or 130 or 143 (stopped by a signal)."""
     obey_signals()
     try:
-        keep_private()
         return int(app(standalone_mode=False) or 0)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(printable(error.format_message(), kept="\n"), err=True)
@@ -79,7 +101,9 @@ def main() -> int:
         return _fail(words, 1)
 
 
-def _settings() -> Settings | None:
+def _settings() -> "Settings | None":
+    from pipeline.settings import load_settings
+
     try:
         return load_settings()
     except SettingsError:  # a command that needs no settings can still fail

@@ -9,6 +9,7 @@ from pipeline.automation.alert_webhook import Alert, Outcome, send
 from pipeline.automation.job_names import MAIN_JOB, UPKEEP_JOB
 from pipeline.automation.redaction import reason_of, redacted
 from pipeline.export_dates import EVERY_DATE
+from pipeline.orchestration.brands import is_of_this_brand
 from pipeline.orchestration.markdown import plain
 from pipeline.orchestration.partitions import dates_of_run
 from pipeline.settings import Settings, load_settings
@@ -59,7 +60,7 @@ def _report(
     context: dg.RunStatusSensorContext, alert_of: Callable[[dg.DagsterRun, Settings], Alert | None]
 ) -> dg.SkipReason | None:
     run = context.dagster_run
-    if run.job_name not in _JOBS:
+    if run.job_name not in _JOBS or not is_of_this_brand(run):
         return None
     try:
         settings = load_settings()

@@ -5,6 +5,7 @@ import dagster as dg
 from pipeline.automation.job_names import MAIN_JOB, UPKEEP_JOB
 from pipeline.export_dates import ExportDates
 from pipeline.orchestration.asset_keys import UPKEEP
+from pipeline.orchestration.brands import brand_tags, is_of_this_brand
 from pipeline.orchestration.partitions import EXPORT_DATES, dates_of_run
 
 # A run with any other status has ended.
@@ -20,6 +21,7 @@ selligent_to_segment = dg.define_asset_job(
     MAIN_JOB,
     selection=dg.AssetSelection.all() - dg.AssetSelection.assets(UPKEEP),
     partitions_def=EXPORT_DATES,
+    tags=brand_tags(),
     description="From export files to delivered events, for a date or a range of dates.",
 )
 
@@ -27,11 +29,12 @@ selligent_to_segment = dg.define_asset_job(
 warehouse_upkeep = dg.define_asset_job(
     UPKEEP_JOB,
     selection=dg.AssetSelection.assets(UPKEEP),
+    tags=brand_tags(),
     description="Merges small files and expires old snapshots, so that runs stay fast.",
 )
 
 
 def running_dates(instance: dg.DagsterInstance) -> list[ExportDates]:
-    """The export dates of runs of the main job that are queued or in progress."""
+    """The export dates of this brand's runs of the main job that are queued or in progress."""
     runs = instance.get_runs(dg.RunsFilter(job_name=MAIN_JOB, statuses=_UNFINISHED))
-    return [dates_of_run(run.tags) for run in runs]
+    return [dates_of_run(run.tags) for run in runs if is_of_this_brand(run)]

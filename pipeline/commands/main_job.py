@@ -27,7 +27,7 @@ from pipeline.privacy.suppression import has_people_to_remove
 from pipeline.privacy.suppression_list import check
 from pipeline.report.summary import summary
 from pipeline.segment.unfinished_dates import unfinished
-from pipeline.settings import DRY_RUN_DIR, REPORT_PAGE, Settings
+from pipeline.settings import DRY_RUN_DIR, ENV_FILE, REPORT_PAGE, Settings
 from pipeline.warehouse import Warehouse, has_rows
 from pipeline.warehouse.attached import keep_attached
 from pipeline.warehouse.immutable_settings import check_origin
@@ -176,4 +176,8 @@ def _print_result(settings: Settings, warehouse: Warehouse, ledger: Ledger, last
         out.print(f"Dry run, since SEGMENT_WRITE_KEY is not set: the requests are in {DRY_RUN_DIR}")
     if REPORT_PAGE.exists():
         out.print(f"The report: {REPORT_PAGE}")
+    if settings.brand:
+        command = f"python -m pipeline --env-file {ENV_FILE}"
+        out.print(f"Next: `{command} sql` (tables), `{command} status` (each date)", soft_wrap=True)
+        return
     out.print("Next: `make ui` (steps), `make sql` (tables), `python -m pipeline status` (each date)")

@@ -20,10 +20,11 @@ def reconcile() -> int:
     from pipeline.orchestration.instance import exclusive, opened_instance
     from pipeline.segment.reconcile import reconcile as make_pair
     from pipeline.warehouse import Warehouse
-    from pipeline.warehouse.immutable_settings import ensure_origin
+    from pipeline.warehouse.immutable_settings import ensure_origin, take_over
 
     warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
     with opened_instance() as instance, exclusive(instance), warehouse.writing() as connection:
+        take_over(connection, settings)
         ensure_origin(connection, settings)
         if is_pair(connection, ledger):
             out.print("The warehouse and the ledger belong together; there is nothing to do.")

@@ -6,22 +6,35 @@ import sys
 
 import click
 
+from pipeline.errors import SettingsError
 from pipeline.settings import PROJECT_ROOT, load_settings
 
 
 @click.command()
 @click.option("--port", default=3000, show_default=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; the UI has no login.")
-def ui(port: int, host: str) -> None:
+@click.option(
+    "--workspace",
+    default="workspace.yaml",
+    show_default=True,
+    metavar="FILE",
+    help="Dagster's list of code locations, such as one for each brand; relative to the project's folder.",
+)
+def ui(port: int, host: str, workspace: str) -> None:
     """Dagster's UI on this machine, daemon included."""
+    environment = dict(os.environ)  # without credentials of this file of settings: each code location has its own
+    locations = PROJECT_ROOT / workspace
+    if not locations.is_file():
+        raise SettingsError(f"--workspace: {locations}: there is no such file")
     load_settings()
-    from pipeline.orchestration.instance import fail_dead_runs, opened_instance
+    from pipeline.orchestration.instance import dagster_home, fail_dead_runs, opened_instance
 
+    environment |= {"DAGSTER_HOME": str(dagster_home())}
     with opened_instance() as instance:  # after a crash of the machine, Dagster would still show them as running
         fail_dead_runs(instance)
-    os.environ.setdefault("DAGSTER_UI_URL", f"http://127.0.0.1:{port}")  # where an alert's link leads
+    environment.setdefault("DAGSTER_UI_URL", f"http://127.0.0.1:{port}")  # where an alert's link leads
     os.chdir(PROJECT_ROOT)
     # A shell script starts background processes with SIGINT ignored, and Dagster would inherit that.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    arguments = ["dagster", "dev", "-w", "workspace.yaml", "-h", host, "-p", str(port)]
-    os.execv(sys.executable, [sys.executable, "-m", *arguments])
+    arguments = ["dagster", "dev", "-w", str(locations), "-h", host, "-p", str(port)]
+    os.execve(sys.executable, [sys.executable, "-m", *arguments], environment)

@@ -17,7 +17,7 @@ from pipeline.models.dbt_run import build, parse
 from pipeline.models.properties import write_properties
 from pipeline.models.run_span import run_span
 from pipeline.models.table_metadata import tables_of
-from pipeline.orchestration.asset_keys import raw_table, segment_table
+from pipeline.orchestration.asset_keys import raw_table, segment_table, staging_table
 from pipeline.orchestration.file_permissions import keep_private
 from pipeline.orchestration.metadata import preview
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
@@ -62,14 +62,14 @@ class _Translator(DagsterDbtTranslator):
         if dbt_resource_props["resource_type"] == "source":
             return raw_table(name)
         if name.startswith("stg_"):
-            return dg.AssetKey(["staging", name.removeprefix("stg_")])
+            return staging_table(name.removeprefix("stg_"))
         return segment_table(name)
 
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
         return str(dbt_resource_props["description"]).strip()  # without the SQL, to which the code reference leads
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
-        return self.get_asset_key(dbt_resource_props).path[0]
+        return self.get_asset_key(dbt_resource_props).path[-2]
 
 
 @dbt_assets(

@@ -56,7 +56,7 @@ def lineage_of(key: dg.AssetKey) -> dg.TableColumnLineage | None:
         for name in _FILLED_IN:
             columns[name] = [*columns[name], *_deps(raw_table("lookups"), (name,))]
         return _lineage(columns)
-    if key.path[0] != "segment":
+    if key.path[-2] != "segment":
         return None
     event = EVENTS_BY_TABLE.get(key.path[-1])
     names = (*SHARED_COLUMNS, *(event.properties if event else ()))

@@ -72,7 +72,7 @@ class Tables:
         metadata: dict[str, Any] = {**self.counts.metadata_of(key), "seconds_of_all_models": round(seconds, 1)}
         if seconds:
             metadata["rows_per_second"] = round(self.counts.staged / seconds)
-        schema = "staging" if key.path[0] == "staging" else self.schema
+        schema = "staging" if key.path[-2] == "staging" else self.schema
         if columns := self.columns.get((schema, key.path[-1])):
             metadata["dagster/column_schema"] = dg.TableSchema(columns)
         if key in LINEAGE:

@@ -1,28 +1,41 @@
-"""The keys of the assets: `raw/…`, `staging/…`, `segment/…`, `delivery/…` and `warehouse/upkeep`."""
+"""The keys of the assets: `raw/…`, `staging/…`, `segment/…`, `delivery/…` and `warehouse/upkeep`.
+
+Those of a brand begin with its name, since all brands can be in one UI: `acme/raw/events`.
+"""
 
 import dagster as dg
 
 from pipeline.catalog import EVENTS
+from pipeline.settings import BRAND
+
+
+def _key(*path: str) -> dg.AssetKey:
+    return dg.AssetKey([BRAND, *path] if BRAND else path)
 
 
 def raw_table(table: str) -> dg.AssetKey:
     """A table of what the export files contain."""
-    return dg.AssetKey(["raw", table])
+    return _key("raw", table)
+
+
+def staging_table(table: str) -> dg.AssetKey:
+    """A table of typed rows or events."""
+    return _key("staging", table)
 
 
 def segment_table(table: str) -> dg.AssetKey:
     """The table of an event, or `tracks`."""
-    return dg.AssetKey(["segment", table])
+    return _key("segment", table)
 
 
 def delivery_of(table: str) -> dg.AssetKey:
     """The delivery of the events of a table."""
-    return dg.AssetKey(["delivery", table])
+    return _key("delivery", table)
 
 
-EVENT_ROWS, STAGED_EVENTS = dg.AssetKey(["staging", "event_rows"]), dg.AssetKey(["staging", "events"])
+EVENT_ROWS, STAGED_EVENTS = staging_table("event_rows"), staging_table("events")
 EVENT_TABLES = [segment_table(event.table) for event in EVENTS]
 TRACKS = segment_table("tracks")
 OUTBOX, CONFIRMATION, REPORT = delivery_of("outbox"), delivery_of("confirmation"), delivery_of("report")
 DELIVERIES = [delivery_of(event.table) for event in EVENTS]
-UPKEEP = dg.AssetKey(["warehouse", "upkeep"])
+UPKEEP = _key("warehouse", "upkeep")

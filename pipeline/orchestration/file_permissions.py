@@ -10,20 +10,26 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from pipeline.settings import DATA_DIR
+from pipeline.settings import DATA_DIR, INSTALLATION_DIR
 
 _UMASK = 0o077
 # What the program itself creates in its folder, which may contain other files.
-_OWN = ("warehouse", "warehouse.*", "ledger.*", "dagster", "dbt", "docs", "dry_run", "report", "tmp")
+_OWN = ("warehouse", "warehouse.*", "ledger.*", "brands", "dagster", "dbt", "docs", "dry_run", "report", "tmp")
 
 
-def keep_private(folder: Path = DATA_DIR) -> None:
-    """Have this process and its children create files with mode 600 and folders with 700; correct `folder` once.
+def keep_private(*folders: Path) -> None:
+    """Have this process and its children create files with mode 600 and folders with 700; correct `folders` once, by
+    default those of the data.
 
-    Outside of `folder`, files that exist keep their modes: they may be shared on purpose. Where the folder
-    belongs to another user, as volumes of containers do, its mode is left to that user.
+    Outside of them, files that exist keep their modes: they may be shared on purpose. Where a folder belongs to
+    another user, as volumes of containers do, its mode is left to that user.
     """
     os.umask(_UMASK)
+    for folder in folders or (INSTALLATION_DIR, DATA_DIR):
+        _close_folder(folder)
+
+
+def _close_folder(folder: Path) -> None:
     with suppress(FileNotFoundError):  # nothing was created yet
         mode = folder.stat().st_mode
         # It is closed last: once it is closed, everything below it is.

@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from pipeline.errors import PipelineError
 from pipeline.orchestration.system_errors import naming, sentence
-from pipeline.settings import DATA_DIR
+from pipeline.settings import INSTALLATION_DIR
 
 LOCK_TAG = "pipeline/lock"
 _UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
@@ -43,7 +43,7 @@ _STORAGES = ("storage", "run_storage", "event_log_storage", "schedule_storage")
 
 def dagster_home() -> Path:
     """DAGSTER_HOME, or `data/dagster`, with a configuration; the variable is set for this process and its children."""
-    home = Path(os.environ.setdefault("DAGSTER_HOME", str(DATA_DIR / "dagster")))
+    home = Path(os.environ.setdefault("DAGSTER_HOME", str(INSTALLATION_DIR / "dagster")))
     home.mkdir(parents=True, exist_ok=True)
     config = home / "dagster.yaml"
     if not config.exists():

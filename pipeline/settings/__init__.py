@@ -1,10 +1,13 @@
-"""The project's settings, read from the environment or from `.env` beside `pyproject.toml`."""
+"""The project's settings, read from the environment or from `.env` beside `pyproject.toml`, or from a brand's file."""
 
 from pipeline.settings.paths import (
+    BRAND,
     DATA_DIR,
     DBT_TARGET_DIR,
     DRY_RUN_DIR,
+    ENV_FILE,
     EXAMPLES,
+    INSTALLATION_DIR,
     PROJECT_ROOT,
     REPORT_DIR,
     REPORT_PAGE,
@@ -13,10 +16,13 @@ from pipeline.settings.paths import (
 from pipeline.settings.settings import SECRETS, Settings, export_credentials, load_settings
 
 __all__ = [
+    "BRAND",
     "DATA_DIR",
     "DBT_TARGET_DIR",
     "DRY_RUN_DIR",
+    "ENV_FILE",
     "EXAMPLES",
+    "INSTALLATION_DIR",
     "PROJECT_ROOT",
     "REPORT_DIR",
     "REPORT_PAGE",

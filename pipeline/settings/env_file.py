@@ -1,4 +1,4 @@
-"""The file `.env`; one invalid line makes the whole file invalid."""
+"""The file of the settings, `.env` or a brand's; one invalid line makes the whole file invalid."""
 
 import io
 from collections.abc import Mapping
@@ -10,9 +10,15 @@ from dotenv.parser import parse_stream
 from pipeline.errors import SettingsError
 
 
-def values_of(path: Path) -> Mapping[str, str | None]:
-    """The values of a file, if it exists. Raises SettingsError: it can't be read, or a line is not a setting."""
+def values_of(path: Path, *, must_exist: bool = False) -> Mapping[str, str | None]:
+    """The values of a file, if it exists.
+
+    Raises:
+        SettingsError: it can't be read, a line is not a setting, or there is no file, and `must_exist`.
+    """
     if (text := text_of(path)) is None:
+        if must_exist:
+            raise SettingsError(f"--env-file: {path}: there is no such file")
         return {}
     if lines := _unparsable_lines(text):
         raise SettingsError(  # without the line itself, which may contain a key

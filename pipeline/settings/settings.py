@@ -1,4 +1,4 @@
-"""The project's settings: from the environment, or from `.env` beside `pyproject.toml`.
+"""The project's settings: from the environment, or from `.env` beside `pyproject.toml`, or from a brand's file.
 
 One error lists every fault by the name of its setting; it never repeats a secret.
 """
@@ -21,8 +21,9 @@ from sqlalchemy.exc import ArgumentError
 from pipeline.catalog import EVENTS
 from pipeline.errors import SettingsError
 from pipeline.naming import snake_case
+from pipeline.settings.brands import faults_of_brand
 from pipeline.settings.env_file import text_of, values_of
-from pipeline.settings.paths import PROJECT_ROOT
+from pipeline.settings.paths import BRAND, DEFAULT_STORES, ENV_FILE, PROJECT_ROOT
 from pipeline.settings.value_checks import check_key, check_namespace, check_region, check_url, clean, fault
 
 # Segment docs, "Regional Segment": each region has its own endpoint, and the other's events are lost.
@@ -41,7 +42,7 @@ class Settings(BaseSettings):
     """All settings; a field's name in capitals is the setting's name. `repr=False`: it may contain a secret."""
 
     model_config = SettingsConfigDict(
-        env_file=PROJECT_ROOT / ".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+        env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
     selligent_exports: str = Field(default="examples/exports", validate_default=True, repr=False)
@@ -61,9 +62,11 @@ class Settings(BaseSettings):
     segment_source_id: str | None = Field(default=None, validate_default=True)
     message_id_namespace: str = Field(default="", validate_default=True)
     segment_anonymous_id: Literal["email", "sha256"] = "email"
-    warehouse: str = Field(default="ducklake:sqlite:data/warehouse.sqlite", validate_default=True, repr=False)
-    warehouse_files: str = Field(default="data/warehouse/", validate_default=True)
-    ledger: str = Field(default="sqlite:///data/ledger.sqlite", validate_default=True, repr=False)
+    warehouse: str = Field(
+        default=f"ducklake:sqlite:{DEFAULT_STORES}/warehouse.sqlite", validate_default=True, repr=False
+    )
+    warehouse_files: str = Field(default=f"{DEFAULT_STORES}/warehouse/", validate_default=True)
+    ledger: str = Field(default=f"sqlite:///{DEFAULT_STORES}/ledger.sqlite", validate_default=True, repr=False)
     keep_snapshots_days: int = 30
     alert_webhook: SecretStr | None = Field(default=None, repr=False)
 
@@ -209,6 +212,11 @@ class Settings(BaseSettings):
             check_url(value.get_secret_value(), "https://hooks.example.com/…")
         return value
 
+    @property
+    def brand(self) -> str:
+        """The brand of the file of settings; empty for `.env`."""
+        return BRAND
+
     @cached_property
     def schema_name(self) -> str:
         """The schema of the event tables."""
@@ -239,10 +247,11 @@ SECRETS = tuple(name for name, field in Settings.model_fields.items() if not fie
 
 
 def export_credentials() -> None:
-    """Export variables of S3 and Azure in `.env` to the environment. Raises SettingsError: it can't be read."""
+    """Export the file's variables of S3 and Azure to the environment. Raises SettingsError: it can't be read."""
     for name, value in _of_env_file().items():
-        if name.startswith(_EXPORTED) and value:
-            os.environ.setdefault(name, value)
+        if name.startswith(_EXPORTED) and value and (BRAND or name not in os.environ):
+            # A brand's own come first: the environment may have those of `.env` or of another brand.
+            os.environ[name] = value
 
 
 def load_settings() -> Settings:
@@ -263,6 +272,8 @@ def _settings_of(_environment: Set[tuple[str, str]], _env_file: Path, _text: str
     except ValidationError as error:
         faults += [_sentence(detail) for detail in error.errors(include_url=False)]
         raise SettingsError("; ".join(faults)) from None
+    if BRAND:
+        faults += faults_of_brand(settings, _env_file(), _of_env_file())
     if faults:
         raise SettingsError("; ".join(faults))
     return settings
@@ -287,14 +298,14 @@ def _folders_not_utf8() -> list[str]:
     ]
 
 
-def _of_env_file() -> Mapping[str, str | None]:
-    return values_of(_env_file())
-
-
 def _env_file() -> Path:
     path = Settings.model_config["env_file"]
     assert isinstance(path, Path)  # there is one file
     return path
+
+
+def _of_env_file() -> Mapping[str, str | None]:
+    return values_of(_env_file(), must_exist=bool(BRAND))
 
 
 def _sentence(detail: ErrorDetails) -> str:

@@ -1,19 +1,34 @@
 """Settings that can't change once a warehouse was made with them."""
 
+from collections.abc import Mapping
+
 import duckdb
 
 from pipeline.errors import SettingsError
 from pipeline.settings import EXAMPLES, Settings
 from pipeline.warehouse.sql import has_rows
 
+# Name of the row with the brand, whose value is empty for the settings of `.env`.
+_BRAND = "brand"
 _START_ANEW = (
     "or start again with another WAREHOUSE, WAREHOUSE_FILES and LEDGER (`rm -r data`, where they are the default)"
 )
 
 
 def check_origin(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Raise SettingsError for another namespace, schema or kind of exports than the warehouse was made with."""
+    """Raise SettingsError for another brand, namespace, schema or kind of exports than the warehouse was made with."""
     known = dict(connection.execute("SELECT name, value FROM raw.origin").fetchall())
+    brand = known.get(_BRAND, settings.brand)
+    if brand != settings.brand:
+        raise SettingsError(
+            f"WAREHOUSE: belongs to {_of_brand(brand)}, and these are the settings of {_of_brand(settings.brand)}; "
+            "each has a warehouse and a ledger of its own. If only the file of settings was renamed, "
+            "`python -m pipeline --env-file FILE reconcile` hands the warehouse over"
+        )
+    _check_others(known, settings)
+
+
+def _check_others(known: Mapping[str, str], settings: Settings) -> None:
     namespace = known.get("message_id_namespace", settings.message_id_namespace)
     if namespace != settings.message_id_namespace:
         raise SettingsError(
@@ -43,6 +58,18 @@ def ensure_origin(connection: duckdb.DuckDBPyConnection, settings: Settings) -> 
             "INSERT INTO raw.origin VALUES ('message_id_namespace', ?), ('exports', ?), ('schema', ?)",
             [settings.message_id_namespace, _exports(settings), settings.schema_name],
         )
+    if not has_rows(connection, f"SELECT 1 FROM raw.origin WHERE name = '{_BRAND}'"):
+        connection.execute("INSERT INTO raw.origin VALUES (?, ?)", [_BRAND, settings.brand])
+
+
+def take_over(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Record that the warehouse belongs to this brand from now on; raises as `check_origin` does for other settings."""
+    _check_others(dict(connection.execute("SELECT name, value FROM raw.origin").fetchall()), settings)
+    connection.execute("UPDATE raw.origin SET value = ? WHERE name = ?", [settings.brand, _BRAND])
+
+
+def _of_brand(brand: str) -> str:
+    return f"the brand {brand!r}" if brand else ".env"
 
 
 def _exports(settings: Settings) -> str:

@@ -132,6 +132,13 @@ def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
         yield hook
 
 
+def test_a_run_of_another_brand_is_left_to_that_brand(monitor: Monitor, hook: Hook) -> None:
+    fail(monitor.instance, **{"pipeline/brand": "bravo"})
+    warn(monitor.instance, holds=False, **{"pipeline/brand": "bravo"})
+    monitor.looks()
+    assert hook.received == []
+
+
 def test_a_failed_run_is_reported_once_with_what_a_person_needs(
     monitor: Monitor, hook: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:

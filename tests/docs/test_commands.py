@@ -38,6 +38,9 @@ MAIN_JOB = By(
 WITHHOLDING = By(
     "end_to_end/test_holding_back.py", "test_history_is_loaded_without_delivery_and_delivered_when_it_is_released"
 )
+BRANDS = By(
+    "end_to_end/test_brands.py", "test_two_brands_are_delivered_to_their_own_sources_and_are_in_one_ui_without_mixing"
+)
 MINUTES = "takes minutes, and runs this test itself or beside it"
 A_SERVER = "needs the server that it is about"
 COMMANDS: Mapping[str, By | Only] = {
@@ -65,7 +68,10 @@ COMMANDS: Mapping[str, By | Only] = {
         "end_to_end/test_forget.py",
         "test_a_person_on_the_list_is_not_loaded_not_sent_and_then_forgotten_everywhere",
     ),
-    "python -m pipeline ui [--host HOST] [--port PORT]": STORY,
+    "python -m pipeline ui [--host HOST] [--port PORT] [--workspace FILE]": STORY,
+    "python -m pipeline ui --workspace brands/workspace.yaml": BRANDS,
+    "python -m pipeline --env-file FILE run": BRANDS,
+    "python -m pipeline --env-file FILE reconcile": BRANDS,
     "python -m pipeline docs [--port PORT] [--no-serve]": By(
         "end_to_end/test_questions.py", "test_the_documentation_has_every_table_with_its_columns"
     ),

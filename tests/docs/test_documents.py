@@ -25,7 +25,7 @@ from tests.docs.documents import (
 )
 
 # How many blocks of which language are below which heading. A test runs or reads each of them: `test_reference.py`
-# beside this one, `test_docs.py`, `test_questions.py` and `test_production.py` in `end_to_end`, and
+# beside this one, `test_docs.py`, `test_questions.py`, `test_production.py` and `test_brands.py` in `end_to_end`, and
 # `layout_drafting/test_inspect_command.py`.
 KNOWN_BLOCKS = {
     (README, "Quick start", "sh"): 1,
@@ -46,6 +46,10 @@ KNOWN_BLOCKS = {
     (OPERATIONS, "Run from a timer", "ini"): 2,
     (OPERATIONS, "Run from a timer", "crontab"): 1,
     (OPERATIONS, "Run in a container", "sh"): 1,
+    (OPERATIONS, "Several brands", "dotenv"): 1,
+    (OPERATIONS, "Several brands", "sh"): 1,
+    (OPERATIONS, "Several brands", "python"): 1,
+    (OPERATIONS, "Several brands", "yaml"): 1,
     (ARCHITECTURE, "The path of the data", "text"): 1,
 }
 PATH = re.compile(r"(?:pipeline|tests|dbt_project|benchmarks|examples|docs)/[\w./-]*|[\w.-]+\.(?:md|toml|txt)|Makefile")

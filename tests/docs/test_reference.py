@@ -33,7 +33,7 @@ def test_the_settings_of_the_readme_are_settings(tmp_path: Path, monkeypatch: py
 
 
 def test_the_table_of_settings_has_every_setting() -> None:
-    of_the_environment = {"DAGSTER_UI_URL", "PIPELINE_DATA_DIR"}
+    of_the_environment = {"DAGSTER_UI_URL", "PIPELINE_DATA_DIR", "PIPELINE_ENV_FILE"}
     named = [row[0].strip("`") for row in table_rows(section(REFERENCE, "Settings"))]
     assert set(named) == {name.upper() for name in Settings.model_fields} | of_the_environment
     assert len(named) == len(set(named))
@@ -42,6 +42,7 @@ def test_the_table_of_settings_has_every_setting() -> None:
 def test_the_table_of_commands_has_every_command_and_option() -> None:
     table = section(REFERENCE, "Commands")
     context = click.Context(app)
+    assert all(f"`{option.opts[0]} " in table for option in app.params)
     for name in app.list_commands(context):
         command = app.get_command(context, name)
         assert command is not None

@@ -9,7 +9,7 @@ import pytest
 from pipeline.errors import SettingsError
 from pipeline.settings import EXAMPLES, Settings
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.immutable_settings import check_origin, ensure_origin
+from pipeline.warehouse.immutable_settings import check_origin, ensure_origin, take_over
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_a_warehouse_remembers_how_it_was_begun(connection: duckdb.DuckDBPyConne
     ensure_origin(connection, settings())
     ensure_origin(connection, settings())
     check_origin(connection, settings(exports="/srv/elsewhere"))
-    assert connection.execute("SELECT count(DISTINCT name), count(*) FROM raw.origin").fetchone() == (4, 4)
+    assert connection.execute("SELECT count(DISTINCT name), count(*) FROM raw.origin").fetchone() == (5, 5)
 
 
 def test_another_namespace_is_refused(connection: duckdb.DuckDBPyConnection) -> None:
@@ -48,3 +48,31 @@ def test_examples_and_true_exports_do_not_mix(connection: duckdb.DuckDBPyConnect
     ensure_origin(connection, settings(exports=before))
     with pytest.raises(SettingsError, match="example events must not be mixed with real ones"):
         check_origin(connection, settings(exports=after))
+
+
+def test_another_brand_is_refused_until_it_takes_the_warehouse_over(
+    connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ensure_origin(connection, settings())
+    monkeypatch.setattr("pipeline.settings.settings.BRAND", "acme")
+    with pytest.raises(
+        SettingsError, match=r"^WAREHOUSE: belongs to \.env, and these are .* of the brand 'acme'; each"
+    ):
+        ensure_origin(connection, settings())
+    with pytest.raises(SettingsError, match=r"^MESSAGE_ID_NAMESPACE: "):
+        take_over(connection, settings(namespace="example.org"))
+    take_over(connection, settings())
+    check_origin(connection, settings())
+    monkeypatch.setattr("pipeline.settings.settings.BRAND", "")
+    with pytest.raises(SettingsError, match=r"^WAREHOUSE: belongs to the brand 'acme', and .* the settings of \.env; "):
+        check_origin(connection, settings())
+
+
+def test_a_warehouse_of_an_earlier_version_belongs_to_the_brand_that_uses_it_first(
+    connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ensure_origin(connection, settings())
+    connection.execute("DELETE FROM raw.origin WHERE name = 'brand'")
+    monkeypatch.setattr("pipeline.settings.settings.BRAND", "acme")
+    ensure_origin(connection, settings())
+    assert connection.execute("SELECT value FROM raw.origin WHERE name = 'brand'").fetchall() == [("acme",)]
