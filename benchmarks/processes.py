@@ -52,7 +52,11 @@ class Clone:
         """Copy the program of `source`; warehouse, ledger and Dagster home will be in the copy's `data/`."""
         for name in _COPIED:
             shutil.copytree(source / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        settings = {name.upper() for name in Settings.model_fields} | {"DAGSTER_HOME", "PYTHONPATH"}
+        settings = {name.upper() for name in Settings.model_fields} | {
+            "DAGSTER_HOME",
+            "PIPELINE_ENV_FILE",
+            "PYTHONPATH",
+        }
         kept = {name: value for name, value in os.environ.items() if name not in settings and name[:4] != "DBT_"}
         given = {
             "SELLIGENT_EXPORTS": str(exports),

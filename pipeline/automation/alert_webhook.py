@@ -7,7 +7,7 @@ from typing import Literal
 
 from pipeline.http.errors import NoReply
 from pipeline.http.session import BoundedSession, Reply
-from pipeline.settings import Settings
+from pipeline.settings import BRAND, Settings
 
 # The base URL of the link to a run, unless DAGSTER_UI_URL is set; `pipeline ui` sets it to its own port.
 UI_URL_VARIABLE = "DAGSTER_UI_URL"
@@ -33,8 +33,9 @@ class Alert:
         """The request body; Slack, Teams and Mattermost show `text`."""
         link = f"{os.environ.get(UI_URL_VARIABLE, DEFAULT_UI_URL).rstrip('/')}/runs/{self.run_id}"
         where = f" at {', '.join(self.steps)}" if self.steps else ""
+        brand = f"{BRAND}: " if BRAND else ""
         return {
-            "text": f"{self.job} of {self.dates} {self.outcome}{where}: {self.error} {link}",
+            "text": f"{brand}{self.job} of {self.dates} {self.outcome}{where}: {self.error} {link}",
             "severity": "warning" if self.outcome == "warns" else "error",
             "job": self.job,
             "partition": self.dates,

@@ -14,11 +14,11 @@ _NAME = "(?:name|naam|nom|nombre|nome|title|titel|titre|titulo|label|description
 _OF = "(?:de|du|des|del|della|da|do|van|la|l)?"
 # Selligent calls a campaign a journey, a link a sensor or probe, an email a content, mail or message.
 _SUBJECTS = {
-    "list": "(?:audiencelist|userlist|mailinglist|list|audience|lijst|doelgroep|liste|lista|verteiler)",
+    "list": "(?:audiencelist|userlist|mailinglist|list|audience|lijst|doelgroep|listen|liste|lista|verteiler)",
     "link": "(?:link|sensor|probe|lien|enlace|koppeling|vinculo|collegamento)",
-    "campaign": "(?:campaign|journey|campagne|kampagne|campana|campanha|campagna|traject|parcours)",
+    "campaign": "(?:campaign|journey|campagne|kampagnen|kampagne|campana|campanha|campagna|traject|parcours)",
     "email": (
-        "(?:email|mail|message|content|actionmail|mailing|bericht|nachricht|inhalt|courriel|contenu|mensaje|messaggio|"
+        "(?:email|mail|message|content|actionmail|mailing|bericht|nachrichten|nachricht|inhalts|inhalt|courriel|contenu|mensaje|messaggio|"
         "template)"
     ),
 }

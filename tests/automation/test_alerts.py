@@ -162,6 +162,13 @@ def test_a_failed_run_is_reported_once_with_what_a_person_needs(
     ]
 
 
+def test_the_text_begins_with_the_brand(monitor: Monitor, hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.automation.alert_webhook.BRAND", "acme")
+    fail(monitor.instance, **{PARTITION_TAG: TUESDAY})
+    monitor.looks()
+    assert hook.received[0]["text"].startswith("acme: selligent_to_segment of 2024-06-11 failed at raw: ")
+
+
 def test_a_range_and_another_address_of_the_ui_are_in_the_alert(
     monitor: Monitor, hook: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:

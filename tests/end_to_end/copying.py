@@ -37,7 +37,8 @@ class Copy:
     def environment(self) -> dict[str, str]:
         """Without settings, so that the defaults count, and without what this test's own make hands on."""
         ours = {name.upper() for name in Settings.model_fields}
-        unwanted = {*ours, "DAGSTER_HOME", "PIPELINE_DATA_DIR", "DAGSTER_UI_URL", "MAKEFLAGS", "MAKELEVEL", "COLUMNS"}
+        unwanted = {*ours, "DAGSTER_HOME", "PIPELINE_DATA_DIR", "PIPELINE_ENV_FILE", "DAGSTER_UI_URL", "MAKEFLAGS"}
+        unwanted |= {"MAKELEVEL", "COLUMNS"}
         return {name: value for name, value in os.environ.items() if name not in unwanted}
 
 

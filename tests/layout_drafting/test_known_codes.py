@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,72 @@ def test_a_log_in_any_of_four_languages_has_proposals_and_loads_once_they_are_ve
     assert (file.status, file.rows, file.skipped, file.rejected) == ("loaded", 48, 12, 0)
 
 
+# Exports as customers have them: names of columns and codes in their language, in the encoding of their system.
+MEANINGS = [
+    *("user_id", "email", "campaign_id", "campaign_name", "email_id", "email_subject", None),
+    *("link_id", "link_name", "timestamp"),
+]
+MEANT = [NONE, DELIVERED, OPENED, CLICKED, BOUNCED, SPAM, UNSUBSCRIBED]
+EXPORTS = {
+    "english": (
+        "CUSTOMER_KEY,EMAIL,JOURNEY_ID,JOURNEY_NAME,CONTENT_ID,SUBJECT,ACTION,PROBE_ID,PROBE_NAME,ACTION_DT",
+        ["Sent", "Delivered", "Viewed", "Clicked", "Hard bounce", "Complaint", "Opt-out"],
+        ("utf-8", "Summer", "%Y-%m-%d %H:%M:%S"),
+    ),
+    "french": (
+        "ID_CLIENT;ADRESSE_EMAIL;ID_CAMPAGNE;NOM_CAMPAGNE;ID_MESSAGE;OBJET;TYPE_EVENEMENT;ID_LIEN;LIBELLE_LIEN;"
+        "DATE_EVENEMENT",
+        ["Envoyé", "Délivré", "Ouverture", "Clic", "Rebond", "Plainte", "Désabonnement"],
+        ("windows-1252", "Soldes d'été", "%d/%m/%Y %H:%M:%S"),
+    ),
+    "dutch": (
+        "KLANTNUMMER|E-MAILADRES|CAMPAGNE_ID|CAMPAGNENAAM|MAIL_ID|ONDERWERP|GEBEURTENIS|LINK_ID|LINKNAAM|TIJDSTIP",
+        ["verzonden", "afgeleverd", "geopend", "geklikt", "bounce", "klacht", "uitgeschreven"],
+        ("utf-8", "Zoë's zomer", "%d-%m-%Y %H:%M:%S"),
+    ),
+    "german": (
+        "KUNDENNUMMER;E-MAIL-ADRESSE;KAMPAGNEN_ID;KAMPAGNENNAME;NACHRICHT_ID;BETREFF;EREIGNISART;LINK_ID;"
+        "LINK_BEZEICHNUNG;ZEITPUNKT",
+        ["Versendet", "Zugestellt", "Geöffnet", "Geklickt", "Unzustellbar", "Beschwerde", "Abmeldung"],
+        ("utf-16-le", "Grüße im Sommer", "%d.%m.%Y %H:%M:%S"),
+    ),
+}
+
+
+@pytest.mark.parametrize("language", EXPORTS)
+def test_an_unknown_export_in_any_of_four_languages_is_drafted_whole(
+    draft: Drafter, desk: Desk, tmp_path: Path, language: str
+) -> None:
+    header, codes, (encoding, name, pattern) = EXPORTS[language]
+    delimiter = next(character for character in header if character in ",;|")
+    names = header.split(delimiter)
+
+    def row(number: int) -> str:
+        code = codes[number % len(codes)]
+        link = ["2071", "hero"] if code == codes[3] else ["", ""]
+        moment = datetime(2024, 6, 13, 9, number % 60, 10, tzinfo=UTC).strftime(pattern)
+        person = [f"C-{number % 40}", f"zoe{number % 40}@example.com"]
+        return delimiter.join([*person, "5120", name, "7743", f"{name} !", code, *link, moment])
+
+    content = lines(header, *(row(number) for number in range(140))).encode(encoding)
+    text = draft(content, "ACME_export_20240614.csv")
+    drafted = yaml.safe_load(text)
+    assert drafted["encoding"] == encoding
+    assert drafted["event_column"] == names[6]
+    assert drafted["event_codes"] == {code: f"CHECK {event}" for code, event in zip(codes, MEANT, strict=True)}
+    meant = dict(zip(names, MEANINGS, strict=True))
+    assert drafted["columns"] == {column: meaning for column, meaning in meant.items() if meaning is not None}
+    assert "zoe1@" not in text
+
+    path = tmp_path / "draft.yml"
+    path.write_text(text.replace("CHECK ", "").replace("FILL_IN", "Europe/Brussels"), "utf-8")
+    desk.layouts = (read_layout(path),)
+    desk.put("ACME_export_20240614.csv", content)
+    [file] = desk.load().files
+    assert (file.status, file.rows, file.skipped, file.rejected) == ("loaded", 140, 20, 0)
+    assert desk.events("event").count(CLICKED) == 20
+
+
 def test_one_known_word_beside_others_is_by_accident(guessed: Guessed) -> None:
     codes = guessed(logged(["OPEN", "CLOSED", "PENDING"] * 4, "CUSTOMER_KEY;STATUS;DT"))["event_codes"]
     assert codes == dict.fromkeys(["OPEN", "CLOSED", "PENDING"], "FILL_IN")
@@ -204,6 +271,15 @@ def test_a_send_log_has_proposals_for_published_states_and_questions_for_others(
 )
 def test_numbers_without_good_evidence_are_no_send_states(name: str, counts: Mapping[str, int]) -> None:
     assert proposals(column(name, counts)) == {}
+
+
+def test_send_states_that_are_json_numbers_are_known_too(guessed: Guessed) -> None:
+    rows = [
+        f'{{"user_id": "C-{n}", "state": {code}, "ts": "2024-06-11T09:15:10Z"}}'
+        for n, code in enumerate([30, 30, 30, 24] * 5)
+    ]
+    drafted = guessed(lines(*rows), "ACME_sends_20240611.ndjson")
+    assert drafted["event_codes"] == {"30": f"CHECK {DELIVERED}", "24": f"CHECK {BOUNCED}"}
 
 
 def test_send_states_in_a_file_without_a_header_are_left_to_the_reader(guessed: Guessed) -> None:
