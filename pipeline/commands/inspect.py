@@ -2,7 +2,7 @@
 
 import click
 
-from pipeline.settings import export_credentials
+from pipeline.settings import export_credentials, load_settings
 
 
 @click.command()
@@ -12,4 +12,4 @@ def inspect(file: str) -> None:
     export_credentials()
     from pipeline.layout_drafting.inspection import inspect as draft_of
 
-    click.echo(draft_of(file), nl=False)
+    click.echo(draft_of(file, lambda: load_settings().pgp_key), nl=False)

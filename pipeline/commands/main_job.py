@@ -19,6 +19,7 @@ from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.locations import ExportLocation
 from pipeline.exports.matching import Unmatched
 from pipeline.filesystems.remote_files import without_login
+from pipeline.filesystems.temporary_files import remove_abandoned
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_copy import mirror
 from pipeline.ledger.warehouse_pairing import check_pair, is_copy_behind
@@ -59,6 +60,7 @@ def run_main_job(
     undelivered events.
     """
     check(settings.selligent_suppressed)
+    remove_abandoned()  # what a killed run has left
     warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
     layouts = read_layouts(settings.selligent_layouts)
     with ExportLocation(settings.selligent_exports, follow_links=settings.selligent_follow_links) as location:

@@ -74,12 +74,6 @@ def left_out(path: Path) -> list[str]:
             return list(members.left_out)
 
 
-def refuse_name(path: Path, name: str) -> None:
-    """Raise FileRefused for a file whose name and content suggest encryption, with what it is."""
-    with path.open("rb") as file:
-        refuse_foreign(file.read(HEAD_BYTES), name)
-
-
 @contextmanager
 def opened_zip(file: IO[bytes]) -> Iterator[tuple[zipfile.ZipFile, Members]]:
     """A zip archive and its members, for the block. Raises FileRefused: it is damaged or unsafe."""
@@ -123,7 +117,7 @@ def _gunzipped(path: Path) -> IO[bytes]:
     except BaseException:
         stream.close()
         raise
-    return _bounded(stream, path.stat().st_size)
+    return bounded(stream, path.stat().st_size)
 
 
 def _members(path: Path) -> list[Piece]:
@@ -143,10 +137,11 @@ def _opened(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> IO[b
             refuse_foreign(head)
         except FileRefused as error:
             raise FileRefused(f"contains {info.filename!r}, which {error}") from None
-        return _bounded(archive.open(info), path.stat().st_size)
+        return bounded(archive.open(info), path.stat().st_size)
 
 
-def _bounded(stream: "IO[bytes] | gzip.GzipFile", packed_bytes: int) -> IO[bytes]:
+def bounded(stream: "IO[bytes] | gzip.GzipFile", packed_bytes: int) -> IO[bytes]:
+    """A stream from a file of so many bytes; raises FileRefused or FileUnreadable if it has too much for one."""
     return io.BufferedReader(_Bounded(stream, packed_bytes), buffer_size=1 << 20)
 
 

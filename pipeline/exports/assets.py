@@ -141,6 +141,7 @@ def raw(
             look.first.within(dates),
             lambda: look.settled(lambda: known).within(dates),
             reload=config.reload,
+            key=exports.settings().pgp_key,
             log=context.log.info,
         )
         discovered = look.settled(lambda: known)

@@ -9,7 +9,9 @@ import re
 
 _ODD = re.compile(r"[\udc80-\udcff]|\\(?=x[0-9a-f]{2})")
 _WRITTEN = re.compile(r"\\x([0-9a-f]{2})")
-_PACKED = re.compile(r"(\.zip)?(\.gz)?$", re.IGNORECASE)
+# Of OpenPGP files.
+PGP_ENDINGS = (".pgp", ".gpg", ".asc")
+_PACKED = re.compile(r"(\.(zip|gz|pgp|gpg|asc))*$", re.IGNORECASE)
 
 
 def escaped(name: str) -> str:
@@ -23,5 +25,10 @@ def unescaped(name: str) -> str:
 
 
 def without_packing(name: str) -> str:
-    """A name without `.gz`, `.zip` or both, in whatever case."""
+    """A name without `.gz`, `.zip`, `.pgp`, `.gpg` and `.asc` at its end, in whatever order and case."""
     return _PACKED.sub("", name, count=1)
+
+
+def without_pgp_ending(name: str) -> str:
+    """A name without the last `.pgp`, `.gpg` or `.asc`, if it ends with one."""
+    return name[: -len(PGP_ENDINGS[0])] if name.lower().endswith(PGP_ENDINGS) else name

@@ -2,29 +2,34 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import gettempdir
 
 import duckdb
 from rich.filesize import decimal
 
 from pipeline.errors import FileChanged, FileRefused, FileUnreadable, WarehouseError
-from pipeline.exports.archives import Piece, left_out, pieces, refuse_name
+from pipeline.exports.archives import Piece, left_out, pieces
+from pipeline.exports.decryption import decrypted
 from pipeline.exports.discovery import Discovered, FileKey, KnownFile, is_known, known_files
 from pipeline.exports.export_files import LoadedFile, record_file, record_time, record_unmatched
 from pipeline.exports.formats import FORMATS
 from pipeline.exports.formats.csv_surroundings import is_end_marker, states_row_count
 from pipeline.exports.formats.rows import ExportInput, FileRows, unreadable
+from pipeline.exports.listing import ExportFile
 from pipeline.exports.locations import ExportLocation, LocalCopy
 from pipeline.exports.matching import MatchedFile, Promise, Unmatched, promise_of_marker
 from pipeline.exports.row_writer import WrittenRows, write_rows
 from pipeline.exports.transcoding import CHUNK_BYTES
+from pipeline.filesystems.temporary_files import temporary_folder
 from pipeline.finding import some
 from pipeline.masking import file_name
+from pipeline.openpgp import SecretKey
 from pipeline.orchestration.system_errors import naming
 from pipeline.privacy.suppression import any_suppressed
 from pipeline.warehouse import transaction
@@ -61,6 +66,7 @@ class _Loader:
     reload: bool
     log: Callable[[str], None]
     suppressing: bool
+    key: SecretKey | None
     unchanged: int = 0
     refused: dict[FileKey, "_Refused"] = field(default_factory=dict)
     missing: set[FileKey] = field(default_factory=set)
@@ -82,12 +88,13 @@ def load(
     settled: Callable[[], Discovered] | None = None,
     *,
     reload: bool = False,
+    key: SecretKey | None = None,
     now: datetime | None = None,
     log: Callable[[str], None] = lambda _: None,
 ) -> Loaded:
     """Load the files into `raw`. A file whose bytes and layout are known is skipped, unless `reload`; a file that was
     removed from the location keeps its rows, and so does one whose new bytes are refused. Rows of suppressed people are
-    counted and not kept; `suppression.refresh` has read the list over the same connection.
+    counted and not kept; `suppression.refresh` has read the list over the same connection. `key` decrypts files.
 
     Files may be discovered before it is certain that they are complete. `settled` then returns those that are. It may
     wait: it is called after a date has been read and before it is committed. A date with other files by then is read
@@ -98,7 +105,7 @@ def load(
     """
     _ensure_a_temporary_folder()
     this = Load(last_load_number(connection) + 1, now or datetime.now(UTC))
-    loader = _Loader(connection, location, this, known_files(connection), reload, log, any_suppressed(connection))
+    loader = _Loader(connection, location, this, known_files(connection), reload, log, any_suppressed(connection), key)
     complete = cache(settled or (lambda: discovered))
     of_dates = cache(lambda: _by_date(complete()))
     first = _by_date(discovered)
@@ -276,31 +283,43 @@ def _take(loader: _Loader, matched: MatchedFile, copy: LocalCopy, before: KnownF
 
 
 def _replace(loader: _Loader, matched: MatchedFile, copy: LocalCopy) -> LoadedFile:
-    refuse_name(copy.path, matched.file.name)
     promise = _promise(loader, matched)
-    if promise.md5 is not None:
-        _check_md5(copy, promise.md5)
-    with TemporaryDirectory() as folder, naming(Path(folder)):
-        first_part = partial(loader.location.local, matched.first_part) if matched.first_part else None
-        file = ExportInput(loader.connection, matched.layout, copy.path, Path(folder), first_part)
+    with temporary_folder() as folder, naming(folder):
+        path = decrypted(copy.path, matched.file.name, folder, loader.key)
+        if promise.md5 is not None:
+            _check_md5(copy.path, path, promise.md5)
+        first_part = _first_part(loader, matched.first_part) if matched.first_part else None
+        file = ExportInput(loader.connection, matched.layout, path, folder, first_part)
         rows = FORMATS[matched.layout.format].read(file)
         _remove_rows(loader, matched)
         if rows is not None:
             written = write_rows(loader.connection, matched, rows, loader.this, suppressing=loader.suppressing)
         else:
-            written = WrittenRows(warning=None if pieces(copy.path) else "it is an archive with no file in it")
+            written = WrittenRows(warning=None if pieces(path) else "it is an archive with no file in it")
+        ignored = left_out(path)
     if promise.rows is not None and not _has_promised_rows(promise.rows, written, rows):
         raise FileRefused(
             f"{promise.rows:,} rows are announced by its name or its ready marker, but it has {written.rows:,}; "
             "have it sent again"
         )
     warnings = [written.warning] if written.warning else []
-    if members := left_out(copy.path):
-        named = some([repr(member) for member in members])
-        warnings.append(f"the archive also contains {named}, which {'is' if len(members) == 1 else 'are'} ignored")
+    if ignored:
+        named = some([repr(member) for member in ignored])
+        warnings.append(f"the archive also contains {named}, which {'is' if len(ignored) == 1 else 'are'} ignored")
     numbers = {name: value for name, value in vars(written).items() if name != "warning"}
     reason = "; ".join(warnings) or None
     return LoadedFile(matched.file.name, matched.export_date, matched.layout.kind, "loaded", reason=reason, **numbers)
+
+
+def _first_part(loader: _Loader, file: ExportFile) -> Callable[[], AbstractContextManager[Path]]:
+    """Opens the first part of a split export, decrypted."""
+
+    @contextmanager
+    def opened() -> Iterator[Path]:
+        with loader.location.local(file) as copy, temporary_folder() as folder:
+            yield decrypted(copy.path, file.name, folder, loader.key)
+
+    return opened
 
 
 def _has_promised_rows(promised: int, written: WrittenRows, rows: FileRows | None) -> bool:
@@ -341,9 +360,10 @@ def _promise(loader: _Loader, matched: MatchedFile) -> Promise:
     return Promise(rows=marked.rows if named.rows is None else named.rows, md5=named.md5 or marked.md5)
 
 
-def _check_md5(copy: LocalCopy, promised: str) -> None:
-    """The MD5 of the file or of the text inside; it is meant to detect damage, not forgery."""
-    for piece in (Piece(None, lambda: copy.path.open("rb")), *pieces(copy.path)):
+def _check_md5(came: Path, path: Path, promised: str) -> None:
+    """The MD5 of the file as it came or decrypted, or of the text inside; it is meant to detect damage, not forgery."""
+    whole = [Piece(None, lambda: came.open("rb")), Piece(None, lambda: path.open("rb"))]
+    for piece in (*whole[came == path :], *pieces(path)):
         with piece.open() as stream:
             digest = hashlib.md5(usedforsecurity=False)
             while chunk := stream.read(CHUNK_BYTES):

@@ -8,6 +8,7 @@ import dagster as dg
 from pipeline.exports.discovery import Discovered, Look, known_in, shared_watch
 from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.locations import ExportLocation
+from pipeline.filesystems.temporary_files import remove_abandoned
 from pipeline.settings import Settings, load_settings
 from pipeline.warehouse import Warehouse
 
@@ -26,6 +27,7 @@ class Exports(dg.ConfigurableResource):
 
     def look(self, location: ExportLocation) -> Look:
         """A first listing of this location."""
+        remove_abandoned()
         settings = load_settings()
         layouts, watch = read_layouts(settings.selligent_layouts), shared_watch(settings.selligent_exports)
         return Look(location, layouts, watch, lambda: datetime.now(UTC).date(), time.sleep)

@@ -5,20 +5,28 @@ import io
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from pipeline.errors import FileRefused, InspectionRefused, PipelineError
+from pipeline.errors import FileRefused, FileUnreadable, InspectionRefused, PipelineError
 from pipeline.exports.archives import opened_zip, unpacking
+from pipeline.exports.decryption import decrypted
 from pipeline.exports.file_names import escaped
-from pipeline.exports.file_signatures import GZIP_MAGIC, ZIP_MAGICS, refuse_foreign, refuse_packed_again
+from pipeline.exports.file_signatures import (
+    GZIP_MAGIC,
+    ZIP_MAGICS,
+    is_encrypted,
+    refuse_foreign,
+    refuse_packed_again,
+)
 from pipeline.exports.file_signatures import HEAD_BYTES as MAGIC_BYTES
 from pipeline.filesystems.local_files import open_regular
 from pipeline.filesystems.remote_files import opened, words_of
+from pipeline.openpgp import SecretKey
 
 # Enough for thousands of rows, and small enough to read at once.
 HEAD_BYTES = 2 * 1024 * 1024
@@ -36,9 +44,18 @@ class Head:
     further_members: int = 0
 
 
-def read_head(file: str, size: int = HEAD_BYTES) -> Head:
-    """The head of a local file or of a URL. Raises InspectionRefused: it can't be read, or is not an export."""
-    name = _name_of(file)
+class IsEncrypted(PipelineError):
+    """A file of which only a decrypted copy can be read."""
+
+
+def read_head(file: str, size: int = HEAD_BYTES, name: str | None = None) -> Head:
+    """The head of a local file or of a URL; `name` is the name to show, if it is a copy.
+
+    Raises:
+        InspectionRefused: it can't be read, or is not an export.
+        IsEncrypted: it has to be decrypted before, see `decrypted_copy`.
+    """
+    name = name or _name_of(file)
     try:
         with _opened(file) as raw:
             head = _unpacked(name, raw, size)
@@ -66,6 +83,15 @@ def whole_file(file: str, copy: Path) -> Path:
     with _opened(file) as remote, copy.open("wb") as target:
         shutil.copyfileobj(remote, target)
     return copy
+
+
+def decrypted_copy(file: str, folder: Path, key: Callable[[], SecretKey | None]) -> tuple[Path, str]:
+    """A decrypted copy of an encrypted file, in `folder`, and the file's name. Raises InspectionRefused."""
+    name = _name_of(file)
+    try:
+        return decrypted(whole_file(file, folder / "export"), name, folder, key()), name
+    except (FileRefused, FileUnreadable) as error:
+        raise InspectionRefused(f"{name}: {error}") from None
 
 
 def _name_of(file: str) -> str:
@@ -113,7 +139,9 @@ class _Raw(io.RawIOBase):
 
 def _unpacked(name: str, raw: io.BufferedReader, size: int) -> Head:
     start = raw.peek(MAGIC_BYTES)[:MAGIC_BYTES]
-    refuse_foreign(start, name)
+    if is_encrypted(start, name):
+        raise IsEncrypted
+    refuse_foreign(start)
     if start.startswith(GZIP_MAGIC):
         with unpacking(), gzip.GzipFile(fileobj=raw) as unpacked:
             content = unpacked.read(size + 1)
@@ -137,6 +165,8 @@ def _head(
     name: str, content: bytes, size: int, packing: str | None = None, member: str | None = None, further: int = 0
 ) -> Head:
     if packing:
+        if is_encrypted(content[:MAGIC_BYTES], member or name.lower().removesuffix(".gz")):
+            raise IsEncrypted
         refuse_packed_again(content)
         refuse_foreign(content)
     return Head(name, content[:size], len(content) <= size, packing, member, further)

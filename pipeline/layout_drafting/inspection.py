@@ -1,33 +1,39 @@
 """The inspection of one file, from its bytes to the draft of its layout."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from pipeline.errors import FileRefused, InspectionRefused
 from pipeline.exports.file_signatures import PARQUET_MAGIC
 from pipeline.exports.formats.parquet import sample
+from pipeline.filesystems.temporary_files import temporary_folder
 from pipeline.layout_drafting.column_meanings import Guess, guesses
 from pipeline.layout_drafting.dialect import ROWS, SHOWN_ROWS, Table, cut
 from pipeline.layout_drafting.draft import Inspected, draft
 from pipeline.layout_drafting.encoding import decode
 from pipeline.layout_drafting.event_codes import code_column
-from pipeline.layout_drafting.file_head import read_head, whole_file
+from pipeline.layout_drafting.file_head import Head, IsEncrypted, decrypted_copy, read_head, whole_file
 from pipeline.layout_drafting.file_name_pattern import name_pattern
 from pipeline.layout_drafting.layout_kind import kind_of, refuse_aggregates
 from pipeline.layout_drafting.sample_columns import Column, columns_of, null_values
+from pipeline.openpgp import SecretKey
 
 
-def inspect(file: str) -> str:
-    """The draft of a layout for a file, a path or a URL, as YAML. Raises InspectionRefused: it is no export."""
-    return draft(find_out(file))
+def inspect(file: str, key: Callable[[], SecretKey | None] = lambda: None) -> str:
+    """The draft of a layout for a file, a path or a URL, as YAML. `key` is asked for if it is encrypted.
+
+    Raises InspectionRefused: it is no export, or can't be decrypted.
+    """
+    with temporary_folder() as folder:
+        try:
+            return draft(_find_out(file, read_head(file)))
+        except IsEncrypted:
+            path, name = decrypted_copy(file, folder, key)
+        return draft(_find_out(str(path), read_head(str(path), name=name)))
 
 
-def find_out(file: str) -> Inspected:
-    """Inspect a file; raises as `inspect` does."""
-    head = read_head(file)
+def _find_out(file: str, head: Head) -> Inspected:
     if head.content.startswith(PARQUET_MAGIC):
         decoded, table = None, _parquet_table(head.name, file)
     else:
@@ -52,9 +58,9 @@ def find_out(file: str) -> Inspected:
 
 def _parquet_table(name: str, file: str) -> Table:
     """The first rows of a Parquet file, of which the whole is needed: its columns are described at its end."""
-    with TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         try:
-            found = sample(whole_file(file, Path(folder) / "export"), Path(folder), ROWS)
+            found = sample(whole_file(file, folder / "export"), folder, ROWS)
         except FileRefused as error:
             raise InspectionRefused(f"{name}: {error}") from None
     shown = [dict(zip(found.names, row, strict=True)) for row in found.rows[:SHOWN_ROWS]]

@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError
 from pipeline.catalog import EVENTS
 from pipeline.errors import SettingsError
 from pipeline.naming import snake_case
+from pipeline.openpgp import KeyRefused, SecretKey, key_in, opened_key
 from pipeline.settings.brands import faults_of_brand
 from pipeline.settings.env_file import text_of, values_of
 from pipeline.settings.paths import BRAND, DEFAULT_STORES, ENV_FILE, PROJECT_ROOT
@@ -49,6 +50,8 @@ class Settings(BaseSettings):
     selligent_layouts: Path = Field(default=Path("examples/layouts"), validate_default=True)
     selligent_suppressed: str | None = Field(default=None, repr=False)
     selligent_follow_links: bool = False
+    selligent_pgp_key: Path | None = None
+    selligent_pgp_passphrase: SecretStr | None = Field(default=None, validate_default=True, repr=False)
     segment_source_name: str = "Selligent Marketing Cloud"
     segment_write_key: SecretStr | None = Field(default=None, repr=False)
     segment_region: Literal["us", "eu"] = "us"
@@ -92,6 +95,32 @@ class Settings(BaseSettings):
     @classmethod
     def _layouts_folder(cls, value: Path) -> Path:
         return PROJECT_ROOT / value
+
+    @field_validator("selligent_pgp_key")
+    @classmethod
+    def _secret_key(cls, value: Path | None) -> Path | None:
+        if value is None:
+            return None
+        try:
+            key_in(PROJECT_ROOT / value)
+        except KeyRefused as error:
+            raise fault(str(error)) from None
+        return PROJECT_ROOT / value
+
+    @field_validator("selligent_pgp_passphrase")
+    @classmethod
+    def _passphrase_of_the_key(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if "selligent_pgp_key" not in info.data:  # which has a fault of its own
+            return value
+        if info.data["selligent_pgp_key"] is None:
+            if value is not None:
+                raise fault("is set, and SELLIGENT_PGP_KEY is missing; set it to the key that it opens")
+            return None
+        try:
+            _opened(info.data["selligent_pgp_key"], value)
+        except KeyRefused as error:
+            raise fault(str(error)) from None
+        return value
 
     @field_validator("segment_source_name")
     @classmethod
@@ -217,6 +246,11 @@ class Settings(BaseSettings):
         """The brand of the file of settings; empty for `.env`."""
         return BRAND
 
+    @property
+    def pgp_key(self) -> SecretKey | None:
+        """The key of encrypted exports, as it is now in its file. Raises KeyRefused: it has changed to none."""
+        return _opened(self.selligent_pgp_key, self.selligent_pgp_passphrase) if self.selligent_pgp_key else None
+
     @cached_property
     def schema_name(self) -> str:
         """The schema of the event tables."""
@@ -240,6 +274,10 @@ class Settings(BaseSettings):
     def delivers(self) -> bool:
         """Whether events go to Segment; without a write key delivery is a dry run."""
         return self.segment_write_key is not None
+
+
+def _opened(file: Path, passphrase: SecretStr | None) -> SecretKey:
+    return opened_key(key_in(file), passphrase.get_secret_value() if passphrase else None)
 
 
 # Names of fields; their values are redacted in whatever leaves the program.

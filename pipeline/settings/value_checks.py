@@ -13,7 +13,12 @@ from pydantic import ValidationInfo
 from pydantic_core import PydanticCustomError
 
 # Settings with a path; one that is not UTF-8 comes from a file system with such names.
-PATHS = ("selligent_exports", "selligent_layouts", "selligent_suppressed", "warehouse", "warehouse_files", "ledger")
+PATHS = (
+    *("selligent_exports", "selligent_layouts", "selligent_suppressed", "selligent_pgp_key"),
+    *("warehouse", "warehouse_files", "ledger"),
+)
+# Never passed to dbt, and chosen by a person.
+_FREE = "selligent_pgp_passphrase"
 # The delimiters of Jinja.
 _JINJA = re.compile(r"{[{%#]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -41,7 +46,7 @@ def clean(value: object, info: ValidationInfo) -> object:
         raise fault("contains only a line break")
     if _CONTROL.search(text):
         raise fault("contains a control character, such as a line break or a tab")
-    if found := _JINJA.search(text):
+    if info.field_name != _FREE and (found := _JINJA.search(text)):
         raise fault(f"contains {found[0]}, which dbt would interpret as a template")
     return text
 

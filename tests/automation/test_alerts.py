@@ -28,6 +28,7 @@ from tests.automation.daily import TUESDAY, WEDNESDAY, going_on
 from tests.end_to_end.project import Project
 from tests.fakes.raw_http import answering
 from tests.fakes.serving import Uvicorn
+from tests.support.gnupg_samples import ROTATED
 
 SECRET = "hunter2-secret"
 
@@ -272,13 +273,16 @@ def test_the_command_line_prints_no_secret(instance: dg.DagsterInstance, monkeyp
 
 
 @pytest.mark.parametrize("name", SECRETS)
-def test_no_secret_of_a_setting_is_shown(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_no_secret_of_a_setting_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
     forms = {
         "warehouse": f"ducklake:postgres:host=db password = '{SECRET}'",
         "ledger": f"postgresql://zoe:{SECRET}@db/ledger",
         "segment_write_key": SECRET,
         "segment_public_api_token": SECRET,
+        "selligent_pgp_passphrase": SECRET,
     }
+    (tmp_path / "key.asc").write_text(ROTATED)
+    monkeypatch.setenv("SELLIGENT_PGP_KEY", str(tmp_path / "key.asc"))
     monkeypatch.setenv("SEGMENT_SOURCE_ID", "source")
     monkeypatch.setenv("SEGMENT_PUBLIC_API_TOKEN", "token")
     monkeypatch.setenv(name.upper(), forms.get(name, f"https://zoe:{SECRET}@example.com"))

@@ -93,6 +93,7 @@ COMMANDS: Mapping[str, By | Only] = {
     "python -m benchmarks.soak": Only(MINUTES, "python -m benchmarks.soak --help"),
     "python -m benchmarks.two_runs": Only(MINUTES, "python -m benchmarks.two_runs --help"),
     "python -m pip install -c constraints.txt -e '.[sftp]'": Only("installs; its extra is looked up", "true"),
+    "python -m pip install -c constraints.txt -e '.[pgp]'": Only("installs; its extra is looked up", "true"),
     "systemctl enable --now selligent-to-segment": PRODUCTION,
     "systemctl enable --now selligent-to-segment-run.timer": PRODUCTION,
     "ssh -L 3000:127.0.0.1:3000 HOST": Only(A_SERVER, "true"),

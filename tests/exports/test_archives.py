@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import InspectionRefused
+from pipeline.exports.file_signatures import PGP_SIGNED
 from pipeline.layout_drafting.file_head import read_head
 from tests.exports.arrivals import JEF, names
 from tests.exports.counted_files import zipped
@@ -91,9 +92,10 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "unknown method": (with_method(77), METHOD.format("number 77")),
     "bytes behind gzip": (gzip.compress(TEXT) + b"C-3,x", BEHIND),
     "bytes behind two gzips": (gzip.compress(TEXT) + gzip.compress(MORE) + b"\0\0x", BEHIND),
-    "armoured pgp": (b"-----BEGIN PGP MESSAGE-----\n", "is encrypted or signed with PGP; decrypt it first"),
-    "signed pgp": (b"\x90\x0d\x03\x00\x08", "is encrypted or signed with PGP; decrypt it first"),
-    "pgp in gzip": (gzip.compress(b"\x85\x01\x0c\x03abc"), "is encrypted or signed with PGP; decrypt it first"),
+    "clearly signed pgp": (b"-----BEGIN PGP SIGNED MESSAGE-----\n", PGP_SIGNED),
+    "signed pgp": (b"\x90\x0d\x03\x00\x08", PGP_SIGNED),
+    "signed pgp in gzip": (gzip.compress(b"\xa3\x01\x0c\x03abc"), PGP_SIGNED),
+    "pgp key": (b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n", "is a PGP key or signature, not an export"),
 }
 
 
@@ -113,7 +115,7 @@ def test_what_is_not_read_is_named_and_the_loader_and_inspect_say_the_same(
 
 
 def test_a_name_says_pgp_where_the_bytes_are_no_text(desk: Desk) -> None:
-    assert reason(desk, b"\xd2\x01\x17\x02rest", "opens.csv.pgp") == "is encrypted or signed with PGP; decrypt it first"
+    assert reason(desk, b"\xd2\x01\x17\x02rest", "opens.csv.pgp").startswith("is encrypted with PGP, and ")
 
 
 def test_a_text_that_is_called_pgp_is_read(desk: Desk) -> None:

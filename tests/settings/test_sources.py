@@ -16,6 +16,8 @@ def test_every_setting_of_the_contract_has_its_default(environment: Environment)
         "selligent_layouts": PROJECT_ROOT / "examples" / "layouts",
         "selligent_suppressed": None,
         "selligent_follow_links": False,
+        "selligent_pgp_key": None,
+        "selligent_pgp_passphrase": None,
         "segment_source_name": "Selligent Marketing Cloud",
         "segment_write_key": None,
         "segment_region": "us",

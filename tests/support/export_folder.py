@@ -18,6 +18,7 @@ from pipeline.exports.export_files import LoadedFile
 from pipeline.exports.layouts import Layout
 from pipeline.exports.loading import Loaded, load
 from pipeline.exports.locations import ExportLocation
+from pipeline.openpgp import SecretKey
 from pipeline.warehouse import transaction
 
 NOW = datetime(2024, 6, 20, 8, 0, tzinfo=UTC)
@@ -86,6 +87,7 @@ class Desk:
         self.folder = folder
         self.layouts = layouts or (layout(),)
         self.location = ExportLocation(str(folder))
+        self.key: SecretKey | None = None
 
     def put(self, name: str, content: str | bytes, written: datetime = WRITTEN) -> None:
         path = self.folder / name
@@ -104,7 +106,7 @@ class Desk:
         self, seen: Discovered, dates: ExportDates = EVERY_DATE, *, reload: bool = False, at: datetime = NOW
     ) -> Loaded:
         """Load what was seen at an earlier look."""
-        return load(self.connection, self.location, seen.within(dates), reload=reload, now=at)
+        return load(self.connection, self.location, seen.within(dates), reload=reload, key=self.key, now=at)
 
     def events(self, *names: str) -> list[Any]:
         """Columns of raw.events, in the order of date, file and row."""

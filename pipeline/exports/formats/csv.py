@@ -48,8 +48,8 @@ def _with_header(file: ExportInput, first: Text) -> Layout:
         return file.layout
     folder = file.folder / "first_part"
     folder.mkdir()
-    with file.first_part() as copy:
-        found = texts(copy.path, file.layout, folder, quote=file.layout.quote, delimiter=file.layout.delimiter)
+    with file.first_part() as path:
+        found = texts(path, file.layout, folder, quote=file.layout.quote, delimiter=file.layout.delimiter)
         names = header_of(found[0], file.layout)[0] if found else None
     if names is None or header_of(first, file.layout)[0] == names:
         return file.layout

@@ -11,7 +11,6 @@ import duckdb
 from pipeline.errors import FileRefused
 from pipeline.exports.headers import used_columns
 from pipeline.exports.layouts import Layout, key_of
-from pipeline.exports.locations import LocalCopy
 from pipeline.masking import on_one_line
 from pipeline.warehouse import literal, quoted
 
@@ -35,7 +34,7 @@ class ExportInput:
     layout: Layout
     path: Path
     folder: Path
-    first_part: Callable[[], AbstractContextManager[LocalCopy]] | None = None
+    first_part: Callable[[], AbstractContextManager[Path]] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,3 @@
+from tests.settings.conftest import environment
+
+__all__ = ["environment"]
