@@ -18,7 +18,7 @@ from pipeline.exports.discovery import Discovered, discover, is_known, known_fil
 from pipeline.exports.layout_files import read_layouts
 from pipeline.exports.locations import ExportLocation
 from pipeline.exports.matching import Unmatched
-from pipeline.filesystems.remote_files import without_login
+from pipeline.filesystems.remote_files import warning_of, without_login
 from pipeline.filesystems.temporary_files import remove_abandoned
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_copy import mirror
@@ -63,6 +63,8 @@ def run_main_job(
     remove_abandoned()  # what a killed run has left
     warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
     layouts = read_layouts(settings.selligent_layouts)
+    if warning := warning_of(settings.selligent_exports):
+        err.print(f"SELLIGENT_EXPORTS: {warning}", style="yellow")
     with ExportLocation(settings.selligent_exports, follow_links=settings.selligent_follow_links) as location:
         discovered = discover(location, layouts, datetime.now(UTC).date())
     shared_watch(settings.selligent_exports).note(file.file for file in discovered.matched)

@@ -23,6 +23,7 @@ from pipeline.exports.discovery import known_files
 from pipeline.exports.loading import Loaded, load
 from pipeline.exports.resources import Exports
 from pipeline.exports.row_accounting import rows_accounted_for
+from pipeline.filesystems.remote_files import warning_of
 from pipeline.masking import file_name
 from pipeline.orchestration import markdown
 from pipeline.orchestration.asset_checks import Check, results
@@ -128,6 +129,8 @@ def raw(
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Read each export file of these dates once, identified by its bytes; known files are skipped."""
     dates, started = dates_of(context), time.monotonic()
+    if warning := warning_of(exports.settings().selligent_exports):
+        context.log.warning(f"SELLIGENT_EXPORTS: {warning}")
     with ExitStack() as stack:
         location = stack.enter_context(exports.location())
         look = exports.look(location)

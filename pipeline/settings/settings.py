@@ -34,8 +34,8 @@ SEGMENT_DOMAINS = {"us": ("api.segment.io",), "eu": ("events.eu1.segmentapis.com
 PUBLIC_APIS = {"us": "https://api.segmentapis.com", "eu": "https://eu1.api.segmentapis.com"}
 PUBLIC_API_DOMAINS = {"us": ("api.segmentapis.com",), "eu": ("eu1.api.segmentapis.com",)}
 RESERVED_SCHEMAS = {"raw", "staging", "delivery", "main", "temp", "system", "information_schema", "pg_catalog"}
-# Variables that other libraries read: credentials of file systems.
-_EXPORTED = ("AWS_", "AZURE_")
+# Variables that other libraries read: credentials of file systems, and the certificates that they trust.
+_EXPORTED = ("AWS_", "AZURE_", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _OF_DBT = ("DBT_", "DO_NOT_TRACK")
 
 
@@ -302,7 +302,7 @@ def load_settings() -> Settings:
 
 
 @lru_cache(maxsize=1)
-def _settings_of(_environment: Set[tuple[str, str]], _env_file: Path, _text: str | None) -> Settings:
+def _settings_of(_environment: Set[tuple[str, str]], env_file: Path, _text: str | None) -> Settings:
     """The settings of what they are read from, which a run asks for dozens of times."""
     faults = [*_folders_not_utf8(), *_misspelled()]
     try:
@@ -311,7 +311,7 @@ def _settings_of(_environment: Set[tuple[str, str]], _env_file: Path, _text: str
         faults += [_sentence(detail) for detail in error.errors(include_url=False)]
         raise SettingsError("; ".join(faults)) from None
     if BRAND:
-        faults += faults_of_brand(settings, _env_file(), _of_env_file())
+        faults += faults_of_brand(settings, env_file, _of_env_file())
     if faults:
         raise SettingsError("; ".join(faults))
     return settings
