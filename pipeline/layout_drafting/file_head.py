@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from pipeline.errors import FileRefused, FileUnreadable, InspectionRefused, PipelineError
 from pipeline.exports.archives import opened_zip, unpacking
 from pipeline.exports.decryption import decrypted
-from pipeline.exports.file_names import escaped
+from pipeline.exports.file_names import escaped, without_pgp_ending
 from pipeline.exports.file_signatures import (
     GZIP_MAGIC,
     ZIP_MAGICS,
@@ -86,10 +86,11 @@ def whole_file(file: str, copy: Path) -> Path:
 
 
 def decrypted_copy(file: str, folder: Path, key: Callable[[], SecretKey | None]) -> tuple[Path, str]:
-    """A decrypted copy of an encrypted file, in `folder`, and the file's name. Raises InspectionRefused."""
+    """A decrypted copy of an encrypted file, in `folder`, and the name for it. Raises InspectionRefused."""
     name = _name_of(file)
     try:
-        return decrypted(whole_file(file, folder / "export"), name, folder, key()), name
+        path = decrypted(whole_file(file, folder / "export"), name, folder, key())
+        return path, without_pgp_ending(name)
     except (FileRefused, FileUnreadable) as error:
         raise InspectionRefused(f"{name}: {error}") from None
 

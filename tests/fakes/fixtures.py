@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +11,9 @@ from tests.fakes.postgres import Postgres, binaries, postgres_server
 from tests.fakes.s3 import S3, s3_server
 from tests.fakes.sftp import Sftp, sftp_server
 from tests.support.needed import is_lacking
+
+if TYPE_CHECKING:
+    from tests.fakes.ftp import Ftp
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +63,20 @@ def known_sftp(sftp: Sftp, home: Path) -> Sftp:
     """A server that is known."""
     (home / ".ssh" / "known_hosts").write_text(sftp.host_key)
     return sftp
+
+
+@pytest.fixture
+def ftp_folder(tmp_path: Path) -> Path:
+    (tmp_path / "ftp").mkdir()
+    return tmp_path / "ftp"
+
+
+@pytest.fixture
+def ftps(ftp_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Ftp"]:
+    """A server whose authority is trusted."""
+    from tests.fakes.ftp import AUTHORITY, ftp_server
+
+    AUTHORITY.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    with ftp_server(ftp_folder) as server:
+        yield server

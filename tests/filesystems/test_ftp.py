@@ -17,7 +17,7 @@ from pipeline.filesystems.ftp_listings import _listed
 from pipeline.filesystems.remote_errors import RemoteFault
 from pipeline.filesystems.remote_files import warning_of
 from pipeline.layout_drafting.file_head import read_head
-from tests.fakes.ftp import AUTHORITY, PASSWORD, Ftp, ftp_server
+from tests.fakes.ftp import PASSWORD, Ftp, ftp_server
 
 CONTENT = b"ID\n" + b"1\n" * 1_000_000
 
@@ -29,28 +29,13 @@ def put(ftp: Ftp, name: str, content: bytes = CONTENT, seconds: int = 1_718_087_
     os.utime(path, (seconds, seconds))
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "ftp").mkdir()
-    return tmp_path / "ftp"
-
-
-@pytest.fixture
-def ftps(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ftp]:
-    """A server whose authority is trusted."""
-    AUTHORITY.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
-    with ftp_server(folder) as server:
-        yield server
-
-
 @pytest.fixture(params=["ftps", "ftp"])
-def ftp(request: pytest.FixtureRequest, folder: Path) -> Iterator[Ftp]:
+def ftp(request: pytest.FixtureRequest, ftp_folder: Path) -> Iterator[Ftp]:
     """A server with TLS, and one without."""
     if request.param == "ftps":
         yield request.getfixturevalue("ftps")
         return
-    with ftp_server(folder, tls=False) as server:
+    with ftp_server(ftp_folder, tls=False) as server:
         yield server
 
 
@@ -119,10 +104,10 @@ def test_a_name_that_is_not_utf8_is_read_there(ftp: Ftp) -> None:
 
 
 def test_a_server_whose_certificate_nobody_vouches_for_is_not_logged_in_to(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    ftp_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
-    with ftp_server(folder) as server, pytest.raises(LocationError) as refused:
+    with ftp_server(ftp_folder) as server, pytest.raises(LocationError) as refused:
         ExportLocation(server.url())
     assert str(refused.value).startswith(
         "SELLIGENT_EXPORTS: ftps:// can't be reached (SSLCertVerificationError: the server's certificate is not trusted"
@@ -138,8 +123,8 @@ def test_a_certificate_for_another_host_is_refused(ftps: Ftp, tmp_path: Path) ->
         ExportLocation(server.url())
 
 
-def test_a_server_without_tls_gets_no_password(folder: Path) -> None:
-    with ftp_server(folder, tls=False) as server:
+def test_a_server_without_tls_gets_no_password(ftp_folder: Path) -> None:
+    with ftp_server(ftp_folder, tls=False) as server:
         url = server.url().replace("ftp://", "ftps://")
         with pytest.raises(LocationError, match=r"can't be reached \(the server offers no TLS \(AUTH TLS and PROT P\)"):
             ExportLocation(url)
@@ -202,8 +187,8 @@ def test_a_file_that_went_away_is_no_fault_of_the_server(ftp: Ftp) -> None:
             pass
 
 
-def test_a_server_that_is_gone_is_a_fault_of_the_location(folder: Path) -> None:
-    with ftp_server(folder, tls=False) as server:
+def test_a_server_that_is_gone_is_a_fault_of_the_location(ftp_folder: Path) -> None:
+    with ftp_server(ftp_folder, tls=False) as server:
         put(server, "opens.csv")
         location = ExportLocation(server.url())
         [file] = location.files()

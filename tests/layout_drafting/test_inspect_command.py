@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pysequoia import Tsk, encrypt
 
 from pipeline.__main__ import main
 from pipeline.errors import InspectionRefused, SettingsError
 from pipeline.layout_drafting.inspection import inspect
 from tests.docs.documents import LAYOUTS, blocks, section
+from tests.exports.counted_files import zipped
 from tests.layout_drafting.drafting import EXAMPLES
 from tests.layout_drafting.unknown import coded, sends
+from tests.support.gnupg_samples import ROTATED
 
 
 def inspected(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -98,3 +101,21 @@ def test_the_documents_show_what_the_command_prints() -> None:
     [excerpt] = blocks("yaml", section(LAYOUTS, "Draft a layout from an unknown export"))
     printed = inspect(str(EXAMPLES / "exports" / "ACME_interactions_20240611_0600.csv")).splitlines()
     assert [line for line in excerpt.splitlines() if line not in printed] == []
+
+
+@pytest.mark.parametrize("name", ["coded.csv.pgp", "coded.csv.gz.pgp", "coded.csv.asc.zip"])
+def test_an_encrypted_export_is_drafted_as_it_would_be_decrypted(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "key.asc").write_text(ROTATED)
+    monkeypatch.setenv("SELLIGENT_PGP_KEY", str(tmp_path / "key.asc"))
+    key, text = Tsk.from_bytes(ROTATED.encode()).extract_certificate(), coded().content
+    content = encrypt(gzip.compress(text) if ".gz" in name else text, recipients=[key])
+    (tmp_path / name).write_bytes(zipped({"coded.csv.asc": content}) if name.endswith(".zip") else content)
+    (tmp_path / "coded.csv").write_bytes(text)
+    drafts = []
+    for file in (name, "coded.csv"):
+        monkeypatch.setattr("sys.argv", ["pipeline", "inspect", str(tmp_path / file)])
+        assert main() == 0
+        drafts.append(yaml.safe_load(capsys.readouterr().out))
+    assert drafts[0] == drafts[1]
