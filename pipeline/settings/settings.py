@@ -6,7 +6,7 @@ One error lists every fault by the name of its setting; it never repeats a secre
 import difflib
 import math
 import os
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -298,23 +298,28 @@ def load_settings() -> Settings:
     env_file = _env_file()
     # dbt's variables are set during a run, and are no settings.
     environment = ((name, value) for name, value in os.environ.items() if not name.startswith(_OF_DBT))
-    return _settings_of(frozenset(environment), env_file, text_of(env_file))
-
-
-@lru_cache(maxsize=1)
-def _settings_of(_environment: Set[tuple[str, str]], env_file: Path, _text: str | None) -> Settings:
-    """The settings of what they are read from, which a run asks for dozens of times."""
-    faults = [*_folders_not_utf8(), *_misspelled()]
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        faults += [_sentence(detail) for detail in error.errors(include_url=False)]
-        raise SettingsError("; ".join(faults)) from None
-    if BRAND:
-        faults += faults_of_brand(settings, env_file, _of_env_file())
+    settings, faults = _settings_of(frozenset(environment), env_file, text_of(env_file))
+    if BRAND:  # not cached, since the files of the other brands are part of it
+        faults = [*faults, *faults_of_brand(settings, env_file, _of_env_file())]
     if faults:
         raise SettingsError("; ".join(faults))
     return settings
+
+
+@lru_cache(maxsize=1)
+def _settings_of(
+    _environment: Set[tuple[str, str]], _env_file: Path, _text: str | None
+) -> tuple[Settings, Sequence[str]]:
+    """The settings of what they are read from, which a run asks for dozens of times, with faults beside their values.
+
+    Raises SettingsError: a value is wrong.
+    """
+    faults = [*_folders_not_utf8(), *_misspelled()]
+    try:
+        return Settings(), faults
+    except ValidationError as error:
+        faults += [_sentence(detail) for detail in error.errors(include_url=False)]
+        raise SettingsError("; ".join(faults)) from None
 
 
 def _misspelled() -> list[str]:
