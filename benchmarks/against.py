@@ -32,7 +32,6 @@ import click
 from benchmarks.generate import SHARE_OF_EVENTS, generate
 from benchmarks.processes import Clone, Finished
 from benchmarks.stub_server import serving
-from pipeline.orchestration import markdown
 from pipeline.settings import PROJECT_ROOT
 
 _FIRST_DAY = date(2024, 6, 11)
@@ -180,7 +179,8 @@ def main(revision: str, repeat: int, only: tuple[str, ...]) -> None:
             rows.append([scenario.what, *_cells(*results, scenario.aim)])
             click.echo(f"… {' '.join(rows[-1])}", err=True)
     click.echo(f"Medians of {repeat} against {revision}, on {_machine()}.\n")
-    click.echo(markdown.table(_HEAD, rows, _HEAD[1:]))
+    for cells in (_HEAD, ["---", *["--:"] * len(_HEAD[1:])], *rows):
+        click.echo(f"| {' | '.join(cells)} |")
 
 
 def _machine() -> str:
