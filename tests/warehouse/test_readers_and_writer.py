@@ -21,6 +21,8 @@ from tests.warehouse.asking import FILE, FILES, one
 PROJECT = Path(__file__).parents[2]
 ANOTHER_PROCESS = """
 import sys
+__file__ = "another_process.py"  # without it, DuckDB takes Python for an interactive one and shows its progress
+
 from pipeline.errors import WarehouseError
 from pipeline.warehouse import Warehouse
 
