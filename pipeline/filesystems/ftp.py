@@ -25,7 +25,7 @@ _MOST_FOLDERS = 50
 _IMPLICIT_PORT = 990
 _NO_TLS = "the server offers no TLS (AUTH TLS and PROT P); ask its owner to switch it on"
 _IMPLICIT = "port 990 is for implicit TLS, which is not supported; use the port of explicit TLS, usually 21"
-_NO_TIMES = "the server tells no modification times: it has neither MLSD nor MDTM"
+_NO_TIMES = "the server gives no modification times: it has neither MLSD nor MDTM"
 _CUT_OFF = "the connection broke off after {:,} of {:,} bytes"
 
 
@@ -145,7 +145,7 @@ class CarefulFTP(FTPFileSystem):  # type: ignore[misc] # it has no types
 
     def _open(self, path: str, mode: str = "rb", **_: Any) -> Any:
         if mode != "rb":
-            raise NotImplementedError(mode)
+            raise ValueError(f"files on an FTP server are only read, and {mode!r} is another mode")
         path = self._strip_protocol(path)
         return io.BufferedReader(_Download(self._connected, path), buffer_size=_BUFFER_BYTES)
 
