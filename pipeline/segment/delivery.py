@@ -87,10 +87,11 @@ def deliver(
 ) -> DeliveryResult:
     """Send every waiting batch of one event name and these export dates.
 
-    Each result is recorded in the ledger at once, so a killed process sends again only what was in flight; a ledger
-    that can't be written ends the delivery. The first batch without a final result stops it: the same cause would stop
-    the next one. `progress` gets the number of events that were accepted, and of all. History goes last, on a quarter
-    of the connections; newer batches of any event that become due meanwhile go first.
+    Results are recorded in the ledger as they come, but not while messages are made. A killed process sends again what
+    was not recorded: at most `_QUEUE` batches per connection. A ledger that can't be written ends the delivery. The
+    first batch without a final result stops it: the same cause would stop the next one. `progress` gets the number of
+    events that were accepted, and of all. History goes last, on a quarter of the connections; newer batches of any
+    event that become due meanwhile go first.
 
     A batch of one rejected event has a final result when Segment has accepted another one: here, or anywhere in the
     run. Where it accepts none, the event is not dead, and the delivery is refused.
