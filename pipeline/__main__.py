@@ -28,7 +28,7 @@ os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
 
 # The other modules of the folder contain code that commands share.
-COMMANDS = ("docs", "forget", "inspect", "reconcile", "replay", "run", "sql", "status", "ui", "upkeep")
+COMMANDS = ("check", "docs", "forget", "inspect", "reconcile", "replay", "run", "sql", "status", "ui", "upkeep")
 
 
 class CommandsByModule(click.Group):

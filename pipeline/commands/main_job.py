@@ -24,6 +24,8 @@ from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_copy import mirror
 from pipeline.ledger.warehouse_pairing import check_pair, is_copy_behind
 from pipeline.masking import on_one_line
+from pipeline.preflight.points import Outcome
+from pipeline.preflight.write_key import key_point
 from pipeline.privacy.suppression import has_people_to_remove
 from pipeline.privacy.suppression_list import check
 from pipeline.report.summary import summary
@@ -65,6 +67,8 @@ def run_main_job(
     layouts = read_layouts(settings.selligent_layouts)
     if warning := warning_of(settings.selligent_exports):
         err.print(f"SELLIGENT_EXPORTS: {warning}", style="yellow")
+    if (key := key_point(settings)).outcome is Outcome.WARNING:
+        err.print(f"{key.subject}: {key.sentence}; see `python -m pipeline check`", style="yellow")
     with ExportLocation(settings.selligent_exports, follow_links=settings.selligent_follow_links) as location:
         discovered = discover(location, layouts, datetime.now(UTC).date())
     shared_watch(settings.selligent_exports).note(file.file for file in discovered.matched)

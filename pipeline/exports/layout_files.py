@@ -70,13 +70,19 @@ def _sentence(detail: ErrorDetails) -> str:
             return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
 
 
-def read_layouts(folder: Path) -> list[Layout]:
-    """Read all layouts of a folder (`*.yml`, `*.yaml`), by file name. Raises LayoutError: with every wrong file."""
+def layout_paths(folder: Path) -> list[Path]:
+    """The layout files of a folder (`*.yml`, `*.yaml`), by name. Raises LayoutError: there is none."""
     if not folder.is_dir():
         raise LayoutError(f"SELLIGENT_LAYOUTS: there is no folder {folder}")
     paths = sorted(path for path in folder.iterdir() if path.suffix in (".yml", ".yaml"))
     if not paths:
         raise LayoutError(f"SELLIGENT_LAYOUTS: {folder} contains no layout; a layout is a file such as clicks.yml")
+    return paths
+
+
+def read_layouts(folder: Path) -> list[Layout]:
+    """Read all layouts of a folder, by file name. Raises LayoutError: with every wrong file."""
+    paths = layout_paths(folder)
     layouts: dict[str, Layout] = {}
     faults: list[str] = []
     for path in paths:

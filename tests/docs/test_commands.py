@@ -41,6 +41,7 @@ WITHHOLDING = By(
 BRANDS = By(
     "end_to_end/test_brands.py", "test_two_brands_are_delivered_to_their_own_sources_and_are_in_one_ui_without_mixing"
 )
+CHECK = By("commands/test_check.py", "test_a_usable_installation_passes_and_the_test_event_arrives")
 MINUTES = "takes minutes, and runs this test itself or beside it"
 A_SERVER = "needs the server that it is about"
 COMMANDS: Mapping[str, By | Only] = {
@@ -57,6 +58,9 @@ COMMANDS: Mapping[str, By | Only] = {
     "python -m pipeline replay [--event NAME] [--reason TEXT] [--date DATE]": STORY,
     "python -m pipeline inspect FILE": STORY,
     "python -m pipeline inspect FILE > draft.yml": STORY,
+    "python -m pipeline check": CHECK,
+    "python -m pipeline check --send-test": CHECK,
+    "python -m pipeline check [--send-test]": CHECK,
     "python -m pipeline status": STORY,
     "python -m pipeline sql": STORY,
     "python -m pipeline sql [--format FORMAT] [QUERY]": STORY,

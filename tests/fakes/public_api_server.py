@@ -1,4 +1,4 @@
-"""A strict Public API on loopback: Delivery Overview of one source, as Segment's documentation describes it.
+"""A strict Public API on loopback: one source and its Delivery Overview, as Segment's documentation describes it.
 
 It counts what was recorded, and answers 4xx to a request that Segment would refuse.
 """
@@ -81,6 +81,17 @@ class PublicApiServer:
     ) -> None:
         self._authorization = f"Bearer {token}"
         self._source_id = source_id
+        self.source: Mapping[str, Any] = {
+            "id": source_id,
+            "slug": "selligent",
+            "name": "Selligent",
+            "workspaceId": "workspace-1",
+            "enabled": True,
+            "writeKeys": ["test-key"],
+            "metadata": {"id": "metadata-1", "name": "HTTP API"},
+            "settings": {},
+            "labels": [],
+        }
         self._requests_a_minute = requests_a_minute
         self._clock = clock
         self._window = (clock(), 0)
@@ -164,6 +175,8 @@ class PublicApiServer:
         }
 
     def _data(self, request: Request, now: datetime) -> dict[str, Any]:
+        if request.url.path.startswith("/sources/"):
+            return self._found_source(request)
         stage = request.url.path.removeprefix("/delivery-overview/")
         if stage == request.url.path or stage not in DIMENSIONS:
             raise Wrong(404, "no such route")
@@ -185,6 +198,16 @@ class PublicApiServer:
                 bucket = found.at - (found.at - datetime(1970, 1, 1, tzinfo=UTC)) % limits.bucket
                 groups[tuple(values.get(name) for name in dimensions)][bucket] += found.events
         return _page(dimensions, groups, given)
+
+    def _found_source(self, request: Request) -> dict[str, Any]:
+        """Public API docs, Sources: Get Source."""
+        if request.method != "GET":
+            raise Wrong(405, "only GET is allowed")
+        if request.query_params:
+            raise Wrong(422, "the route has no parameters")
+        if request.url.path != f"/sources/{self._source_id}":
+            raise Wrong(404, "no such source")
+        return {"source": self.source}
 
 
 def _dimensions(stage: str, given: Mapping[str, str]) -> list[str]:

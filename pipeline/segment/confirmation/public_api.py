@@ -1,4 +1,4 @@
-"""Client for Segment's Public API: what a source received and discarded, by event name and time.
+"""Client for Segment's Public API: a source, and what it received and discarded, by event name and time.
 
 Sources: Public API docs, "Delivery Overview" (routes, parameters), "Pagination" and "Rate Limits"; the documents
 `DeliveryOverviewApi` and `PaginationInput` of Segment's own SDKs. The query has a list as `groupBy.0`, `groupBy.1`. A
@@ -6,12 +6,12 @@ page is requested by `pagination.count` and `pagination.cursor`, and contains th
 `msBeforeNext` in its body and `X-RateLimit-Reset` as a date.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import requests
 from requests.auth import AuthBase
@@ -65,6 +65,15 @@ class Count:
 
 
 @dataclass(frozen=True)
+class Source:
+    """A source as Segment describes it (Public API docs, "Sources: Get Source"); the keys are secret."""
+
+    name: str
+    enabled: bool
+    write_keys: Sequence[str] = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Unanswered:
     """There is no answer; the reason contains a remedy if one is known."""
 
@@ -104,7 +113,8 @@ class PublicApiClient:
         counts: list[Count] = []
         cursor: str | None = None
         for _page in range(MAX_PAGES):
-            answer = self._retrying(self._get, stage, self._parameters(stage, since, until, cursor))
+            parameters = self._parameters(stage, since, until, cursor)
+            answer = self._retrying(self._get, f"delivery-overview/{stage}", parameters)
             if isinstance(answer, RetryLater | Refused):
                 return Unanswered(answer.reason)
             try:
@@ -115,6 +125,17 @@ class PublicApiClient:
             if not cursor:
                 return counts
         return Unanswered(f"Segment's answer to {stage} has more than {MAX_PAGES} pages")
+
+    def source(self) -> Source | Unanswered:
+        """The source itself."""
+        answer = self._retrying(self._get, f"sources/{quote(self._source_id, safe='')}", {})
+        if isinstance(answer, RetryLater | Refused):
+            return Unanswered(answer.reason)
+        try:
+            found = answer["source"]
+            return Source(str(found.get("name") or found["slug"]), bool(found["enabled"]), list(found["writeKeys"]))
+        except (KeyError, TypeError, AttributeError):
+            return Unanswered("Segment's answer about the source does not have the documented shape")
 
     def close(self) -> None:
         """Close the connection."""
@@ -131,8 +152,8 @@ class PublicApiClient:
             **({"pagination.cursor": cursor} if cursor else {}),
         }
 
-    def _get(self, stage: Stage, parameters: Mapping[str, str]) -> dict[str, Any] | RetryLater | Refused:
-        reply = self._session.exchange("GET", f"{self._base_url}/delivery-overview/{stage}", params=parameters)
+    def _get(self, route: str, parameters: Mapping[str, str]) -> dict[str, Any] | RetryLater | Refused:
+        reply = self._session.exchange("GET", f"{self._base_url}/{route}", params=parameters)
         if isinstance(reply, NoReply):
             if reply.permanent:
                 return Refused(reply.reason)

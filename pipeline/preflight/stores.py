@@ -1,0 +1,71 @@
+"""Points about the warehouse and the ledger: they can be opened, belong together, and fit the settings."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+from pipeline.errors import EarlierWarehouse, PipelineError
+from pipeline.ledger import Ledger
+from pipeline.ledger.warehouse_pairing import check_pair
+from pipeline.preflight.points import Point, checked, failed, ok, warning
+from pipeline.settings import Settings
+from pipeline.warehouse import Warehouse
+from pipeline.warehouse.immutable_settings import check_origin
+
+_WAREHOUSE, _FILES, _LEDGER = "WAREHOUSE", "WAREHOUSE_FILES", "LEDGER"
+
+
+def store_points(settings: Settings) -> Iterator[Point]:
+    """The warehouse, its files, and the ledger. None of them is created."""
+    warehouse = Warehouse.of(settings)
+    yield checked(_WAREHOUSE, lambda: _warehouse(warehouse, settings))
+    if warehouse.is_ducklake and not warehouse.is_in_s3:
+        yield _writable(_FILES, Path(warehouse.files), "has the warehouse's Parquet files")
+    file = _file_of(settings.ledger)
+    if file is not None and not file.exists():
+        yield _writable(_LEDGER, file, "")
+    else:
+        yield checked(_LEDGER, lambda: _ledger(settings, warehouse))
+
+
+def _warehouse(warehouse: Warehouse, settings: Settings) -> Point:
+    try:
+        with warehouse.reading_if_any() as connection:
+            if connection is not None:
+                check_origin(connection, settings)
+                return ok(_WAREHOUSE, f"{warehouse.shown} can be read, and was created with these settings")
+    except EarlierWarehouse as error:
+        return warning(_WAREHOUSE, str(error))
+    if warehouse.catalog_file is None:
+        return ok(_WAREHOUSE, f"{warehouse.shown} can be reached; the first run creates the tables")
+    return _writable(_WAREHOUSE, warehouse.catalog_file, "")
+
+
+def _ledger(settings: Settings, warehouse: Warehouse) -> Point:
+    ledger = Ledger(settings.ledger)
+    delivered = ledger.delivered_events()
+    try:
+        with warehouse.reading_if_any() as connection:
+            check_pair(connection, ledger)
+    except EarlierWarehouse:
+        pass  # a point of its own
+    except PipelineError as error:
+        return failed(_LEDGER, str(error))
+    return ok(_LEDGER, f"can be read, and has {delivered:,} delivered events")
+
+
+def _writable(subject: str, path: Path, content: str) -> Point:
+    """Whether a file or folder can be written, or created where it does not exist yet."""
+    existing = next(each for each in (path, *path.parents) if each.exists())
+    if not os.access(existing, os.W_OK):
+        return failed(subject, f"{existing} can't be written; change its owner or mode, or the setting")
+    if existing == path:
+        return ok(subject, f"{path} {content}, and can be written")
+    return ok(subject, f"{path} does not exist yet; the first run creates it")
+
+
+def _file_of(ledger: str) -> Path | None:
+    url = make_url(ledger)
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
