@@ -1,12 +1,13 @@
 """Delivery of one event name's waiting batches: ledger → client → ledger."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
-from threading import Event
+from threading import Event, Lock
 
 import duckdb
 
@@ -87,9 +88,9 @@ def deliver(
 ) -> DeliveryResult:
     """Send every waiting batch of one event name and these export dates.
 
-    Results are recorded in the ledger as they come, but not while messages are made. A killed process sends again what
-    was not recorded: at most `_QUEUE` batches per connection. A ledger that can't be written ends the delivery. The
-    first batch without a final result stops it: the same cause would stop the next one. `progress` gets the number of
+    Each result is recorded in the ledger before its connection sends another batch. A killed process sends again what
+    was not recorded: at most one batch per connection. A ledger that can't be written ends the delivery. The first
+    batch without a final result stops it: the same cause would stop the next one. `progress` gets the number of
     events that were accepted, and of all. History goes last, on a quarter of the connections; newer batches of any
     event that become due meanwhile go first.
 
@@ -105,30 +106,28 @@ def deliver(
     stop, connections = transport.stop, transport.connections
     queue = _BatchQueue(reader, ledger, event, dates, transport)
     items = iter(queue)
-    tally = _Tally()
+    results = _Results(ledger, transport)
+    tally = results.tally
     failure: BaseException | None = None
-    in_flight: dict[Future[Outcome | None], _QueuedBatch] = {}
+    in_flight: dict[Future[None], _QueuedBatch] = {}
     held_back: _QueuedBatch | None = None
-    unproven: list[tuple[Body, Outcome]] = []
     halted = Event()
 
     def unless_stopped(send: Send, messages: bytes, events: int) -> SendResult:
         return SendResult(_STOPPED, 0) if stop.is_set() else send(messages, events)
 
-    def send(item: _QueuedBatch) -> Outcome | None:
+    def send(item: _QueuedBatch) -> None:
         # Checked here: a queued batch would start before the result that stops it is handled.
         if halted.is_set() or stop.is_set():
-            return None
-        outcome = send_bisecting(partial(unless_stopped, item.send), item.body.messages)
-        if outcome.postponed or outcome.refused:
-            halted.set()
-        return outcome
-
-    def record(outcomes: Sequence[tuple[Body, Outcome]]) -> None:
-        settled = [_settled(body, outcome) for body, outcome in outcomes]
-        ledger.settle(settled, transport.clock())
-        for (_, outcome), result in zip(outcomes, settled, strict=True):
-            tally.add(outcome, result.dead)
+            return
+        try:
+            outcome = send_bisecting(partial(unless_stopped, item.send), item.body.messages)
+            if outcome.postponed or outcome.refused:
+                halted.set()
+            results.add(item.body, outcome)
+        except BaseException:
+            stop.set()
+            raise
 
     with ThreadPoolExecutor(connections, thread_name_prefix="segment") as pool, ExitStack() as at_the_end:
         at_the_end.callback(stop.set)  # where the ledger can't be written, nothing more is sent
@@ -149,26 +148,56 @@ def deliver(
             if not in_flight:
                 break
             finished, _ = wait(in_flight, return_when=FIRST_COMPLETED)
-            outcomes = list[tuple[Body, Outcome]]()
             for future in finished:
-                body = in_flight.pop(future).body
-                if (fault := future.exception()) is not None:
-                    # The results of its neighbours are recorded first.
-                    stop.set()
-                    failure = failure or fault
-                elif (outcome := future.result()) is not None:
-                    (unproven if outcome.unproven else outcomes).append((body, outcome))
-            if unproven and (
-                tally.accepted or any(outcome.accepted for _, outcome in outcomes) or transport.has_delivered()
-            ):
-                outcomes += [(body, outcome.proven()) for body, outcome in unproven]
-                unproven.clear()
-            record(outcomes)
+                del in_flight[future]
+                failure = failure or future.exception()
             progress(tally.accepted, queue.events)
-        record([(body, outcome.waiting()) for body, outcome in unproven])
+        results.close()
     if failure is not None:
         raise failure
     return tally.sent()
+
+
+class _Results:
+    """The results so far, in the ledger and in numbers.
+
+    The thread that sent a batch records its result before it sends another one, so a process that is killed leaves at
+    most one batch per connection sent and not recorded.
+    """
+
+    def __init__(self, ledger: Ledger, transport: Transport) -> None:
+        self.tally = _Tally()
+        self._ledger = ledger
+        self._transport = transport
+        self._recording = Lock()
+        self._finished = deque[tuple[Body, Outcome]]()
+        self._unproven: list[tuple[Body, Outcome]] = []
+
+    def add(self, body: Body, outcome: Outcome) -> None:
+        """Record a result, by one transaction with those that came while another thread was recording."""
+        self._finished.append((body, outcome))
+        with self._recording:
+            finished = [self._finished.popleft() for _ in range(len(self._finished))]
+            self._unproven += [result for result in finished if result[1].unproven]
+            outcomes = [result for result in finished if not result[1].unproven]
+            if self._unproven and (
+                self.tally.accepted or any(each.accepted for _, each in outcomes) or self._transport.has_delivered()
+            ):
+                outcomes += [(body, outcome.proven()) for body, outcome in self._unproven]
+                self._unproven.clear()
+            self._record(outcomes)
+
+    def close(self) -> None:
+        """Record the batches that stay unproven."""
+        self._record([(body, outcome.waiting()) for body, outcome in self._unproven])
+
+    def _record(self, outcomes: Sequence[tuple[Body, Outcome]]) -> None:
+        if not outcomes:
+            return
+        settled = [_settled(body, outcome) for body, outcome in outcomes]
+        self._ledger.settle(settled, self._transport.clock())
+        for (_, outcome), result in zip(outcomes, settled, strict=True):
+            self.tally.add(outcome, result.dead)
 
 
 @dataclass
