@@ -150,6 +150,16 @@ class Warehouse:
         with self._connected(read_only=True) as connection:
             yield connection
 
+    def open_for_reading(self) -> duckdb.DuckDBPyConnection:
+        """The same as a connection of its own, which the caller closes; raises as `reading` does."""
+        if self.catalog_file is not None and is_empty(self.catalog_file):
+            raise NoWarehouse
+        with ExitStack() as stack:
+            connection = stack.enter_context(self._opened(read_only=True))
+            self._prepare(connection, read_only=True)
+            stack.pop_all()
+        return connection
+
     @contextmanager
     def reading_if_any(self) -> Iterator[duckdb.DuckDBPyConnection | None]:
         """The same; None if there is nothing to read yet. Raises as `reading`, but for NoWarehouse."""
