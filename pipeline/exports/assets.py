@@ -21,6 +21,7 @@ from pipeline.exports.checks import (
 )
 from pipeline.exports.discovery import known_files
 from pipeline.exports.loading import Loaded, load
+from pipeline.exports.property_values import unreadable_properties
 from pipeline.exports.resources import Exports
 from pipeline.exports.row_accounting import rows_accounted_for
 from pipeline.filesystems.remote_files import warning_of
@@ -92,6 +93,11 @@ EVENT_CHECKS = {
         raw_table("events"),
         "Every event code is listed in its layout; rows with any other code are rejected.",
     ): unknown_codes,
+    Check(
+        "every_property_is_of_its_type",
+        raw_table("events"),
+        "Every value of a property that a layout declares can be read as the declared type; others are null.",
+    ): unreadable_properties,
     Check(
         "no_value_holds_rows",
         raw_table("events"),

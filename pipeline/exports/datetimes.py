@@ -43,6 +43,8 @@ _DIRECTIVES = _NUMBERS | {
     "%z": r"(?:[+-]\d\d:?(?:[0-5]\d)?|Z)",
     "%%": "%",
 }
+# The instants that can be stored, for BETWEEN: a zone moves them by less than a day, and the years stay four digits.
+STORABLE = "TIMESTAMPTZ '0001-01-02 00:00:00+00' AND TIMESTAMPTZ '9998-12-31 00:00:00+00'"
 # Days outside these years are computed the slow way; inside, only days on which a zone changes its clocks are.
 _FIRST_YEAR, _LAST_YEAR = 2000, 2050
 

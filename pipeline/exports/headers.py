@@ -82,7 +82,12 @@ def usable_names(cells: Sequence[str], layout: Layout, line: int) -> list[str]:
     """The names of a header, each of them once. Raises FileRefused as `refuse_unusable` does."""
     names = clean_names(cells)
     refuse_unusable(names, layout, line)
-    return unique_names(names)
+    sources = {key_of(source) for source in layout.properties}
+    repeated = unusable(names) & sources - {key_of(column) for column in used_columns(layout)}
+    # None of them is the property's column: which one is meant is not clear.
+    return unique_names(
+        [f"{name}_{position}" if name.lower() in repeated else name for position, name in enumerate(names, 1)]
+    )
 
 
 def refuse_unusable(names: Sequence[str], layout: Layout, line: int | None = None) -> None:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from pipeline.errors import LayoutError
+from pipeline.exports.layout_properties import Property, conflicts
 from pipeline.exports.layouts import Layout, choice
 
 
@@ -59,7 +60,8 @@ def _sentence(detail: ErrorDetails) -> str:
     key = ".".join(str(part) for part in detail["loc"] if not str(part).startswith(("list[", "literal[", "function-")))
     match detail["type"]:
         case "extra_forbidden":
-            return f"{key}: is unknown; {choice(key, Layout.model_fields)}"
+            keys = Layout.model_fields if len(detail["loc"]) == 1 else Property.model_fields
+            return f"{key}: is unknown; {choice(str(detail['loc'][-1]), keys)}"
         case "missing":
             return f"{key}: is missing"
         case "literal_error":
@@ -84,6 +86,7 @@ def read_layouts(folder: Path) -> list[Layout]:
     """Read all layouts of a folder, by file name. Raises LayoutError: with every wrong file."""
     paths = layout_paths(folder)
     layouts: dict[str, Layout] = {}
+    properties: dict[str, tuple[str, Property]] = {}
     faults: list[str] = []
     for path in paths:
         try:
@@ -94,6 +97,8 @@ def read_layouts(folder: Path) -> list[Layout]:
         if layout.name in layouts:
             faults.append(f"{path.name}: name: {layout.name!r} is already the name of another layout")
         layouts[layout.name] = layout
+        faults += [f"{path.name}: properties: {fault}" for fault in conflicts(layout.properties, properties)]
+        properties |= {one.column: (f"layout {layout.name}", one) for one in layout.properties.values()}
     if faults:
         raise LayoutError("; ".join(faults))
     return list(layouts.values())

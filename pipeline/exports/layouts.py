@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from pydantic_core import PydanticCustomError
 
 from pipeline.catalog import EVENTS_BY_NAME, LOOKUPS, Lookup
+from pipeline.exports.layout_properties import LayoutProperty, fault_of
 from pipeline.warehouse.trimming import trimmed
 
 MEANINGS = (
@@ -26,8 +27,11 @@ MEANINGS = (
     "campaign_name",
     "link_id",
     "link_name",
+    "link_url",
     "list_id",
     "list_name",
+    "ip",
+    "user_agent",
     "timestamp",
     "event_id",
     "send_id",
@@ -86,6 +90,7 @@ class Layout(BaseModel):
     event_column: YamlText | None = None
     event_codes: dict[YamlText, str | None] = {}
     event_codes_default: str | None = None
+    properties: dict[YamlText, LayoutProperty] = {}
 
     @field_validator("files")
     @classmethod
@@ -188,6 +193,20 @@ class Layout(BaseModel):
         _no_repeats("column", [key_of(column) for column in value])
         return value
 
+    @field_validator("properties")
+    @classmethod
+    def _columns_of_their_own(cls, value: dict[str, LayoutProperty]) -> dict[str, LayoutProperty]:
+        _no_repeats("column", [key_of(source) for source in value])
+        seen: dict[str, tuple[str, LayoutProperty]] = {}
+        for source, one in value.items():
+            if fault := fault_of(one.name):
+                raise _wrong(f"{source!r}: {fault}")
+            if one.column in seen:
+                owner, other = seen[one.column]
+                raise _wrong(f"{source!r}: {one.name!r} is the same column as {other.name!r} of {owner}; rename one")
+            seen[one.column] = (repr(source), one)
+        return value
+
     @model_validator(mode="after")
     def _whole(self) -> "Layout":
         if self.kind == "events":
@@ -232,11 +251,13 @@ class Layout(BaseModel):
             raise _wrong(f"columns: no column means {' or '.join(map(repr, lookup.values))}, which {self.kind} give")
         if self.event or self.event_column or self.event_codes or self.event_codes_default:
             raise _wrong(f"event: a lookup of {self.kind} has none; remove it")
+        if self.properties:
+            raise _wrong(f"properties: a lookup of {self.kind} has no events; remove them")
 
     def _headerless(self, header: Sequence[str]) -> None:
         names = {key_of(name) for name in header}
-        for column in (*self.columns, *([self.event_column] if self.event_column else [])):
-            if key_of(column) not in names:
+        for column in (*self.columns, *([self.event_column] if self.event_column else []), *self.properties):
+            if key_of(column) not in names and not self.is_pointer(column):
                 raise _wrong(f"header: {column!r} is used, but the list of column names has no such name")
 
     @cached_property
@@ -250,9 +271,23 @@ class Layout(BaseModel):
         return regex.compile(self.files)
 
     @cached_property
+    def events(self) -> frozenset[str]:
+        """The names of the events that rows of the layout can be."""
+        named = {self.event, self.event_codes_default, *self.event_codes.values()}
+        return frozenset(name for name in named if name is not None)
+
+    def is_pointer(self, source: str) -> bool:
+        """Whether the source of a property is a JSON pointer into a nested value, such as `/device/os`."""
+        return self.format != "csv" and source.startswith("/") and len(source) > 1
+
+    @cached_property
     def fingerprint(self) -> str:
-        """A hash of the layout; when it changes, the files of the layout are read again."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        """A hash of the layout; when it changes, the files of the layout are read again.
+
+        Keys that came with a later version of the program are part of it only where a layout has them.
+        """
+        later = {"properties"} if not self.properties else None
+        return hashlib.sha256(self.model_dump_json(exclude=later).encode()).hexdigest()
 
 
 def _check_event(name: str, before: str = "") -> None:

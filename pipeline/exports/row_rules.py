@@ -1,12 +1,14 @@
 """The rules for a row of an export file, as SQL: its types, and why it is rejected."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 from pipeline.catalog import LOOKUPS
-from pipeline.exports.datetimes import instants, parsed
+from pipeline.exports.datetimes import STORABLE, instants, parsed
 from pipeline.exports.formats.rows import FileRows
 from pipeline.exports.headers import used_columns
 from pipeline.exports.layouts import MEANINGS, Layout, key_of
+from pipeline.exports.property_values import missing_sources, property_values
 from pipeline.masking import on_one_line_sql
 from pipeline.warehouse import literal, quoted
 from pipeline.warehouse.trimming import identifier_sql, is_something_sql, trimmed_sql
@@ -29,7 +31,8 @@ def _meanings_of(rows: FileRows, layout: Layout) -> dict[str, str]:
 def missing_columns(rows: FileRows, layout: Layout) -> list[str]:
     """Columns that the layout names and the file doesn't have; their meaning is NULL in every row."""
     names = {key_of(name) for name in rows.columns}
-    return [column for column in used_columns(layout) if key_of(column) not in names]
+    missing = [column for column in used_columns(layout) if key_of(column) not in names]
+    return [*missing, *missing_sources(rows, layout)]
 
 
 def event_rows(rows: FileRows, layout: Layout, export_date: date) -> str:
@@ -40,25 +43,32 @@ def event_rows(rows: FileRows, layout: Layout, export_date: date) -> str:
     times = parsed(layout, "moment")
     placed = instants(layout, "naive_time", "absolute_time", near=export_date - timedelta(days=1))
     named = ", ".join(f"{expression} AS {quoted(meaning)}" for meaning, expression in meanings.items())
+    values = property_values(rows, layout, export_date)
     kept = ", ".join(quoted(meaning) for meaning in MEANINGS)
     return f"""
         WITH texts AS (
             SELECT row_number, {named}, {code} AS event_code, {rows.extra} AS extra, {rows.fault} AS fault
+                {_further(values.texts)}
             FROM {rows.rows}
         ),
         trimmed AS (SELECT *, {trimmed_sql('"timestamp"')} AS moment, {_listed_code(layout)} AS code FROM texts),
-        timed AS (SELECT *, {times.naive} AS naive_time, {times.absolute} AS absolute_time FROM trimmed),
+        timed AS (SELECT *, {times.naive} AS naive_time, {times.absolute} AS absolute_time{_further(values.moments)}
+            FROM trimmed),
         understood AS (
             SELECT *, {_event(layout)} AS event, {placed.occurred_at} AS instant, {placed.note} AS time_note,
-                CASE WHEN instant BETWEEN TIMESTAMPTZ '0001-01-02 00:00:00+00' AND TIMESTAMPTZ '9998-12-31 00:00:00+00'
-                    THEN instant END AS occurred_at
+                CASE WHEN instant BETWEEN {STORABLE} THEN instant END AS occurred_at{_further(values.instants)}
             FROM timed
         )
         SELECT
             row_number, {kept}, event_code, extra, event, occurred_at, time_note,
+            {values.properties} AS properties, {values.unreadable} AS unreadable_properties,
             CASE {_reasons(layout)} END AS rejected_because
         FROM understood
     """
+
+
+def _further(expressions: Sequence[str]) -> str:
+    return "".join(f", {expression}" for expression in expressions)
 
 
 def _event(layout: Layout) -> str:

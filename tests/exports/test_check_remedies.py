@@ -16,6 +16,7 @@ from pipeline.exports.checks import (
     unusual_volumes,
 )
 from pipeline.exports.layouts import Layout
+from pipeline.exports.property_values import unreadable_properties
 from pipeline.exports.row_accounting import rows_accounted_for
 from pipeline.finding import Finding
 from tests.support.export_folder import CODED, CODED_COLUMNS, EVERY_DATE, HEADER, NOW, WRITTEN, ZOE, Desk, layout
@@ -39,6 +40,13 @@ SWALLOWED = HEADER + ZOE.replace("Soldes", '"Soldes') + ZOE.replace("Soldes", "Z
             layout(**CODED, columns=CODED_COLUMNS),
             layout(**CODED | {"event_codes": CODED["event_codes"] | {"FWD": None}}, columns=CODED_COLUMNS),
         ),
+        (
+            HEADER + ZOE.replace("Soldes", "mailbox full"),
+            unreadable_properties,
+            "1 value of properties can't be read as its type: 'code' in 1 row of opens.csv (layout opens).",
+            layout(properties={"SUBJECT": {"name": "code", "type": "integer"}}),
+            layout(properties={"SUBJECT": "code"}),
+        ),
         (SWALLOWED, suspect_quotes, "set quote: null in the layout", layout(), layout(quote=None)),
         (
             DAY_FIRST,
@@ -55,7 +63,7 @@ SWALLOWED = HEADER + ZOE.replace("Soldes", '"Soldes') + ZOE.replace("Soldes", "Z
             layout(columns={name: meaning for name, meaning in BY_ROW.items() if name != "ROWID"}),
         ),
     ],
-    ids=["unknown codes", "stray quotes", "events in the future", "shared ids"],
+    ids=["unknown codes", "unreadable properties", "stray quotes", "events in the future", "shared ids"],
 )
 def test_a_corrected_layout_makes_the_check_pass_at_the_next_run(
     desk: Desk, content: str, check: Callable[..., Finding], advice: str, before: Layout, after: Layout

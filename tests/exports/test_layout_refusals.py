@@ -9,8 +9,8 @@ from pipeline.exports.layout_files import read_layout
 from tests.exports.layout_texts import CLICKS, CODED, changed, read
 
 MEANINGS = (
-    "campaign_id, campaign_name, email, email_id, email_subject, event_id, is_bot, link_id, link_name, list_id, "
-    "list_name, selligent_user_id, send_id, timestamp, user_id"
+    "campaign_id, campaign_name, email, email_id, email_subject, event_id, ip, is_bot, link_id, link_name, link_url, "
+    "list_id, list_name, selligent_user_id, send_id, timestamp, user_agent, user_id"
 )
 EVENTS = "Email Bounced, Email Delivered, Email Link Clicked, Email Marked as Spam, Email Opened, Email Unsubscribed"
 
@@ -156,8 +156,8 @@ def test_each_fault_is_told_in_one_sentence(clicks: Path, old: str, new: str, se
         (
             "xyz: 1",
             "xyz: is unknown; it is one of ambiguous_hour, columns, datetime_formats, delimiter, encoding, event, "
-            "event_codes, event_codes_default, event_column, files, format, header, kind, name, null_values, quote, "
-            "ready_marker, timezone",
+            "event_codes, event_codes_default, event_column, files, format, header, kind, name, null_values, properties, "
+            "quote, ready_marker, timezone",
         ),
         ("encoding: utf-9", "encoding: 'utf-9' is not a text encoding that Python knows, such as utf-8"),
         ("encoding: rot13", "encoding: 'rot13' is not a text encoding that Python knows, such as utf-8"),

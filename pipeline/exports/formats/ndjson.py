@@ -105,8 +105,8 @@ def _note_keys(connection: duckdb.DuckDBPyConnection, rows: TextRows) -> None:
 
 def _with_keys(connection: duckdb.DuckDBPyConnection, rows: TextRows, layout: Layout) -> TextRows:
     """The rows with their columns: a key in all its spellings. An ambiguous or invalid row has only `extra`."""
-    used = used_columns(layout)
-    spelled = _spelled_keys(connection, used)
+    used, further = used_columns(layout), [key for key in layout.properties if not layout.is_pointer(key)]
+    spelled = _spelled_keys(connection, [*used, *further])
     lowered = ", ".join(f"lower({literal(column)})" for column in used)
 
     def repeats(keys: str) -> str:
@@ -119,10 +119,14 @@ def _with_keys(connection: duckdb.DuckDBPyConnection, rows: TextRows, layout: La
         faults[REPEATED_KEY] = repeats("json_keys(document)")
     fault = " ".join(f"WHEN {found} THEN {literal(reason)}" for reason, found in faults.items())
     pointers = [(column, key) for column in used for key in sorted(spelled[column]) or [column]]
-    paths = ", ".join(literal("/" + key.replace("~", "~0").replace("/", "~1")) for _, key in pointers)
+    # Properties stay in the rest of the object: their text is kept, whatever their type makes of it.
+    properties = [(column, key) for column in further for key in sorted(spelled[column]) or [column]]
+    paths = [(column, "/" + key.replace("~", "~0").replace("/", "~1")) for column, key in [*pointers, *properties]]
+    paths += [(source, source) for source in layout.properties if layout.is_pointer(source)]
+    wanted = ", ".join(literal(path) for _, path in paths)
     removal = f"json_object({', '.join(f'{literal(key)}, NULL' for _, key in pointers)})"
     read = f"""(
-        SELECT * EXCLUDE (document), document ->> [{paths}] AS found, json_merge_patch(document, {removal}) AS rest
+        SELECT * EXCLUDE (document), document ->> [{wanted}] AS found, json_merge_patch(document, {removal}) AS rest
         FROM (
             SELECT * REPLACE (CASE WHEN json_fault IS NULL THEN document END AS document) FROM (
                 SELECT *, CASE {fault} END AS json_fault
@@ -131,7 +135,7 @@ def _with_keys(connection: duckdb.DuckDBPyConnection, rows: TextRows, layout: La
         )
     )"""
     values: dict[str, list[str]] = defaultdict(list)
-    for position, (column, _) in enumerate(pointers, start=1):
+    for position, (column, _) in enumerate(paths, start=1):
         values[column].append(f"found[{position}]")
     columns = {column: without_nulls(f"coalesce({', '.join(found)}, NULL)", layout) for column, found in values.items()}
     return replace(

@@ -4,7 +4,7 @@ A file is read by a separate DuckDB instance, so that damage in it can't invalid
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
@@ -26,6 +26,7 @@ from pipeline.exports.formats.rows import (
     without_nulls,
 )
 from pipeline.exports.headers import refuse_unusable
+from pipeline.exports.layouts import Layout, key_of
 from pipeline.masking import on_one_line
 from pipeline.warehouse import MEMORY_LIMIT, literal, one_value
 
@@ -90,7 +91,7 @@ def read(file: ExportInput) -> FileRows | None:
     pairs = ", ".join(f"{literal(name)}, {variable}" for name, variable in columns.items())
     return _ParquetRows(
         rows=numbered(target),
-        columns=columns,
+        columns=columns | _nested_values(table, columns, file.layout),
         extra=unmapped(columns, file.layout),
         text=f"CAST(json_object({pairs}) AS VARCHAR)",
         stored_text=stored_as_json(file.layout),
@@ -98,6 +99,18 @@ def read(file: ExportInput) -> FileRows | None:
         counted_by="its footer",
         pieces=tuple(zip([0, *accumulate(records)], [piece.name for piece in found], strict=False)),
     )
+
+
+def _nested_values(table: _Table, columns: Mapping[str, str], layout: Layout) -> dict[str, str]:
+    """SQL for the values inside of nested columns that JSON pointers of the layout name, by pointer."""
+    nested = {key_of(name): columns[name] for position, name in enumerate(table.names) if position in table.nested}
+    values = {}
+    for source in filter(layout.is_pointer, layout.properties):
+        key, slash, path = source[1:].partition("/")
+        column = nested.get(key_of(key.replace("~1", "/").replace("~0", "~")))
+        if slash and column is not None:
+            values[source] = without_nulls(f"({column} ->> {literal(slash + path)})", layout)
+    return values
 
 
 @dataclass(frozen=True)

@@ -41,8 +41,11 @@ COMMENT ON COLUMN raw.events.campaign_id IS 'Text of the column that the layout 
 COMMENT ON COLUMN raw.events.campaign_name IS 'Text of the column that the layout maps to campaign_name.';
 COMMENT ON COLUMN raw.events.link_id IS 'Text of the column that the layout maps to link_id.';
 COMMENT ON COLUMN raw.events.link_name IS 'Text of the column that the layout maps to link_name.';
+COMMENT ON COLUMN raw.events.link_url IS 'Text of the column that the layout maps to link_url.';
 COMMENT ON COLUMN raw.events.list_id IS 'Text of the column that the layout maps to list_id.';
 COMMENT ON COLUMN raw.events.list_name IS 'Text of the column that the layout maps to list_name.';
+COMMENT ON COLUMN raw.events.ip IS 'Text of the column that the layout maps to ip.';
+COMMENT ON COLUMN raw.events.user_agent IS 'Text of the column that the layout maps to user_agent.';
 COMMENT ON COLUMN raw.events.timestamp IS 'Text of the column that the layout maps to timestamp.';
 COMMENT ON COLUMN raw.events.event_id IS 'Text of the column that the layout maps to event_id.';
 COMMENT ON COLUMN raw.events.send_id IS 'Text of the column that the layout maps to send_id.';
@@ -52,6 +55,8 @@ COMMENT ON COLUMN raw.events.extra IS 'Columns that the layout does not name, as
 COMMENT ON COLUMN raw.events.event IS 'The event. Null: the row is skipped because of its code, or rejected.';
 COMMENT ON COLUMN raw.events.occurred_at IS 'The time that the layout reads from timestamp (UTC).';
 COMMENT ON COLUMN raw.events.time_note IS 'ambiguous or nonexistent: the local time is in the hour of a clock change.';
+COMMENT ON COLUMN raw.events.properties IS 'The properties of the layout by their names, as JSON with their types.';
+COMMENT ON COLUMN raw.events.unreadable_properties IS 'Properties whose text in extra is not of their type; they are null. Null: there are none.';
 COMMENT ON COLUMN raw.events.rejected_because IS 'Why the row is in raw.rejected_rows. Null: it is not.';
 
 COMMENT ON TABLE raw.rejected_rows IS 'Every row that could not be read or used, with the reason.';

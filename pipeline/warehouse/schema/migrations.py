@@ -39,6 +39,14 @@ MIGRATIONS: Mapping[int, Sequence[str]] = {
         "DROP TABLE delivery.outbox",
         "ALTER TABLE delivery.outbox_without_messages RENAME TO outbox",
     ),
+    # Properties of layouts, and the meanings link_url, ip and user_agent.
+    3: (
+        "ALTER TABLE raw.events ADD COLUMN IF NOT EXISTS link_url VARCHAR",
+        "ALTER TABLE raw.events ADD COLUMN IF NOT EXISTS ip VARCHAR",
+        "ALTER TABLE raw.events ADD COLUMN IF NOT EXISTS user_agent VARCHAR",
+        "ALTER TABLE raw.events ADD COLUMN IF NOT EXISTS properties JSON",
+        "ALTER TABLE raw.events ADD COLUMN IF NOT EXISTS unreadable_properties VARCHAR[]",
+    ),
 }
 NEWEST = max(MIGRATIONS)
 # What only a DuckLake understands.

@@ -47,8 +47,11 @@ CREATE TABLE IF NOT EXISTS raw.events (
     campaign_name VARCHAR,
     link_id VARCHAR,
     link_name VARCHAR,
+    link_url VARCHAR,
     list_id VARCHAR,
     list_name VARCHAR,
+    ip VARCHAR,
+    user_agent VARCHAR,
     timestamp VARCHAR,
     event_id VARCHAR,
     send_id VARCHAR,
@@ -58,6 +61,8 @@ CREATE TABLE IF NOT EXISTS raw.events (
     event VARCHAR,
     occurred_at TIMESTAMPTZ,
     time_note VARCHAR,
+    properties JSON,
+    unreadable_properties VARCHAR[],
     rejected_because VARCHAR
 );
 
