@@ -90,7 +90,7 @@ _ID = """
 _TYPED = """
     export_date, file, row_number, exported_at, loaded_at, event AS event_text, occurred_at AS timestamp, user_id,
     email, list_id, selligent_user_id, send_id, email_id, email_subject, campaign_id, campaign_name, link_id,
-    link_name, list_name, is_bot = '1' AS is_bot
+    link_name, link_url, list_name, is_bot = '1' AS is_bot, ip, user_agent
 """
 
 _IDENTIFY = (
@@ -99,7 +99,8 @@ _IDENTIFY = (
         export_date DATE, file VARCHAR, row_number BIGINT, exported_at TIMESTAMPTZ, loaded_at TIMESTAMPTZ, id UUID,
         event_text VARCHAR, timestamp TIMESTAMPTZ, user_id VARCHAR, email VARCHAR, list_id VARCHAR,
         selligent_user_id VARCHAR, send_id VARCHAR, email_id VARCHAR, email_subject VARCHAR, campaign_id VARCHAR,
-        campaign_name VARCHAR, link_id VARCHAR, link_name VARCHAR, list_name VARCHAR, is_bot BOOLEAN
+        campaign_name VARCHAR, link_id VARCHAR, link_name VARCHAR, link_url VARCHAR, list_name VARCHAR,
+        is_bot BOOLEAN, ip VARCHAR, user_agent VARCHAR
     )
     """,
     "ALTER TABLE staging.event_rows SET PARTITIONED BY (year(export_date), month(export_date))",
@@ -145,7 +146,7 @@ _DEDUPLICATE = (
     SELECT
         id, export_date, event_text, timestamp, exported_at, loaded_at AS received_at, user_id, email, list_id,
         selligent_user_id, send_id, is_bot, email_id, email_subject, campaign_id, campaign_name, link_id, link_name,
-        list_name, {now} AS written_at
+        link_url, list_name, ip, user_agent, {now} AS written_at
     FROM first_rows
     """,
 )
@@ -160,7 +161,8 @@ _SPLIT = """
         '{library_name}' AS context_library_name, '1.0.0' AS context_library_version,
         email AS context_traits_email, list_id AS context_selligent_list_id,
         selligent_user_id AS context_selligent_user_id, send_id AS context_selligent_send_id,
-        is_bot AS context_selligent_is_bot, written_at AS uuid_ts {properties}
+        is_bot AS context_selligent_is_bot, ip AS context_ip, user_agent AS context_user_agent,
+        written_at AS uuid_ts {properties}
     FROM staging.events {where}
 """
 

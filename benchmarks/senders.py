@@ -66,7 +66,8 @@ _STAGED = """
         '1' AS context_integration_version, 'selligent-to-segment' AS context_library_name,
         '1.0.0' AS context_library_version, right(CAST(id AS VARCHAR), 8) || '@example.com' AS context_traits_email,
         '12' AS context_selligent_list_id, left(CAST(id AS VARCHAR), 8) AS context_selligent_user_id,
-        CAST(NULL AS VARCHAR) AS context_selligent_send_id, false AS context_selligent_is_bot, '7743' AS email_id,
+        CAST(NULL AS VARCHAR) AS context_selligent_send_id, false AS context_selligent_is_bot,
+        CAST(NULL AS VARCHAR) AS context_ip, CAST(NULL AS VARCHAR) AS context_user_agent, '7743' AS email_id,
         'Zoë & Åsa | onze zomerfavorieten' AS email_subject, '5120' AS campaign_id, 'NL_2024_06' AS campaign_name
     FROM staging.events
 """
@@ -88,8 +89,9 @@ def prepare(events: int) -> None:
 
 def copy_messages(_port: int, _events: int) -> dict[str, float]:
     """Write all messages, without batches or a warehouse."""
-    source, event = MessageSource.of(load_settings()), EVENTS_BY_TABLE[EVENT]
+    event = EVENTS_BY_TABLE[EVENT]
     with Warehouse.of(load_settings()).reading() as connection:
+        source = MessageSource.of(load_settings(), connection)
         started = time.perf_counter()
         with TemporaryDirectory() as folder:
             connection.execute(
@@ -116,7 +118,7 @@ def deliver_outbox(port: int, _events: int, exchange_seconds: float = EXCHANGE_S
     client = SegmentClient(f"http://127.0.0.1:{port}", KEY, CONNECTIONS, RateLimiter(0), retries=retries)
     started = time.perf_counter()
     with Warehouse.of(load_settings()).reading() as connection:
-        reader = BodyReader(connection, MessageSource.of(load_settings()))
+        reader = BodyReader(connection, MessageSource.of(load_settings(), connection))
         sent = deliver(reader, ledger, EVENT, DATES, Transport(client.send, CONNECTIONS))
     assert sent.stopped_by is None
     return {"seconds": time.perf_counter() - started, "batches": sent.batches}
@@ -175,7 +177,7 @@ def naive(port: int, events: int) -> dict[str, float]:
 def ready(port: int, _events: int) -> dict[str, float]:
     """Send bodies that were prepared from the outbox."""
     with Warehouse.of(load_settings()).reading() as connection:
-        reader = BodyReader(connection, MessageSource.of(load_settings()))
+        reader = BodyReader(connection, MessageSource.of(load_settings(), connection))
         ready_made = [
             gzip.compress(body_of(body.messages, datetime.now(UTC)), GZIP_LEVEL)
             for stretch in stretches(cut_batches(connection, DATES))

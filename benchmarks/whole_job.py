@@ -72,7 +72,7 @@ def measure_bare(clone: Clone) -> WholeJob:
 def main(port: int) -> None:
     """Run the bare parts in the copy, and print the seconds of each."""
     settings = load_settings()
-    source = MessageSource.of(settings)
+    source = MessageSource(settings.schema_name, settings.integrations)
     with TemporaryDirectory() as folder, duckdb.connect(config={"memory_limit": MEMORY_LIMIT}) as connection:
         steps = bare.run_statements(connection, settings)
         started = time.perf_counter()

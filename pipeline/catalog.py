@@ -36,7 +36,7 @@ EVENTS = (
     Event("Email Opened", EMAIL_PROPERTIES, "The email was opened (Selligent: a view)."),
     Event(
         "Email Link Clicked",
-        (*EMAIL_PROPERTIES, "link_id", "link_name"),
+        (*EMAIL_PROPERTIES, "link_id", "link_name", "link_url"),
         "A link in the email was clicked (Selligent: a sensor or probe).",
     ),
     Event("Email Marked as Spam", EMAIL_PROPERTIES, "The recipient marked the email as spam (a complaint)."),
@@ -92,5 +92,7 @@ SHARED_COLUMNS = (
     "context_selligent_user_id",
     "context_selligent_send_id",
     "context_selligent_is_bot",
+    "context_ip",
+    "context_user_agent",
     "uuid_ts",
 )

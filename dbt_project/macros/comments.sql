@@ -22,12 +22,23 @@
                     "comment on table " ~ relation ~ " is " ~ duckdb_escape_comment(model.description)
                 ) -%}
             {%- endif -%}
+            {%- set described = [] -%}
             {%- for column in model.columns.values() -%}
-                {%- set key = (model.schema, model.alias, column.name) -%}
-                {%- if key in known and known[key] != column.description -%}
+                {%- do described.append((column.name, column.description)) -%}
+            {%- endfor -%}
+            {%- for property in declared_properties_of_table(model.alias) -%}
+                {%- do described.append((
+                    property["column"],
+                    "Property " ~ property["name"] ~ " of a layout (" ~ property["type"] ~ "). Null: the export has no"
+                    ~ " such value, or its type can't read it.",
+                )) -%}
+            {%- endfor -%}
+            {%- for name, description in described -%}
+                {%- set key = (model.schema, model.alias, name) -%}
+                {%- if key in known and known[key] != description -%}
                     {%- do changed.append(
-                        "comment on column " ~ relation ~ "." ~ adapter.quote(column.name)
-                        ~ " is " ~ duckdb_escape_comment(column.description)
+                        "comment on column " ~ relation ~ "." ~ adapter.quote(name)
+                        ~ " is " ~ duckdb_escape_comment(description)
                     ) -%}
                 {%- endif -%}
             {%- endfor -%}

@@ -19,6 +19,13 @@
     sha256({{ text }})
 {%- endmacro %}
 
+{#- The texts at several JSON pointers of a document, as a list. -#}
+{% macro json_texts(document, pointers) -%}
+    {{ document }} ->> [
+        {%- for pointer in pointers %}'{{ pointer | replace("'", "''") }}'{{ ", " if not loop.last }}{% endfor -%}
+    ]
+{%- endmacro %}
+
 {#- The text without invisible characters at either end. pipeline/warehouse/trimming.py defines them, and has the Python
     equivalents of this and the next two macros. -#}
 {% macro trimmed(text) -%}

@@ -16,8 +16,10 @@ from pipeline.errors import EarlierWarehouse
 from pipeline.export_dates import EVERY_DATE, ExportDates, ranges
 from pipeline.exports.discovery import Discovered, discover, is_known, known_files, shared_watch
 from pipeline.exports.layout_files import read_layouts
+from pipeline.exports.layouts import Layout
 from pipeline.exports.locations import ExportLocation
 from pipeline.exports.matching import Unmatched
+from pipeline.exports.property_registry import check_properties
 from pipeline.filesystems.remote_files import warning_of, without_login
 from pipeline.filesystems.temporary_files import remove_abandoned
 from pipeline.ledger import Ledger
@@ -74,7 +76,7 @@ def run_main_job(
     shared_watch(settings.selligent_exports).note(file.file for file in discovered.matched)
     for file in discovered.waiting:
         err.print(on_one_line(f"{file.file.name} waits: {file.reason}", _LONGEST), style="yellow")
-    found = _look(settings, warehouse, ledger, discovered)  # a wrong setting is reported before Dagster starts
+    found = _look(settings, warehouse, ledger, layouts, discovered)  # a wrong setting is reported before Dagster starts
     if found.is_copy_behind:  # the dates may not be part of any run soon
         mirror(warehouse, ledger, EVERY_DATE)
     days = found.days if dates is None else set[date]()
@@ -113,13 +115,16 @@ class _Found:
     last_load: int = 0
 
 
-def _look(settings: Settings, warehouse: Warehouse, ledger: Ledger, discovered: Discovered) -> _Found:
+def _look(
+    settings: Settings, warehouse: Warehouse, ledger: Ledger, layouts: Sequence[Layout], discovered: Discovered
+) -> _Found:
     """Read all of it over one connection: to open another takes longer than the queries."""
     with _reading(warehouse) as connection:
         if connection is None:
             check_pair(None, ledger)
             return _Found(set(dates_with_new_files({}, discovered)), discovered.unmatched)
         check_origin(connection, settings)
+        check_properties(connection, layouts)
         check_pair(connection, ledger)
         known = known_files(connection)
         days = set(dates_with_new_files(known, discovered)) | set(unfinished(connection, ledger))

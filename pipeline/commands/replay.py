@@ -52,7 +52,7 @@ def replay(event: str | None, reason: str | None, day: datetime | None) -> int:
         if days:
             dates = ExportDates(min(days), max(days))
             mirror_into(connection, ledger, dates)
-            _show(samples(connection, MessageSource.of(settings), ids, _SHOWN), len(ids))
+            _show(samples(connection, MessageSource.of(settings, connection), ids, _SHOWN), len(ids))
             replayed = len(cut_due(connection, ledger, settings, dates, now, replays_only=True).cut.replayed_ids)
             mirror_into(connection, ledger, dates)
     if replayed:

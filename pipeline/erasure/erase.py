@@ -74,7 +74,7 @@ def _remove(settings: Settings, warehouse: Warehouse, ledger: Ledger) -> dict[st
         removed |= rows.forget_rows(connection, ledger, settings.schema_name)
         removed["dry run"] = files.forget_bodies(
             connection,
-            BodyReader(connection, MessageSource.of(settings)),
+            BodyReader(connection, MessageSource.of(settings, connection)),
             ledger,
             DRY_RUN_DIR,
             search,

@@ -21,6 +21,7 @@ from pipeline.exports.checks import (
 )
 from pipeline.exports.discovery import known_files
 from pipeline.exports.loading import Loaded, load
+from pipeline.exports.property_registry import register_properties
 from pipeline.exports.property_values import unreadable_properties
 from pipeline.exports.resources import Exports
 from pipeline.exports.row_accounting import rows_accounted_for
@@ -138,10 +139,11 @@ def raw(
     if warning := warning_of(exports.settings().selligent_exports):
         context.log.warning(f"SELLIGENT_EXPORTS: {warning}")
     with ExitStack() as stack:
-        location = stack.enter_context(exports.location())
-        look = exports.look(location)
+        location, layouts = stack.enter_context(exports.location()), exports.layouts()
+        look = exports.look(location, layouts)
         connection = stack.enter_context(warehouse.open().writing())
         ensure_origin(connection, exports.settings())
+        register_properties(connection, layouts, exports.settings().schema_name)
         people = refresh(connection, exports.settings().selligent_suppressed, datetime.now(UTC))
         before, known = last_load_number(connection), known_files(connection)
         loaded = load(

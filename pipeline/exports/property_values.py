@@ -133,7 +133,8 @@ def unreadable_properties(connection: duckdb.DuckDBPyConnection, dates: ExportDa
     return Finding(
         False,
         f"{counted(values, 'value')} of properties can't be read as {plural(values, 'its type', 'their types')}: "
-        f"{listed}. The properties are null there; the texts are in extra of raw.events. Correct the type in the "
-        "layout (text keeps everything); the next run reads the files again.",
+        f"{listed}. The properties are null there; the texts are in extra of raw.events. A column "
+        "keeps its type; to keep these values, give the property another name and another type, such as text. The next "
+        "run then reads the files again.",
         numbers,
     )

@@ -1,12 +1,14 @@
 """The location of the exports as a Dagster resource."""
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
 
 from pipeline.exports.discovery import Discovered, Look, known_in, shared_watch
 from pipeline.exports.layout_files import read_layouts
+from pipeline.exports.layouts import Layout
 from pipeline.exports.locations import ExportLocation
 from pipeline.filesystems.temporary_files import remove_abandoned
 from pipeline.settings import Settings, load_settings
@@ -25,14 +27,17 @@ class Exports(dg.ConfigurableResource):
         settings = load_settings()
         return ExportLocation(settings.selligent_exports, follow_links=settings.selligent_follow_links)
 
-    def look(self, location: ExportLocation) -> Look:
+    def layouts(self) -> list[Layout]:
+        """The layouts of SELLIGENT_LAYOUTS. Raises LayoutError: one is wrong."""
+        return read_layouts(load_settings().selligent_layouts)
+
+    def look(self, location: ExportLocation, layouts: Sequence[Layout]) -> Look:
         """A first listing of this location."""
         remove_abandoned()
-        settings = load_settings()
-        layouts, watch = read_layouts(settings.selligent_layouts), shared_watch(settings.selligent_exports)
+        watch = shared_watch(load_settings().selligent_exports)
         return Look(location, layouts, watch, lambda: datetime.now(UTC).date(), time.sleep)
 
     def discover(self) -> Discovered:
         """The files that are in the location now, with those that are still being written apart."""
         with self.location() as location:
-            return self.look(location).settled(lambda: known_in(Warehouse.of(load_settings())))
+            return self.look(location, self.layouts()).settled(lambda: known_in(Warehouse.of(load_settings())))

@@ -24,6 +24,7 @@ from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_W
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.privacy.suppression import listings, mark
 from pipeline.settings import DBT_TARGET_DIR, load_settings
+from pipeline.warehouse.declared_properties import as_environment, declared_properties
 from pipeline.warehouse.immutable_settings import check_origin
 from pipeline.warehouse.loads import newest_loads
 
@@ -88,7 +89,7 @@ def models(context: dg.AssetExecutionContext, config: ModelConfig, warehouse: Wa
     with lake.writing() as connection:
         check_origin(connection, load_settings())
         pair_up(connection, warehouse.ledger())
-        span = run_span(connection, dates)
+        span, declared = run_span(connection, dates), declared_properties(connection)
         loaded, new_listings = newest_loads(connection, dates), listings(connection, "modelled_at")
     arguments = ["--full-refresh"] if config.full_refresh else []
     suppressed = {"DBT_WINDOW_SUPPRESSED": span.suppressed}
@@ -101,7 +102,7 @@ def models(context: dg.AssetExecutionContext, config: ModelConfig, warehouse: Wa
             return preview(connection, sql, [])
 
     with lake.turn():
-        for event in build(context, arguments, {**window, **quiet}, show):
+        for event in build(context, arguments, {**window, **quiet, **as_environment(declared)}, show):
             # Yielded when the warehouse is free, so that rows can be counted.
             if isinstance(event, dg.Output):
                 outputs.append(event)
@@ -112,7 +113,7 @@ def models(context: dg.AssetExecutionContext, config: ModelConfig, warehouse: Wa
         if span.suppressed == "new":
             with lake.writing() as connection:
                 mark(connection, "modelled_at", new_listings)
-    shown = tables_of(lake, load_settings().schema_name, dates, span)
+    shown = tables_of(lake, load_settings().schema_name, dates, span, declared)
     seconds = time.monotonic() - started
     for output in outputs:
         key = context.asset_key_for_output(output.output_name)

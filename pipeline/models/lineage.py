@@ -23,7 +23,8 @@ _OF_RAW: Mapping[str, Sequence[str]] = {
         name: (name,)
         for name in (
             *("export_date", "file", "row_number", "exported_at", "loaded_at", *_IDENTITY, "send_id", "is_bot"),
-            *("email_id", "email_subject", "campaign_id", "campaign_name", "link_id", "link_name", "list_name"),
+            *("email_id", "email_subject", "campaign_id", "campaign_name", "link_id", "link_name", "link_url"),
+            *("list_name", "ip", "user_agent", "properties"),
         )
     },
 }
@@ -41,6 +42,8 @@ _RENAMED: Mapping[str, Sequence[str]] = {
     "context_selligent_user_id": ("selligent_user_id",),
     "context_selligent_send_id": ("send_id",),
     "context_selligent_is_bot": ("is_bot",),
+    "context_ip": ("ip",),
+    "context_user_agent": ("user_agent",),
     "uuid_ts": ("written_at",),
 }
 _CONSTANT = ("context_integration_", "context_library_")

@@ -17,6 +17,8 @@ from pipeline.warehouse.schema.tables import COMMENTS
 _MODELS = PROJECT_ROOT / "dbt_project" / "models"
 SEGMENT, SOURCES = _MODELS / "segment" / "segment.yml", _MODELS / "staging" / "sources.yml"
 _REQUIRED = ["id", "received_at", "sent_at", "original_timestamp", "timestamp", "event", "event_text", "uuid_ts"]
+# Columns that a table of an earlier version has after all others.
+_ADDED = ("context_ip", "context_user_agent", "link_url")
 _HEADER = "# Generated from {source} by `python -m pipeline.models.properties`; don't edit.\n"
 _COMMENT = re.compile(r"^COMMENT ON (?:TABLE|COLUMN) raw\.(\w+)(?:\.(\w+))? IS '((?:[^']|'')*)';$", re.MULTILINE)
 # Tables that dbt's models read.
@@ -43,7 +45,8 @@ def segment_yml() -> str:
 
 def _model(table: str, description: str, properties: Sequence[str], events: Sequence[str]) -> Mapping[str, Any]:
     columns = [*SHARED_COLUMNS, *properties]
-    arguments = {"columns": columns, "required": list(_REQUIRED), "events": list(events)}
+    added = [name for name in columns if name in _ADDED]
+    arguments = {"columns": columns, "added": added, "required": list(_REQUIRED), "events": list(events)}
     return {
         "name": table,
         "description": description,

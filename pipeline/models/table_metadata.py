@@ -14,6 +14,7 @@ from pipeline.naming import snake_case_sql
 from pipeline.orchestration.asset_keys import EVENT_ROWS, EVENT_TABLES, STAGED_EVENTS, TRACKS
 from pipeline.orchestration.metadata import Columns, columns_of, preview
 from pipeline.warehouse import Warehouse, one_value, quoted
+from pipeline.warehouse.declared_properties import Declared
 
 
 @dataclass(frozen=True)
@@ -82,16 +83,21 @@ class Tables:
         return metadata
 
 
-def tables_of(warehouse: Warehouse, schema: str, dates: ExportDates, span: RunSpan) -> Tables:
+def tables_of(warehouse: Warehouse, schema: str, dates: ExportDates, span: RunSpan, declared: Declared) -> Tables:
     """Read everything over one connection; column comments are dbt's descriptions."""
     with warehouse.reading() as connection:
         columns = columns_of(connection, ("staging", schema))
-        previews = _previews(connection, schema, columns, dates, span)
+        previews = _previews(connection, schema, columns, dates, span, declared)
         return Tables(schema, counts_in(connection, dates), columns, previews)
 
 
 def _previews(
-    connection: duckdb.DuckDBPyConnection, schema: str, known: Columns, dates: ExportDates, span: RunSpan
+    connection: duckdb.DuckDBPyConnection,
+    schema: str,
+    known: Columns,
+    dates: ExportDates,
+    span: RunSpan,
+    declared: Declared,
 ) -> dict[dg.AssetKey, dg.MetadataValue]:
     previews = {
         key: preview(
@@ -102,11 +108,12 @@ def _previews(
         for key in (EVENT_ROWS, STAGED_EVENTS)
         if ("staging", key.path[-1]) in known
     }
+    hidden = {one.column for properties in declared.values() for one in properties}
     for key in (*EVENT_TABLES, TRACKS):
         table = key.path[-1]
         if (schema, table) not in known:  # a run of one asset, before the others exist
             continue
         # Event tables have no export date; the time span of these dates lets DuckLake skip most files.
         query = f"SELECT * FROM {quoted(schema)}.{quoted(table)} WHERE timestamp BETWEEN ? AND ?"
-        previews[key] = preview(connection, query, [span.earliest, span.latest])
+        previews[key] = preview(connection, query, [span.earliest, span.latest], hidden)
     return previews

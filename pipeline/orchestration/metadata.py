@@ -1,6 +1,6 @@
 """Metadata of tables: columns, and a preview without personal data."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import dagster as dg
@@ -13,9 +13,12 @@ from pipeline.warehouse import ALIAS
 PREVIEW_ROWS = 5
 _WIDEST = 40
 # Columns that identify people: at most the first letter is shown.
-_PEOPLE = {"user_id", "selligent_user_id", "context_selligent_user_id", "anonymous_id", "email", "context_traits_email"}
+_PEOPLE = {
+    *("user_id", "selligent_user_id", "context_selligent_user_id", "anonymous_id", "email", "context_traits_email"),
+    *("ip", "context_ip"),
+}
 # Columns with arbitrary content, which may be personal.
-_FREE_TEXT = {"extra", "email_subject", "text"}
+_FREE_TEXT = {"extra", "properties", "email_subject", "link_url", "text"}
 
 Columns = Mapping[tuple[str, str], Sequence[dg.TableColumn]]
 
@@ -33,25 +36,30 @@ def columns_of(connection: duckdb.DuckDBPyConnection, schemas: Iterable[str]) ->
     return columns
 
 
-def preview(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object]) -> dg.MetadataValue:
-    """The first rows of a query as Markdown. Columns without a value are omitted; people are masked."""
+def preview(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object], hidden: Collection[str] = ()
+) -> dg.MetadataValue:
+    """The first rows of a query as Markdown. Columns without a value are omitted; people are masked, and `hidden`
+    columns can contain anything.
+    """
     cursor = connection.execute(f"{query} LIMIT {PREVIEW_ROWS}", parameters)
     names = [column[0] for column in cursor.description or []]
     rows = cursor.fetchall()
     kept = [index for index in range(len(names)) if any(row[index] is not None for row in rows)]
     if not rows:
         return dg.MetadataValue.md("No rows.")
-    shown = [[_masked(names[index], row[index]) for index in kept] for row in rows]
+    free_text = _FREE_TEXT.union(hidden)
+    shown = [[_masked(names[index], row[index], free_text) for index in kept] for row in rows]
     return dg.MetadataValue.md(markdown.table([names[index] for index in kept], shown))
 
 
-def _masked(name: str, value: object) -> str:
+def _masked(name: str, value: object, free_text: Collection[str]) -> str:
     if value is None:
         return ""
     if name in _PEOPLE:
         text = str(value)
         return on_one_line(text, _WIDEST) if "@" in text else f"{text[:1]}***"
-    if name in _FREE_TEXT:
+    if name in free_text:
         return "…"
     text = f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)
     return on_one_line(text, _WIDEST)

@@ -130,7 +130,7 @@ def _deliver(
     if (listed := segment.settings().selligent_suppressed) is not None:
         with lake.writing() as connection:
             refresh(connection, listed, datetime.now(UTC))
-    before, source = ledger.standing_of(event.table, dates), MessageSource.of(segment.settings())
+    before = ledger.standing_of(event.table, dates)
     with lake.reading() as connection, segment.client() as client:
         try:
             check_origin(connection, segment.settings())
@@ -141,6 +141,7 @@ def _deliver(
         if not segment.has_registered(dates, snapshot):
             register(connection, ledger, dates, datetime.now(UTC))
             segment.note_registered(dates, snapshot)
+        source = MessageSource.of(segment.settings(), connection)
         reader = BodyReader(connection, source)
         if client is None:
             written = write_requests(reader, ledger, DRY_RUN_DIR, event.table, dates)

@@ -219,17 +219,24 @@ _COUNTED = """
 
 
 def _messages(source: MessageSource, event: Event, span: str) -> str:
-    """SQL for the messages of `to_send`, as far as the event table has its events in a time span."""
+    """SQL for the messages of `to_send`, as far as the event table has its events in a time span.
+
+    No column of an event table begins with an underscore, whatever properties the layouts declare.
+    """
     nameless = "".join(f", {key} IS NOT NULL AND {name} IS NULL AS no_{name}" for key, name in _names_of(event))
     return f"""
         WITH found AS (
-            SELECT to_send.position, to_send.batch_id, events.*
+            SELECT to_send._position, to_send._batch_id, events.*
             FROM (SELECT * FROM {source.table(event)} WHERE {span}) AS events
-            JOIN (SELECT rowid AS position, id AS sent_id, batch_id FROM temp.to_send WHERE NOT is_dead) AS to_send
-                ON CAST(events.id AS UUID) = to_send.sent_id
+            JOIN (
+                SELECT rowid AS _position, id AS _sent_id, batch_id AS _batch_id FROM temp.to_send WHERE NOT is_dead
+            ) AS to_send
+                ON CAST(events.id AS UUID) = to_send._sent_id
         )
-        SELECT position, batch_id, id, message, {dead_because("strlen(message)")} AS undeliverable{nameless}
-        FROM (SELECT *, {source.message(event)} AS message FROM found)
+        SELECT
+            _position AS position, _batch_id AS batch_id, id, _message AS message,
+            {dead_because("strlen(_message)")} AS undeliverable{nameless}
+        FROM (SELECT *, {source.message(event)} AS _message FROM found)
     """
 
 

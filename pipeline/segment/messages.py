@@ -6,12 +6,15 @@ Python object.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
+
+import duckdb
 
 from pipeline.catalog import Event
 from pipeline.settings import Settings
 from pipeline.warehouse import literal, quoted
+from pipeline.warehouse.declared_properties import Declared, DeclaredProperty, declared_properties
 
 # Segment docs, "HTTP API: Max request size": 32 KB an event; 1,000 or 1,024 is not specified, so the smaller.
 MAX_EVENT_BYTES = 32_000
@@ -32,15 +35,17 @@ class MessageSource:
     """Where messages come from: the schema of the event tables, and the destinations that each message names.
 
     `integrations` are the destinations that Segment may forward it to (Segment docs, "Spec: Common fields").
+    `declared` are the properties of layouts.
     """
 
     schema: str
     integrations: Mapping[str, bool] | None = None
+    declared: Declared = field(default_factory=dict)
 
     @classmethod
-    def of(cls, settings: Settings) -> "MessageSource":
-        """The source that the settings describe."""
-        return cls(settings.schema_name, settings.integrations)
+    def of(cls, settings: Settings, connection: duckdb.DuckDBPyConnection) -> "MessageSource":
+        """The source that the settings describe, with the properties that the warehouse has."""
+        return cls(settings.schema_name, settings.integrations, declared_properties(connection))
 
     def table(self, event: Event) -> str:
         """SQL for the table of an event."""
@@ -61,8 +66,9 @@ class MessageSource:
             "userId": "nullif(user_id, '')",
             "anonymousId": "nullif(anonymous_id, '')",
             "event": "event_text",
-            "timestamp": "strftime(timestamp, '%Y-%m-%dT%H:%M:%S.%fZ')",
-            "properties": {name: name for name in event.properties},
+            "timestamp": _as_text("timestamp"),
+            "properties": {name: name for name in event.properties}
+            | {one.name: _value(one) for one in self.declared.get(event.name, ())},
             "context": {
                 "integration": {"name": "context_integration_name", "version": "context_integration_version"},
                 "library": {"name": "context_library_name", "version": "context_library_version"},
@@ -73,12 +79,24 @@ class MessageSource:
                     "send_id": "context_selligent_send_id",
                     "is_bot": "context_selligent_is_bot",
                 },
+                "ip": "context_ip",
+                "userAgent": "context_user_agent",
             },
         }
         if self.integrations:
             chosen = json.dumps(self.integrations, ensure_ascii=False, separators=(",", ":"))
             members["integrations"] = f"CAST({literal(chosen)} AS JSON)"
         return members
+
+
+def _value(one: DeclaredProperty) -> str:
+    """SQL for the value of a property, of its type in JSON."""
+    return _as_text(quoted(one.column)) if one.type == "timestamp" else quoted(one.column)
+
+
+def _as_text(moment: str) -> str:
+    """SQL for an instant as a text in ISO 8601."""
+    return f"strftime({moment}, '%Y-%m-%dT%H:%M:%S.%fZ')"
 
 
 def dead_because(message_bytes: str) -> str:
@@ -107,14 +125,18 @@ def _object(members: _Members, key: str = "") -> str:
 
 
 def _key(name: str) -> str:
-    return literal(f'"{name}":' if name else "")
+    return literal(_json_key(name) if name else "")
+
+
+def _json_key(name: str) -> str:
+    return f"{json.dumps(name, ensure_ascii=False)}:"
 
 
 def _size(members: _Members) -> str:
     """SQL for the bytes of an object in JSON, from which members without a value are absent."""
     sizes, present = [], []
     for key, value in members.items():
-        around = len(f'"{key}":,')
+        around = len(f"{_json_key(key)},".encode())
         if isinstance(value, str):
             sizes.append(f"coalesce(strlen(to_json({value})) + {around}, 0)")
             present.append(f"{value} IS NOT NULL")

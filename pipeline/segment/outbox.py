@@ -25,6 +25,7 @@ from pipeline.segment.messages import (
     dead_because,
 )
 from pipeline.warehouse import literal, one_row, transaction
+from pipeline.warehouse.declared_properties import declared_properties
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -88,13 +89,14 @@ def cut(connection: Connection, schema: str, dates: ExportDates, now: datetime, 
     moved: list[str] = []
     between = f"BETWEEN TIMESTAMPTZ '{first.isoformat()}' AND TIMESTAMPTZ '{last.isoformat()}'"
     suppressing = any_suppressed(connection)
+    source = MessageSource(schema, rules.integrations, declared_properties(connection))
     with transaction(connection):
         if rules.replayed_ids:
             connection.execute(
                 "CREATE OR REPLACE TEMP TABLE replayed AS SELECT CAST(unnest(?::VARCHAR[]) AS UUID) AS id",
                 [list(rules.replayed_ids)],
             )
-        connection.execute(_due(MessageSource(schema, rules.integrations), dates, between, rules, suppressing))
+        connection.execute(_due(source, dates, between, rules, suppressing))
         counted = connection.execute(_COUNTED).fetchall()
         connection.execute(_running({event: start for event, start, _, _ in counted}))
         connection.execute(_laid_out(rules.limits))

@@ -33,6 +33,7 @@ KNOWN_BLOCKS = {
     (README, "Quick start", "sql"): 1,
     (README, "Load your own exports", "dotenv"): 1,
     (LAYOUTS, "Layouts", "yaml"): 1,
+    (LAYOUTS, "Properties", "yaml"): 1,
     (LAYOUTS, "Draft a layout from an unknown export", "yaml"): 1,
     (TABLES, "Export date and delivery", "sql"): 1,
     (QUERIES, "Ten questions", "sql"): 10,
@@ -138,3 +139,14 @@ def test_the_example_of_a_layout_is_one(tmp_path) -> None:
     (tmp_path / "interactions.yml").write_text(written, "utf-8")
     [layout] = read_layouts(tmp_path)
     assert layout.name == "interactions"
+
+
+def test_the_example_of_properties_can_follow_it(tmp_path) -> None:
+    [written], [properties] = (blocks("yaml", section(LAYOUTS, title)) for title in ("Layouts", "Properties"))
+    (tmp_path / "interactions.yml").write_text(f"{written}format: ndjson\n{properties}", "utf-8")
+    [layout] = read_layouts(tmp_path)
+    assert [(one.column, one.type) for one in layout.properties.values()] == [
+        ("bounce_type", "text"),
+        ("bounce_code", "integer"),
+        ("device_os", "text"),
+    ]

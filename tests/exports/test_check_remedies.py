@@ -45,7 +45,7 @@ SWALLOWED = HEADER + ZOE.replace("Soldes", '"Soldes') + ZOE.replace("Soldes", "Z
             unreadable_properties,
             "1 value of properties can't be read as its type: 'code' in 1 row of opens.csv (layout opens).",
             layout(properties={"SUBJECT": {"name": "code", "type": "integer"}}),
-            layout(properties={"SUBJECT": "code"}),
+            layout(properties={"SUBJECT": "code_text"}),
         ),
         (SWALLOWED, suspect_quotes, "set quote: null in the layout", layout(), layout(quote=None)),
         (

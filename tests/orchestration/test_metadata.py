@@ -35,6 +35,13 @@ def test_people_are_masked_wherever_they_stand(connection: duckdb.DuckDBPyConnec
     ]
 
 
+def test_columns_that_can_contain_anything_are_not_shown(connection: duckdb.DuckDBPyConnection) -> None:
+    query = "SELECT '1.2.3.4' AS context_ip, 'https://example.com/?u=zoe' AS link_url, 'Zoe' AS nickname, 7 AS points"
+    assert str(preview(connection, query, [], {"nickname", "points"}).value).splitlines()[-1] == (
+        r"| 1\*\*\* | … | … | … |"
+    )
+
+
 def test_columns_without_a_value_are_left_out_and_cells_keep_to_themselves(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import example, given, settings
@@ -9,8 +10,13 @@ from hypothesis import strategies as st
 
 from pipeline.catalog import EVENTS_BY_NAME
 from pipeline.export_dates import ExportDates
+from pipeline.ledger import Ledger
+from pipeline.naming import snake_case
+from pipeline.segment.bodies import BodyReader
 from pipeline.segment.messages import MessageSource
-from pipeline.segment.outbox import cut
+from pipeline.segment.outbox import cut, cut_batches
+from pipeline.warehouse import literal
+from pipeline.warehouse.declared_properties import DeclaredProperty, by_event, declared_properties
 from tests.fakes.segment_rules import discard_code
 from tests.support.modelled_tables import DATES, NOW, PROPERTIES, SCHEMA, Lake, day, event_row, id_of
 
@@ -20,7 +26,11 @@ SPEC_EMAIL = {
     "campaign_id": "123",
     "campaign_name": "New Customer Discount",
 }
-SPEC_LINK = {"link_id": "101", "link_name": "https://www.buymyshirts.com?promo=NEWCUSTOMER"}
+SPEC_LINK = {
+    "link_id": "101",
+    "link_name": "https://www.buymyshirts.com?promo=NEWCUSTOMER",
+    "link_url": "https://www.buymyshirts.com/shirts",
+}
 SPEC_LIST = {"list_id": "1425", "list_name": "New customers"}
 WHO_SENDS = {
     "integration": {"name": "Selligent Marketing Cloud", "version": "1"},
@@ -41,6 +51,8 @@ def test_a_message_is_its_row_for_all_six_events(lake: Lake) -> None:
         "selligent_user_id": "00815",
         "send_id": "42",
         "is_bot": True,
+        "ip": "8.8.8.8",
+        "user_agent": "Mozilla/5.0 (iPhone)",
         **SPEC_EMAIL,
         **SPEC_LINK,
         **SPEC_LIST,
@@ -62,6 +74,8 @@ def test_a_message_is_its_row_for_all_six_events(lake: Lake) -> None:
                 **WHO_SENDS,
                 "traits": {"email": "pgibbons@example.com"},
                 "selligent": {"list_id": "1425", "user_id": "00815", "send_id": "42", "is_bot": True},
+                "ip": "8.8.8.8",
+                "userAgent": "Mozilla/5.0 (iPhone)",
             },
         }
 
@@ -144,13 +158,13 @@ def test_any_text_arrives_as_it_stands_in_the_table(
 
 @settings(deadline=None, max_examples=30)
 @given(
-    values=st.lists(texts | st.text('"\\\n\x01\x1f\x7f é🎉/\u2028', max_size=30), min_size=12, max_size=12),
+    values=st.lists(texts | st.text('"\\\n\x01\x1f\x7f é🎉/\u2028', max_size=30), min_size=15, max_size=15),
     is_bot=st.none() | st.booleans(),
     event=st.sampled_from(list(PROPERTIES)),
     integrations=st.none() | st.dictionaries(st.text("aé\"'/ ", min_size=1), st.booleans(), max_size=3),
 )
-@example(values=[None] * 12, is_bot=None, event="Email Opened", integrations=None)
-@example(values=["\x01"] * 12, is_bot=True, event="Email Unsubscribed", integrations={"All": False, "é/'": True})
+@example(values=[None] * 15, is_bot=None, event="Email Opened", integrations=None)
+@example(values=["\x01"] * 15, is_bot=True, event="Email Unsubscribed", integrations={"All": False, "é/'": True})
 def test_the_size_that_batches_are_cut_by_is_the_size_of_the_message(
     plain_of_many_days: Lake,
     values: list[str | None],
@@ -161,9 +175,102 @@ def test_the_size_that_batches_are_cut_by_is_the_size_of_the_message(
     """Were it smaller, a batch could be larger than Segment takes."""
     lake, number = plain_of_many_days, next(NUMBERS)
     names = [*SPEC_EMAIL, *SPEC_LINK, "list_id", "list_name", "user_id", "email", "selligent_user_id", "send_id"]
+    names += ["ip", "user_agent"]
     columns = {"is_bot": is_bot, "export_date": f"{day(number).first}"} | dict(zip(names, values, strict=True))
     lake.stage(event_row(number, event, **columns))
     source, kind = MessageSource(SCHEMA, integrations), EVENTS_BY_NAME[event]
     found = f"SELECT strlen({source.message(kind)}), {source.message_bytes(kind)} FROM {source.table(kind)}"
     ((size, computed),) = lake.query(f"{found} WHERE id = ?", id_of(number))
     assert computed == size
+
+
+def declared(event: str, **types: str) -> dict[str, list[DeclaredProperty]]:
+    return by_event(DeclaredProperty(event, name, snake_case(name), kind) for name, kind in types.items())
+
+
+def test_properties_of_layouts_arrive_under_their_names_with_their_types(plain: Lake) -> None:
+    """Also where a column has a name that the query of the messages could have used itself."""
+    types = {
+        "bounceCode": "integer",
+        "position": "number",
+        "Is VIP": "boolean",
+        "order": "timestamp",
+        "message": "text",
+    }
+    properties = declared("Email Bounced", **types)
+    plain.stage(event_row(1, "Email Bounced"), event_row(2, "Email Bounced"), event_row(3, "Email Opened"))
+    register_in(plain, properties)
+    plain.query(
+        f"""UPDATE {SCHEMA}.email_bounced SET bounce_code = 552, "position" = 0.5, is_vip = false,
+        "order" = TIMESTAMPTZ '2026-03-01 10:00:00+02', message = 'full' WHERE id = '{id_of(1)}'"""
+    )
+    plain.put_out(Ledger("sqlite://"))
+    batches = cut_batches(plain.connection, DATES)
+    source = MessageSource(SCHEMA, None, declared_properties(plain.connection))
+    reader = BodyReader(plain.connection, source)
+    found = {
+        message["messageId"]: message["properties"]
+        for batch in batches
+        for body in reader.bodies([batch], [])
+        for message in json.loads(b"[" + body.messages + b"]")
+    }
+    assert found == {
+        id_of(1): {
+            "email_id": "18vzF7u3z",
+            "bounceCode": 552,
+            "position": 0.5,
+            "Is VIP": False,
+            "order": "2026-03-01T08:00:00.000000Z",
+            "message": "full",
+        },
+        id_of(2): {"email_id": "18vzF7u3z"},
+        id_of(3): {"email_id": "18vzF7u3z"},
+    }
+
+
+def register_in(lake: Lake, properties: dict[str, list[DeclaredProperty]]) -> None:
+    """The registry and the tables have these properties, as after a load."""
+    for event, listed in properties.items():
+        for one in listed:
+            lake.query("INSERT INTO raw.properties VALUES (?, ?, ?, ?)", one.event, one.name, one.column, one.type)
+            table = f"{SCHEMA}.{EVENTS_BY_NAME[event].table}"
+            lake.query(f'ALTER TABLE {table} ADD COLUMN "{one.column}" {one.sql_type}')
+
+
+KINDS = {
+    "text": texts,
+    "integer": st.none() | st.integers(-(2**53), 2**53),
+    "number": st.none() | st.floats(allow_nan=False, allow_infinity=False),
+    "boolean": st.none() | st.booleans(),
+    "timestamp": st.none()
+    | st.datetimes(timezones=st.just(UTC)).filter(lambda moment: moment.year < 9999).map(datetime.isoformat),
+}
+NAMES = st.text("aB é/~\"\\'{}", min_size=1, max_size=8).map(lambda name: f"a{name}")
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_the_size_of_a_message_with_properties_is_computed_to_the_byte(plain_of_many_days: Lake, data: Any) -> None:
+    lake, number = plain_of_many_days, next(NUMBERS)
+    names = data.draw(st.lists(NAMES, unique_by=snake_case, min_size=1, max_size=5))
+    types = {name: data.draw(st.sampled_from(list(KINDS))) for name in names}
+    values = {name: data.draw(KINDS[kind]) for name, kind in types.items()}
+    lake.stage(event_row(number))
+    source = MessageSource(SCHEMA, None, declared("Email Opened", **types))
+    event = EVENTS_BY_NAME["Email Opened"]
+    given = {name: None if value is None else str(value) for name, value in values.items()}
+    row = ", ".join(
+        f'CAST({literal(given[one.name])} AS {one.sql_type}) AS "{one.column}"'
+        for one in source.declared["Email Opened"]
+    )
+    found = lake.query(
+        f"SELECT {source.message(event)}, {source.message_bytes(event)} "
+        f"FROM (SELECT *, {row} FROM {source.table(event)} WHERE id = '{id_of(number)}')"
+    )
+    [(message, computed)] = found
+    assert len(message.encode()) == computed
+    sent = json.loads(message)["properties"]
+    assert set(sent) == {"email_id", *(name for name, value in values.items() if value is not None)}
+    for name, value in values.items():
+        if value is not None and types[name] != "timestamp":
+            assert (sent[name], type(sent[name])) == (value, type(value))

@@ -34,7 +34,7 @@ OF_EVERY_EMAIL = ["email_id", "email_subject", "campaign_id", "campaign_name"]
 PROPERTIES = {
     "Email Delivered": OF_EVERY_EMAIL,
     "Email Opened": OF_EVERY_EMAIL,
-    "Email Link Clicked": [*OF_EVERY_EMAIL, "link_id", "link_name"],
+    "Email Link Clicked": [*OF_EVERY_EMAIL, "link_id", "link_name", "link_url"],
     "Email Marked as Spam": OF_EVERY_EMAIL,
     "Email Bounced": OF_EVERY_EMAIL,
     "Email Unsubscribed": [*OF_EVERY_EMAIL, "list_id", "list_name"],
@@ -60,7 +60,11 @@ STAGED_COLUMNS = {
     "campaign_name": "VARCHAR",
     "link_id": "VARCHAR",
     "link_name": "VARCHAR",
+    "link_url": "VARCHAR",
     "list_name": "VARCHAR",
+    "ip": "VARCHAR",
+    "user_agent": "VARCHAR",
+    "properties": "JSON",
     "written_at": "TIMESTAMPTZ",
 }
 # What lookups give, where the export's own row does not.
@@ -84,6 +88,8 @@ MODELLED = """
     selligent_user_id AS context_selligent_user_id,
     send_id AS context_selligent_send_id,
     is_bot AS context_selligent_is_bot,
+    ip AS context_ip,
+    user_agent AS context_user_agent,
     written_at AS uuid_ts
 """
 

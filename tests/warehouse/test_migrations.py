@@ -81,6 +81,34 @@ def test_an_outbox_with_messages_is_written_anew_without_them(warehouse: Warehou
             assert ("payload",) not in found
 
 
+def test_event_tables_of_an_earlier_version_get_the_columns_of_new_meanings(warehouse: Warehouse) -> None:
+    with warehouse.writing() as connection:
+        for statement in (
+            "CREATE SCHEMA staging",
+            "CREATE TABLE staging.events (id UUID)",
+            'CREATE SCHEMA "the \'source"',
+            *(f'CREATE TABLE "the \'source".{table} (id VARCHAR)' for table in ("tracks", "email_link_clicked")),
+            "INSERT INTO \"the 'source\".tracks VALUES ('a')",
+            "ALTER TABLE raw.events DROP COLUMN properties",
+            "DROP TABLE raw.properties",
+            "UPDATE raw.origin SET value = '2' WHERE name = 'schema_version'",
+        ):
+            connection.execute(statement)
+    warehouse.bring_up_to_date()
+    found = columns(warehouse)
+    assert [column for schema, table, column in found if schema == "the 'source" and table == "tracks"] == [
+        *("context_ip", "context_user_agent", "id"),
+    ]
+    assert ("the 'source", "email_link_clicked", "link_url") in found
+    assert ("raw", "events", "properties") in found
+    assert ("raw", "properties", "column_name") in found
+    assert [column for schema, table, column in found if (schema, table) == ("staging", "events")] == [
+        *("id", "ip", "link_url", "properties", "user_agent"),
+    ]
+    with warehouse.reading() as connection:
+        assert connection.execute('SELECT id, context_ip FROM "the \'source".tracks').fetchall() == [("a", None)]
+
+
 def test_there_is_nothing_to_bring_up_to_date_where_there_is_no_warehouse(warehouse: Warehouse) -> None:
     warehouse.bring_up_to_date()
     assert not warehouse.exists()

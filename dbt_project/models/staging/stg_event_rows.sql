@@ -29,12 +29,16 @@ with understood as not materialized (
         {{ visible("raw_events.campaign_name") }} as campaign_name,
         {{ identifier("raw_events.link_id") }} as link_id,
         {{ visible("raw_events.link_name") }} as link_name,
+        {{ visible("raw_events.link_url") }} as link_url,
         {{ visible("raw_events.list_name") }} as list_name,
         {{ identifier("raw_events.event_id") }} as event_id,
         case
             when lower({{ trimmed("raw_events.is_bot") }}) in ('1', 'true', 'yes') then true
             when lower({{ trimmed("raw_events.is_bot") }}) in ('0', 'false', 'no') then false
-        end as is_bot
+        end as is_bot,
+        {{ identifier("raw_events.ip") }} as ip,
+        {{ visible("raw_events.user_agent") }} as user_agent,
+        raw_events.properties
     from {{ source("raw", "events") }} as raw_events
     where raw_events.event is not null
         and raw_events.rejected_because is null
@@ -112,6 +116,10 @@ select
     campaign_name,
     link_id,
     link_name,
+    link_url,
     list_name,
-    is_bot
+    is_bot,
+    ip,
+    user_agent,
+    properties
 from identified

@@ -90,13 +90,17 @@ named as (
         first_rows.selligent_user_id,
         first_rows.send_id,
         first_rows.is_bot,
+        first_rows.ip,
+        first_rows.user_agent,
         first_rows.email_id,
         coalesce(first_rows.email_subject, emails.email_subject) as email_subject,
         first_rows.campaign_id,
         coalesce(first_rows.campaign_name, campaigns.campaign_name) as campaign_name,
         first_rows.link_id,
         coalesce(first_rows.link_name, links.link_name) as link_name,
-        coalesce(first_rows.list_name, lists.list_name) as list_name
+        first_rows.link_url,
+        coalesce(first_rows.list_name, lists.list_name) as list_name,
+        first_rows.properties
     from first_rows
     left join emails on first_rows.email_id = emails.email_id
     left join campaigns on first_rows.campaign_id = campaigns.campaign_id

@@ -87,6 +87,12 @@ COMMENT ON COLUMN raw.lookups.user_id IS 'Value in the file; null for kinds with
 COMMENT ON COLUMN raw.lookups.email IS 'Value in the file; null for kinds without it.';
 COMMENT ON COLUMN raw.lookups.load_number IS 'Number of the load, as in raw.export_files.';
 
+COMMENT ON TABLE raw.properties IS 'One row per event and property that a layout declares or has declared. Its column in the event''s table is never dropped.';
+COMMENT ON COLUMN raw.properties.event IS 'The event''s name.';
+COMMENT ON COLUMN raw.properties.name IS 'Name of the property in the layout and in messages.';
+COMMENT ON COLUMN raw.properties.column_name IS 'Its column in the event''s table: the snake case of the name.';
+COMMENT ON COLUMN raw.properties.type IS 'text, integer, number, boolean or timestamp. It never changes.';
+
 COMMENT ON TABLE raw.suppressed IS 'Hashes of people who must not be loaded, modelled or delivered.';
 COMMENT ON COLUMN raw.suppressed.kind IS 'user_id; email; contact: a list id and Selligent user id, from lookups; former contact: its person is no longer on the list.';
 COMMENT ON COLUMN raw.suppressed.digest IS 'sha256 of the kind, a colon, and the value in the form in which it is compared.';

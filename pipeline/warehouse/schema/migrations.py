@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 import duckdb
 
 from pipeline.errors import SettingsError
-from pipeline.warehouse.sql import ALIAS, has_rows, literal
+from pipeline.warehouse.sql import ALIAS, has_rows, literal, quoted
 
 Connection = duckdb.DuckDBPyConnection
 
+# In a statement: the schema of the event tables, which a setting names.
+_SOURCE = "<source>"
 # Statements by the number that the warehouse has after them. Released migrations never change.
 MIGRATIONS: Mapping[int, Sequence[str]] = {
     # A warehouse without a number may lack any of these.
@@ -46,6 +48,20 @@ MIGRATIONS: Mapping[int, Sequence[str]] = {
         "ALTER TABLE raw.events ADD COLUMN IF NOT EXISTS user_agent VARCHAR",
         "ALTER TABLE raw.events ADD COLUMN IF NOT EXISTS properties JSON",
         "ALTER TABLE raw.events ADD COLUMN IF NOT EXISTS unreadable_properties VARCHAR[]",
+        *(
+            f"ALTER TABLE IF EXISTS staging.{table} ADD COLUMN IF NOT EXISTS {column}"
+            for table in ("event_rows", "events")
+            for column in ("link_url VARCHAR", "ip VARCHAR", "user_agent VARCHAR", "properties JSON")
+        ),
+        *(
+            f"ALTER TABLE IF EXISTS {_SOURCE}.{table} ADD COLUMN IF NOT EXISTS {column} VARCHAR"
+            for table in (
+                *("email_delivered", "email_opened", "email_link_clicked", "email_marked_as_spam"),
+                *("email_bounced", "email_unsubscribed", "tracks"),
+            )
+            for column in ("context_ip", "context_user_agent")
+        ),
+        f"ALTER TABLE IF EXISTS {_SOURCE}.email_link_clicked ADD COLUMN IF NOT EXISTS link_url VARCHAR",
     ),
 }
 NEWEST = max(MIGRATIONS)
@@ -77,10 +93,20 @@ def _has_tables(connection: Connection) -> bool:
 
 def migrate(connection: Connection, version: int, *, is_ducklake: bool) -> None:
     """Migrate the tables from one number to the newest, within the caller's transaction."""
+    source = _source_of(connection)
     for number in range(version + 1, NEWEST + 1):
         for statement in MIGRATIONS[number]:
+            if _SOURCE in statement and source is None:
+                continue
             if is_ducklake or PARTITIONING not in statement:
-                connection.execute(statement)
+                connection.execute(statement.replace(_SOURCE, source or ""))
+
+
+def _source_of(connection: Connection) -> str | None:
+    """The schema of the event tables; None before the models have run."""
+    query = "SELECT schema_name FROM duckdb_tables() WHERE table_name = 'tracks' AND database_name = "
+    found = connection.execute(f"{query}{literal(ALIAS)}").fetchone()
+    return quoted(found[0]) if found else None
 
 
 def note_version(connection: Connection) -> None:

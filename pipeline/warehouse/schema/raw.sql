@@ -98,6 +98,13 @@ CREATE TABLE IF NOT EXISTS raw.lookups (
     load_number BIGINT
 );
 
+CREATE TABLE IF NOT EXISTS raw.properties (
+    event VARCHAR,
+    name VARCHAR,
+    column_name VARCHAR,
+    type VARCHAR
+);
+
 CREATE TABLE IF NOT EXISTS raw.suppressed (
     kind VARCHAR,
     digest VARCHAR,
