@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
@@ -11,7 +12,7 @@ from pipeline.catalog import EVENTS_BY_TABLE, NAMES, Event
 from pipeline.errors import DeliveryError
 from pipeline.ledger import Batch, DeadEvent
 from pipeline.segment.messages import SEPARATOR, MessageSource, dead_because
-from pipeline.warehouse import has_rows, literal
+from pipeline.warehouse import ALIAS, has_rows, literal
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -43,6 +44,17 @@ class BodyReader:
         self._source = source
         self._stretch = _Stretch()
         self._made: dict[str, _Made] = {}
+
+    @contextmanager
+    def beside(self) -> "Iterator[BodyReader]":
+        """A second reader, whose connection a second thread may use at the same time."""
+        with closing(self._connection.cursor()) as connection:
+            connection.execute(f"USE {ALIAS}")
+            yield BodyReader(connection, self._source)
+
+    def make(self, stretch: Sequence[Batch], dead: Sequence[str]) -> None:
+        """Make the first bodies of a stretch, for `bodies` to check and hand out; raises only what DuckDB raises."""
+        self._make(stretch[:1], dead, stretch)
 
     def bodies(
         self, group: Sequence[Batch], dead: Sequence[str], stretch: Sequence[Batch] | None = None

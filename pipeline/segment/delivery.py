@@ -1,12 +1,13 @@
 """Delivery of one event name's waiting batches: ledger → client → ledger."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
+from itertools import zip_longest
 from threading import Event, Lock
 
 import duckdb
@@ -105,7 +106,7 @@ def deliver(
     """
     stop, connections = transport.stop, transport.connections
     queue = _BatchQueue(reader, ledger, event, dates, transport)
-    items = iter(queue)
+    items = queue.items()
     results = _Results(ledger, transport)
     tally = results.tally
     failure: BaseException | None = None
@@ -129,7 +130,11 @@ def deliver(
             stop.set()
             raise
 
-    with ThreadPoolExecutor(connections, thread_name_prefix="segment") as pool, ExitStack() as at_the_end:
+    with (
+        closing(items),
+        ThreadPoolExecutor(connections, thread_name_prefix="segment") as pool,
+        ExitStack() as at_the_end,
+    ):
         at_the_end.callback(stop.set)  # where the ledger can't be written, nothing more is sent
         while True:
             while not (stop.is_set() or tally.stopped_by or failure) and len(in_flight) < _QUEUE * connections:
@@ -243,7 +248,8 @@ class _BatchQueue:
         self._handed_out: set[str] = set()
         self.events = sum(batch.events for batch in self._waiting)
 
-    def __iter__(self) -> Iterator[_QueuedBatch]:
+    def items(self) -> Generator[_QueuedBatch, None, None]:
+        """All batches; each is made when it is taken, or shortly before."""
         send, history = self._transport.send, self._transport.history
         before = history.before if history else date.min
         yield from self._items([batch for batch in self._waiting if batch.export_date >= before], send)
@@ -254,25 +260,44 @@ class _BatchQueue:
                 newer = [b for b in self._ledger.waiting_since(before) if b.batch_id not in self._handed_out]
                 self.events += sum(batch.events for batch in newer)
                 yield from self._items(newer, send)
-                yield from self._group(group, stretch, history.send, is_history=True)
+                yield from self._group(self._reader, group, stretch, history.send, is_history=True)
 
     def _items(self, waiting: Sequence[Batch], send: Send) -> Iterator[_QueuedBatch]:
-        for stretch in stretches(waiting):
-            for group in groups(stretch):
-                yield from self._group(group, stretch, send)
+        """Batches of any dates. While a stretch is sent, the bodies of the next one are made in another thread."""
+        listed = list(stretches(waiting))
+        with self._reader.beside() as beside, ThreadPoolExecutor(1, thread_name_prefix="bodies") as maker:
+            reader, next_reader = self._reader, beside
+            making: Future[None] | None = None
+            for stretch, following in zip_longest(listed, listed[1:]):
+                if making is not None:
+                    making.result()
+                if following is not None:
+                    making = maker.submit(next_reader.make, following, self._dead_ids(following))
+                for group in groups(stretch):
+                    yield from self._group(reader, group, stretch, send)
+                reader, next_reader = next_reader, reader
 
     def _group(
-        self, waited: Sequence[Batch], stretch: Sequence[Batch], send: Send, *, is_history: bool = False
+        self,
+        reader: BodyReader,
+        waited: Sequence[Batch],
+        stretch: Sequence[Batch],
+        send: Send,
+        *,
+        is_history: bool = False,
     ) -> Iterator[_QueuedBatch]:
         """A group of a stretch, recorded as attempted before it is sent."""
         group = self._ledger.start_attempts(waited, self._transport.clock())
         self._handed_out.update(batch.batch_id for batch in waited)
         if not group:
             return
-        day = group[0].export_date
-        dead = self._ledger.dead_ids(group[0].event, ExportDates(day, day))
-        for body in self._reader.bodies(group, dead, stretch):
+        for body in reader.bodies(group, self._dead_ids(group), stretch):
             yield _QueuedBatch(body, send, is_history)
+
+    def _dead_ids(self, batches: Sequence[Batch]) -> list[str]:
+        """The dead events of the event and export date that these batches have in common."""
+        day = batches[0].export_date
+        return self._ledger.dead_ids(batches[0].event, ExportDates(day, day))
 
 
 def groups(stretch: Sequence[Batch], size: int = READ_AHEAD) -> Iterator[Sequence[Batch]]:

@@ -1,18 +1,22 @@
 """What is sent is made when it is sent: from the event's table as it is then."""
 
 import json
-from dataclasses import replace
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import duckdb
 import pytest
 
 from pipeline.errors import DeliveryError
-from pipeline.ledger import Ledger
+from pipeline.ledger import Batch, DeadEvent, Ledger
 from pipeline.segment import bodies as bodies_module
-from pipeline.segment.bodies import stretches
+from pipeline.segment.bodies import BodyReader, stretches
+from pipeline.segment.client import SendResult
 from pipeline.segment.outbox import cut_batches
 from tests.fakes import segment_faults as faults
-from tests.support.batches import five_batches, put_out
+from tests.support.batches import assert_all_arrived, five_batches, put_out
 from tests.support.modelled_tables import DATES, DAY, SCHEMA, Lake, day, event_row, id_of, large
 from tests.support.sending import Sender
 
@@ -149,3 +153,89 @@ def test_batches_of_many_stretches_are_all_sent(
     assert [len(stretch) for stretch in stretches(waiting)] == [3, 3]
     sender.deliver(connections=2)
     assert sender.server.received_ids == sender.lake.due_ids()
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch, small_batches: None) -> "Made":
+    """Stretches of two batches, and notes of each that is made ahead."""
+    monkeypatch.setattr(bodies_module, "_STRETCH_BATCHES", 2)
+    made, real_make = Made(), BodyReader.make
+
+    def make(reader: BodyReader, stretch: Sequence[Batch], dead: Sequence[str]) -> None:
+        real_make(reader, stretch, dead)
+        made.ahead.append(stretch[0].sequence)
+        made.threads.add(threading.current_thread())
+        made.is_any.set()
+
+    monkeypatch.setattr(BodyReader, "make", make)
+    return made
+
+
+@dataclass
+class Made:
+    """The first batch of each stretch that was made ahead, and in which threads."""
+
+    ahead: list[int] = field(default_factory=list)
+    is_any: threading.Event = field(default_factory=threading.Event)
+    threads: set[threading.Thread] = field(default_factory=set)
+
+
+def test_while_a_stretch_is_sent_the_next_one_is_made_and_no_other(sender: Sender, made: Made) -> None:
+    put_out(sender, *five_batches())
+    first, real_send = sender.ledger.waiting("email_opened", DATES)[0].sequence, sender.client().send
+    ahead: list[list[int]] = []
+
+    def send(messages: bytes, events: int) -> SendResult:
+        assert made.is_any.wait(30), "no answer comes before the second stretch is made"
+        ahead.append(list(made.ahead))
+        return real_send(messages, events)
+
+    sender.deliver(send=send)
+    assert_all_arrived(sender)
+    assert not sender.server.duplicates
+    assert ahead[0] == [first + 2], "the third is not made before the second is taken"
+    assert made.ahead == [first + 2, first + 4]
+    assert threading.main_thread() not in made.threads
+
+
+def test_what_dies_after_a_stretch_was_made_ahead_is_not_sent(sender: Sender, made: Made) -> None:
+    put_out(sender, *five_batches())
+    fourth = sender.ledger.waiting("email_opened", DATES)[3]
+    withdrawn = sender.lake.batches()[fourth.batch_id][0]
+    real_send = sender.client().send
+
+    def send(messages: bytes, events: int) -> SendResult:
+        assert made.is_any.wait(30)
+        gone = DeadEvent(withdrawn, fourth.event, fourth.export_date, fourth.batch_id, "withdrawn")
+        sender.ledger.withdraw([gone], sender.time.now())
+        return real_send(messages, events)
+
+    sender.deliver(send=send)
+    assert sender.server.received_ids == sender.lake.due_ids() - {withdrawn}
+    assert sender.standing() == (74, 0, 1)
+
+
+@pytest.mark.parametrize("fault", ["of the warehouse", "of a request"])
+def test_a_fault_ends_the_thread_that_makes_ahead(
+    sender: Sender, made: Made, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    put_out(sender, *five_batches())
+
+    def no_space(*_: object) -> None:
+        made.threads.add(threading.current_thread())
+        raise duckdb.IOException("No space left on device")
+
+    def send(_messages: bytes, _events: int) -> SendResult:
+        assert made.is_any.wait(30)
+        raise ZeroDivisionError("an unforeseen fault")
+
+    if fault == "of the warehouse":
+        monkeypatch.setattr(BodyReader, "make", no_space)
+        with pytest.raises(duckdb.IOException):
+            sender.deliver()
+        assert sender.standing() == (30, 45, 0), "the stretch before it is sent"
+    else:
+        with pytest.raises(ZeroDivisionError):
+            sender.deliver(send=send)
+    assert made.threads
+    assert not any(thread.is_alive() for thread in made.threads)
