@@ -28,11 +28,14 @@ os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
 
 # The other modules of the folder contain code that commands share.
-COMMANDS = ("check", "docs", "forget", "inspect", "reconcile", "replay", "run", "sql", "status", "ui", "upkeep")
+COMMANDS = (
+    *("check", "docs", "forget", "inspect", "reconcile", "replay", "run", "sql", "status", "tracking-plan", "ui"),
+    "upkeep",
+)
 
 
 class CommandsByModule(click.Group):
-    """A group of commands, each a function with the name of its module."""
+    """A group of commands, each a function with the name of its module (`-` is `_`)."""
 
     def list_commands(self, ctx: click.Context) -> Sequence[str]:  # type: ignore[override] # click only iterates
         """Names of the commands."""
@@ -42,7 +45,8 @@ class CommandsByModule(click.Group):
         """Import the command of this name; None if there is none."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"pipeline.commands.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"pipeline.commands.{name}"), name)
         return command
 
 

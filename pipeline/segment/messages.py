@@ -27,7 +27,7 @@ SEPARATOR = ",\n"
 ENVELOPE_BYTES = 100
 
 # SQL for each member's value, by its key.
-_Members: TypeAlias = Mapping[str, "str | _Members"]
+Members: TypeAlias = Mapping[str, "str | Members"]
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,15 @@ class MessageSource:
 
     def message(self, event: Event) -> str:
         """SQL for one message, as JSON text without nulls, over the columns of the event's table."""
-        return _object(self._members(event))
+        return _object(self.members(event))
 
     def message_bytes(self, event: Event) -> str:
         """SQL for the size of that message, computed from its values in a tenth of the time that building it takes."""
-        return _size(self._members(event))
+        return _size(self.members(event))
 
-    def _members(self, event: Event) -> _Members:
-        members: dict[str, str | _Members] = {
+    def members(self, event: Event) -> Members:
+        """SQL for the value of each member of a message, over the columns of the event's table."""
+        members: dict[str, str | Members] = {
             "type": "'track'",
             "messageId": "id",
             "userId": "nullif(user_id, '')",
@@ -112,7 +113,7 @@ def dead_because(message_bytes: str) -> str:
     )
 
 
-def _object(members: _Members, key: str = "") -> str:
+def _object(members: Members, key: str = "") -> str:
     """SQL for an object in JSON, after its own key; members without a value are absent.
 
     A concatenation takes half of the time of a struct that is turned into JSON and freed of its nulls.
@@ -132,7 +133,7 @@ def _json_key(name: str) -> str:
     return f"{json.dumps(name, ensure_ascii=False)}:"
 
 
-def _size(members: _Members) -> str:
+def _size(members: Members) -> str:
     """SQL for the bytes of an object in JSON, from which members without a value are absent."""
     sizes, present = [], []
     for key, value in members.items():
