@@ -17,7 +17,8 @@ from pipeline.warehouse import Warehouse
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_is_the_function_that_bears_the_name_of_its_module(name: str) -> None:
     command = app.get_command(click.Context(app), name)
-    assert command is getattr(import_module(f"pipeline.commands.{name}"), name)
+    module = name.replace("-", "_")
+    assert command is getattr(import_module(f"pipeline.commands.{module}"), module)
     assert isinstance(command, click.Command)
     assert command.name == name
 

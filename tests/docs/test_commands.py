@@ -42,6 +42,7 @@ BRANDS = By(
     "end_to_end/test_brands.py", "test_two_brands_are_delivered_to_their_own_sources_and_are_in_one_ui_without_mixing"
 )
 CHECK = By("commands/test_check.py", "test_a_usable_installation_passes_and_the_test_event_arrives")
+PLAN = By("end_to_end/test_properties.py", "test_tables_messages_and_tracking_plan_agree_on_each_property")
 MINUTES = "takes minutes, and runs this test itself or beside it"
 A_SERVER = "needs the server that it is about"
 COMMANDS: Mapping[str, By | Only] = {
@@ -61,6 +62,8 @@ COMMANDS: Mapping[str, By | Only] = {
     "python -m pipeline check": CHECK,
     "python -m pipeline check --send-test": CHECK,
     "python -m pipeline check [--send-test]": CHECK,
+    "python -m pipeline tracking-plan": PLAN,
+    "python -m pipeline tracking-plan > plan.json": PLAN,
     "python -m pipeline status": STORY,
     "python -m pipeline sql": STORY,
     "python -m pipeline sql [--format FORMAT] [QUERY]": STORY,
