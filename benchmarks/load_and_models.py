@@ -66,7 +66,7 @@ def main() -> None:
     location, layouts = ExportLocation(settings.selligent_exports), read_layouts(settings.selligent_layouts)
     with warehouse.writing() as connection:
         started = time.perf_counter()
-        load(connection, location, discover(location, layouts, day).within(dates))
+        load(connection, location, discover(location, layouts, dates).within(dates))
         seconds = time.perf_counter() - started
         span = run_span(connection, dates)
     folders = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR), "--target-path", str(DBT_TARGET_DIR)]

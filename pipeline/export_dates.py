@@ -4,9 +4,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-# The first partition.
-FIRST_EXPORT_DATE = date(2010, 1, 1)
-
 
 @dataclass(frozen=True, order=True)
 class ExportDates:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -50,7 +49,7 @@ def _points(send_test: bool) -> "Iterator[Point]":
             yield failed(subject, sentence)
         return
     yield ok("settings", "every setting has a possible value")
-    yield from export_points(settings, datetime.now(UTC).date())
+    yield from export_points(settings)
     yield from store_points(settings)
     yield from segment_points(settings)
     if send_test:

@@ -72,7 +72,7 @@ def run_main_job(
     if (key := key_point(settings)).outcome is Outcome.WARNING:
         err.print(f"{key.subject}: {key.sentence}; see `python -m pipeline check`", style="yellow")
     with ExportLocation(settings.selligent_exports, follow_links=settings.selligent_follow_links) as location:
-        discovered = discover(location, layouts, datetime.now(UTC).date())
+        discovered = discover(location, layouts, settings.loadable_dates())
     shared_watch(settings.selligent_exports).note(file.file for file in discovered.matched)
     for file in discovered.waiting:
         err.print(on_one_line(f"{file.file.name} waits: {file.reason}", _LONGEST), style="yellow")

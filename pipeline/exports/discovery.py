@@ -86,13 +86,17 @@ def is_known(matched: MatchedFile | Unmatched, known: Mapping[FileKey, KnownFile
 
 
 def discover(
-    location: ExportLocation, layouts: Sequence[Layout], today: date, timeouts: PatternTimeouts | None = None
+    location: ExportLocation, layouts: Sequence[Layout], loadable: ExportDates, timeouts: PatternTimeouts | None = None
 ) -> Discovered:
-    """List the location and match every file with a layout; raises LocationError. Several calls share `patience`."""
+    """List the location and match every file with a layout; raises LocationError. Files of other export dates than the
+    `loadable` ones are unmatched. Several calls share `timeouts`.
+    """
     files = location.files()
     markers = tuple({layout.ready_marker for layout in layouts if layout.ready_marker})
     timeouts = timeouts or PatternTimeouts()
-    matches = [match(file, layouts, today, timeouts) for file in files if file.fault or not file.name.endswith(markers)]
+    matches = [
+        match(file, layouts, loadable, timeouts) for file in files if file.fault or not file.name.endswith(markers)
+    ]
     readable = {file.name: file for file in files if not file.fault}
     complete, waiting = _complete([m for m in matches if isinstance(m, MatchedFile)], readable)
     return Discovered(complete, [m for m in matches if isinstance(m, Unmatched)], waiting)
@@ -137,11 +141,11 @@ class Look:
         location: ExportLocation,
         layouts: Sequence[Layout],
         watch: Watch,
-        today: Callable[[], date],
+        loadable: Callable[[], ExportDates],
         sleep: Callable[[float], None],
     ) -> None:
         timeouts = PatternTimeouts()
-        self._discover: Callable[[], Discovered] = lambda: discover(location, layouts, today(), timeouts)
+        self._discover: Callable[[], Discovered] = lambda: discover(location, layouts, loadable(), timeouts)
         self._watch = watch
         self._sleep = sleep
         self._settled: Discovered | None = None

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import regex
 
-from pipeline.export_dates import FIRST_EXPORT_DATE
+from pipeline.export_dates import ExportDates
 from pipeline.exports.file_names import escaped, unescaped
 from pipeline.exports.layouts import Layout
 from pipeline.exports.listing import ExportFile
@@ -82,9 +82,11 @@ class PatternTimeouts:
 
 
 def match(
-    file: ExportFile, layouts: Sequence[Layout], today: date, timeouts: PatternTimeouts | None = None
+    file: ExportFile, layouts: Sequence[Layout], loadable: ExportDates, timeouts: PatternTimeouts | None = None
 ) -> MatchedFile | Unmatched:
-    """The file with its layout and its dates, or why it is ignored. All files of a discovery share `timeouts`."""
+    """The file with its layout and its dates, or why it is ignored: also for a date outside of those that are
+    `loadable`. All files of a discovery share `timeouts`.
+    """
     if file.fault:
         return Unmatched(file, file.fault)
     timeouts, name = timeouts or PatternTimeouts(), unescaped(file.base_name)
@@ -113,9 +115,9 @@ def match(
     except ValueError as error:
         return Unmatched(file, str(error))
     of = "its name says" if found.groupdict().get("date") else "it was last modified on"
-    if export_date < FIRST_EXPORT_DATE:
-        return Unmatched(file, f"{of} {export_date}; dates before {FIRST_EXPORT_DATE} have no partition")
-    if export_date > today:
+    if export_date < loadable.first:
+        return Unmatched(file, f"{of} {export_date}, which is before FIRST_EXPORT_DATE ({loadable.first})")
+    if export_date > loadable.last:
         return Unmatched(file, f"{of} {export_date}, which is in the future; it is loaded from that day on")
     return MatchedFile(file, layout, export_date, exported_at, export, part, promise)
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -34,8 +33,9 @@ class Exports(dg.ConfigurableResource):
     def look(self, location: ExportLocation, layouts: Sequence[Layout]) -> Look:
         """A first listing of this location."""
         remove_abandoned()
-        watch = shared_watch(load_settings().selligent_exports)
-        return Look(location, layouts, watch, lambda: datetime.now(UTC).date(), time.sleep)
+        settings = load_settings()
+        watch = shared_watch(settings.selligent_exports)
+        return Look(location, layouts, watch, settings.loadable_dates, time.sleep)
 
     def discover(self) -> Discovered:
         """The files that are in the location now, with those that are still being written apart."""

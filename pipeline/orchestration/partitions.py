@@ -6,13 +6,14 @@ from datetime import date, datetime, time
 
 import dagster as dg
 
-from pipeline.export_dates import EVERY_DATE, FIRST_EXPORT_DATE, ExportDates
+from pipeline.export_dates import EVERY_DATE, ExportDates
+from pipeline.settings import load_settings
 
 # Dagster warns at every use that backfill policies are beta; the constraints pin its version.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 EXPORT_DATES = dg.DailyPartitionsDefinition(
-    start_date=datetime.combine(FIRST_EXPORT_DATE, time()),
+    start_date=datetime.combine(load_settings().first_export_date, time()),
     end_offset=1,  # today is a partition, too
 )
 # Tags with a run's date or range of dates; Dagster's own, which it does not export.

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import date
 from pathlib import Path
 
 from pipeline.errors import LayoutError, PipelineError
@@ -19,13 +18,13 @@ from pipeline.settings import Settings
 _LOCATION, _SUPPRESSED = "SELLIGENT_EXPORTS", "SELLIGENT_SUPPRESSED"
 
 
-def export_points(settings: Settings, today: date) -> Iterator[Point]:
+def export_points(settings: Settings) -> Iterator[Point]:
     """The location with its files, each layout with the files that it matches now, and the suppressed people."""
     read, wrong = _layouts(settings.selligent_layouts)
     yield from wrong
     try:
         with ExportLocation(settings.selligent_exports, follow_links=settings.selligent_follow_links) as location:
-            discovered = discover(location, list(read.values()), today)
+            discovered = discover(location, list(read.values()), settings.loadable_dates())
             shown = location.shown
     except PipelineError as error:
         yield failed(_LOCATION, str(error))

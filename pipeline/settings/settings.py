@@ -7,6 +7,7 @@ import difflib
 import math
 import os
 from collections.abc import Mapping, Sequence, Set
+from datetime import UTC, date, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from sqlalchemy.exc import ArgumentError
 
 from pipeline.catalog import EVENTS
 from pipeline.errors import SettingsError
+from pipeline.export_dates import ExportDates
 from pipeline.naming import snake_case
 from pipeline.openpgp import KeyRefused, SecretKey, key_in, opened_key
 from pipeline.settings.brands import faults_of_brand
@@ -52,6 +54,7 @@ class Settings(BaseSettings):
     selligent_follow_links: bool = False
     selligent_pgp_key: Path | None = None
     selligent_pgp_passphrase: SecretStr | None = Field(default=None, validate_default=True, repr=False)
+    first_export_date: date = date(2024, 1, 1)
     segment_source_name: str = "Selligent Marketing Cloud"
     segment_write_key: SecretStr | None = Field(default=None, repr=False)
     segment_region: Literal["us", "eu"] = "us"
@@ -90,6 +93,17 @@ class Settings(BaseSettings):
         if str(value).lower() not in words:
             raise fault(f"{str(value)!r} is neither true nor false")
         return words[str(value).lower()]
+
+    @field_validator("first_export_date", mode="before")
+    @classmethod
+    def _day_of_the_past(cls, value: object) -> date:
+        try:
+            day = date.fromisoformat(str(value))
+        except ValueError:
+            raise fault(f"{str(value)!r} is not a date such as 2024-01-01") from None
+        if day > _today():
+            raise fault(f"{day} is in the future")
+        return day
 
     @field_validator("selligent_layouts")
     @classmethod
@@ -241,6 +255,10 @@ class Settings(BaseSettings):
             check_url(value.get_secret_value(), "https://hooks.example.com/…")
         return value
 
+    def loadable_dates(self) -> ExportDates:
+        """The export dates that can be loaded now: from the first one to today, UTC."""
+        return ExportDates(self.first_export_date, _today())
+
     @property
     def brand(self) -> str:
         """The brand of the file of settings; empty for `.env`."""
@@ -274,6 +292,10 @@ class Settings(BaseSettings):
     def delivers(self) -> bool:
         """Whether events go to Segment; without a write key delivery is a dry run."""
         return self.segment_write_key is not None
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 def _opened(file: Path, passphrase: SecretStr | None) -> SecretKey:

@@ -43,8 +43,8 @@ def test_a_wrong_setting_stops_the_run_before_anything_is_touched(
         (("--from", "2024-06-12", "--to", "2024-06-11"), "--from: 2024-06-12 is after 2024-06-11"),
         (("--to", "2999-01-01"), "--to: 2999-01-01 is in the future"),
         (("--from", "2999-01-01"), "--from: 2999-01-01 is in the future"),
-        (("--to", "2009-01-01"), "--to: 2009-01-01 is before 2010-01-01, the first date"),
-        (("--from", "2009-01-01"), "--from: 2009-01-01 is before 2010-01-01, the first date"),
+        (("--to", "2009-01-01"), "--to: 2009-01-01 is before FIRST_EXPORT_DATE (2024-01-01)"),
+        (("--from", "2009-01-01"), "--from: 2009-01-01 is before FIRST_EXPORT_DATE (2024-01-01)"),
         (("--form", "2024-06-12"), "No such option"),
     ],
 )

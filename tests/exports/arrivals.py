@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
+from pipeline.export_dates import ExportDates
 from pipeline.exports.discovery import Discovered, FileKey, KnownFile, Look, Watch, known_files
 from pipeline.exports.listing import ExportFile
 from pipeline.exports.loading import Loaded, load
 from pipeline.exports.locations import ExportLocation, LocalCopy
-from tests.support.export_folder import NOW, ZOE, Desk
+from tests.support.export_folder import LOADABLE, NOW, ZOE, Desk
 
 HOUR = timedelta(hours=1)
 BEHIND, AHEAD = timedelta(hours=-2), timedelta(hours=3)
@@ -67,14 +68,14 @@ class Looking:
     def known(self) -> Mapping[FileKey, KnownFile]:
         return known_files(self.desk.connection)
 
-    def today(self) -> date:
-        return (NOW + AHEAD).date()
+    def loadable(self) -> ExportDates:
+        return ExportDates(LOADABLE.first, (NOW + AHEAD).date())
 
     def discover(self) -> Discovered:
         return self.look().settled(self.known)
 
     def look(self) -> Look:
-        return Look(self.desk.location, self.desk.layouts, self.watch, self.today, self.sleep)
+        return Look(self.desk.location, self.desk.layouts, self.watch, self.loadable, self.sleep)
 
     def load(self) -> Loaded:
         """Load what the first listing has, and commit what the second one does."""

@@ -11,7 +11,7 @@ import pytest
 from pipeline.exports.discovery import discover
 from pipeline.exports.loading import load
 from tests.exports.arrivals import HOUR, JEF
-from tests.support.export_folder import HEADER, NOW, WRITTEN, ZOE, Desk, layout
+from tests.support.export_folder import HEADER, LOADABLE, NOW, WRITTEN, ZOE, Desk, layout
 
 PARTS = r"opens_(?P<date>\d{8})(_(?P<part>\d+))?\.csv"
 LISTS = layout(
@@ -32,7 +32,7 @@ def reasons(desk: Desk) -> dict[str, str]:
 
 
 def waiting(desk: Desk) -> dict[str, str]:
-    seen = discover(desk.location, desk.layouts, NOW.date())
+    seen = discover(desk.location, desk.layouts, LOADABLE)
     return {file.file.name: file.reason for file in seen.waiting}
 
 
@@ -129,7 +129,7 @@ def test_a_part_whose_header_goes_away_before_it_is_read_keeps_its_former_rows(d
     desk.put("opens_20240611_2.csv", JEF)
     desk.load()
     desk.put("opens_20240611_2.csv", JEF + JEF, WRITTEN + HOUR)
-    seen = discover(desk.location, desk.layouts, NOW.date())
+    seen = discover(desk.location, desk.layouts, LOADABLE)
     desk.remove("opens_20240611_1.csv")
     load(desk.connection, desk.location, seen)
     assert desk.events("user_id") == ["C-1", "C-2"]

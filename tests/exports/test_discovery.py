@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from pipeline.errors import SettingsError
+from pipeline.export_dates import ExportDates
 from pipeline.exports.discovery import Discovered, FileKey, KnownFile, discover, is_known, known_files
 from pipeline.exports.listing import ExportFile
 from pipeline.exports.locations import ExportLocation
 from pipeline.exports.matching import MatchedFile, Unmatched
 from tests.exports.arrivals import MONDAY, TUESDAY
-from tests.support.export_folder import HEADER, NOW, WRITTEN, ZOE, Desk, layout
+from tests.support.export_folder import HEADER, LOADABLE, NOW, WRITTEN, ZOE, Desk, layout
 
 DATED = layout(files=r"opens_(?P<date>\d{8})\.csv")
 LANDED = MatchedFile(ExportFile("opens_20240610.csv", 100, WRITTEN), DATED, MONDAY, WRITTEN, "opens_20240610.csv")
@@ -25,7 +26,7 @@ def test_a_look_tells_files_that_can_be_loaded_from_those_that_cannot(desk: Desk
     desk.put("opens_20240610.csv", HEADER)
     desk.put("opens_20240611.csv", HEADER)
     desk.put("readme.md", "hello")
-    seen = discover(desk.location, [DATED], NOW.date())
+    seen = discover(desk.location, [DATED], LOADABLE)
     assert [(file.file.name, file.export_date) for file in seen.matched] == [
         ("opens_20240610.csv", MONDAY),
         ("opens_20240611.csv", TUESDAY),
@@ -35,12 +36,14 @@ def test_a_look_tells_files_that_can_be_loaded_from_those_that_cannot(desk: Desk
 
 def test_a_file_of_tomorrow_can_be_loaded_tomorrow(desk: Desk) -> None:
     desk.put("opens_20240611.csv", HEADER)
-    assert [len(discover(desk.location, [DATED], today).matched) for today in (MONDAY, TUESDAY)] == [0, 1]
+    assert [
+        len(discover(desk.location, [DATED], ExportDates(MONDAY, today)).matched) for today in (MONDAY, TUESDAY)
+    ] == [0, 1]
 
 
 def test_a_place_that_is_not_there_cannot_be_looked_at(desk: Desk) -> None:
     with pytest.raises(SettingsError):
-        discover(ExportLocation(f"{desk.folder}/nowhere"), [DATED], NOW.date())
+        discover(ExportLocation(f"{desk.folder}/nowhere"), [DATED], LOADABLE)
 
 
 @pytest.mark.parametrize(
@@ -120,4 +123,4 @@ def test_times_are_known_to_the_microsecond(desk: Desk) -> None:
     """Else a file would look changed at each look, and be read again."""
     desk.put("opens.csv", HEADER + ZOE, datetime.fromisoformat("2024-06-11T06:30:00.123457+00:00"))
     desk.load()
-    assert discover(desk.location, desk.layouts, NOW.date()).new_dates(known_files(desk.connection)) == set()
+    assert discover(desk.location, desk.layouts, LOADABLE).new_dates(known_files(desk.connection)) == set()

@@ -8,7 +8,7 @@ import pytest
 from pipeline.exports.discovery import SETTLING, Discovered, discover
 from pipeline.exports.locations import ExportLocation
 from tests.exports.arrivals import AHEAD, BEHIND, HOUR, JEF, Looking
-from tests.support.export_folder import HEADER, NOW, WRITTEN, ZOE, Desk, layout
+from tests.support.export_folder import HEADER, LOADABLE, NOW, WRITTEN, ZOE, Desk, layout
 
 HALF, WHOLE = HEADER + ZOE, HEADER + ZOE + JEF
 SECONDS = SETTLING.total_seconds()
@@ -66,7 +66,7 @@ def test_what_was_seen_in_an_earlier_listing_is_waited_for_no_longer_than_it_nee
     assert looking.slept == [SECONDS, SECONDS]
 
     looking.desk.put("opens_3.csv", WHOLE)
-    looking.watch.note(file.file for file in discover(looking.desk.location, looking.desk.layouts, NOW.date()).matched)
+    looking.watch.note(file.file for file in discover(looking.desk.location, looking.desk.layouts, LOADABLE).matched)
     looking.seconds += 2
     looking.discover()
     assert looking.slept[2:] == [SECONDS - 2]

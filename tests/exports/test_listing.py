@@ -16,7 +16,7 @@ from pipeline.exports.listing import ExportFile, described
 from pipeline.exports.locations import ExportLocation, LocalCopy
 from pipeline.filesystems.local_files import open_regular
 from tests.exports.arrivals import HOUR, JEF, REFUSED, TUESDAY, WatchedLocation, names
-from tests.support.export_folder import HEADER, NOW, WRITTEN, ZOE, Desk, layout
+from tests.support.export_folder import HEADER, LOADABLE, NOW, WRITTEN, ZOE, Desk, layout
 
 NO_LAYOUT = "no layout matches its name; write one, or move the file elsewhere"
 OUTSIDE = (
@@ -75,7 +75,7 @@ def test_a_link_that_leads_out_only_when_it_is_read_is_not_read(desk: Desk, tmp_
     (tmp_path / "passwd").write_text(f"{SECRET}\n")
     desk.put("opens_a.csv", HEADER + JEF)
     desk.put("opens_good.csv", HEADER + ZOE)
-    seen = discover(desk.location, desk.layouts, NOW.date())
+    seen = discover(desk.location, desk.layouts, LOADABLE)
     (desk.folder / "opens_a.csv").unlink()
     (desk.folder / "opens_a.csv").symlink_to(tmp_path / "passwd")
     assert [(file.name, file.reason) for file in desk.load_seen(seen).files] == [
@@ -125,7 +125,7 @@ def test_what_is_no_file_is_never_opened(desk: Desk) -> None:
 def test_a_file_that_becomes_a_pipe_is_not_waited_for(desk: Desk) -> None:
     desk.put("opens_a.csv", HEADER + JEF)
     desk.put("opens_good.csv", HEADER + ZOE)
-    seen = discover(desk.location, desk.layouts, NOW.date())
+    seen = discover(desk.location, desk.layouts, LOADABLE)
     (desk.folder / "opens_a.csv").unlink()
     os.mkfifo(desk.folder / "opens_a.csv")
     assert [(file.name, file.reason) for file in desk.load_seen(seen).files] == [
@@ -198,7 +198,7 @@ def test_a_file_that_can_not_be_read_is_tried_again_and_the_others_are_loaded(cl
         ("opens_bad.csv", "refused"),
         ("opens_c.csv", "loaded"),
     ]
-    assert discover(closed.location, closed.layouts, NOW.date()).new_dates(known_files(closed.connection)) == {TUESDAY}
+    assert discover(closed.location, closed.layouts, LOADABLE).new_dates(known_files(closed.connection)) == {TUESDAY}
     (closed.folder / "opens_bad.csv").chmod(0o644)
     assert names(closed.load(at=NOW + 4 * HOUR)) == [("opens_bad.csv", "loaded")]
     assert closed.events("user_id") == ["C-1", "C-2", "C-1"]

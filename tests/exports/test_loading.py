@@ -10,7 +10,7 @@ from pipeline.exports.layouts import MEANINGS
 from pipeline.exports.loading import Loaded, load
 from pipeline.warehouse import Warehouse
 from tests.exports.arrivals import DATED, HOUR, JEF, MONDAY, REFUSED, TUESDAY, WEDNESDAY, WatchedLocation, names, zoe
-from tests.support.export_folder import CODED, HEADER, NO_PERSON, NOW, WRITTEN, ZOE, Desk, layout
+from tests.support.export_folder import CODED, HEADER, LOADABLE, NO_PERSON, NOW, WRITTEN, ZOE, Desk, layout
 
 EVERY_COLUMN = ("file", "row_number", *MEANINGS, "extra", "event", "occurred_at", "rejected_because")
 LISTS = layout(
@@ -214,7 +214,7 @@ def test_a_plain_duckdb_file_holds_the_same(desk: Desk, tmp_path: Path) -> None:
 def test_what_is_being_read_is_told(desk: Desk) -> None:
     desk.put("opens.csv", HEADER + ZOE)
     logged: list[str] = []
-    seen = discover(desk.location, desk.layouts, NOW.date())
+    seen = discover(desk.location, desk.layouts, LOADABLE)
     load(desk.connection, desk.location, seen, log=logged.append)
     assert logged == ["reading opens.csv (79 bytes) as opens"]
 

@@ -12,7 +12,7 @@ from pipeline.errors import WarehouseError
 from pipeline.exports.discovery import discover
 from pipeline.exports.loading import load
 from tests.exports.arrivals import DATED, HOUR, JEF, MONDAY, WatchedLocation, names, zoe
-from tests.support.export_folder import HEADER, NO_PERSON, NOW, WRITTEN, ZOE, Desk, layout
+from tests.support.export_folder import HEADER, LOADABLE, NO_PERSON, NOW, WRITTEN, ZOE, Desk, layout
 
 # So many that they don't lie in the catalog, and don't pack to nothing.
 _MANY = HEADER + "".join(zoe(random.Random(number).randbytes(20).hex()) for number in range(5_000))
@@ -63,7 +63,7 @@ def test_a_replacement_that_is_interrupted_leaves_the_former_rows(desk: Desk, wa
 def test_a_file_that_goes_away_between_the_look_and_the_reading_stops_no_other(desk: Desk) -> None:
     desk.put("opens_a.csv", HEADER + ZOE)
     desk.put("opens_b.csv", HEADER + JEF)
-    seen = discover(desk.location, desk.layouts, NOW.date())
+    seen = discover(desk.location, desk.layouts, LOADABLE)
     desk.remove("opens_a.csv")
     load(desk.connection, desk.location, seen, now=NOW)
     assert desk.events("user_id") == ["C-2"]

@@ -4,12 +4,13 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from pipeline.export_dates import ExportDates
 from pipeline.exports.layouts import Layout
 from pipeline.exports.listing import ExportFile
 from pipeline.exports.matching import MatchedFile, Unmatched, match
 from tests.support.export_folder import layout
 
-TODAY = date(2024, 6, 20)
+LOADABLE = ExportDates(date(2024, 1, 1), date(2024, 6, 20))
 MODIFIED = datetime(2024, 6, 12, 23, 30, tzinfo=UTC)
 CLICKS = layout(name="clicks", files=r"ACME_clicks_(?P<date>\d{8})(?P<time>\d{6})?\.txt")
 
@@ -19,13 +20,13 @@ def file(name: str) -> ExportFile:
 
 
 def landed(name: str, *layouts: Layout) -> MatchedFile:
-    found = match(file(name), layouts or [CLICKS], TODAY)
+    found = match(file(name), layouts or [CLICKS], LOADABLE)
     assert isinstance(found, MatchedFile)
     return found
 
 
 def reason(name: str, *layouts: Layout) -> str:
-    found = match(file(name), layouts or [CLICKS], TODAY)
+    found = match(file(name), layouts or [CLICKS], LOADABLE)
     assert isinstance(found, Unmatched)
     assert found.export_date == date(2024, 6, 12)
     return found.reason
@@ -105,14 +106,14 @@ def test_without_a_date_in_the_name_the_day_of_its_modification_counts(pattern: 
         ("ACME_clicks_20240231.txt", "'20240231' in its name is not a date; the group 'date' looks like 20240611"),
         ("ACME_clicks_20240611250000.txt", "'250000' in its name is not a time; the group 'time' looks like 071500"),
         ("ACME_clicks_20240621.txt", "its name says 2024-06-21, which is in the future; it is loaded from that day on"),
-        ("ACME_clicks_20091231.txt", "its name says 2009-12-31; dates before 2010-01-01 have no partition"),
+        ("ACME_clicks_20231231.txt", "its name says 2023-12-31, which is before FIRST_EXPORT_DATE (2024-01-01)"),
     ],
 )
 def test_a_file_of_an_impossible_date_is_left_alone(name: str, expected: str) -> None:
     assert reason(name) == expected
 
 
-@pytest.mark.parametrize(("name", "day"), [("20240620", date(2024, 6, 20)), ("20100101", date(2010, 1, 1))])
+@pytest.mark.parametrize(("name", "day"), [("20240620", date(2024, 6, 20)), ("20240101", date(2024, 1, 1))])
 def test_a_file_of_today_and_of_the_first_day_is_loaded(name: str, day: date) -> None:
     assert landed(f"ACME_clicks_{name}.txt").export_date == day
 

@@ -18,7 +18,7 @@ from pipeline.privacy.digests import LISTED, is_suppressed
 from pipeline.privacy.suppression import any_suppressed, refresh
 from pipeline.privacy.suppression_list import Suppressed, check
 from pipeline.warehouse import Warehouse
-from tests.support.export_folder import CODED, NOW, Desk, layout
+from tests.support.export_folder import CODED, LOADABLE, NOW, Desk, layout
 
 EVENTS = layout(
     **CODED,
@@ -59,7 +59,7 @@ class Listing(Desk):
     def take(self, *, reload: bool = False) -> Loaded:
         """A run of the raw asset."""
         self.read_list()
-        seen = discover(self.location, self.layouts, NOW.date())
+        seen = discover(self.location, self.layouts, LOADABLE)
         return load(self.connection, self.location, seen, reload=reload, now=NOW)
 
     def listed(self) -> set[tuple[str, str]]:

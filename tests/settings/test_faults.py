@@ -159,3 +159,21 @@ def test_a_write_key_that_was_not_copied_well_is_refused(environment: Environmen
 def test_ids_are_of_the_namespace_and_else_of_the_source(environment: Environment) -> None:
     assert environment.load(SEGMENT_SOURCE_NAME="My Shop").message_id_namespace == "My Shop"
     assert environment.load(MESSAGE_ID_NAMESPACE="acme.example").message_id_namespace == "acme.example"
+
+
+@pytest.mark.parametrize(
+    ("value", "rest"),
+    [
+        ("yesterday", "'yesterday' is not a date such as 2024-01-01"),
+        ("11/06/2024", "'11/06/2024' is not a date such as 2024-01-01"),
+        ("2024-02-30", "'2024-02-30' is not a date such as 2024-01-01"),
+        ("9999-01-01", "9999-01-01 is in the future"),
+    ],
+)
+def test_the_first_export_date_is_a_date_of_the_past(environment: Environment, value: str, rest: str) -> None:
+    assert environment.refusal(FIRST_EXPORT_DATE=value) == f"FIRST_EXPORT_DATE: {rest}"
+
+
+def test_dates_from_the_first_export_date_to_today_can_be_loaded(environment: Environment) -> None:
+    assert str(environment.load().loadable_dates().first) == "2024-01-01"
+    assert str(environment.load(FIRST_EXPORT_DATE="2019-12-24").loadable_dates().first) == "2019-12-24"

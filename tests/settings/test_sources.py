@@ -1,6 +1,7 @@
 """Settings come from the environment or from `.env`; what is not set has its default."""
 
 import os
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ def test_every_setting_of_the_contract_has_its_default(environment: Environment)
         "selligent_follow_links": False,
         "selligent_pgp_key": None,
         "selligent_pgp_passphrase": None,
+        "first_export_date": date(2024, 1, 1),
         "segment_source_name": "Selligent Marketing Cloud",
         "segment_write_key": None,
         "segment_region": "us",

@@ -24,6 +24,7 @@ from pipeline.warehouse import transaction
 NOW = datetime(2024, 6, 20, 8, 0, tzinfo=UTC)
 WRITTEN = datetime(2024, 6, 11, 6, 30, tzinfo=UTC)
 EVERY_DATE = ExportDates(date(2010, 1, 1), date(2030, 1, 1))
+LOADABLE = ExportDates(EVERY_DATE.first, NOW.date())
 
 HEADER = "CUSTOMER,MAIL,SUBJECT,OPENED_AT\n"
 ZOE = "C-1,zoe@example.com,Soldes,2024-06-11T09:15:10\n"
@@ -99,7 +100,7 @@ class Desk:
         (self.folder / name).unlink()
 
     def load(self, dates: ExportDates = EVERY_DATE, *, reload: bool = False, at: datetime = NOW) -> Loaded:
-        seen = discover(self.location, self.layouts, NOW.date())
+        seen = discover(self.location, self.layouts, LOADABLE)
         return self.load_seen(seen, dates, reload=reload, at=at)
 
     def load_seen(
