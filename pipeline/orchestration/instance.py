@@ -25,6 +25,8 @@ _CONFIG = """\
 # Created on first use; change it as you like.
 telemetry:
   enabled: false
+nux:
+  enabled: false  # no dialog that asks for an email address
 concurrency:
   runs:
     max_concurrent_runs: 3  # history may take hours, and today must not wait for it

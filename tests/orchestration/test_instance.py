@@ -35,6 +35,12 @@ def test_limits_of_the_queue_are_those_of_the_project(home: Path) -> None:
         assert instance.run_monitoring_max_runtime_seconds > 24 * 60 * 60, "history takes hours"
 
 
+def test_the_ui_asks_for_no_address(home: Path) -> None:
+    dagster_home()
+    with dg.DagsterInstance.get() as instance:
+        assert not instance.nux_enabled
+
+
 def test_a_configuration_that_is_there_is_the_users(home: Path) -> None:
     home.mkdir()
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n", "utf-8")
