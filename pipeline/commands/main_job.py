@@ -30,7 +30,7 @@ from pipeline.preflight.points import Outcome
 from pipeline.preflight.write_key import key_point
 from pipeline.privacy.suppression import has_people_to_remove
 from pipeline.privacy.suppression_list import check
-from pipeline.report.summary import summary
+from pipeline.report.summary import summary, totals
 from pipeline.segment.unfinished_dates import unfinished
 from pipeline.settings import DRY_RUN_DIR, ENV_FILE, REPORT_PAGE, Settings
 from pipeline.warehouse import Warehouse, has_rows
@@ -89,10 +89,10 @@ def run_main_job(
         work, sending = ranges(days), ranges((waiting | released) - days)
     if withhold:
         # Also dates without files now: these may come later, or have been moved since a dry run loaded them.
-        held = set(dates or days | ledger.waiting_dates() | {file.export_date for file in discovered.waiting})
-        ledger.withhold(held, datetime.now(UTC))
-        if held and warehouse.exists():  # the report lists these dates, and they may not be part of any run soon
-            mirror(warehouse, ledger, ExportDates(min(held), max(held)))
+        withheld = set(dates or days | ledger.waiting_dates() | {file.export_date for file in discovered.waiting})
+        ledger.withhold(withheld, datetime.now(UTC))
+        if withheld and warehouse.exists():  # the report lists these dates, and they may not be part of any run soon
+            mirror(warehouse, ledger, ExportDates(min(withheld), max(withheld)))
     if not work and not sending:
         out.print("There is nothing new.")
         for ignored in found.unmatched[:_SHOWN_FILES]:  # on stdout: cron would mail stderr at each call
@@ -179,6 +179,8 @@ def _print_result(settings: Settings, warehouse: Warehouse, ledger: Ledger, last
     if withheld := ledger.withheld():
         spans = ", ".join(str(span) for span in ranges(withheld))
         out.print(f"Withheld until released with --release: {spans}")
+    if held := totals(lines)["held"]:
+        out.print(f"{held:,} held, as SEGMENT_BOTS=hold asks; `python -m pipeline replay --held` releases them")
     for reason, events in ledger.dead_reasons():
         out.print(on_one_line(f"{events:,} dead: {reason}", _LONGEST))
     for name, words in odd[:_SHOWN_FILES]:

@@ -1,7 +1,8 @@
-"""`python -m pipeline replay`: retry dead events."""
+"""`python -m pipeline replay`: retry dead events, or release held ones."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,7 +11,11 @@ from pipeline.commands.options import DATE
 from pipeline.errors import SettingsError
 from pipeline.export_dates import EVERY_DATE, ExportDates
 from pipeline.finding import counted
-from pipeline.settings import load_settings
+from pipeline.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from pipeline.ledger import Ledger
+    from pipeline.warehouse import Warehouse
 
 _SHOWN = 5
 
@@ -19,49 +24,101 @@ _SHOWN = 5
 @click.option("--event", metavar="NAME", help="Only events of this name or table, such as email_opened.")
 @click.option("--reason", metavar="TEXT", help="Only events whose reason contains this text.")
 @click.option("--date", "day", type=DATE, metavar="DATE", help="Only events of this export date.")
-def replay(event: str | None, reason: str | None, day: datetime | None) -> int:
-    """Set dead events back to waiting, as the tables contain them now; the next run sends them."""
+@click.option("--held", is_flag=True, help="Release events of machines, which SEGMENT_BOTS=hold held.")
+def replay(event: str | None, reason: str | None, day: datetime | None, held: bool) -> int:
+    """Set dead events back to waiting, as the tables contain them now, or held ones; the next run sends them."""
+    if held and reason is not None:
+        raise click.UsageError("--held and --reason contradict each other: only dead events have a reason")
     settings = load_settings()
-    from pipeline.console import out
     from pipeline.ledger import Ledger
-    from pipeline.ledger.warehouse_copy import mirror_into
-    from pipeline.ledger.warehouse_pairing import check_pair, pair_up
-    from pipeline.privacy.suppression import refresh
+    from pipeline.ledger.warehouse_pairing import check_pair
     from pipeline.privacy.suppression_list import check
-    from pipeline.segment.enqueue import cut_due
-    from pipeline.segment.messages import MessageSource
-    from pipeline.segment.replay import dates_of, samples
     from pipeline.warehouse import Warehouse
     from pipeline.warehouse.immutable_settings import check_origin
 
-    table = _table_of(event)
+    table, dates = _table_of(event), ExportDates(day.date(), day.date()) if day else EVERY_DATE
     check(settings.selligent_suppressed)
-    warehouse, ledger, now = Warehouse.of(settings), Ledger(settings.ledger), datetime.now(UTC)
+    warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
     warehouse.bring_up_to_date()
     with warehouse.reading() as connection:
         check_origin(connection, settings)
         check_pair(connection, ledger)
-    requested = ledger.request_replays(table, reason, ExportDates(day.date(), day.date()) if day else EVERY_DATE)
+    if held:
+        _release(settings, warehouse, ledger, table, dates)
+    else:
+        _replay_dead(settings, warehouse, ledger, table, reason, dates)
+    return 0
+
+
+def _replay_dead(
+    settings: Settings,
+    warehouse: "Warehouse",
+    ledger: "Ledger",
+    table: str | None,
+    reason: str | None,
+    dates: ExportDates,
+) -> None:
+    from pipeline.console import out
+    from pipeline.ledger.warehouse_copy import mirror_into
+    from pipeline.ledger.warehouse_pairing import pair_up
+    from pipeline.privacy.suppression import refresh
+    from pipeline.segment.enqueue import cut_due
+    from pipeline.segment.messages import MessageSource
+    from pipeline.segment.outbox import Cut
+    from pipeline.segment.replay import dates_of, samples
+
+    now, cut = datetime.now(UTC), Cut({}, 0, 0)
+    requested = ledger.request_replays(table, reason, dates)
     with warehouse.writing() as connection:
         pair_up(connection, ledger)
         refresh(connection, settings.selligent_suppressed, now)
         replays = ledger.replays()
         ids = [replay.id for replay in replays]
         days = {replay.export_date for replay in replays} | dates_of(connection, ids)
-        replayed = 0
         if days:
-            dates = ExportDates(min(days), max(days))
-            mirror_into(connection, ledger, dates)
+            span = ExportDates(min(days), max(days))
+            mirror_into(connection, ledger, span)
             _show(samples(connection, MessageSource.of(settings, connection), ids, _SHOWN), len(ids))
-            replayed = len(cut_due(connection, ledger, settings, dates, now, replays_only=True).cut.replayed_ids)
-            mirror_into(connection, ledger, dates)
+            cut = cut_due(connection, ledger, settings, span, now, replays_only=True).cut
+            mirror_into(connection, ledger, span)
+    replayed = len(cut.replayed_ids)
     if replayed:
         out.print(f"{counted(replayed, 'dead event')} replayed; `python -m pipeline run` sends those that are waiting.")
     elif not requested:
         out.print("No dead event matches; withdrawn and suppressed ones stay dead.")
+    if cut.held:
+        out.print(
+            f"{cut.held:,} of them are held, as SEGMENT_BOTS=hold asks; `python -m pipeline replay --held` "
+            "releases them."
+        )
     if left := len(ids) - replayed:
         out.print(f"{left:,} stay dead for now: their dates are withheld, or the tables no longer contain them.")
-    return 0
+
+
+def _release(
+    settings: Settings, warehouse: "Warehouse", ledger: "Ledger", table: str | None, dates: ExportDates
+) -> None:
+    from pipeline.console import out
+    from pipeline.ledger.warehouse_copy import mirror_into
+    from pipeline.ledger.warehouse_pairing import pair_up
+    from pipeline.privacy.suppression import refresh
+    from pipeline.segment.enqueue import register
+    from pipeline.warehouse import has_table
+
+    now = datetime.now(UTC)
+    with warehouse.writing() as connection:
+        pair_up(connection, ledger)
+        refresh(connection, settings.selligent_suppressed, now)
+        if has_table(connection, "staging", "events"):  # also what a killed run has cut and not registered
+            register(connection, ledger, dates, now)
+        released = ledger.release_held(table, dates)
+        mirror_into(connection, ledger, dates)
+    if not released:
+        out.print("No held event matches.")
+        return
+    out.print(f"{counted(released, 'held event')} released; `python -m pipeline run` sends those that are waiting.")
+    if any(day in dates for day in ledger.withheld()):
+        out.print("Those of withheld dates are sent after a run with --release.")
 
 
 def _table_of(event: str | None) -> str | None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.command()
 def status() -> int:
-    """Per export date and event: rows loaded, rejected, modelled, delivered, waiting, dead."""
+    """Per export date and event: rows loaded, rejected, modelled, delivered, waiting, dead, held."""
     settings = load_settings()
     from pipeline.ledger import Ledger
     from pipeline.ledger.warehouse_pairing import check_pair

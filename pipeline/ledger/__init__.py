@@ -8,9 +8,11 @@ PostgreSQL on several. `Ledger` is one class in four parts: batches and progress
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.records import (
     CUT,
+    HELD,
     MODELLED,
     REPORTED,
     SUPPRESSED,
+    WAITING,
     WITHDRAWN,
     Batch,
     Copied,
@@ -26,9 +28,11 @@ from pipeline.ledger.records import (
 
 __all__ = [
     "CUT",
+    "HELD",
     "MODELLED",
     "REPORTED",
     "SUPPRESSED",
+    "WAITING",
     "WITHDRAWN",
     "Batch",
     "Copied",

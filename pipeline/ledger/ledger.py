@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from pipeline.export_dates import EVERY_DATE, ExportDates
 from pipeline.ledger.dead_events import DeadEventsPart, complete_replays
 from pipeline.ledger.ledger_pairing import PairingPart, advance, recognise, record_generation
-from pipeline.ledger.records import CUT, DELIVERED, REPORTED, WAITING, Batch, DeadEvent, Settled
-from pipeline.ledger.schema import batches, progress, withheld_dates
+from pipeline.ledger.records import CUT, DELIVERED, HELD, REPORTED, WAITING, Batch, DeadEvent, Settled
+from pipeline.ledger.schema import batches, dead_events, progress, withheld_dates
 from pipeline.ledger.standings import EVENTS_IN_OUTBOX, StandingsPart
 from pipeline.ledger.statements import insert, insert_dead, unknown, within
 from pipeline.warehouse.loads import Load
@@ -76,6 +76,23 @@ class Ledger(DeadEventsPart, PairingPart, StandingsPart):
         """Withheld export dates, in order."""
         return self._values(sa.select(withheld_dates.c.export_date).order_by(withheld_dates.c.export_date))
 
+    # Held batches
+
+    def release_held(self, event: str | None, dates: ExportDates) -> int:
+        """Set held batches back to waiting; None: of every event. Returns the number of their events."""
+        of_these = sa.and_(batches.c.status == HELD, within(batches, dates))
+        if event is not None:
+            of_these = sa.and_(of_these, batches.c.event == event)
+        dead = sa.select(sa.func.count()).where(dead_events.c.batch_id == batches.c.batch_id).scalar_subquery()
+        with self._engine.begin() as connection:
+            numbers: Sequence[int] = (
+                connection.execute(sa.select(EVENTS_IN_OUTBOX - dead).where(of_these)).scalars().all()
+            )
+            if numbers:
+                connection.execute(sa.update(batches).where(of_these).values(status=WAITING))
+                advance(connection)
+        return sum(numbers)
+
     # Sending
 
     def waiting(self, event: str, dates: ExportDates) -> list[Batch]:
@@ -98,6 +115,10 @@ class Ledger(DeadEventsPart, PairingPart, StandingsPart):
     def waiting_ids(self, dates: ExportDates) -> list[str]:
         """Batches of every event of these export dates that are still to be sent, withheld ones included."""
         return self._values(sa.select(batches.c.batch_id).where(batches.c.status == WAITING, within(batches, dates)))
+
+    def undelivered_ids(self, dates: ExportDates) -> list[str]:
+        """The same, with held batches."""
+        return self._values(sa.select(batches.c.batch_id).where(batches.c.status != DELIVERED, within(batches, dates)))
 
     def waiting_dates(self) -> set[date]:
         """Export dates with a batch still to be sent."""

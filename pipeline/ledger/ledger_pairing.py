@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.ledger.database import LedgerDatabase
-from pipeline.ledger.records import DELIVERED, Copied, Pairing, Reconciled
+from pipeline.ledger.records import DELIVERED, HELD, WAITING, Copied, Pairing, Reconciled
 from pipeline.ledger.schema import (
     batches,
     dead_events,
@@ -154,16 +154,20 @@ def _keep_dead(connection: Connection, kept: Collection[str]) -> None:
 
 
 def _insert_copied(connection: Connection, copied: Copied) -> int:
-    """Insert rows of the copy that the ledger lacks. Returns the number of batches that were unknown or waiting."""
+    """Insert rows of the copy that the ledger lacks. Returns the number of batches that were unknown, or had an earlier
+    status.
+    """
     new = unknown(connection, batches.c.batch_id, [str(row["batch_id"]) for row in copied.batches])
     insert(connection, batches, [row for row in copied.batches if row["batch_id"] in new])
-    delivered = [row for row in copied.batches if row["status"] == DELIVERED and row["batch_id"] not in new]
     updated = 0
-    for row in delivered:
+    for row in copied.batches:
+        if row["batch_id"] in new or row["status"] == HELD:
+            continue
+        earlier = (WAITING, HELD) if row["status"] == DELIVERED else (HELD,)
         values = {name: row[name] for name in ("status", "attempts", "first_attempt_at", "delivered_at", "reason")}
         updated += connection.execute(
             sa.update(batches)
-            .where(batches.c.batch_id == row["batch_id"], batches.c.status != DELIVERED)
+            .where(batches.c.batch_id == row["batch_id"], batches.c.status.in_(earlier))
             .values(**values)
         ).rowcount
     keys: list[tuple[sa.Table, Sequence[dict[str, object]], str]] = [

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-WAITING, DELIVERED = "waiting", "delivered"
+# The status of a batch. Held batches are not sent until they are released.
+WAITING, DELIVERED, HELD = "waiting", "delivered", "held"
 # Reasons of events that are dead on purpose: their people are suppressed, or no export contains them any longer.
 SUPPRESSED, WITHDRAWN = "suppressed", "withdrawn"
 # Stages of an export date, one after the other: in the event tables, in the outbox, in the report.
@@ -20,6 +21,7 @@ class Batch:
     export_date: date
     sequence: int
     events: int
+    status: str = WAITING
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class Settled:
 
 @dataclass(frozen=True)
 class Standing:
-    """Events of one export date and event name by status; forgotten ones are in none of the other three."""
+    """Events of one export date and event name by status; forgotten ones are in none of the others."""
 
     export_date: date
     event: str
@@ -109,6 +111,7 @@ class Standing:
     waiting: int
     dead: int
     forgotten: int = 0
+    held: int = 0
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,15 @@ from sqlalchemy.engine import Connection
 
 from pipeline.export_dates import ExportDates
 from pipeline.ledger.database import LedgerDatabase
-from pipeline.ledger.records import DELIVERED, WAITING, SentBatch, Standing
+from pipeline.ledger.records import DELIVERED, HELD, WAITING, SentBatch, Standing
 from pipeline.ledger.schema import Instant, batches, dead_events, forgotten, withheld_dates
 from pipeline.ledger.statements import within
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_NOTHING = (0, 0, 0)
+_STATUSES = (DELIVERED, WAITING, HELD)
+_NOTHING = (0, *(0 for _ in _STATUSES))
 _FORGOTTEN_OF_BATCH = (
     sa.select(sa.func.coalesce(sa.func.sum(forgotten.c.events), 0))
     .where(forgotten.c.batch_id == batches.c.batch_id)
@@ -56,16 +57,21 @@ class StandingsPart(LedgerDatabase):
             gone = _numbers(connection, forgotten, forgotten.c.events, dates)
         found = []
         for key in sorted(batched.keys() | dead.keys() | gone.keys()):
-            _, delivered, waiting = batched.get(key, _NOTHING)
-            died, died_of_delivered, died_of_waiting = dead.get(key, _NOTHING)
-            left_out, left_out_of_delivered, left_out_of_waiting = gone.get(key, _NOTHING)
+            _, *of_batches = batched.get(key, _NOTHING)
+            died, *of_dead = dead.get(key, _NOTHING)
+            left_out, *of_forgotten = gone.get(key, _NOTHING)
+            delivered, waiting, held = (
+                batch - dead_of - forgotten_of
+                for batch, dead_of, forgotten_of in zip(of_batches, of_dead, of_forgotten, strict=True)
+            )
             found.append(
                 Standing(
                     *key,
-                    delivered=delivered - died_of_delivered - left_out_of_delivered,
-                    waiting=waiting - died_of_waiting - left_out_of_waiting,
+                    delivered=delivered,
+                    waiting=waiting,
                     dead=died,
                     forgotten=left_out,
+                    held=held,
                 )
             )
         return found
@@ -73,7 +79,7 @@ class StandingsPart(LedgerDatabase):
     def standing_of(self, event: str, dates: ExportDates) -> Standing:
         """Events of one name over some export dates."""
         found = [standing for standing in self.standings(dates) if standing.event == event]
-        numbers = ("delivered", "waiting", "dead", "forgotten")
+        numbers = ("delivered", "waiting", "dead", "forgotten", "held")
         return Standing(dates.first, event, *(sum(getattr(each, number) for each in found) for number in numbers))
 
     def sent_since(self, moment: datetime) -> list[SentBatch]:
@@ -118,14 +124,14 @@ class StandingsPart(LedgerDatabase):
 
 def _numbers(
     connection: Connection, table: sa.Table, events: sa.ColumnElement[int], dates: ExportDates | None
-) -> dict[tuple[date, str], tuple[int, int, int]]:
-    """The number of events in a table by export date and name: in all, in delivered batches, in waiting ones."""
+) -> dict[tuple[date, str], tuple[int, ...]]:
+    """The number of events in a table by export date and name: in all, and in delivered, waiting and held batches."""
     query = (
         sa.select(
             table.c.export_date,
             table.c.event,
             sa.func.sum(events),
-            *(sa.func.sum(sa.case((batches.c.status == status, events), else_=0)) for status in (DELIVERED, WAITING)),
+            *(sa.func.sum(sa.case((batches.c.status == status, events), else_=0)) for status in _STATUSES),
         )
         .select_from(table if table is batches else table.outerjoin(batches, table.c.batch_id == batches.c.batch_id))
         .group_by(table.c.export_date, table.c.event)
@@ -133,7 +139,4 @@ def _numbers(
     if dates is not None:
         query = query.where(within(table, dates))
     rows: Sequence[Any] = connection.execute(query).all()
-    return {
-        (day, event): (int(number), int(of_delivered), int(of_waiting))
-        for day, event, number, of_delivered, of_waiting in rows
-    }
+    return {(day, event): tuple(map(int, numbers)) for day, event, *numbers in rows}

@@ -99,7 +99,7 @@ _BOTS = f"""
 
 
 def bots(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
-    """Events that the export marks as caused by a machine. They are kept and delivered, so the check never fails."""
+    """Events that the export marks as caused by a machine. They are kept, so the check never fails."""
     found = connection.execute(_BOTS, [dates.first, dates.last]).fetchall()
     by_bots, unknown, events = (sum(row[column] for row in found) for column in (1, 2, 3))
     numbers = {"bots": by_bots, "unknown": unknown, "people": events - by_bots - unknown}
@@ -108,8 +108,8 @@ def bots(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
         return Finding(True, "No event is marked as caused by a machine.", numbers)
     return Finding(
         True,
-        f"{by_bots:,} of {counted(events, 'event')} are marked as caused by a machine. They are kept and delivered; "
-        "exclude them with context_selligent_is_bot IS NOT TRUE.",
+        f"{by_bots:,} of {counted(events, 'event')} are marked as caused by a machine. They are kept; SEGMENT_BOTS "
+        "decides whether they are delivered. Queries exclude them with context_selligent_is_bot IS NOT TRUE.",
         numbers,
     )
 

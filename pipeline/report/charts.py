@@ -33,6 +33,7 @@ COLOURS = {
     "good": "#2f9366",
     "waiting": "#e2b13c",
     "dead": "#c43d31",
+    "held": "#8c75c9",
     "forgotten": "#98a2b3",
 }
 _WIDTH = 5.2  # inches of 72 units: as wide as a phone, so that letters stay readable there
@@ -137,8 +138,7 @@ def standing_chart(numbers: Numbers) -> Chart | None:
     if not rows:
         return None
     parts = [("delivered", "good"), ("waiting", "waiting"), ("dead", "dead")]
-    if total["forgotten"]:
-        parts.append(("forgotten", "forgotten"))
+    parts += [(status, status) for status in ("held", "forgotten") if total[status]]
 
     def paint(figure: "Figure") -> None:
         axes = figure.subplots()
@@ -150,7 +150,7 @@ def standing_chart(numbers: Numbers) -> Chart | None:
 
     alt = (
         f"Bars per export date: of {number(total['due'])} events that were due, {number(total['delivered'])} are "
-        f"delivered, {number(total['waiting'])} waiting and {number(total['dead'])} dead."
+        f"delivered, {number(total['waiting'])} waiting, {number(total['dead'])} dead and {number(total['held'])} held."
     )
     return Chart("standing", "Delivery to Segment by export date", alt, "due", _svg("standing", 2.7, paint))
 

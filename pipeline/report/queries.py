@@ -18,7 +18,7 @@ TITLES = {
     "events": "Rows and their events",
     "due": "Events and their delivery",
     "handover": "Events that are not due, or no longer in a table",
-    "undelivered": "Waiting and dead events by reason",
+    "undelivered": "Waiting, dead and held events by reason",
     "withheld": "Withheld export dates",
     "refused": "Files refused or not matched",
     "rejected": "Rejected rows by reason",

@@ -15,7 +15,7 @@ from pipeline.orchestration import markdown
 from pipeline.warehouse import has_table, one_row
 
 KEY = ["export_date", "event"]
-NUMBERS = ["loaded", "rejected", "modelled", "delivered", "waiting", "dead"]
+NUMBERS = ["loaded", "rejected", "modelled", "delivered", "waiting", "dead", "held"]
 # Rows without an event: skipped, or rejected before the event was known.
 NO_EVENT = "(no event)"
 _ORDER = {event.table: position for position, event in enumerate(EVENTS)} | {NO_EVENT: len(EVENTS)}
@@ -68,7 +68,7 @@ def summary(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: Export
             found[day, event].update(dict(zip(names, map(int, numbers), strict=True)))
     for standing in ledger.standings(window):
         found[standing.export_date, standing.event].update(
-            delivered=standing.delivered, waiting=standing.waiting, dead=standing.dead
+            delivered=standing.delivered, waiting=standing.waiting, dead=standing.dead, held=standing.held
         )
     lines = [Line(day, event, counts) for (day, event), counts in found.items() if any(counts.values())]
     return sorted(lines, key=lambda line: (line.export_date, _ORDER.get(line.event, len(_ORDER))))

@@ -85,6 +85,7 @@ def outbox(
             "events": sum(events.values()),
             "batches": due.cut.batches,
             "dead": due.cut.dead,
+            "held": due.cut.held,
             "suppressed": due.registered.suppressed,
             "replayed": len(due.cut.replayed_ids),
             "withheld_dates": len(due.withheld),
@@ -152,6 +153,7 @@ def _deliver(
                     "requests_written": written,
                     "waiting": before.waiting,
                     "dead": before.dead,
+                    "held": before.held,
                     "seconds": round(time.monotonic() - started, 1),
                 }
             )
@@ -178,6 +180,7 @@ def _deliver(
         "delivered_in_all": after.delivered,
         "waiting": after.waiting,
         "dead": after.dead,
+        "held": after.held,
         "batches": sent.batches,
         "attempts": sent.attempts,
         "seconds": round(seconds, 1),

@@ -1,7 +1,7 @@
 """Checks of the path to Segment, each computed from the tables and the ledger, in the order of the path:
 
 1. `staged_is_modelled`: every staged row is in an event table, or a duplicate;
-2. `due_is_settled`: every event that was ever due is delivered, waiting, dead or forgotten;
+2. `due_is_settled`: every event that was ever due is delivered, waiting, dead, held or forgotten;
 3. `late_events`: no event waits for more than a day.
 """
 
@@ -29,12 +29,15 @@ STAGED_IS_MODELLED = Check(
     blocking=True,
 )
 DUE_IS_SETTLED = Check(
-    "due_is_delivered_waiting_or_dead", REPORT, "Events that were ever due = delivered + waiting + dead + forgotten."
+    "due_is_delivered_waiting_or_dead",
+    REPORT,
+    "Events that were ever due = delivered + waiting + dead + held + forgotten.",
 )
 NOTHING_WAITS_FOR_LONG = Check(
     "nothing_waits_for_long",
     REPORT,
-    "Within a day of its loading, every event is delivered, or dead with a reason. Withheld dates are exempt.",
+    "Within a day of its loading, every event is delivered, or dead with a reason. Held events and withheld dates are "
+    "exempt.",
 )
 # Between the loading of an event and its delivery.
 DELIVERY_TARGET = timedelta(hours=24)
@@ -91,7 +94,7 @@ def staged_is_modelled(connection: duckdb.DuckDBPyConnection, schema: str, dates
 
 
 def due_is_settled(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: ExportDates) -> Finding:
-    """Compare events that were ever due for these dates with delivered, waiting, dead and forgotten ones."""
+    """Compare events that were ever due for these dates with delivered, waiting, dead, held and forgotten ones."""
     query = "SELECT count(*) FROM delivery.outbox WHERE export_date BETWEEN ? AND ?"
     outbox = one_value(connection, query, [dates.first, dates.last])
     standings = ledger.standings(dates)
@@ -100,12 +103,15 @@ def due_is_settled(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates:
     delivered = sum(standing.delivered for standing in standings)
     waiting = sum(standing.waiting for standing in standings)
     dead = sum(standing.dead for standing in standings)
-    numbers = {"due": due, "delivered": delivered, "waiting": waiting, "dead": dead}
+    held = sum(standing.held for standing in standings)
+    numbers = {"due": due, "delivered": delivered, "waiting": waiting, "dead": dead, "held": held}
     words = f"{delivered:,} delivered + {waiting:,} waiting + {dead:,} dead"
+    if held:
+        words += f" + {held:,} held"
     if forgotten:
         numbers["forgotten"] = forgotten
         words += f" + {forgotten:,} forgotten"
-    if due == delivered + waiting + dead + forgotten:
+    if due == delivered + waiting + dead + held + forgotten:
         return Finding(True, f"{due:,} events that were due = {words}.", numbers)
     return Finding(
         False,
@@ -116,7 +122,9 @@ def due_is_settled(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates:
 
 
 def late_events(connection: duckdb.DuckDBPyConnection, ledger: Ledger, now: datetime, *, delivers: bool) -> Finding:
-    """Find dates whose events are not delivered a day after they were cut or loaded; withheld ones are exempt."""
+    """Find dates whose events are not delivered a day after they were cut or loaded, but for held events and withheld
+    dates.
+    """
     if not delivers:
         return Finding(True, "No event is late: without a write key, none is sent (dry run).", {"late": 0})
     since = now - DELIVERY_TARGET

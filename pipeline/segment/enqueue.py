@@ -50,9 +50,9 @@ def register(
         replayed,
         pairing_of(connection).generation,
     )
-    # People who were listed since the last time may have waiting events of any date.
+    # People who were listed since the last time may have waiting or held events of any date.
     everywhere = any_newly_suppressed(connection, "withdrawn_at")
-    unwanted = outbox.suppressed(connection, ledger.waiting_ids(EVERY_DATE if everywhere else dates))
+    unwanted = outbox.suppressed(connection, ledger.undelivered_ids(EVERY_DATE if everywhere else dates))
     suppressed, _ = ledger.withdraw(unwanted, now) if unwanted else (0, 0)
     gone = outbox.withdrawn(connection, dates, cut_at)
     if not gone:
@@ -94,6 +94,7 @@ def cut_due(
             _limits(settings, now.date()),
             replayed_ids=[replay.id for replay in ledger.replays()],
             replays_only=replays_only,
+            hold_bots=settings.segment_bots == "hold",
         ),
     )
     registered = register(connection, ledger, dates, now, done.replayed_ids, now)

@@ -11,7 +11,7 @@ import duckdb
 
 from pipeline.catalog import EVENTS, Event
 from pipeline.export_dates import ExportDates
-from pipeline.ledger import SUPPRESSED, WITHDRAWN, Batch, DeadEvent, Replay
+from pipeline.ledger import HELD, SUPPRESSED, WAITING, WITHDRAWN, Batch, DeadEvent, Replay
 from pipeline.ledger.warehouse_pairing import advance_warehouse
 from pipeline.privacy.digests import is_suppressed
 from pipeline.privacy.suppression import any_suppressed
@@ -56,7 +56,8 @@ class CutRules:
 
     `integrations` are the destinations that messages name. Events of `withheld` dates are not due. `limits` are below
     Segment's where a low rate limit requires it. Events of `replayed_ids` that are due move from their batches into new
-    ones; with `replays_only`, no other events are cut.
+    ones; with `replays_only`, no other events are cut. With `hold_bots`, events that machines caused are cut into
+    batches of their own, which are held.
     """
 
     integrations: Mapping[str, bool] | None = None
@@ -64,18 +65,20 @@ class CutRules:
     limits: Limits = Limits()
     replayed_ids: Collection[str] = ()
     replays_only: bool = False
+    hold_bots: bool = False
 
 
 @dataclass(frozen=True)
 class Cut:
     """The result of a cut: events by event name, undeliverable events, and batches; `replayed_ids` had been in other
-    batches before.
+    batches before. `held` events are in held batches.
     """
 
     events: Mapping[str, int]
     dead: int
     batches: int
     replayed_ids: Sequence[str] = ()
+    held: int = 0
 
 
 def cut(connection: Connection, schema: str, dates: ExportDates, now: datetime, rules: CutRules | None = None) -> Cut:
@@ -98,7 +101,7 @@ def cut(connection: Connection, schema: str, dates: ExportDates, now: datetime, 
             )
         connection.execute(_due(source, dates, between, rules, suppressing))
         counted = connection.execute(_COUNTED).fetchall()
-        connection.execute(_running({event: start for event, start, _, _ in counted}))
+        connection.execute(_running({event: start for event, start, *_ in counted}))
         connection.execute(_laid_out(rules.limits))
         connection.execute(_new_batches(dates))
         # After the positions were assigned: a batch never gets the number of a deleted one.
@@ -111,8 +114,8 @@ def cut(connection: Connection, schema: str, dates: ExportDates, now: datetime, 
         (batches,) = one_row(connection, "SELECT count(*) FROM temp.new_batches")
         for table in ("due", "running", "laid_out", "new_batches", "replayed"):
             connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
-    events |= {event: number for event, _, number, _ in counted}
-    return Cut(events, sum(dead for *_, dead in counted), batches, moved)
+    events |= {event: number for event, _, number, *_ in counted}
+    return Cut(events, sum(dead for *_, dead, _ in counted), batches, moved, sum(held for *_, held in counted))
 
 
 _MOVED = "SELECT CAST(id AS VARCHAR) FROM temp.due WHERE id IN (SELECT id FROM temp.replayed)"
@@ -132,39 +135,46 @@ def _due(source: MessageSource, dates: ExportDates, between: str, rules: CutRule
         due = "false" if rules.replays_only else never
     else:
         due = replayed if rules.replays_only else f"({replayed} OR {never})"
-    events = " UNION ALL ".join(_weighed(event, source, between, suppressing) for event in EVENTS)
+    events = " UNION ALL ".join(_weighed(event, source, between, rules, suppressing) for event in EVENTS)
     return f"""
         CREATE OR REPLACE TEMP TABLE due AS
         WITH staged AS (
             SELECT id, export_date FROM staging.events WHERE {_within(dates)}{but_withheld}
         )
-        SELECT event, export_date, timestamp, id, bytes, dead_because
+        SELECT event, export_date, held, timestamp, id, bytes, dead_because
         FROM ({events}) JOIN staged USING (id)
         WHERE {due}
-        ORDER BY event, export_date, timestamp, id
+        ORDER BY event, export_date, {"held, " if rules.hold_bots else ""}timestamp, id
     """
 
 
-def _weighed(event: Event, source: MessageSource, between: str, suppressing: bool) -> str:
+def _weighed(event: Event, source: MessageSource, between: str, rules: CutRules, suppressing: bool) -> str:
     """SQL for an event table's events in a time span, with the sizes of their messages."""
     # People who were listed after the models ran.
     unwanted = is_suppressed(
         "user_id", "context_traits_email", "context_selligent_list_id", "context_selligent_user_id"
     )
     but_suppressed = f" AND NOT {unwanted}" if suppressing else ""
+    held = "coalesce(context_selligent_is_bot, false)" if rules.hold_bots else "false"
     return f"""
         SELECT
             CAST({literal(event.table)} AS ENUM ({_TABLES})) AS event, CAST(id AS UUID) AS id, timestamp, bytes,
-            {dead_because("bytes")} AS dead_because
+            {dead_because("bytes")} AS dead_because, {held} AS held
         FROM (
-            SELECT id, timestamp, user_id, anonymous_id, {source.message_bytes(event)} AS bytes
+            SELECT
+                id, timestamp, user_id, anonymous_id, context_selligent_is_bot, {source.message_bytes(event)} AS bytes
             FROM {source.table(event)}
             WHERE timestamp {between}{but_suppressed}
         )
     """
 
 
-_COUNTED = "SELECT CAST(event AS VARCHAR), min(rowid), count(*), count(dead_because) FROM temp.due GROUP BY event"
+_COUNTED = """
+    SELECT
+        CAST(event AS VARCHAR), min(rowid), count(*), count(dead_because),
+        count(*) FILTER (held AND dead_because IS NULL)
+    FROM temp.due GROUP BY event
+"""
 
 
 def _running(starts: Mapping[str, int]) -> str:
@@ -179,7 +189,7 @@ def _running(starts: Mapping[str, int]) -> str:
     return f"""
         CREATE OR REPLACE TEMP TABLE running AS
         SELECT
-            rowid AS position, event, export_date, timestamp, id, dead_because,
+            rowid AS position, event, export_date, held, timestamp, id, dead_because,
             CAST({number if starts else "0"} // {_STRETCH_EVENTS} AS INTEGER) AS stretch,
             CAST(sum({size}) OVER so_far AS BIGINT) - ({size}) AS bytes_before,
             CAST(sum({sent}) OVER so_far AS BIGINT) - ({sent}) AS events_before
@@ -200,20 +210,20 @@ def _laid_out(limits: Limits) -> str:
             SELECT running.*, CAST((bytes_before - first_byte) // {_FILL_BYTES} AS INTEGER) AS by_bytes
             FROM temp.running
             JOIN (
-                SELECT event, export_date, stretch, min(bytes_before) AS first_byte
+                SELECT event, export_date, held, stretch, min(bytes_before) AS first_byte
                 FROM temp.running GROUP BY ALL
-            ) USING (event, export_date, stretch)
+            ) USING (event, export_date, held, stretch)
         )
         SELECT
-            position, event, export_date, timestamp, id, dead_because,
+            position, event, export_date, held, timestamp, id, dead_because,
             CASE
                 WHEN dead_because IS NULL THEN events_before - (events_before - first_event) % ({limits.as_sql()})
             END AS batch
         FROM filled
         JOIN (
-            SELECT event, export_date, stretch, by_bytes, min(events_before) AS first_event
+            SELECT event, export_date, held, stretch, by_bytes, min(events_before) AS first_event
             FROM filled GROUP BY ALL
-        ) USING (event, export_date, stretch, by_bytes)
+        ) USING (event, export_date, held, stretch, by_bytes)
     """
 
 
@@ -254,7 +264,7 @@ _FILL_OUTBOX = """
     INSERT INTO delivery.outbox BY NAME
     SELECT
         CAST(id AS VARCHAR) AS id, CAST(event AS VARCHAR) AS event, export_date, timestamp,
-        batch_id, sequence, dead_because, $1 AS cut_at
+        batch_id, sequence, dead_because, $1 AS cut_at, held AND dead_because IS NULL AS held
     FROM temp.laid_out
     LEFT JOIN temp.new_batches USING (batch)
 """
@@ -265,10 +275,11 @@ def _within(dates: ExportDates) -> str:
 
 
 def cut_batches(connection: Connection, dates: ExportDates) -> list[Batch]:
-    """Every batch of these dates."""
+    """Every batch of these dates, with the status that it was cut with."""
     rows = connection.execute(
-        "SELECT batch_id, event, export_date, sequence, count(*) FROM delivery.outbox "
-        "WHERE batch_id IS NOT NULL AND export_date BETWEEN ? AND ? GROUP BY ALL ORDER BY export_date, sequence",
+        f"SELECT batch_id, event, export_date, sequence, count(*), CASE WHEN held THEN '{HELD}' ELSE '{WAITING}' END "
+        "FROM delivery.outbox WHERE batch_id IS NOT NULL AND export_date BETWEEN ? AND ? "
+        "GROUP BY ALL ORDER BY export_date, sequence",
         [dates.first, dates.last],
     ).fetchall()
     return [Batch(*row) for row in rows]

@@ -38,6 +38,10 @@ MAIN_JOB = By(
 WITHHOLDING = By(
     "end_to_end/test_holding_back.py", "test_history_is_loaded_without_delivery_and_delivered_when_it_is_released"
 )
+HOLDING = By(
+    "end_to_end/test_bots.py",
+    "test_events_of_machines_are_modelled_and_held_and_leave_once_when_they_are_released",
+)
 BRANDS = By(
     "end_to_end/test_brands.py", "test_two_brands_are_delivered_to_their_own_sources_and_are_in_one_ui_without_mixing"
 )
@@ -57,6 +61,8 @@ COMMANDS: Mapping[str, By | Only] = {
     "python -m pipeline run --from DATE --to DATE": MAIN_JOB,
     "python -m pipeline replay": STORY,
     "python -m pipeline replay [--event NAME] [--reason TEXT] [--date DATE]": STORY,
+    "python -m pipeline replay --held [--event NAME] [--date DATE]": HOLDING,
+    "python -m pipeline replay --held": HOLDING,
     "python -m pipeline inspect FILE": STORY,
     "python -m pipeline inspect FILE > draft.yml": STORY,
     "python -m pipeline check": CHECK,

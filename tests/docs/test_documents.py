@@ -42,6 +42,7 @@ KNOWN_BLOCKS = {
     (QUERIES, "Connect other tools", "python"): 1,
     (OPERATIONS, "Rerun a step", "sh"): 1,
     (OPERATIONS, "Replay dead events", "sh"): 1,
+    (OPERATIONS, "Hold events of machines", "sh"): 1,
     (OPERATIONS, "Run as a service", "sh"): 1,
     (OPERATIONS, "Run as a service", "ini"): 1,
     (OPERATIONS, "Run from a timer", "ini"): 2,

@@ -32,6 +32,8 @@ def test_the_commands_do_what_the_documents_say(copied: Copy) -> None:
     done = copied.sh(replay_and_run)
     assert "No dead event matches" in done.stdout
     assert "There is nothing new" in done.stdout
+    [release_and_run] = blocks("sh", section(OPERATIONS, "Hold events of machines"))
+    assert "No held event matches" in copied.sh(release_and_run).stdout
     export = "examples/exports/ACME_clicks_20240611060500.txt"
     copied.sh(f".venv/bin/python -m pipeline inspect {export} > draft.yml")
     assert "columns:" in (copied.folder / "draft.yml").read_text("utf-8")

@@ -21,11 +21,11 @@ def test_what_is_odd_is_a_warning_and_status_shows_each_date_and_event_in_number
     assert len(project.ids()) == 3
     lines = [line.split() for line in project.command("status").stdout.splitlines()]
     assert lines == [
-        ["export", "date", "event", "loaded", "rejected", "modelled", "delivered", "waiting", "dead"],
-        ["2024-06-11", "email_delivered", "1", "0", "1", "0", "1", "0"],
-        ["2024-06-11", "email_opened", "2", "1", "2", "0", "2", "0"],
-        ["2024-06-11", "(no", "event)", "0", "2", "0", "0", "0", "0"],
-        ["all", "3", "3", "3", "0", "3", "0"],
+        ["export", "date", "event", "loaded", "rejected", "modelled", "delivered", "waiting", "dead", "held"],
+        ["2024-06-11", "email_delivered", "1", "0", "1", "0", "1", "0", "0"],
+        ["2024-06-11", "email_opened", "2", "1", "2", "0", "2", "0", "0"],
+        ["2024-06-11", "(no", "event)", "0", "2", "0", "0", "0", "0", "0"],
+        ["all", "3", "3", "3", "0", "3", "0", "0"],
     ]
 
 

@@ -14,7 +14,19 @@ from hypothesis import strategies as st
 
 from pipeline.errors import DeliveryError, SettingsError
 from pipeline.export_dates import ExportDates
-from pipeline.ledger import CUT, MODELLED, REPORTED, Batch, DeadEvent, Ledger, Remaining, Settled, Standing
+from pipeline.ledger import (
+    CUT,
+    HELD,
+    MODELLED,
+    REPORTED,
+    Batch,
+    DeadEvent,
+    Ledger,
+    Pairing,
+    Remaining,
+    Settled,
+    Standing,
+)
 from pipeline.warehouse.loads import Load
 from tests.fakes.postgres import Postgres
 from tests.support.modelled_tables import DATES, DAY, NOW, day
@@ -227,6 +239,50 @@ def test_nothing_is_due_in_an_empty_ledger(ledger: Ledger) -> None:
     assert ledger.standings() == []
     assert ledger.standing_of("email_opened", DATES) == Standing(DAY, "email_opened", 0, 0, 0)
     assert ledger.waiting_dates() == set()
+
+
+# Held batches
+
+
+def held(number: int, events: int = 10, event: str = "email_opened", export_date: date = DAY) -> Batch:
+    return replace(batch(number, events, event, export_date), status=HELD)
+
+
+def test_a_held_batch_is_not_to_be_sent_until_it_is_released(ledger: Ledger) -> None:
+    ledger.register([batch(1), held(2), held(3, event="email_bounced"), held(4, export_date=day(1).first)], [], NOW)
+    assert ledger.register([held(2)], [], LATER) == 0
+    assert ledger.waiting("email_opened", DATES) == ledger.waiting_since(date.min) == [batch(1)]
+    assert ledger.start_attempts([held(2)], NOW) == []
+    assert ledger.waiting_dates() == {DAY}
+    assert ledger.waiting_ids(DATES) == ["batch-1"]
+    assert sorted(ledger.undelivered_ids(DATES)) == ["batch-1", "batch-2", "batch-3"]
+    assert ledger.standing_of("email_opened", DATES) == Standing(DAY, "email_opened", 0, 10, 0, held=10)
+
+    assert ledger.release_held("email_opened", DATES) == 10
+    assert ledger.waiting("email_opened", DATES) == [batch(1), batch(2)]
+    assert ledger.release_held(None, ExportDates(DAY, day(1).first)) == 20
+    assert ledger.waiting_dates() == {DAY, day(1).first}
+    assert [standing.held for standing in ledger.standings()] == [0, 0, 0]
+
+
+def test_dead_and_forgotten_events_are_neither_held_nor_released(ledger: Ledger) -> None:
+    ledger.register([held(1), held(2, events=3)], [], NOW)
+    assert ledger.withdraw([dead(1, held(1), "suppressed")], NOW) == (1, 0)
+    ledger.forget([Remaining("batch-1", "email_opened", DAY, 7), Remaining("batch-2", "email_opened", DAY, 0)], [])
+    assert ledger.standings() == [Standing(DAY, "email_opened", 0, 0, 1, forgotten=6, held=6)]
+    assert ledger.release_held(None, DATES) == 6
+    assert ledger.waiting("email_opened", DATES) == [batch(1, events=7)]
+    assert ledger.standings() == [Standing(DAY, "email_opened", 0, 6, 1, forgotten=6)]
+
+
+def test_a_release_makes_every_earlier_copy_of_the_ledger_older(ledger: Ledger) -> None:
+    ledger.pair(Pairing("pair", 5, 5))
+    ledger.register([held(1)], [], NOW)
+    before = ledger.pairing().generation
+    ledger.release_held("email_bounced", DATES)
+    assert ledger.pairing().generation == before
+    ledger.release_held(None, DATES)
+    assert ledger.pairing().generation > before
 
 
 # Location and errors

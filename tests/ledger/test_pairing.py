@@ -34,11 +34,12 @@ def opened(warehouse: Warehouse) -> Iterator[Lake]:
         yield Lake(connection)
 
 
-def cut(lake: Lake, ledger: Ledger, *rows: Row) -> None:
+def cut(lake: Lake, ledger: Ledger, *rows: Row, hold: bool = False) -> None:
     """A run, up to the sending."""
+    settings = SETTINGS.model_copy(update={"segment_bots": "hold" if hold else "send"})
     lake.stage(*rows)
     pair_up(lake.connection, ledger)
-    enqueue.cut_due(lake.connection, ledger, SETTINGS, TWO_DAYS, NOW)
+    enqueue.cut_due(lake.connection, ledger, settings, TWO_DAYS, NOW)
 
 
 def deliver(lake: Lake, ledger: Ledger, dead: int | None = None) -> list[str]:
@@ -301,6 +302,21 @@ def test_an_older_ledger_learns_what_was_delivered_since(plain: Lake, ledger: Le
     assert reconcile(plain.connection, backup, NOW).taken == 1
     assert [batch.events for batch in backup.waiting("email_opened", DATES)] == [1]
     assert is_pair(plain.connection, backup)
+
+
+def test_held_events_stay_held_in_a_ledger_that_is_made_anew_and_released_ones_released(
+    plain: Lake, ledger: Ledger, tmp_path: Path
+) -> None:
+    """The opens of 2026-03-02 were released after the backup, the ones of the next day are held."""
+    cut(plain, ledger, event_row(1, is_bot=True), event_row(2, is_bot=True, export_date=f"{day(1).first}"), hold=True)
+    backup = copy_of(ledger, tmp_path)
+    assert ledger.release_held(None, DATES) == 1
+    mirror_into(plain.connection, ledger, EVERY_DATE)
+    assert "the ledger is older than the warehouse" in refusal(plain, backup)
+    for found, taken in ((backup, 1), (ledger_of(tmp_path), 2)):
+        assert reconcile(plain.connection, found, NOW).taken == taken
+        assert [(standing.waiting, standing.held) for standing in found.standings()] == [(1, 0), (0, 1)]
+        assert due_is_settled(plain.connection, found, TWO_DAYS).holds
 
 
 def test_events_that_died_in_a_lost_batch_are_tried_again(plain: Lake, anew: Lake, ledger: Ledger) -> None:

@@ -6,15 +6,25 @@ from html.parser import HTMLParser
 
 import pytest
 
-from pipeline.ledger import Remaining
+from pipeline.ledger import DeadEvent, Remaining
 from pipeline.report.charts import draw_charts
 from pipeline.report.formatting import percent
 from pipeline.report.numbers import Numbers, lines
 from pipeline.report.queries import TITLES
 from pipeline.warehouse import Warehouse
-from tests.report.conftest import HOSTILE, NEXT_DAY, PASSWORD, TOKEN, WRITE_KEY, Reported, load
+from tests.report.conftest import (
+    BOTH_DAYS,
+    HOSTILE,
+    MADE_AT,
+    NEXT_DAY,
+    PASSWORD,
+    TOKEN,
+    WRITE_KEY,
+    Reported,
+    load,
+)
 from tests.support.delivery_fixtures import opened
-from tests.support.modelled_tables import DAY, SCHEMA, day
+from tests.support.modelled_tables import DAY, SCHEMA, day, event_row, id_of
 
 _SQL = re.compile(r'<section class="sql" id="sql-(\w+)".*?<code>(.*?)</code>', re.DOTALL)
 _LINKED = re.compile(r'<a class="n[^"]*" href="#sql-(\w+)">([^<]*)</a>')
@@ -57,7 +67,8 @@ def test_what_happened_is_counted_as_by_hand(busy: Reported) -> None:
     assert row_of(numbers, "rows", NEXT_DAY)["suppressed"] == 1
     events = {"event_rows": 13, "events": 11, "duplicates": 2, "suppressed_since": 0, "tracked": 11}
     assert row_of(numbers, "events", DAY) == {"export_date": DAY, **events, "reconciles": True}
-    due = {"due": 13, "delivered": 10, "waiting": 2, "dead": 1, "forgotten": 0, "delivered_rate": 10 / 13}
+    due = {"due": 13, "delivered": 10, "waiting": 2, "dead": 1, "held": 0, "forgotten": 0}
+    due |= {"delivered_rate": 10 / 13}
     assert row_of(numbers, "due", None) == {"export_date": None, "event": None, **due, "reconciles": True}
     assert [(row["status"], row["reason"], row["events"]) for row in numbers.rows("undelivered")] == [
         ("waiting", "withheld until released with --release", 2),
@@ -137,6 +148,29 @@ def test_forgotten_events_are_due_and_neither_delivered_nor_waiting(busy: Report
     busy.make()
     total = row_of(busy.numbers(), "due", None)
     assert (total["due"], total["delivered"], total["forgotten"], total["reconciles"]) == (13, 9, 1, True)
+
+
+def test_held_events_are_shown_with_the_command_that_releases_them(busy: Reported) -> None:
+    """An open and a click of machines, of which the click's person was suppressed meanwhile."""
+    with opened(busy.warehouse) as lake:
+        lake.stage(
+            event_row(30, is_bot=True, export_date=f"{NEXT_DAY}"),
+            event_row(31, "Email Link Clicked", is_bot=True, export_date=f"{NEXT_DAY}"),
+        )
+        busy.ledger.release(BOTH_DAYS)
+        lake.put_out(busy.ledger, BOTH_DAYS, hold_bots=True)
+        [batch_id] = [batch for batch, ids in lake.batches().items() if ids == [id_of(31)]]
+    busy.ledger.withdraw([DeadEvent(id_of(31), "email_link_clicked", NEXT_DAY, batch_id, "suppressed")], MADE_AT)
+    page = busy.page()
+    numbers = busy.numbers()
+    total = row_of(numbers, "due", None)
+    parts = ("due", "delivered", "waiting", "dead", "held", "reconciles")
+    assert [total[part] for part in parts] == [15, 10, 2, 2, 1, True]
+    [held] = [row for row in numbers.rows("undelivered") if row["status"] == "held"]
+    assert (held["events"], held["reason"]) == (1, "of machines; held until released with replay --held")
+    assert "Waiting, dead, held" in page
+    [alt] = [chart.alt for chart in draw_charts(numbers) if chart.name == "standing"]
+    assert "2 waiting, 2 dead and 1 held." in alt
 
 
 class Tags(HTMLParser):

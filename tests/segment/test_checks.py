@@ -71,7 +71,7 @@ def test_what_was_due_is_delivered_waiting_or_dead(sender: Sender) -> None:
     assert due_is_settled(sender.lake.connection, sender.ledger, DATES) == Finding(
         True,
         "6 events that were due = 3 delivered + 1 waiting + 2 dead.",
-        {"due": 6, "delivered": 3, "waiting": 1, "dead": 2},
+        {"due": 6, "delivered": 3, "waiting": 1, "dead": 2, "held": 0},
     )
 
 
@@ -101,6 +101,7 @@ def test_what_the_ledger_lacks_it_gets_as_the_sentence_advises(sender: Sender, t
             "delivered": 0,
             "waiting": 2,
             "dead": 1,
+            "held": 0,
         }
 
 

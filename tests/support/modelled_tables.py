@@ -186,16 +186,16 @@ class Lake:
         for table in ("staging.events", "staging.event_rows", *(f"{SCHEMA}.{table}" for table in TABLES.values())):
             self.connection.execute(f"DELETE FROM {table} WHERE CAST(id AS VARCHAR) IN (SELECT unnest(?))", [ids])
 
-    def put_out(self, ledger: Ledger, dates: ExportDates = DATES) -> Cut:
+    def put_out(self, ledger: Ledger, dates: ExportDates = DATES, *, hold_bots: bool = False) -> Cut:
         """What is due, and what is asked for again, is cut and entered into the ledger."""
-        done = self.cut(ledger, dates)
+        done = self.cut(ledger, dates, hold_bots=hold_bots)
         register(self.connection, ledger, dates, NOW, done.replayed_ids)
         return done
 
-    def cut(self, ledger: Ledger, dates: ExportDates = DATES) -> Cut:
+    def cut(self, ledger: Ledger, dates: ExportDates = DATES, *, hold_bots: bool = False) -> Cut:
         """The same, and then killed: the ledger knows nothing of it."""
         replayed_ids = [replay.id for replay in ledger.replays()]
-        rules = CutRules(withheld=ledger.withheld(), replayed_ids=replayed_ids)
+        rules = CutRules(withheld=ledger.withheld(), replayed_ids=replayed_ids, hold_bots=hold_bots)
         return cut(self.connection, SCHEMA, dates, NOW, rules)
 
     def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:

@@ -109,6 +109,22 @@ def test_event_tables_of_an_earlier_version_get_the_columns_of_new_meanings(ware
         assert connection.execute('SELECT id, context_ip FROM "the \'source".tracks').fetchall() == [("a", None)]
 
 
+def test_what_was_cut_before_events_could_be_held_is_not_held(warehouse: Warehouse) -> None:
+    with warehouse.writing() as connection:
+        newest = connection.execute(COLUMNS).fetchall()
+        connection.execute("DROP VIEW delivery.events")
+        connection.execute("ALTER TABLE delivery.outbox DROP COLUMN held")
+        connection.execute("CREATE VIEW delivery.events AS SELECT id, 'waiting' AS status FROM delivery.outbox")
+        connection.execute("INSERT INTO delivery.outbox (id, batch_id) VALUES ('a', 'b')")
+        connection.execute("UPDATE raw.origin SET value = '3' WHERE name = 'schema_version'")
+    warehouse.bring_up_to_date()
+    assert columns(warehouse) == newest
+    with warehouse.writing() as connection:
+        connection.execute("INSERT INTO delivery.outbox (id, batch_id, held) VALUES ('c', 'd', true)")
+        rows = connection.execute("SELECT id, status, held FROM delivery.events JOIN delivery.outbox USING (id)")
+        assert sorted(rows.fetchall()) == [("a", "waiting", None), ("c", "held", True)]
+
+
 def test_there_is_nothing_to_bring_up_to_date_where_there_is_no_warehouse(warehouse: Warehouse) -> None:
     warehouse.bring_up_to_date()
     assert not warehouse.exists()

@@ -115,13 +115,14 @@ COMMENT ON COLUMN delivery.outbox.batch_id IS 'The batch that contains the event
 COMMENT ON COLUMN delivery.outbox.sequence IS 'Number of the batch among those of its event and date, in sending order.';
 COMMENT ON COLUMN delivery.outbox.dead_because IS 'Why Segment would silently drop the event, which is therefore in no batch. Null: it is in one.';
 COMMENT ON COLUMN delivery.outbox.cut_at IS 'When its batch was created (UTC).';
+COMMENT ON COLUMN delivery.outbox.held IS 'Whether its batch was created as held: a machine caused the event, and SEGMENT_BOTS was hold. Whether it is still held: delivery.events.status.';
 
 COMMENT ON TABLE delivery.batches IS 'One row per batch: a copy of the delivery ledger.';
 COMMENT ON COLUMN delivery.batches.batch_id IS 'Hash of all ids in the batch, and of its sequence.';
 COMMENT ON COLUMN delivery.batches.event IS 'Table of its events.';
 COMMENT ON COLUMN delivery.batches.export_date IS 'Date of the export that contains its events.';
 COMMENT ON COLUMN delivery.batches.events IS 'Number of events when it was created, without those that were replayed since.';
-COMMENT ON COLUMN delivery.batches.status IS 'waiting or delivered. Only single events become dead.';
+COMMENT ON COLUMN delivery.batches.status IS 'waiting, delivered, or held until it is released. Only single events become dead.';
 COMMENT ON COLUMN delivery.batches.attempts IS 'Number of attempts.';
 COMMENT ON COLUMN delivery.batches.first_attempt_at IS 'Time of the first attempt, after which Segment may have the events (UTC).';
 COMMENT ON COLUMN delivery.batches.delivered_at IS 'When Segment accepted the batch (UTC).';
@@ -146,4 +147,4 @@ COMMENT ON COLUMN delivery.withheld_dates.export_date IS 'The export date.';
 COMMENT ON COLUMN delivery.withheld_dates.withheld_at IS 'When the date was withheld (UTC).';
 
 -- A DuckLake has no comments on columns of views.
-COMMENT ON VIEW delivery.events IS 'One row per event that was ever due, with its status. id: the event''s id; event: its table; export_date: date of the export that contains it; status: waiting, delivered or dead; delivered_at: when Segment accepted it (UTC); attempts: number of attempts of its batch; reason: why it is dead or still waiting.';
+COMMENT ON VIEW delivery.events IS 'One row per event that was ever due, with its status. id: the event''s id; event: its table; export_date: date of the export that contains it; status: waiting, delivered, dead or held; delivered_at: when Segment accepted it (UTC); attempts: number of attempts of its batch; reason: why it is dead or still waiting.';

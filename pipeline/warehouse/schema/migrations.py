@@ -63,6 +63,11 @@ MIGRATIONS: Mapping[int, Sequence[str]] = {
         ),
         f"ALTER TABLE IF EXISTS {_SOURCE}.email_link_clicked ADD COLUMN IF NOT EXISTS link_url VARCHAR",
     ),
+    # Events of machines can be held; NULL: cut before that, and not held.
+    4: (
+        "ALTER TABLE delivery.outbox ADD COLUMN IF NOT EXISTS held BOOLEAN",
+        "DROP VIEW IF EXISTS delivery.events",  # created anew after the migrations
+    ),
 }
 NEWEST = max(MIGRATIONS)
 # What only a DuckLake understands.

@@ -12,6 +12,7 @@ Connection = duckdb.DuckDBPyConnection
 _SCHEMA = Path(__file__).parent
 RAW_TABLES = _SCHEMA / "raw.sql"
 _DELIVERY_TABLES = _SCHEMA / "delivery.sql"
+_VIEWS = _SCHEMA / "views.sql"
 COMMENTS = _SCHEMA / "comments.sql"
 
 
@@ -21,9 +22,11 @@ def make_tables(connection: Connection, *, is_ducklake: bool) -> bool:
     if version == NEWEST:
         return False
     with transaction(connection):
-        _run_scripts(connection, is_partitioned=is_ducklake and version is None)
+        for script in (RAW_TABLES, _DELIVERY_TABLES):
+            _run_script(connection, script, is_partitioned=is_ducklake and version is None)
         if version is not None:
             migrate(connection, version, is_ducklake=is_ducklake)
+        _run_script(connection, _VIEWS, is_partitioned=False)  # their columns may be of the migrations
         # A comment may contain a semicolon; at the end of a line it ends a statement.
         for statement in COMMENTS.read_text("utf-8").split(";\n"):
             if statement.strip():
@@ -41,8 +44,8 @@ def has_table(connection: Connection, schema: str, table: str) -> bool:
     )
 
 
-def _run_scripts(connection: Connection, *, is_partitioned: bool) -> None:
-    for statement in (RAW_TABLES.read_text("utf-8") + _DELIVERY_TABLES.read_text("utf-8")).split(";"):
+def _run_script(connection: Connection, script: Path, *, is_partitioned: bool) -> None:
+    for statement in script.read_text("utf-8").split(";"):
         # Only a DuckLake has partitions, and sets them when it creates its tables.
         if statement.strip() and (is_partitioned or PARTITIONING not in statement):
             connection.execute(statement)
