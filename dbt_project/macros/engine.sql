@@ -27,8 +27,16 @@
 {%- endmacro %}
 
 {#- The text without invisible characters at either end. pipeline/warehouse/trimming.py defines them, and has the Python
-    equivalents of this and the next two macros. -#}
+    equivalents of these macros. Most texts have visible ASCII at both ends and need no regular expression. -#}
 {% macro trimmed(text) -%}
+    case when {{ begins_visibly(text) }} and {{ text }}[-1] between '!' and '~' then {{ text }} else {{ replaced(text) }} end
+{%- endmacro %}
+
+{% macro begins_visibly(text) -%}
+    {{ text }} >= '!' and {{ text }} < chr(127)
+{%- endmacro %}
+
+{% macro replaced(text) -%}
     regexp_replace({{ text }}, '^[{{ var("invisible") }}]+|[{{ var("invisible") }}]+$', '', 'g')
 {%- endmacro %}
 
@@ -39,5 +47,5 @@
 
 {#- A text that people read: unchanged, or NULL if it has no visible character. -#}
 {% macro visible(text) -%}
-    case when {{ trimmed(text) }} <> '' then {{ text }} end
+    case when {{ begins_visibly(text) }} or {{ replaced(text) }} <> '' then {{ text }} end
 {%- endmacro %}

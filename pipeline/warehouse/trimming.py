@@ -46,6 +46,16 @@ def trimmed(text: str) -> str:
 
 def trimmed_sql(text: str) -> str:
     """SQL for the same; `text` is SQL, and the macro `trimmed` is its twin in dbt."""
+    at_both_ends = f"{_begins_visibly_sql(text)} AND {text}[-1] BETWEEN '!' AND '~'"
+    return f"CASE WHEN {at_both_ends} THEN {text} ELSE {_replaced_sql(text)} END"
+
+
+def _begins_visibly_sql(text: str) -> str:
+    """SQL for whether a text begins with visible ASCII, as nearly all do; a regular expression takes longer."""
+    return f"{text} >= '!' AND {text} < chr(127)"
+
+
+def _replaced_sql(text: str) -> str:
     return f"regexp_replace({text}, '^[{INVISIBLE}]+|[{INVISIBLE}]+$', '', 'g')"
 
 
@@ -55,10 +65,10 @@ def identifier_sql(text: str) -> str:
 
 
 def is_something_sql(text: str) -> str:
-    """SQL for whether a text has a visible character, quick where it begins with visible ASCII; false for NULL."""
-    return f"CASE WHEN {text} >= '!' AND {text} < chr(127) THEN true ELSE coalesce({trimmed_sql(text)}, '') <> '' END"
+    """SQL for whether a text has a visible character; false for NULL."""
+    return f"CASE WHEN {_begins_visibly_sql(text)} THEN true ELSE coalesce({_replaced_sql(text)}, '') <> '' END"
 
 
 def visible_sql(text: str) -> str:
     """SQL for a text that people read: unchanged, and NULL without a visible character."""
-    return f"CASE WHEN {trimmed_sql(text)} <> '' THEN {text} END"
+    return f"CASE WHEN {_begins_visibly_sql(text)} OR {_replaced_sql(text)} <> '' THEN {text} END"

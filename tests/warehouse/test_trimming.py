@@ -85,3 +85,13 @@ def test_values_are_trimmed_at_both_ends_and_left_alone_between(
         f"SELECT {trimmed_sql('text')}, {identifier_sql('text')}, {visible_sql('text')} FROM (SELECT ? AS text)", [text]
     ).fetchone()
     assert found == (expected, expected or None, text if expected else None)
+
+
+def test_each_invisible_character_is_trimmed_at_either_end_of_a_text(connection: duckdb.DuckDBPyConnection) -> None:
+    """Texts that begin or end with visible ASCII take another path through the SQL."""
+    connection.execute("CREATE TABLE codes AS SELECT CAST(unnest(?) AS INTEGER) AS code", [[*map(ord, CHARACTERS)]])
+    for before, after in (("a", ""), ("", "a"), ("é", ""), ("", "é"), ("a", "~")):
+        text = f"('{before}' || chr(code) || '{after}')"
+        found = connection.execute(f"SELECT code FROM codes WHERE {trimmed_sql(text)} <> {text}").fetchall()
+        inside = bool(before and after)
+        assert {chr(code) for (code,) in found} == (set() if inside else nothing(connection))
