@@ -1,7 +1,7 @@
 """dbt-duckdb's plugin for this project, configured in `profiles.yml`.
 
 It gives dbt's connection `sync_files()`, which each model's transaction calls last, lets a signal interrupt dbt, and
-spares it what this process has done before.
+spares it what this process has done before: where the process keeps the warehouse attached, dbt uses that database.
 """
 
 import threading
@@ -13,7 +13,8 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt_common.exceptions import DbtRuntimeError
 from duckdb import DuckDBPyConnection
 
-from pipeline.warehouse import are_checked
+from pipeline.warehouse import ONE_SNAPSHOT, are_checked
+from pipeline.warehouse.attached import shared
 from pipeline.warehouse.file_sync import provide_sync
 
 
@@ -55,12 +56,17 @@ class Plugin(BasePlugin):
         self._files = str(plugin_config.get("files", ""))
 
     def update_connection_config(self, creds: DuckDBCredentials, config: dict[str, Any]) -> None:
-        """Skip signatures of extensions that this process has checked."""
+        """Open the database that this process keeps, or skip signatures of extensions that it has checked."""
         config["allow_unsigned_extensions"] = are_checked(map(str, creds.extensions or ()))
+        config.update(shared(creds.path) or {})
 
     def configure_connection(self, conn: DuckDBPyConnection) -> None:
-        """Define the function; dbt's cursors share it."""
-        provide_sync(conn, self._files)
+        """Prepare a new database as the warehouse's writers do; dbt's cursors share the function."""
+        assert self.creds is not None
+        if shared(self.creds.path) is None:
+            if "sqlite_scanner" in (self.creds.extensions or ()):
+                conn.execute(ONE_SNAPSHOT)
+            provide_sync(conn, self._files)
 
     def configure_cursor(self, cursor: DuckDBPyConnection) -> None:
         """Let signals interrupt the cursor."""

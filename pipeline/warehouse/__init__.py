@@ -13,13 +13,14 @@ from pipeline.warehouse.sql import (
     quoted,
     transaction,
 )
-from pipeline.warehouse.warehouse import BUSY_TIMEOUT_MS, MEMORY_LIMIT, Warehouse, are_checked
+from pipeline.warehouse.warehouse import BUSY_TIMEOUT_MS, MEMORY_LIMIT, ONE_SNAPSHOT, Warehouse, are_checked
 
 __all__ = [
     "ALIAS",
     "BUSY_TIMEOUT_MS",
     "CATALOG",
     "MEMORY_LIMIT",
+    "ONE_SNAPSHOT",
     "RAW_TABLES",
     "Warehouse",
     "are_checked",

@@ -2,16 +2,24 @@
 
 To attach a DuckLake takes a tenth of a second, and a run uses it some twenty times. One that is kept holds no lock and
 no memory of its users: each gets a connection of its own, with its own temporary tables, and its transactions end with
-it.
+it. DuckDB gives another connection to the database of a name to any part of the process that asks for it with the same
+configuration; so does dbt.
 """
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 
 import duckdb
 
+Configuration = Mapping[str, str | int | bool]
+
+# The name of a database that no one else can open.
+NAMELESS = ":memory:"
+
 # None: databases are detached after each use.
 _kept: dict[Hashable, duckdb.DuckDBPyConnection] | None = None
+# Configurations of kept databases that have a name, by the name.
+_configurations: dict[str, Configuration] = {}
 
 
 @contextmanager
@@ -26,6 +34,7 @@ def keep_attached() -> Iterator[None]:
         yield
     finally:
         databases, _kept = _kept, None
+        _configurations.clear()
         for database in databases.values():
             database.close()
 
@@ -35,9 +44,19 @@ def kept(key: Hashable) -> duckdb.DuckDBPyConnection | None:
     return _kept.get(key) if _kept is not None else None
 
 
-def keep(key: Hashable, database: duckdb.DuckDBPyConnection) -> bool:
-    """Keep a database. Returns whether it is; otherwise the caller has to close it."""
-    if _kept is None or key in _kept:
-        return False
+def keeps() -> bool:
+    """Whether databases are kept now."""
+    return _kept is not None
+
+
+def keep(key: Hashable, database: duckdb.DuckDBPyConnection, name: str, configuration: Configuration) -> None:
+    """Keep a database that was opened with this name, which is `:memory:` for one without, and configuration."""
+    assert _kept is not None
     _kept[key] = database
-    return True
+    if name != NAMELESS:
+        _configurations[name] = configuration
+
+
+def shared(name: str) -> Configuration | None:
+    """The configuration with which the kept database of this name can be opened again; None if there is none."""
+    return _configurations.get(name)

@@ -17,7 +17,7 @@ from filelock import FileLock
 from pipeline.errors import EarlierWarehouse, NoWarehouse, SettingsError, WarehouseError, missing_packages
 from pipeline.settings import DATA_DIR, PROJECT_ROOT, SPILL_DIR, Settings
 from pipeline.warehouse import s3
-from pipeline.warehouse.attached import keep, kept
+from pipeline.warehouse.attached import NAMELESS, Configuration, keep, keeps, kept
 from pipeline.warehouse.catalog_file import check_catalog, is_empty, is_incomplete, remove_incomplete
 from pipeline.warehouse.file_sync import provide_sync
 from pipeline.warehouse.ownership import claim, claims
@@ -37,7 +37,7 @@ _FLUSHED_ROWS = 122_880
 # transaction's snapshot: rows of an open transaction vanished, and deleted ones came back, when upkeep merged files or
 # a run deleted rows of one file again. One thread reads one snapshot. GLOBAL, for the connection that DuckLake opens
 # itself.
-_ONE_SNAPSHOT = "SET GLOBAL sqlite_disable_multithreaded_scans = true"
+ONE_SNAPSHOT = "SET GLOBAL sqlite_disable_multithreaded_scans = true"
 # Extensions whose signatures this process has checked: they stay in its memory and are not loaded again.
 _CHECKED: set[str] = set()
 
@@ -93,6 +93,11 @@ class Warehouse:
     def path(self) -> str:
         """The location for ATTACH, without the server's password."""
         return f"{_ON_SERVER}{self.server.address}" if self.server else self.location
+
+    @property
+    def memory(self) -> str:
+        """The name of the in-memory database that a process keeps attached for its writers, dbt among them."""
+        return f"{NAMELESS}{self.path}"
 
     @property
     def shown(self) -> str:
@@ -155,7 +160,8 @@ class Warehouse:
         if self.catalog_file is not None and is_empty(self.catalog_file):
             raise NoWarehouse
         with ExitStack() as stack:
-            connection = stack.enter_context(self._opened(read_only=True))
+            configuration = self._configuration(read_only=True)
+            connection = stack.enter_context(self._opened(NAMELESS, configuration, read_only=True))
             self._prepare(connection, read_only=True)
             stack.pop_all()
         return connection
@@ -229,30 +235,42 @@ class Warehouse:
         with ExitStack() as stack:
             database = kept(key)
             if database is None:
-                opened = stack.enter_context(ExitStack())
-                database = opened.enter_context(self._opened(read_only))
-                self._prepare(database, read_only)
                 # A plain DuckDB file is locked while it is attached, and a server may restart between two uses.
-                if self.is_ducklake and self.catalog_file is not None and keep(key, database):
+                is_kept = keeps() and self.is_ducklake and self.catalog_file is not None
+                name = self.memory if is_kept and not read_only else NAMELESS
+                configuration = self._configuration(read_only)
+                opened = stack.enter_context(ExitStack())
+                database = opened.enter_context(self._opened(name, configuration, read_only))
+                self._prepare(database, read_only)
+                if is_kept:
+                    keep(key, database, name, configuration)
                     opened.pop_all()
             connection = stack.enter_context(database.cursor())
             connection.execute(f"USE {ALIAS}")
             yield connection
 
-    def _opened(self, read_only: bool) -> duckdb.DuckDBPyConnection:
+    def _configuration(self, read_only: bool) -> Configuration:
+        """DuckDB's options for a new database. The threshold is set before a server's catalog is attached, so outside
+        of a transaction of it.
+        """
+        threshold = {} if read_only else {"partitioned_write_flush_threshold": _FLUSHED_ROWS}
+        unsigned = are_checked(self.extensions)
+        return {
+            "memory_limit": MEMORY_LIMIT,
+            "allow_unsigned_extensions": unsigned,
+            "temp_directory": str(SPILL_DIR),
+            **threshold,
+        }
+
+    def _opened(self, name: str, configuration: Configuration, read_only: bool) -> duckdb.DuckDBPyConnection:
         """A new database with the warehouse attached."""
         DATA_DIR.mkdir(parents=True, exist_ok=True)  # of the directory for spilling, DuckDB makes the last part only
-        connection = duckdb.connect(
-            ":memory:",
-            config={"memory_limit": MEMORY_LIMIT, "allow_unsigned_extensions": are_checked(self.extensions)},
-        )
+        connection = duckdb.connect(name, config=dict(configuration))
         try:
             connection.execute("SET GLOBAL TimeZone = 'UTC'")
             if not self.is_in_s3:  # the system caches local files; DuckDB's copy would stay in memory with the database
                 connection.execute("SET enable_external_file_cache = false")
-            connection.execute(f"SET temp_directory = {literal(str(SPILL_DIR))}")
-            if not read_only:  # before attaching, so outside of a transaction of a server's catalog
-                connection.execute(f"SET GLOBAL partitioned_write_flush_threshold = {_FLUSHED_ROWS}")
+            if not read_only:
                 provide_sync(connection, self.files if self.is_ducklake else "")
             self._attach(connection, read_only)
         except BaseException:
@@ -305,7 +323,7 @@ class Warehouse:
     def attach_statements(self, *, read_only: bool) -> list[str]:
         """The statements that attach `lake` to a new DuckDB connection; a reader attaches read-only."""
         load = [f"LOAD {name}" for name in self.extensions]
-        load += [_ONE_SNAPSHOT] if "sqlite_scanner" in self.extensions else []
+        load += [ONE_SNAPSHOT] if "sqlite_scanner" in self.extensions else []
         load += [self.server.secret] if self.server is not None else []
         load += [s3.S3Server.of().secret] if self.is_in_s3 else []
         self.import_extensions()

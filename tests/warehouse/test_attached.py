@@ -4,7 +4,7 @@ import duckdb
 import pytest
 
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.attached import keep_attached
+from pipeline.warehouse.attached import keep_attached, shared
 from tests.warehouse.asking import FILE, FILES, one
 from tests.warehouse.test_readers_and_writer import AnotherProcess
 
@@ -75,3 +75,18 @@ def test_databases_are_kept_until_the_outermost_block_ends(ducklake: Warehouse) 
             assert one(connection, ORDER) == "DESC"
     with ducklake.reading() as connection:
         assert one(connection, ORDER) == "ASCENDING"
+
+
+def test_the_database_of_the_writers_can_be_opened_by_its_name_while_it_is_kept(ducklake: Warehouse) -> None:
+    with keep_attached():
+        with ducklake.reading():
+            assert shared(ducklake.memory) is None
+        with ducklake.writing() as connection:
+            connection.execute(FILE, ["a.csv"])
+        configuration = shared(ducklake.memory)
+        assert configuration is not None
+        with duckdb.connect(ducklake.memory, config=dict(configuration)) as other:
+            assert one(other, "SELECT count(*) FROM lake.raw.export_files") == 1
+    assert shared(ducklake.memory) is None
+    with duckdb.connect(ducklake.memory) as other, pytest.raises(duckdb.BinderException, match="lake"):
+        other.execute("FROM lake.raw.export_files")
