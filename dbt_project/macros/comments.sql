@@ -1,9 +1,8 @@
 {#-
-    Descriptions become comments in the database, once at the end of a run: dbt's own `persist_docs` asks for the columns
-    and comments of each model, which takes longer than to build a small one. Only new or changed comments are written,
-    since every comment changes the catalog, and a run without changes must not create a snapshot.
+    Statements that make new and changed descriptions comments in the database, for the end of a run: dbt's own
+    `persist_docs` asks for the columns and comments of each model, which takes longer than to build a small one.
 -#}
-{% macro write_comments() -%}
+{% macro changed_comments() -%}
     {%- set known, changed = {}, [] -%}
     {%- if execute -%}
         {%- for row in run_query(
@@ -44,7 +43,5 @@
             {%- endfor -%}
         {%- endfor -%}
     {%- endif -%}
-    {%- if changed -%}
-    begin; {{ changed | join("; ") }}; commit
-    {%- endif -%}
+    {{- return(changed) -}}
 {%- endmacro %}

@@ -4,10 +4,8 @@
 
 {#- Replace all rows of this run's export dates. -#}
 {% macro get_incremental_replace_export_dates_sql(arg_dict) -%}
-    {%- set columns = arg_dict["dest_columns"] | map(attribute="quoted") | join(", ") -%}
     delete from {{ arg_dict["target_relation"] }} as target where {{ in_run_dates("target") }};
-    insert into {{ arg_dict["target_relation"] }} ({{ columns }})
-    select {{ columns }} from {{ arg_dict["temp_relation"] }};
+    insert into {{ arg_dict["target_relation"] }} by name from {{ arg_dict["temp_relation"] }};
 {%- endmacro %}
 
 {#-
@@ -15,18 +13,12 @@
     the timestamps of the new rows: the cost depends on the day, not on the history.
 -#}
 {% macro get_incremental_upsert_by_id_sql(arg_dict) -%}
-    {%- set columns = arg_dict["dest_columns"] | map(attribute="quoted") | join(", ") -%}
+    {%- if arg_dict["earliest"] is not none -%}
     {%- set target = arg_dict["target_relation"] -%}
     {%- set new = arg_dict["temp_relation"] -%}
-    {%- set span = run_query(
-        "select cast(min(timestamp) as varchar), cast(max(timestamp) as varchar) from " ~ new
-    ).rows[0] -%}
-    {%- if span[0] is none -%}
-        select 0 as nothing_new
-    {%- else -%}
-        delete from {{ target }}
-        where timestamp between timestamptz '{{ span[0] }}' and timestamptz '{{ span[1] }}'
-            and id in (select id from {{ new }});
-        insert into {{ target }} ({{ columns }}) select {{ columns }} from {{ new }};
+    delete from {{ target }}
+    where timestamp between timestamptz '{{ arg_dict["earliest"] }}' and timestamptz '{{ arg_dict["latest"] }}'
+        and id in (select id from {{ new }});
+    insert into {{ target }} by name from {{ new }};
     {%- endif -%}
 {%- endmacro %}

@@ -1,8 +1,9 @@
 {#-
     What this run covers: export dates from `first_date` to `last_date`, whose events happened between `earliest` and
     `latest`. `all_names` is set if lookups changed names of events of other dates, `corrected` if a file of these dates
-    was replaced by newer content. suppressed.sql describes `suppressed`. By default, which is dbt without the pipeline,
-    a run covers everything.
+    was replaced by newer content. suppressed.sql describes `suppressed`. `revisions` is the content of
+    `staging.revisions` as JSON, which dbt without the pipeline reads itself. By default, which is dbt without the
+    pipeline, a run covers everything.
 
     The values come from environment variables that are read only when SQL is compiled. As dbt variables, they would make
     dbt parse the project again for each new date.
@@ -16,6 +17,7 @@
         "all_names": "false",
         "corrected": "true",
         "suppressed": "new",
+        "revisions": "",
     } -%}
     {%- if execute -%}
         {{- env_var("DBT_WINDOW_" ~ part | upper, defaults[part]) -}}

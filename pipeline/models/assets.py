@@ -15,7 +15,7 @@ from pipeline.ledger.warehouse_pairing import pair_up
 from pipeline.models.dbt import DBT_DIR, digest_of_sources
 from pipeline.models.dbt_run import build, parse
 from pipeline.models.properties import write_properties
-from pipeline.models.run_span import run_span
+from pipeline.models.run_span import revisions, run_span
 from pipeline.models.table_metadata import tables_of
 from pipeline.orchestration.asset_keys import raw_table, segment_table, staging_table
 from pipeline.orchestration.file_permissions import keep_private
@@ -86,15 +86,7 @@ def models(context: dg.AssetExecutionContext, config: ModelConfig, warehouse: Wa
     """Type, identify and split the events of these dates; each table has each id once."""
     dates = dates_of(context)
     lake, started = warehouse.open(), time.monotonic()
-    with lake.writing() as connection:
-        check_origin(connection, load_settings())
-        pair_up(connection, warehouse.ledger())
-        span, declared = run_span(connection, dates), declared_properties(connection)
-        loaded, new_listings = newest_loads(connection, dates), listings(connection, "modelled_at")
     arguments = ["--full-refresh"] if config.full_refresh else []
-    suppressed = {"DBT_WINDOW_SUPPRESSED": span.suppressed}
-    window = suppressed if config.full_refresh else span.as_environment()
-    quiet = {_WRITE_JSON: os.environ.get(_WRITE_JSON, "false")}
     outputs = []
 
     def show(sql: str) -> dg.MetadataValue:
@@ -102,7 +94,16 @@ def models(context: dg.AssetExecutionContext, config: ModelConfig, warehouse: Wa
             return preview(connection, sql, [])
 
     with lake.turn():
-        for event in build(context, arguments, {**window, **quiet, **as_environment(declared)}, show):
+        with lake.writing_in_turn() as connection:
+            check_origin(connection, load_settings())
+            pair_up(connection, warehouse.ledger())
+            span, declared = run_span(connection, dates), declared_properties(connection)
+            loaded, new_listings = newest_loads(connection, dates), listings(connection, "modelled_at")
+            known = {"DBT_WINDOW_SUPPRESSED": span.suppressed, "DBT_WINDOW_REVISIONS": revisions(connection)}
+        window = {} if config.full_refresh else span.as_environment()
+        quiet = {_WRITE_JSON: os.environ.get(_WRITE_JSON, "false")}
+        values = {**window, **known, **as_environment(declared), **quiet}
+        for event in build(context, arguments, values, show):
             # Yielded when the warehouse is free, so that rows can be counted.
             if isinstance(event, dg.Output):
                 outputs.append(event)

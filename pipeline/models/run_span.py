@@ -1,5 +1,6 @@
 """The time span of the events in a run's exports. Models read only this span, whatever the length of the history."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -68,6 +69,14 @@ def suppressed_people(connection: duckdb.DuckDBPyConnection) -> str:
     if not any_suppressed(connection):
         return "no"
     return "new" if any_newly_suppressed(connection, "modelled_at") else "known"
+
+
+def revisions(connection: duckdb.DuckDBPyConnection) -> str:
+    """The numbers in `staging.revisions`, by table, as the JSON that the dbt macro `run_window` reads."""
+    if not has_table(connection, "staging", "revisions"):
+        return "{}"
+    query = "SELECT table_name, max(revision) FROM staging.revisions WHERE revision IS NOT NULL GROUP BY ALL"
+    return json.dumps(dict(connection.execute(query).fetchall()))
 
 
 def _renamed_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> tuple[datetime, datetime] | None:

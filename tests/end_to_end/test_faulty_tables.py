@@ -25,3 +25,11 @@ def test_each_fault_is_named_with_its_column_and_rows(once: Project) -> None:
     assert "belongs to another table" in shown
     assert "| event | 2 |" in shown
     assert "| received_at | 1 |" in shown
+
+
+def test_a_table_with_other_columns_than_its_model_is_not_written(once: Project) -> None:
+    with once.warehouse.writing() as connection:
+        connection.execute(f"ALTER TABLE {OPENED} ADD COLUMN added_by_hand INTEGER")
+    done = once.command("run", "--from", "2024-06-11", "--to", "2024-06-11")
+    assert done.returncode == 1
+    assert "are not those of its model: added_by_hand" in done.stderr.replace("\n", " ")

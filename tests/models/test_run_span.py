@@ -1,10 +1,11 @@
 """Which events a run models again since lookups of its dates give them another name or person."""
 
+import json
 from datetime import date, datetime, timedelta
 
 import pytest
 
-from pipeline.models.run_span import run_span
+from pipeline.models.run_span import revisions, run_span
 from tests.support.modelled_tables import DATES, DAY, FIRST_MOMENT, NOW, Lake, day, event_row
 
 BEFORE = DAY - timedelta(days=1)
@@ -139,3 +140,10 @@ def test_a_corrected_lookup_of_another_date_has_no_effect(plain: Lake) -> None:
     gave(plain, campaign_name="Wrong")
     replace(plain, "campaigns")
     assert not run_span(plain.connection, day(1)).all_names
+
+
+def test_the_stored_revisions_are_those_of_each_table(plain: Lake) -> None:
+    assert revisions(plain.connection) == "{}"
+    plain.query("CREATE TABLE staging.revisions (table_name VARCHAR, revision BIGINT)")
+    plain.query("INSERT INTO staging.revisions VALUES ('staging.events', 2), ('staging.events', 3), ('s.tracks', 2)")
+    assert json.loads(revisions(plain.connection)) == {"staging.events": 3, "s.tracks": 2}

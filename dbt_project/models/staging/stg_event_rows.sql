@@ -4,7 +4,6 @@
     materialized="incremental",
     incremental_strategy="replace_export_dates",
     partitioned_by="year(export_date), month(export_date)",
-    post_hook="select sync_files()",
 ) }}
 
 with understood as not materialized (

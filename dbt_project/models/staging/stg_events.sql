@@ -8,7 +8,6 @@
     materialized="incremental",
     incremental_strategy="upsert_by_id",
     pre_hook=["{{ prepare_revisions() }}", "{{ drop_withdrawn('stg_event_rows') }}", "{{ drop_suppressed() }}"],
-    post_hook="{{ store_written_revision() }}",
 ) }}
 
 {#- If a corrected file of these dates no longer contains an event, the next export that contains it counts. -#}
