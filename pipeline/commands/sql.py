@@ -26,11 +26,39 @@ _WITHOUT_COLOURS = (".highlight_results off", ".highlight_errors off")
 @click.command()
 @click.argument("query", required=False)
 @click.option(
-    "--format", "output", type=click.Choice(["box", "csv", "json", "markdown"]), help="Output format of the result."
+    "--format",
+    "output",
+    type=click.Choice(["box", "csv", "json", "markdown", "parquet"]),
+    help="Output format of the result; parquet needs a QUERY, and a file or a pipe to go to.",
 )
 def sql(query: str | None, output: str | None) -> int:
     """A SQL prompt on the warehouse, read-only, that blocks no run; or the answer to one QUERY."""
+    if output == "parquet":
+        if query is None or sys.stdout.isatty():
+            raise click.UsageError(
+                "--format parquet needs a QUERY and a redirected output, as in: sql … > answer.parquet"
+            )
+        return _write_parquet(query)
     return open_prompt(load_settings(), query, output)
+
+
+def _write_parquet(query: str) -> int:
+    """Write the answer to stdout as a Parquet file; raises WarehouseError: no warehouse, or no answer."""
+    from duckdb import Error
+
+    from pipeline import connect
+    from pipeline.orchestration.system_errors import naming
+
+    with connect() as connection, TemporaryDirectory() as folder:
+        answer = Path(folder) / "answer.parquet"
+        try:
+            with naming(answer):
+                connection.sql(query).write_parquet(str(answer))
+        except Error as error:
+            raise WarehouseError(f"The query can't be answered: {str(error).splitlines()[0]}") from None
+        with answer.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+    return 0
 
 
 def open_prompt(settings: Settings, query: str | None, output: str | None = None) -> int:
@@ -54,6 +82,8 @@ def open_prompt(settings: Settings, query: str | None, output: str | None = None
         if has_models:
             statements.append(f"USE {ALIAS}.{quoted(settings.schema_name)}")
         lines = [*_display(is_dialogue), *(f"{statement};" for statement in statements)]
+        if output == "csv":
+            lines.append(".nullvalue ''")
         with naming(start):
             start.write_text("\n".join(lines) + "\n", "utf-8")
         # Not by -init, which prints what it reads to stderr; -no-init ignores the user's own settings of the prompt.

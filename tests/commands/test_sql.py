@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from tests.support.warehouses import ducklake_in
@@ -186,3 +187,35 @@ def test_a_warehouse_without_event_tables_can_be_asked(environment: Mapping[str,
         check=False,
     )
     assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["files", "0"], "")
+
+
+def test_no_value_is_empty_in_csv(environment: Mapping[str, str]) -> None:
+    query = command("--format", "csv", "SELECT NULL AS none, 'NULL' AS word, 1 AS one")
+    done = subprocess.run(query, env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("none,word,one\n,NULL,1\n", "")
+
+
+def test_an_answer_can_be_a_parquet_file(environment: Mapping[str, str], tmp_path: Path) -> None:
+    query = command("--format", "parquet", "SELECT range AS id, NULL::TIMESTAMPTZ AS since FROM range(100_000);")
+    with (tmp_path / "answer.parquet").open("wb") as file:
+        done = subprocess.run(query, env=environment, stdout=file, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    written = duckdb.sql(f"SELECT count(*), sum(id), count(since) FROM '{file.name}'").fetchall()
+    assert written == [(100_000, 4_999_950_000, 0)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        ((), 2, "--format parquet needs a QUERY"),
+        (("SELECT 1 FROM nowhere",), 1, "The query can't be answered: Catalog Error: Table with name nowhere"),
+        (("DELETE FROM raw.export_files",), 1, "The query can't be answered"),
+    ],
+)
+def test_without_an_answer_there_is_no_parquet_file(
+    environment: Mapping[str, str], arguments: tuple[str, ...], status: int, words: str
+) -> None:
+    query = command("--format", "parquet", *arguments)
+    done = subprocess.run(query, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert words in done.stderr
