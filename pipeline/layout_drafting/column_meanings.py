@@ -45,7 +45,7 @@ def _guess(column: Column) -> Guess:
 def _by_values(column: Column) -> Guess | None:
     """Addresses and date-times are recognized whatever the name of their column."""
     if column.is_nested:
-        return Guess(None, "CHECK: its values are objects or arrays; a layout reads only the top level")
+        return Guess(None, "CHECK: its values are objects or arrays; only a property can have what is in them")
     if column.are_addresses:
         if vocabulary.is_sender(column.name):
             return Guess(None, "the sender's address")
@@ -63,6 +63,12 @@ def _by_values(column: Column) -> Guess | None:
 
 def _by_role(column: Column) -> Guess | None:
     name, why = column.name, "by its name"
+    if vocabulary.is_link_url(name) and (column.are_urls or not column.values):
+        return Guess("link_url", "by its name and its values" if column.values else why)
+    if vocabulary.is_user_agent(name):
+        return Guess("user_agent", why)
+    if vocabulary.is_ip(name):
+        return Guess(None, "an IP address? Only if Segment may receive it, give it the meaning ip")
     if vocabulary.is_bot(name):
         if column.are_flags or not column.values:
             return Guess("is_bot", "by its name and its values" if column.values else why)

@@ -17,6 +17,7 @@ from pipeline.layout_drafting.event_codes import are_event_names
 from pipeline.layout_drafting.file_head import Head
 from pipeline.layout_drafting.file_name_pattern import NamePattern
 from pipeline.layout_drafting.known_codes import Proposal, proposals
+from pipeline.layout_drafting.property_proposals import property_proposals
 from pipeline.layout_drafting.sample_columns import Column
 from pipeline.masking import contains_address, example, on_one_line
 
@@ -71,6 +72,7 @@ def draft(inspected: Inspected) -> str:
         *(_times(inspected) if inspected.kind == "events" else _times_of_lookup(inspected)),
         *(_event(inspected) if inspected.kind == "events" else []),
         *_columns(inspected),
+        *(_properties(inspected) if inspected.kind == "events" else []),
     ]
     return "\n".join([*_top(inspected, body), *body]) + "\n"
 
@@ -305,7 +307,7 @@ def _code(value: str, count: int, proposal: Proposal | None) -> tuple[str, str]:
 
 
 def _columns(inspected: Inspected) -> list[str]:
-    kept = "kept in raw.events.extra" if inspected.kind == "events" else "not kept"
+    is_lookup = inspected.kind != "events"
     lines: list[tuple[str, str]] = []
     for column, guess, is_used in zip(inspected.columns, inspected.guesses, inspected.is_used, strict=True):
         if column is inspected.code and inspected.kind == "events":
@@ -313,13 +315,47 @@ def _columns(inspected: Inspected) -> list[str]:
         seen = f"e.g. {example(next(iter(column.distinct)))}" if column.distinct else "always empty"
         if is_used and guess.meaning and not contains_address(column.name):
             lines.append((f"{scalar(column.name)}: {guess.meaning}", f"{guess.why}; {seen}"))
-        else:
-            reason = f"{guess.why}, " if guess.why and guess.meaning is None else ""
-            if inspected.table.has_header and column.position in inspected.table.unnamed:
-                reason = "its name is blank or duplicated, "
-            lines.append((f"# {on_one_line(scalar(column.name), 60)}: ?", f"{seen}, {reason}{kept}"))
+        elif is_lookup or guess.why or contains_address(column.name) or _is_unnamed(inspected, column):
+            reason = guess.why if guess.meaning is None else ""
+            if _is_unnamed(inspected, column):
+                reason = "its name is blank or duplicated"
+            words = ", ".join(filter(None, (seen, reason, "not kept" if is_lookup else "")))
+            lines.append((f"# {on_one_line(scalar(column.name), 60)}: ?", words))
     is_empty = all(text.startswith("#") for text, _ in lines)
     return ["columns: {}" if is_empty else "columns:", *_aligned(lines)]
+
+
+def _is_unnamed(inspected: Inspected, column: Column) -> bool:
+    return inspected.table.has_header and column.position in inspected.table.unnamed
+
+
+def _properties(inspected: Inspected) -> list[str]:
+    """The columns without a meaning as commented properties, so that a person chooses what Segment receives."""
+    others = [
+        column
+        for column, is_used in zip(inspected.columns, inspected.is_used, strict=True)
+        if not is_used and column is not inspected.code and not _is_unnamed(inspected, column)
+    ]
+    proposals = [
+        one for one in property_proposals(others, inspected.meant("timestamp")) if not contains_address(one.source)
+    ]
+    if not proposals:
+        return []
+    lines = [
+        (
+            f"{scalar(one.source)}: " + (one.name if one.type == "text" else f"{{name: {one.name}, type: {one.type}}}"),
+            f"e.g. {example(one.example)}" if one.example is not None else "always empty",
+        )
+        for one in proposals
+    ]
+    return [
+        *_note(
+            "Columns without a meaning: they are kept in raw.events.extra, and not sent. To make one a property of its "
+            "events, which Segment receives, remove the # before properties and before its line."
+        ),
+        "#properties:",
+        *(f"#{line}" for line in _aligned(lines)),
+    ]
 
 
 def _aligned(pairs: Sequence[tuple[str, str]]) -> list[str]:

@@ -64,6 +64,11 @@ is_send_id = _matcher(  # one sending to one person
 is_row_id = _matcher(
     "^(?:id|guid|uuid)$|(?:row|record|log|line|event|interaction|action|activity)(?:id|key|guid|uuid)$"
 )
+is_link_url = _matcher(  # where a clicked link leads
+    "^(?:click|clicked|klik|clic|link|target|landing|destination|redirect|sensor|probe|lien)?(?:page)?(?:url|uri|href)$"
+)
+is_user_agent = _matcher("^(?:http|client|browser)?useragent(?:string)?$")
+is_ip = _matcher("^(?:client|user|remote|customer|visitor|open|click)?ip(?:address|addr|adres|adresse|v4)?$")
 is_bot = _matcher("^(?:is)?(?:bot|robot|machine|nonhuman|automated)(?:flag|click|open|view|yn|ind|indicator)?$")
 is_send_state = _matcher(  # the state of one sending; not that of a person, a list or an order
     "^(?:send|sent|sending|mail|email|message|delivery|dispatch|queue|inqueue|action|actionqueue|bericht|nachricht|"

@@ -198,7 +198,7 @@ def test_columns_of_a_file_without_a_header_get_names_by_their_values(desk: Desk
     names = ["column_1", "email", *(f"column_{number}" for number in range(3, 8)), "timestamp"]
     assert drafted["header"] == names
     assert drafted["columns"] == {"email": "email", "timestamp": "timestamp"}
-    assert "# column_1: ?" in draft
+    assert "#  column_1: column_1" in draft
     path = tmp_path / "draft.yml"
     path.write_text(draft.replace("timezone: FILL_IN", "timezone: UTC").replace(": FILL_IN", ": Email Opened"), "utf-8")
     desk.layouts = (read_layout(path),)

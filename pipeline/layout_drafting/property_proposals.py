@@ -1,0 +1,111 @@
+"""Proposals for the key `properties`: columns without a meaning, with a name and the type that fits their values."""
+
+import json
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from pipeline.exports.layout_properties import PropertyType, fault_of
+from pipeline.layout_drafting.datetime_formats import Moments
+from pipeline.layout_drafting.sample_columns import Column
+from pipeline.naming import plain, snake_case
+
+# Without leading zeros and a plus sign, which a number would lose; and few enough digits for a number in JSON.
+_INTEGER = re.compile(r"-?(0|[1-9]\d{0,14})", re.ASCII)
+_NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?", re.ASCII)
+_BOOLEANS = ({"true", "false"}, {"yes", "no"})
+# Values of a column with these ends of names are ids, even where they look like numbers.
+_IDS = ("id", "key", "uuid", "phone", "zip")
+_LONGEST_NAME = 50
+# Nested values of a column that are listed.
+_LEAVES, _DEPTH = 20, 5
+
+
+@dataclass(frozen=True)
+class PropertyProposal:
+    """A property that a column, or a nested value of it, can become; `source` is the column or a JSON pointer."""
+
+    source: str
+    name: str
+    type: PropertyType
+    example: str | None
+
+
+def property_proposals(columns: Sequence[Column], timestamp: Column | None) -> Iterator[PropertyProposal]:
+    """One for each column, or for each value inside of nested columns; no two have the same name.
+
+    A column is a timestamp only if its values have the formats of the column with the event's time, which a layout
+    reads it by.
+    """
+    taken: set[str] = set()
+    for column in columns:
+        for part in _leaves(column) if column.is_nested else [column]:
+            name = _name(part.name, taken)
+            taken.add(name)
+            example = next(iter(part.distinct), None)
+            yield PropertyProposal(part.name, name, _type(part, timestamp.moments if timestamp else None), example)
+
+
+def _name(source: str, taken: set[str]) -> str:
+    ascii_name = unicodedata.normalize("NFKD", source).encode("ascii", "ignore").decode()
+    name = snake_case(ascii_name)[:_LONGEST_NAME].strip("_")
+    if not name[:1].isalpha():
+        name = f"column_{name}".strip("_")
+    if fault_of(name) is not None:
+        name = f"export_{name}"
+    number = 2
+    while name in taken:
+        name, number = f"{name.removesuffix(f'_{number - 1}')}_{number}", number + 1
+    return name
+
+
+def _type(column: Column, times: Moments | None) -> PropertyType:
+    values = set(column.distinct)
+    if not values or plain(column.name).endswith(_IDS):
+        return "text"
+    if any({value.lower() for value in values} <= pair for pair in _BOOLEANS) or values == {"0", "1"}:
+        return "boolean"
+    if all(_INTEGER.fullmatch(value) for value in values):
+        return "integer"
+    if all(_NUMBER.fullmatch(value) for value in values):
+        return "number"
+    return "timestamp" if _are_times(column.moments, times) else "text"
+
+
+def _are_times(moments: Moments | None, times: Moments | None) -> bool:
+    if moments is None or times is None or moments.misfits:
+        return False
+    has_zone = times.without_offset > 0 or not moments.without_offset
+    return has_zone and moments.formats == times.formats
+
+
+def _leaves(column: Column) -> list[Column]:
+    """The values inside of a column's objects, as columns named by JSON pointers; the column itself without any."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for text in column.values:
+        try:
+            document = json.loads(text)
+        except ValueError:  # a text beside the objects
+            continue
+        for pointer, value in _scalars(document, f"/{_escaped(column.name)}", _DEPTH):
+            found[pointer].append(value)
+    leaves = [
+        Column(pointer, column.position, tuple(values))
+        for pointer, values in list(found.items())[:_LEAVES]
+        if pointer.count("/") > 1
+    ]
+    return leaves or [replace(column, is_nested=False)]
+
+
+def _scalars(document: object, pointer: str, depth: int) -> Iterator[tuple[str, str]]:
+    if isinstance(document, dict) and depth:
+        for key, value in document.items():
+            yield from _scalars(value, f"{pointer}/{_escaped(str(key))}", depth - 1)
+    elif document is not None:
+        yield pointer, document if isinstance(document, str) else json.dumps(document, ensure_ascii=False)
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
