@@ -37,46 +37,40 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from acme import (
+    BICYCLE,
+    CAMPAIGNS,
+    DEVICES,
+    DOMAINS,
+    FIRST_NAMES,
+    GOLD,
+    LAST_CHANCE,
+    LAST_NAMES,
+    LINKS,
+    LISTS,
+    LOYALTY,
+    MAILS,
+    NEWSLETTER_FR,
+    NEWSLETTER_NL,
+    ORDERED,
+    POINTS,
+    PRIZE_DRAW,
+    RENAMED,
+    REVIEW,
+    SALE,
+    SALE_AGAIN,
+    SHIPPED,
+    URLS,
+    WEEKLY,
+    WELCOME,
+    Mail,
+)
+
 EXPORTS = Path(__file__).parent / "exports"
 SEED = 20240611
 EXPORT_DATES = (date(2024, 6, 11), date(2024, 6, 12), date(2024, 6, 13))
 DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
 
-FIRST_NAMES = [
-    *("Zoë", "Åsa", "Jürgen", "Chloé", "Noël", "Inès", "Björn", "Lotte", "François", "Mieke", "Anaïs", "Daan"),
-    *("Élodie", "Joël", "Jef"),
-]
-LAST_NAMES = [
-    *("Peeters", "Dubois", "Janssens", "Lindström", "Lefèvre", "Maes", "Müller", "Claes", "Gérard", "Wouters"),
-    *("Desmet", "Núñez"),
-]
-DOMAINS = ("example.com", "example.org", "example.net")
-
-NEWSLETTER_NL, NEWSLETTER_FR, PRIZE_DRAW, LOYALTY = "12", "14", "31", "50"
-LISTS = {
-    NEWSLETTER_NL: "Nieuwsbrief",
-    NEWSLETTER_FR: "Lettre d'été",
-    PRIZE_DRAW: 'Wedstrijd "Win een fiets"',
-    LOYALTY: "Loyalty, gold and silver",
-}
-CAMPAIGNS = {
-    "5120": "NL_2024_06_weekly",
-    "5121": "FR_2024_06_soldes",
-    "5130": "NL_2024_06_wedstrijd",
-    "6200": "Order mails",
-    "6210": "Welcome",
-    "7001": "Loyalty, June 2024",
-}
-RENAMED = {"6200": "Order & delivery mails"}
-LINKS = {
-    "2071": 'hero "shop now"',
-    "2072": "footer | préférences",
-    "2080": "Découvrir l'été",
-    "3051": "track my parcel",
-    "3052": 'banner "free delivery"',
-    "3055": "rate your order",
-    "4001": "my points, my gifts",
-}
 # The file of the clicks leaves this link's name out; only the lookup of the links has it.
 NAMELESS_LINK = "3055"
 # What the codes of the log mean to Segment; it knows no SENT.
@@ -91,13 +85,15 @@ EVENT_NAMES = {
 
 LOG = [
     *("LIST_ID", "USER_ID", "CUSTOMER_KEY", "MAIL", "JOURNEY_ID", "JOURNEY_NAME", "CONTENT_ID", "SUBJECT"),
-    *("INTERACTION", "LINK_ID", "LINK_NAME", "IS_BOT", "INTERACTION_DT"),
+    *("INTERACTION", "LINK_ID", "LINK_NAME", "IS_BOT", "INTERACTION_DT", "LINK_URL", "DEVICE", "BOUNCE_TYPE"),
 ]
-CLICKS = ["CUSTOMER_KEY", "MAIL", "CAMPAIGN_ID", "CAMPAIGN_NAME", "MAIL_ID", "PROBE_ID", "PROBE_NAME", "CLICK_DT"]
+CLICKS = [
+    *("CUSTOMER_KEY", "MAIL", "CAMPAIGN_ID", "CAMPAIGN_NAME", "MAIL_ID", "PROBE_ID", "PROBE_NAME", "CLICK_DT", "URL"),
+]
 BOUNCES = ["CUSTOMER_KEY", "MAIL", "CAMPAIGN_ID", "MAIL_ID", "BOUNCE_TYPE", "BOUNCE_DT"]
 TRACK = [
     *("user_id", "event", "email_id", "email_subject", "campaign_id", "campaign_name", "link_id", "link_name"),
-    *("list_id", "list_name", "timestamp"),
+    *("list_id", "list_name", "timestamp", "link_url", "device"),
 ]
 
 Row = list[str]
@@ -123,15 +119,6 @@ class Person(NamedTuple):
     email: str
 
 
-class Mail(NamedTuple):
-    """An email as it was designed once, with its links."""
-
-    id: str
-    subject: str
-    campaign: str
-    links: tuple[str, ...]
-
-
 class Event(NamedTuple):
     """An event of a mail, with Selligent's name for it, at a local time."""
 
@@ -141,20 +128,6 @@ class Event(NamedTuple):
     code: str
     link: str = ""
     bot: bool = False
-
-
-WEEKLY = Mail("7743", "Zoë & Åsa | onze zomerfavorieten", "5120", ("2071", "2072"))
-SALE = Mail("7744", "Soldes d'été: -30 %", "5121", ("2080", "2072"))
-LAST_CHANCE = Mail("7745", 'Laatste kans: "alles moet weg" | nog 2 dagen', "5120", ("2071", "2072"))
-SALE_AGAIN = Mail("7746", "Déjà vu ? Encore -10 % | dès aujourd'hui", "5121", ("2080", "2072"))
-BICYCLE = Mail("7750", 'Win een fiets: "jij maakt kans"', "5130", ("2071",))
-ORDERED = Mail("8301", "Thank you for your order, and see you soon", "6200", ("3051", "3052"))
-SHIPPED = Mail("8302", "Ton colis est en route", "6200", ("3051", "3055"))
-WELCOME = Mail("8303", "Welkom bij ACME, fijn dat je er bent", "6210", ("3052",))
-REVIEW = Mail("8304", 'How was it? Tell us, "stars" and all', "6200", ("3055",))
-POINTS = Mail("9101", "Your points, Zoë: 1,250 ☀", "7001", ("4001",))
-GOLD = Mail("9102", 'Nearly there, Åsa: "gold" is waiting', "7001", ("4001",))
-MAILS = (WEEKLY, SALE, LAST_CHANCE, SALE_AGAIN, BICYCLE, ORDERED, SHIPPED, WELCOME, REVIEW)
 
 
 def members_of(rng: random.Random, list_id: str, count: int, first_key: int, guests: int) -> list[Person]:
@@ -232,12 +205,24 @@ def by_export(events: Sequence[Event], late: int) -> list[list[Event]]:
     return [[event for event in files[0] if event not in bounces], *files[1:-1], [*files[-1], *bounces]]
 
 
+def device(event: Event) -> str:
+    """What a person, not a machine, opened or clicked with."""
+    reacts = event.code in ("VIEW", "CLICK") and not event.bot
+    return DEVICES[int(event.person.selligent_id) % len(DEVICES)] if reacts else ""
+
+
+def bounce_type(event: Event) -> str:
+    """A bounce is soft, which may pass, or hard."""
+    return ("soft" if event.at.second % 4 == 0 else "hard") if event.code == "BOUNCE" else ""
+
+
 def log_row(event: Event) -> Row:
     """The interaction log has nearly all columns, but people of the prize draw only by their list's id."""
     at, person, mail, code, link, bot = event
     whom = ["", ""] if person.list_id == PRIZE_DRAW else [person.key, person.email]
     what = [mail.campaign, CAMPAIGNS[mail.campaign], mail.id, mail.subject, code, link, LINKS.get(link, "")]
-    return [person.list_id, person.selligent_id, *whom, *what, str(int(bot)), at.isoformat()]
+    further = [URLS.get(link, ""), device(event), bounce_type(event)]
+    return [person.list_id, person.selligent_id, *whom, *what, str(int(bot)), at.isoformat(), *further]
 
 
 def click_row(event: Event) -> Row:
@@ -245,14 +230,13 @@ def click_row(event: Event) -> Row:
     at, person, mail, _, link, _ = event
     link_name = "" if link == NAMELESS_LINK else LINKS[link]
     campaign = [mail.campaign, CAMPAIGNS[mail.campaign]]
-    return [person.key, person.email, *campaign, mail.id, link, link_name, f"{at:%d-%m-%Y %H:%M:%S}"]
+    return [person.key, person.email, *campaign, mail.id, link, link_name, f"{at:%d-%m-%Y %H:%M:%S}", URLS[link]]
 
 
 def bounce_row(event: Event) -> Row:
-    """The bounces have no names, and a column that is no property of an event."""
-    at, person, mail, _, _, _ = event
-    kind = "soft" if at.second % 4 == 0 else "hard"
-    return [person.key, person.email, mail.campaign, mail.id, kind, f"{at:%d-%m-%Y %H:%M:%S}"]
+    """The bounces have no names."""
+    at, person, mail, *_ = event
+    return [person.key, person.email, mail.campaign, mail.id, bounce_type(event), f"{at:%d-%m-%Y %H:%M:%S}"]
 
 
 def track_row(event: Event) -> Row:
@@ -260,7 +244,7 @@ def track_row(event: Event) -> Row:
     at, person, mail, code, link, _ = event
     what = [mail.id, mail.subject, mail.campaign, CAMPAIGNS[mail.campaign], link, LINKS.get(link, "")]
     whence = [LOYALTY, LISTS[LOYALTY]] if code == "OPTOUT" else ["", ""]
-    return [person.key, EVENT_NAMES[code], *what, *whence, f"{at.isoformat()}+02:00"]
+    return [person.key, EVENT_NAMES[code], *what, *whence, f"{at.isoformat()}+02:00", URLS.get(link, ""), device(event)]
 
 
 def spoiled(rng: random.Random, columns: Row, rows: Sequence[Row], flaws: Iterable[Flaw]) -> list[Row]:
@@ -284,9 +268,14 @@ def delimited(columns: Row, rows: Iterable[Row], delimiter: str = ",", quote_all
 
 
 def json_lines(columns: Row, rows: Iterable[Row]) -> bytes:
-    """One object per line, without keys that have no value; ids that look like numbers are numbers."""
+    """One object per line, without keys that have no value; ids that look like numbers are numbers, a device is an
+    object.
+    """
     pairs = ([(key, value) for key, value in zip(columns, row, strict=True) if value] for row in rows)
-    objects = ({key: int(value) if value.isdigit() else value for key, value in given} for given in pairs)
+    objects = (
+        {key: {"type": value} if key == "device" else int(value) if value.isdigit() else value for key, value in given}
+        for given in pairs
+    )
     return "".join(json.dumps(document, ensure_ascii=False) + "\n" for document in objects).encode()
 
 

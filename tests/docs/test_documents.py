@@ -144,7 +144,8 @@ def test_the_example_of_a_layout_is_one(tmp_path) -> None:
 
 def test_the_example_of_properties_can_follow_it(tmp_path) -> None:
     [written], [properties] = (blocks("yaml", section(LAYOUTS, title)) for title in ("Layouts", "Properties"))
-    (tmp_path / "interactions.yml").write_text(f"{written}format: ndjson\n{properties}", "utf-8")
+    before = written.partition("properties:")[0]
+    (tmp_path / "interactions.yml").write_text(f"{before}format: ndjson\n{properties}", "utf-8")
     [layout] = read_layouts(tmp_path)
     assert [(one.column, one.type) for one in layout.properties.values()] == [
         ("bounce_type", "text"),

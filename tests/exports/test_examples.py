@@ -23,10 +23,11 @@ DATES = [date(2024, 6, 11), date(2024, 6, 12), date(2024, 6, 13)]
 
 
 @pytest.fixture(scope="module")
-def example_files() -> Callable[[], dict[str, bytes]]:
-    script: dict[str, Any] = runpy.run_path(str(EXAMPLES / "make_exports.py"))
-    made: Callable[[], dict[str, bytes]] = script["example_files"]
-    return made
+def example_files() -> Iterator[Callable[[], dict[str, bytes]]]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(EXAMPLES)  # as for a script that Python starts
+        script: dict[str, Any] = runpy.run_path(str(EXAMPLES / "make_exports.py"))
+    yield script["example_files"]
 
 
 @pytest.fixture(scope="module")
