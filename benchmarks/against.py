@@ -114,7 +114,8 @@ def examples(version: Version, _work: Path) -> Iterator[Finished]:
         clone = Clone.make(
             version.folder / f"examples_{number}", version.source / "examples" / "exports", version.source
         )
-        yield clone.python("pipeline", "run")
+        layouts = {"SELLIGENT_LAYOUTS": str(clone.folder / "examples" / "layouts")}
+        yield Clone(clone.folder, {**clone.environment, **layouts}).python("pipeline", "run")
 
 
 def make(target: str, version: Version, _work: Path) -> Iterator[Finished]:

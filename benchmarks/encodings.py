@@ -32,7 +32,7 @@ def recode(source: Path, target: Path, encoding: str) -> None:
 
 def measure(clone: Clone, encoding: str) -> Load:
     """Load the copy's exports with a layout that names their encoding."""
-    layout = clone.folder / "examples" / "layouts" / "interactions.yml"
+    layout = clone.folder / "layouts" / "interactions.yml"
     layout.write_text(f"{layout.read_text('utf-8')}encoding: {encoding}\n", "utf-8")
     finished = clone.python("benchmarks.load_and_models")
     return Load(finished.answer["load"], finished.peak)

@@ -1,4 +1,4 @@
-"""Generate an interaction log of any size for `examples/layouts/interactions.yml`, the same each time.
+"""Generate an interaction log of any size for `benchmarks/layouts/interactions.yml`, the same each time.
 
     python -m benchmarks.generate FILE ROWS
 

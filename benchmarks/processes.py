@@ -16,6 +16,7 @@ from typing import IO, Any
 from pipeline.settings import PROJECT_ROOT, Settings
 
 _COPIED = ("pipeline", "dbt_project", "examples/layouts", "benchmarks")
+_LAYOUTS = Path(__file__).parent / "layouts"
 _LOOK_SECONDS = 0.2
 # getrusage counts bytes on macOS, kilobytes on Linux.
 _MAXRSS_PER_MB = 1 << 20 if sys.platform == "darwin" else 1 << 10
@@ -49,9 +50,12 @@ class Clone:
 
     @classmethod
     def make(cls, folder: Path, exports: Path, source: Path = PROJECT_ROOT) -> "Clone":
-        """Copy the program of `source`; warehouse, ledger and Dagster home will be in the copy's `data/`."""
+        """Copy the program of `source`, and the layout of generated files. Warehouse, ledger and Dagster home will be
+        in the copy's `data/`.
+        """
         for name in _COPIED:
             shutil.copytree(source / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(_LAYOUTS, folder / "layouts")
         settings = {name.upper() for name in Settings.model_fields} | {
             "DAGSTER_HOME",
             "PIPELINE_ENV_FILE",
@@ -60,6 +64,7 @@ class Clone:
         kept = {name: value for name, value in os.environ.items() if name not in settings and name[:4] != "DBT_"}
         given = {
             "SELLIGENT_EXPORTS": str(exports),
+            "SELLIGENT_LAYOUTS": str(folder / "layouts"),
             "WAREHOUSE": f"ducklake:sqlite:{folder}/data/warehouse.sqlite",
             "WAREHOUSE_FILES": f"{folder}/data/warehouse/",
             "LEDGER": f"sqlite:///{folder}/data/ledger.sqlite",
