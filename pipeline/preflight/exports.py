@@ -9,11 +9,13 @@ from pipeline.exports.discovery import Discovered, discover
 from pipeline.exports.layout_files import layout_paths, read_layout, read_layouts
 from pipeline.exports.layouts import Layout
 from pipeline.exports.locations import ExportLocation
+from pipeline.exports.property_registry import check_properties
 from pipeline.filesystems.remote_files import warning_of
 from pipeline.finding import counted, some
 from pipeline.preflight.points import Point, checked, failed, ok, warning
 from pipeline.privacy.suppression_list import check
 from pipeline.settings import Settings
+from pipeline.warehouse import Warehouse
 
 _LOCATION, _SUPPRESSED = "SELLIGENT_EXPORTS", "SELLIGENT_SUPPRESSED"
 
@@ -21,7 +23,7 @@ _LOCATION, _SUPPRESSED = "SELLIGENT_EXPORTS", "SELLIGENT_SUPPRESSED"
 def export_points(settings: Settings) -> Iterator[Point]:
     """The location with its files, each layout with the files that it matches now, and the suppressed people."""
     read, wrong = _layouts(settings.selligent_layouts)
-    yield from wrong
+    yield from wrong or _columns(settings, list(read.values()))
     try:
         with ExportLocation(settings.selligent_exports, follow_links=settings.selligent_follow_links) as location:
             discovered = discover(location, list(read.values()), settings.loadable_dates())
@@ -57,6 +59,18 @@ def _layouts(folder: Path) -> tuple[dict[Path, Layout], Sequence[Point]]:
         except LayoutError as error:  # each is right, and two contradict each other
             wrong.append(failed("layouts", str(error)))
     return read, wrong
+
+
+def _columns(settings: Settings, layouts: Sequence[Layout]) -> Iterator[Point]:
+    """What is wrong with properties whose columns the event tables have."""
+    try:
+        with Warehouse.of(settings).reading_if_any() as connection:
+            if connection is not None:
+                check_properties(connection, layouts)
+    except LayoutError as error:
+        yield failed("layouts", str(error))
+    except PipelineError:
+        pass  # a point of its own
 
 
 def _location(shown: str, discovered: Discovered) -> Point:

@@ -74,7 +74,8 @@ def samples(
 
 
 _MASKED = (
-    "regexp_replace(regexp_replace(json_merge_patch(message, CASE WHEN message ->> '$.userId' IS NULL THEN '{}' "
-    """ELSE '{"userId":"***"}' END)::VARCHAR, '[^"@ ]+@[^"@ ]+', '***@***', 'g'), '"user_id":"[^"]*"', """
-    """'"user_id":"***"', 'g')"""
+    "regexp_replace(regexp_replace(regexp_replace(json_merge_patch(message, "
+    """CASE WHEN message ->> '$.userId' IS NULL THEN '{}' ELSE '{"userId":"***"}' END)::VARCHAR, """
+    """'[^"@ ]+@[^"@ ]+', '***@***', 'g'), '"user_id":"[^"]*"', '"user_id":"***"', 'g'), """
+    """'"ip":"[^"]*"', '"ip":"***"')"""
 )

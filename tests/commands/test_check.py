@@ -129,6 +129,17 @@ def test_two_layouts_with_one_name_fail(settings: dict[str, str], tmp_path: Path
     }
 
 
+def test_a_property_of_another_type_than_its_column_fails(settings: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "stores").mkdir()
+    warehouse = ducklake_in(tmp_path / "stores")
+    with warehouse.writing() as connection:
+        connection.execute("INSERT INTO raw.properties VALUES ('Email Opened', 'link', 'link', 'integer')")
+    (tmp_path / "layouts" / "log.yml").write_text(f"{LAYOUT}properties: {{LINK: link}}\n")
+    status, points = check({**settings, "WAREHOUSE": warehouse.location, "WAREHOUSE_FILES": warehouse.files})
+    assert status == 1
+    assert "'link' is text, and the event tables have it as integer" in points["layouts"][1]
+
+
 def test_places_that_do_not_exist_fail(settings: dict[str, str], tmp_path: Path) -> None:
     missing = {"SELLIGENT_EXPORTS": f"{tmp_path}/nowhere", "SELLIGENT_SUPPRESSED": f"{tmp_path}/people.csv"}
     status, points = check({**settings, **missing})

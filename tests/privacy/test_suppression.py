@@ -230,6 +230,27 @@ def test_rows_of_the_list_are_counted_and_not_kept(desk: Listing) -> None:
     assert accounts.numbers == {"rows": 15}
 
 
+def test_urls_user_agents_and_properties_of_others_do_not_name_a_listed_person(desk: Listing) -> None:
+    named = {"URL": "link_url", "AGENT": "user_agent"}
+    desk.layouts = (
+        layout(columns=layout().columns | named, properties={"NOTE": "note", "N": {"name": "n", "type": "integer"}}),
+    )
+    desk.put(
+        "opens.csv",
+        "CUSTOMER,MAIL,SUBJECT,OPENED_AT,URL,AGENT,NOTE,N\n"
+        f"bob,,,{AT},https://x.org/?m=ann@x.org,Mozilla,none,1\n"
+        f"cat,,,{AT},https://x.org/,ann@x.org's phone,none,2\n"
+        f"dan,,,{AT},https://x.org/,Mozilla,for Ann@x.org.,3\n"
+        f"eve,,,{AT},https://x.org/,Mozilla,for ann,4\n",
+    )
+    desk.suppress("email\nann@x.org\n")
+    desk.take()
+    assert desk.events("user_id", "link_url", "user_agent", "properties") == [
+        *((who, None, None, None) for who in ("bob", "cat", "dan")),
+        ("eve", "https://x.org/", "Mozilla", '{"note":"for ann","n":4}'),
+    ]
+
+
 def test_people_are_left_out_however_invisible_characters_surround_them(desk: Listing) -> None:
     desk.put("contacts.csv", "LIST,SID,WHO,MAIL\n1\0, 23,,\ufeffann@x.org\n1,24,bob,\n")
     desk.put(

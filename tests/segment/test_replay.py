@@ -240,7 +240,9 @@ def test_nothing_asked_for_is_nothing_done(bereaved: Sender) -> None:
 
 
 def test_a_dead_event_is_shown_with_segments_words_and_without_the_person(bereaved: Sender) -> None:
-    bereaved.lake.stage(event_row(30, email="zoe@example.org", selligent_user_id="884301", campaign_name="mail a@b.c"))
+    bereaved.lake.stage(
+        event_row(30, email="zoe@example.org", selligent_user_id="884301", campaign_name="mail a@b.c", ip="8.8.4.4")
+    )
     bereaved.lake.put_out(bereaved.ledger)
     bereaved.server.misbehave_when(lambda *_: True, faults.RejectMessage(id_of(30)))
     bereaved.deliver(has_delivered=lambda: True)
@@ -249,5 +251,5 @@ def test_a_dead_event_is_shown_with_segments_words_and_without_the_person(bereav
     assert (key, event) == (id_of(30), "email_opened")
     assert "400" in reason
     assert "18vzF7u3z" in message
-    for secret in ("zoe", "user-30", "884301", "a@b.c"):
+    for secret in ("zoe", "user-30", "884301", "a@b.c", "8.8.4.4"):
         assert secret not in message
