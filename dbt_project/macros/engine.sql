@@ -15,10 +15,6 @@
     cast(epoch_us({{ instant }}) as varchar)
 {%- endmacro %}
 
-{% macro sha256_text(text) -%}
-    sha256({{ text }})
-{%- endmacro %}
-
 {#- The texts at several JSON pointers of a document, as a list. -#}
 {% macro json_texts(document, pointers) -%}
     {{ document }} ->> [

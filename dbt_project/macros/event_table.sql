@@ -56,17 +56,14 @@ select
     timestamp as original_timestamp,
     timestamp,
     user_id,
-    case
-        when user_id is null
-            then {{ sha256_text("lower(email)") if var("anonymous_id") == "sha256" else "email" }}
-    end as anonymous_id,
+    {{ var("anonymous_id") }} as anonymous_id,
     {{ var("event_table_of_event_text") }} as event,
     event_text,
     '{{ var("integration_name") }}' as context_integration_name,
     '{{ var("integration_version") }}' as context_integration_version,
     '{{ var("library_name") }}' as context_library_name,
     '{{ var("library_version") }}' as context_library_version,
-    email as context_traits_email,
+    {{ var("traits_email") }} as context_traits_email,
     list_id as context_selligent_list_id,
     selligent_user_id as context_selligent_user_id,
     send_id as context_selligent_send_id,

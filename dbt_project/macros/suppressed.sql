@@ -14,18 +14,22 @@
         | replace("raw.suppressed", source("raw", "suppressed") | string) }}
 {%- endmacro %}
 
-{#- Delete events of people who were put on the list after the events were modelled. -#}
-{% macro drop_suppressed(columns={}) -%}
+{#- Delete events of people who were put on the list after the events were modelled. `or_else` is a further condition. -#}
+{% macro drop_suppressed(columns={}, or_else="") -%}
     {%- if is_incremental() and run_window("suppressed") == "new" -%}
-    delete from {{ this }} as target where {{ is_suppressed("target", **columns) }}
+    delete from {{ this }} as target where {{ is_suppressed("target", **columns) }} {{ or_else }}
     {%- endif -%}
 {%- endmacro %}
 
-{#- The same for an event table, which has Segment's columns. -#}
+{#- The same for an event table, which has Segment's columns. Without plain addresses, not everyone is recognized by
+    these, but staging.events no longer has their events. -#}
 {% macro drop_suppressed_events() -%}
-    {{ drop_suppressed({
-        "email": "context_traits_email",
-        "list_id": "context_selligent_list_id",
-        "selligent_user_id": "context_selligent_user_id",
-    }) }}
+    {{ drop_suppressed(
+        {
+            "email": "context_traits_email",
+            "list_id": "context_selligent_list_id",
+            "selligent_user_id": "context_selligent_user_id",
+        },
+        "" if var("traits_email_is_plain") else "or cast(target.id as uuid) not in (select id from " ~ ref("stg_events") ~ ")",
+    ) }}
 {%- endmacro %}

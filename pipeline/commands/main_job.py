@@ -28,6 +28,7 @@ from pipeline.ledger.warehouse_pairing import check_pair, is_copy_behind
 from pipeline.masking import on_one_line
 from pipeline.preflight.points import Outcome
 from pipeline.preflight.write_key import key_point
+from pipeline.privacy.addresses import are_outdated
 from pipeline.privacy.suppression import has_people_to_remove
 from pipeline.privacy.suppression_list import check
 from pipeline.report.summary import summary, totals
@@ -130,6 +131,8 @@ def _look(
         days = set(dates_with_new_files(known, discovered)) | set(unfinished(connection, ledger))
         if not days and has_people_to_remove(connection, settings.selligent_suppressed):
             days = newest_date(connection)  # any run removes them from the tables, whatever its dates
+        if are_outdated(connection, settings):  # any run writes them anew, but dry runs only of its dates
+            days |= newest_date(connection) | (set() if settings.delivers else ledger.waiting_dates())
         unmatched = [file for file in discovered.unmatched if not is_known(file, known)]
         return _Found(days, unmatched, is_copy_behind(connection, ledger), last_load_number(connection))
 

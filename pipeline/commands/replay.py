@@ -11,7 +11,7 @@ from pipeline.commands.options import DATE
 from pipeline.errors import SettingsError
 from pipeline.export_dates import EVERY_DATE, ExportDates
 from pipeline.finding import counted
-from pipeline.settings import Settings, load_settings
+from pipeline.settings import DRY_RUN_DIR, Settings, load_settings
 
 if TYPE_CHECKING:
     from pipeline.ledger import Ledger
@@ -61,6 +61,7 @@ def _replay_dead(
     from pipeline.console import out
     from pipeline.ledger.warehouse_copy import mirror_into
     from pipeline.ledger.warehouse_pairing import pair_up
+    from pipeline.privacy.addresses import rewrite_addresses
     from pipeline.privacy.suppression import refresh
     from pipeline.segment.enqueue import cut_due
     from pipeline.segment.messages import MessageSource
@@ -72,6 +73,7 @@ def _replay_dead(
     with warehouse.writing() as connection:
         pair_up(connection, ledger)
         refresh(connection, settings.selligent_suppressed, now)
+        rewrite_addresses(connection, settings, DRY_RUN_DIR)
         replays = ledger.replays()
         ids = [replay.id for replay in replays]
         days = {replay.export_date for replay in replays} | dates_of(connection, ids)

@@ -15,6 +15,7 @@ from pipeline.errors import SettingsError, WarehouseError
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_pairing import pair_up
 from pipeline.orchestration.instance import dagster_home, exclusive, opened_instance
+from pipeline.privacy.addresses import rewrite_addresses
 from pipeline.privacy.suppression import learn_contacts, refresh
 from pipeline.privacy.suppression_list import SETTING, check
 from pipeline.segment.bodies import BodyReader
@@ -52,6 +53,7 @@ def erase(settings: Settings) -> list[Location]:
     with opened_instance() as instance, exclusive(instance), warehouse.turn():
         with warehouse.writing_in_turn() as connection:
             pair_up(connection, ledger)
+            rewrite_addresses(connection, settings, DRY_RUN_DIR)  # dry runs are written again from the event tables
         removed = _remove(settings, warehouse, ledger)
         return _search(settings, warehouse, ledger, removed)
 

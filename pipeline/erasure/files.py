@@ -17,12 +17,14 @@ from pipeline.segment.dry_run import write_requests
 from pipeline.warehouse import ALIAS, BUSY_TIMEOUT_MS, Warehouse, find_orphans, literal, remove_files, transaction
 
 Connection = duckdb.DuckDBPyConnection
-# SQL for whether a message belongs to a suppressed person.
+# SQL for whether a message belongs to a suppressed person. A message may lack the address that identifies the person;
+# but then the outbox has its event no longer.
+_IS_ERASED = "(payload ->> '$.messageId') NOT IN (SELECT id FROM delivery.outbox)"
 _OF_SUPPRESSED = is_suppressed(
-    "payload ->> '$.userId'",
-    "payload ->> '$.context.traits.email'",
-    "payload ->> '$.context.selligent.list_id'",
-    "payload ->> '$.context.selligent.user_id'",
+    "(payload ->> '$.userId')",
+    "(payload ->> '$.context.traits.email')",
+    "(payload ->> '$.context.selligent.list_id')",
+    "(payload ->> '$.context.selligent.user_id')",
 )
 # Later than the time of any snapshot or file, whatever its clock.
 _FAR_FUTURE = "TIMESTAMPTZ '9999-12-31'"
@@ -45,7 +47,8 @@ def bodies_naming_people(connection: Connection, folder: Path) -> tuple[list[Pat
     )
     names_people = naming(connection, "naming_messages", messages, "payload")
     rows = connection.execute(
-        f"SELECT filename, count(*) FROM {messages} WHERE {_OF_SUPPRESSED} OR {names_people} GROUP BY filename"
+        f"SELECT filename, count(*) FROM {messages} "
+        f"WHERE {_OF_SUPPRESSED} OR {_IS_ERASED} OR {names_people} GROUP BY filename"
     ).fetchall()
     return [Path(name) for name, _ in rows], sum(count for _, count in rows)
 

@@ -25,6 +25,8 @@ FORGOTTEN = "(forgotten)"
 _STAGED = is_suppressed("user_id", "email", "list_id", "selligent_user_id")
 _MODELLED = is_suppressed("user_id", "context_traits_email", "context_selligent_list_id", "context_selligent_user_id")
 _FORGOTTEN = "id IN (SELECT id FROM temp.forgotten_events)"
+# Event tables may not have the address that identifies the person.
+_MODELLED_OR_FORGOTTEN = f"({_MODELLED} OR {_FORGOTTEN})"
 # Columns that distinguish a rejected row within its file.
 _DISTINGUISHING = (
     "list_id",
@@ -60,7 +62,7 @@ def find_events(connection: Connection, schema: str) -> None:
     known = tables_of(connection)
     found = " UNION ".join(
         f"SELECT CAST(id AS VARCHAR) AS id FROM {table} WHERE {condition}"
-        for table, condition in _event_tables(schema).items()
+        for table, condition in _event_tables(schema, _MODELLED).items()
         if table in known
     )
     connection.execute(
@@ -69,13 +71,13 @@ def find_events(connection: Connection, schema: str) -> None:
     )
 
 
-def _event_tables(schema: str) -> dict[str, str]:
-    """The tables of events, with the condition for these people's."""
+def _event_tables(schema: str, modelled: str) -> dict[str, str]:
+    """The tables of events, with the condition for these people's; that of tables with Segment's columns is given."""
     return {
         '"staging"."event_rows"': _STAGED,
         '"staging"."events"': _STAGED,
-        **{f"{quoted(schema)}.{quoted(event.table)}": _MODELLED for event in EVENTS},
-        f'{quoted(schema)}."tracks"': _MODELLED,
+        **{f"{quoted(schema)}.{quoted(event.table)}": modelled for event in EVENTS},
+        f'{quoted(schema)}."tracks"': modelled,
     }
 
 
@@ -140,7 +142,7 @@ def forget_rows(connection: Connection, ledger: Ledger, schema: str) -> dict[str
             '"raw"."rejected_rows"': rejected,
             '"raw"."events"': of_theirs,
             '"raw"."lookups"': _STAGED,
-            **_event_tables(schema),
+            **_event_tables(schema, _MODELLED_OR_FORGOTTEN),
             '"delivery"."outbox"': _FORGOTTEN,
         }
         for table, condition in conditions.items():

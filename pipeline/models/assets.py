@@ -22,8 +22,9 @@ from pipeline.orchestration.file_permissions import keep_private
 from pipeline.orchestration.metadata import preview
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.orchestration.resources import WarehouseResource
+from pipeline.privacy.addresses import rewrite_addresses
 from pipeline.privacy.suppression import listings, mark
-from pipeline.settings import DBT_TARGET_DIR, load_settings
+from pipeline.settings import DBT_TARGET_DIR, DRY_RUN_DIR, load_settings
 from pipeline.warehouse.declared_properties import as_environment, declared_properties
 from pipeline.warehouse.immutable_settings import check_origin
 from pipeline.warehouse.loads import newest_loads
@@ -97,6 +98,7 @@ def models(context: dg.AssetExecutionContext, config: ModelConfig, warehouse: Wa
         with lake.writing_in_turn() as connection:
             check_origin(connection, load_settings())
             pair_up(connection, warehouse.ledger())
+            rewrite_addresses(connection, load_settings(), DRY_RUN_DIR)
             span, declared = run_span(connection, dates), declared_properties(connection)
             loaded, new_listings = newest_loads(connection, dates), listings(connection, "modelled_at")
             known = {"DBT_WINDOW_SUPPRESSED": span.suppressed, "DBT_WINDOW_REVISIONS": revisions(connection)}

@@ -15,6 +15,7 @@ from typing import Any
 from pipeline import __version__
 from pipeline.catalog import EVENTS, INTEGRATION_NAME, INTEGRATION_VERSION, LIBRARY_NAME, LOOKUPS, NEWEST_LOOKUP_FIRST
 from pipeline.naming import snake_case_sql
+from pipeline.privacy.addresses import anonymous_id, traits_email
 from pipeline.privacy.digests import is_suppressed
 from pipeline.settings import DBT_TARGET_DIR, PROJECT_ROOT, SPILL_DIR, Settings, load_settings
 from pipeline.warehouse import MEMORY_LIMIT, Warehouse
@@ -39,7 +40,9 @@ def variables(settings: Settings) -> Mapping[str, Any]:
     return {
         "source_schema": settings.schema_name,
         "message_id_namespace": settings.message_id_namespace,
-        "anonymous_id": settings.segment_anonymous_id,
+        "anonymous_id": anonymous_id(settings),
+        "traits_email": traits_email(settings),
+        "traits_email_is_plain": settings.segment_traits_email == "plain",
         "integration_name": INTEGRATION_NAME,
         "integration_version": INTEGRATION_VERSION,
         "library_name": LIBRARY_NAME,

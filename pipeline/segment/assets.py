@@ -18,6 +18,7 @@ from pipeline.orchestration.instance import LOCK_TAG
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, SEGMENT_DELIVERY, WAREHOUSE_WRITERS, dates_of
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.orchestration.shutdown import signals_set
+from pipeline.privacy.addresses import check_addresses, rewrite_addresses
 from pipeline.privacy.suppression import listings, mark, refresh
 from pipeline.segment.bodies import BodyReader
 from pipeline.segment.checks import STAGED_IS_MODELLED, staged_is_modelled
@@ -65,6 +66,7 @@ def outbox(
         check_origin(connection, segment.settings())
         pair_up(connection, ledger)
         refresh(connection, segment.settings().selligent_suppressed, now)
+        rewritten = rewrite_addresses(connection, segment.settings(), DRY_RUN_DIR)
         balance = staged_is_modelled(connection, segment.settings().schema_name, dates)
         revive(connection, ledger, dates)
         due = cut_due(connection, ledger, segment.settings(), dates, now)
@@ -89,6 +91,7 @@ def outbox(
             "suppressed": due.registered.suppressed,
             "replayed": len(due.cut.replayed_ids),
             "withheld_dates": len(due.withheld),
+            "addresses_rewritten": rewritten,
             "withdrawn_in_time": due.registered.withdrawn_in_time,
             "withdrawn_after_delivery": due.registered.withdrawn_too_late,
             "rows_in": balance.numbers["staged"],
@@ -136,6 +139,7 @@ def _deliver(
         try:
             check_origin(connection, segment.settings())
             check_pair(connection, ledger)
+            check_addresses(connection, segment.settings())
         except SettingsError as error:
             raise dg.Failure(str(error), allow_retries=False) from error  # waiting does not fix it
         snapshot = lake.snapshot(connection)

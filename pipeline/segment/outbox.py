@@ -34,6 +34,8 @@ _FILL_BYTES = MAX_BATCH_BYTES - MAX_EVENT_BYTES - ENVELOPE_BYTES
 # Some sixty batches; the last of them is shorter than the others.
 _STRETCH_EVENTS = 50_000
 _TABLES = ", ".join(literal(event.table) for event in EVENTS)
+# Over the columns of staging.
+_IS_SUPPRESSED = is_suppressed("user_id", "email", "list_id", "selligent_user_id")
 
 
 @dataclass(frozen=True)
@@ -135,11 +137,13 @@ def _due(source: MessageSource, dates: ExportDates, between: str, rules: CutRule
         due = "false" if rules.replays_only else never
     else:
         due = replayed if rules.replays_only else f"({replayed} OR {never})"
-    events = " UNION ALL ".join(_weighed(event, source, between, rules, suppressing) for event in EVENTS)
+    # People who were listed after the models ran. Event tables may not have the address that identifies them.
+    but_suppressed = f" AND NOT {_IS_SUPPRESSED}" if suppressing else ""
+    events = " UNION ALL ".join(_weighed(event, source, between, rules) for event in EVENTS)
     return f"""
         CREATE OR REPLACE TEMP TABLE due AS
         WITH staged AS (
-            SELECT id, export_date FROM staging.events WHERE {_within(dates)}{but_withheld}
+            SELECT id, export_date FROM staging.events WHERE {_within(dates)}{but_withheld}{but_suppressed}
         )
         SELECT event, export_date, held, timestamp, id, bytes, dead_because
         FROM ({events}) JOIN staged USING (id)
@@ -148,13 +152,8 @@ def _due(source: MessageSource, dates: ExportDates, between: str, rules: CutRule
     """
 
 
-def _weighed(event: Event, source: MessageSource, between: str, rules: CutRules, suppressing: bool) -> str:
+def _weighed(event: Event, source: MessageSource, between: str, rules: CutRules) -> str:
     """SQL for an event table's events in a time span, with the sizes of their messages."""
-    # People who were listed after the models ran.
-    unwanted = is_suppressed(
-        "user_id", "context_traits_email", "context_selligent_list_id", "context_selligent_user_id"
-    )
-    but_suppressed = f" AND NOT {unwanted}" if suppressing else ""
     held = "coalesce(context_selligent_is_bot, false)" if rules.hold_bots else "false"
     return f"""
         SELECT
@@ -164,7 +163,7 @@ def _weighed(event: Event, source: MessageSource, between: str, rules: CutRules,
             SELECT
                 id, timestamp, user_id, anonymous_id, context_selligent_is_bot, {source.message_bytes(event)} AS bytes
             FROM {source.table(event)}
-            WHERE timestamp {between}{but_suppressed}
+            WHERE timestamp {between}
         )
     """
 
@@ -364,7 +363,6 @@ def _in_span_of(events: str) -> str:
     return f"timestamp BETWEEN (SELECT min(timestamp) FROM {events}) AND (SELECT max(timestamp) FROM {events})"
 
 
-_IS_SUPPRESSED = is_suppressed("user_id", "email", "list_id", "selligent_user_id")
 # The models delete events of suppressed people, and leave their rows of the exports.
 _ROWS_OF_GONE = f"""
     rows_of_gone AS MATERIALIZED (

@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     segment_source_id: str | None = Field(default=None, validate_default=True)
     message_id_namespace: str = Field(default="", validate_default=True)
     segment_anonymous_id: Literal["email", "sha256"] = "email"
+    segment_traits_email: Literal["plain", "sha256", "none"] = "plain"
     segment_bots: Literal["send", "hold"] = "send"
     warehouse: str = Field(
         default=f"ducklake:sqlite:{DEFAULT_STORES}/warehouse.sqlite", validate_default=True, repr=False

@@ -33,6 +33,7 @@ def test_every_setting_of_the_contract_has_its_default(environment: Environment)
         "segment_source_id": None,
         "message_id_namespace": "Selligent Marketing Cloud",
         "segment_anonymous_id": "email",
+        "segment_traits_email": "plain",
         "segment_bots": "send",
         "warehouse": f"ducklake:sqlite:{PROJECT_ROOT}/data/warehouse.sqlite",
         "warehouse_files": f"{PROJECT_ROOT}/data/warehouse/",

@@ -102,8 +102,8 @@ COMMENT ON COLUMN raw.suppressed.modelled_at IS 'When the person''s events left 
 COMMENT ON COLUMN raw.suppressed.withdrawn_at IS 'When the person''s waiting events were withdrawn (UTC). Null: not yet.';
 COMMENT ON COLUMN raw.suppressed.listing IS 'Id of the update of the list, or of the lookup, that added the row.';
 
-COMMENT ON TABLE raw.origin IS 'What never changes in a warehouse: the settings that it was created with, and its ledger. Also the version of its tables.';
-COMMENT ON COLUMN raw.origin.name IS 'A setting; brand (empty for .env); schema_version; or pair, generation and ledger_generation, which identify the ledger.';
+COMMENT ON TABLE raw.origin IS 'What never changes in a warehouse: the settings that it was created with, and its ledger. Also the version of its tables, and the form of addresses in them.';
+COMMENT ON COLUMN raw.origin.name IS 'A setting; brand (empty for .env); addresses (how the event tables have them); schema_version; or pair, generation and ledger_generation, which identify the ledger.';
 COMMENT ON COLUMN raw.origin.value IS 'Its value.';
 
 COMMENT ON TABLE delivery.outbox IS 'One row per event that was ever due, with its place among the requests. The message is made from the event''s table when it is sent. A batch never changes once it is created.';
