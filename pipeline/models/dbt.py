@@ -14,11 +14,13 @@ from typing import Any
 
 from pipeline import __version__
 from pipeline.catalog import EVENTS, INTEGRATION_NAME, INTEGRATION_VERSION, LIBRARY_NAME, LOOKUPS, NEWEST_LOOKUP_FIRST
+from pipeline.errors import EarlierWarehouse
 from pipeline.naming import snake_case_sql
 from pipeline.privacy.addresses import anonymous_id, traits_email
 from pipeline.privacy.digests import is_suppressed
 from pipeline.settings import DBT_TARGET_DIR, PROJECT_ROOT, SPILL_DIR, Settings, load_settings
 from pipeline.warehouse import MEMORY_LIMIT, Warehouse
+from pipeline.warehouse.declared_properties import as_environment, declared_properties
 from pipeline.warehouse.s3 import S3Server
 from pipeline.warehouse.trimming import INVISIBLE
 
@@ -95,7 +97,17 @@ def run_dbt(
     return subprocess.run([*_DBT, *arguments, *folders], env=values, check=False, **options)  # noqa: S603
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Run dbt with these arguments, and with the properties that the warehouse has; its exit status."""
     settings = load_settings()
-    arguments = [*sys.argv[1:], "--vars", json.dumps(variables(settings))]
-    sys.exit(run_dbt(Warehouse.of(settings), arguments).returncode)
+    warehouse = Warehouse.of(settings)
+    try:
+        with warehouse.reading_if_any() as connection:
+            os.environ.update(as_environment(declared_properties(connection) if connection is not None else {}))
+    except EarlierWarehouse:
+        pass  # dbt parses without a warehouse, and can't build in one that a run has to migrate first
+    return run_dbt(warehouse, [*sys.argv[1:], "--vars", json.dumps(variables(settings))]).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
