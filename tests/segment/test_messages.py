@@ -188,7 +188,7 @@ def declared(event: str, **types: str) -> dict[str, list[DeclaredProperty]]:
     return by_event(DeclaredProperty(event, name, snake_case(name), kind) for name, kind in types.items())
 
 
-def test_properties_of_layouts_arrive_under_their_names_with_their_types(plain: Lake) -> None:
+def test_properties_of_layouts_arrive_under_their_names_with_their_types(plain: Lake, ledger: Ledger) -> None:
     """Also where a column has a name that the query of the messages could have used itself."""
     types = {
         "bounceCode": "integer",
@@ -204,7 +204,7 @@ def test_properties_of_layouts_arrive_under_their_names_with_their_types(plain: 
         f"""UPDATE {SCHEMA}.email_bounced SET bounce_code = 552, "position" = 0.5, is_vip = false,
         "order" = TIMESTAMPTZ '2026-03-01 10:00:00+02', message = 'full' WHERE id = '{id_of(1)}'"""
     )
-    plain.put_out(Ledger("sqlite://"))
+    plain.put_out(ledger)
     batches = cut_batches(plain.connection, DATES)
     source = MessageSource(SCHEMA, None, declared_properties(plain.connection))
     reader = BodyReader(plain.connection, source)
