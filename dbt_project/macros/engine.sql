@@ -25,11 +25,11 @@
 {#- The text without invisible characters at either end. pipeline/warehouse/trimming.py defines them, and has the Python
     equivalents of these macros. Most texts have visible ASCII at both ends and need no regular expression. -#}
 {% macro trimmed(text) -%}
-    case when {{ begins_visibly(text) }} and {{ text }}[-1] between '!' and '~' then {{ text }} else {{ replaced(text) }} end
+    case when {{ begins_visibly(text) }} and ({{ text }})[-1] between '!' and '~' then {{ text }} else {{ replaced(text) }} end
 {%- endmacro %}
 
 {% macro begins_visibly(text) -%}
-    {{ text }} >= '!' and {{ text }} < chr(127)
+    ({{ text }}) >= '!' and ({{ text }}) < chr(127)
 {%- endmacro %}
 
 {% macro replaced(text) -%}

@@ -46,13 +46,13 @@ def trimmed(text: str) -> str:
 
 def trimmed_sql(text: str) -> str:
     """SQL for the same; `text` is SQL, and the macro `trimmed` is its twin in dbt."""
-    at_both_ends = f"{_begins_visibly_sql(text)} AND {text}[-1] BETWEEN '!' AND '~'"
+    at_both_ends = f"{_begins_visibly_sql(text)} AND ({text})[-1] BETWEEN '!' AND '~'"
     return f"CASE WHEN {at_both_ends} THEN {text} ELSE {_replaced_sql(text)} END"
 
 
 def _begins_visibly_sql(text: str) -> str:
     """SQL for whether a text begins with visible ASCII, as nearly all do; a regular expression takes longer."""
-    return f"{text} >= '!' AND {text} < chr(127)"
+    return f"({text}) >= '!' AND ({text}) < chr(127)"  # `->>` binds less tightly than a comparison
 
 
 def _replaced_sql(text: str) -> str:

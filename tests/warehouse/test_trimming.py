@@ -3,6 +3,7 @@
 import json
 import sys
 import unicodedata
+from collections.abc import Callable
 
 import duckdb
 import pytest
@@ -95,3 +96,10 @@ def test_each_invisible_character_is_trimmed_at_either_end_of_a_text(connection:
         found = connection.execute(f"SELECT code FROM codes WHERE {trimmed_sql(text)} <> {text}").fetchall()
         inside = bool(before and after)
         assert {chr(code) for (code,) in found} == (set() if inside else nothing(connection))
+
+
+@pytest.mark.parametrize("expression", [trimmed_sql, identifier_sql, visible_sql])
+def test_a_value_may_be_any_expression(connection: duckdb.DuckDBPyConnection, expression: Callable[[str], str]) -> None:
+    """`->>` binds less tightly than a comparison."""
+    query = f"""SELECT {expression("document ->> '$.id'")} FROM (SELECT '{{"id": "C-1"}}'::JSON AS document)"""
+    assert connection.execute(query).fetchall() == [("C-1",)]
