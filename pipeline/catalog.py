@@ -46,6 +46,10 @@ EVENTS = (
 
 EVENTS_BY_NAME = {event.name: event for event in EVENTS}
 EVENTS_BY_TABLE = {event.table: event for event in EVENTS}
+# With SEGMENT_IDENTIFY: the identify calls. They are delivered as an event is, and no export contains them.
+IDENTIFIES = Event("Identifies", (), "A contact has an identity in Segment, with its traits.")
+CALLS_BY_NAME = {**EVENTS_BY_NAME, IDENTIFIES.name: IDENTIFIES}
+CALLS_BY_TABLE = {call.table: call for call in CALLS_BY_NAME.values()}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pipeline.exports.assets import raw
 from pipeline.exports.resources import Exports
 from pipeline.models.assets import models
 from pipeline.models.checks import event_checks
+from pipeline.models.identity_checks import identity_checks
 from pipeline.orchestration.asset_defaults import with_defaults
 from pipeline.orchestration.executor import in_process
 from pipeline.orchestration.resources import WarehouseResource
@@ -28,7 +29,7 @@ load_settings()
 
 defs = dg.Definitions(
     assets=with_defaults([raw, models, outbox, *deliveries, report, confirmation, upkeep]),
-    asset_checks=[event_checks, lateness_check],
+    asset_checks=[event_checks, lateness_check, *identity_checks],
     jobs=[selligent_to_segment, warehouse_upkeep],
     schedules=[selligent_to_segment_daily, warehouse_upkeep_weekly],
     sensors=[new_exports, failed_runs, warned_runs],

@@ -13,7 +13,8 @@
         ).rows -%}
             {%- do known.update({(row[0], row[1], row[2]): row[3] or ""}) -%}
         {%- endfor -%}
-        {%- for model in graph.nodes.values() if model.resource_type == "model" -%}
+        {%- for model in graph.nodes.values()
+            if model.resource_type == "model" and model.config.materialized != "view" -%}
             {%- set table = (model.schema, model.alias, "") -%}
             {%- set relation = api.Relation.create(model.database, model.schema, model.alias) -%}
             {%- if table in known and known[table] != model.description -%}
@@ -41,6 +42,20 @@
                     ) -%}
                 {%- endif -%}
             {%- endfor -%}
+        {%- endfor -%}
+        {#- A DuckLake has no comments on columns of views, and each run makes the views anew. -#}
+        {%- for result in results if result.node.config.materialized == "view" and result.status == "success" -%}
+            {%- set words = [result.node.description] -%}
+            {%- for column in result.node.columns.values() -%}
+                {%- do words.append(column.name ~ ": " ~ column.description) -%}
+            {%- endfor -%}
+            {%- for trait in declared_properties("Identifies") -%}
+                {%- do words.append(trait["column"] ~ ": Trait " ~ trait["name"] ~ " of a layout (" ~ trait["type"] ~ ").") -%}
+            {%- endfor -%}
+            {%- do changed.append(
+                "comment on view " ~ api.Relation.create(result.node.database, result.node.schema, result.node.alias)
+                ~ " is " ~ duckdb_escape_comment(words | join(" "))
+            ) -%}
         {%- endfor -%}
     {%- endif -%}
     {{- return(changed) -}}

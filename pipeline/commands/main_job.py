@@ -9,6 +9,7 @@ from duckdb import DuckDBPyConnection
 
 from pipeline.automation.job_names import MAIN_JOB
 from pipeline.automation.pending_dates import dates_with_new_files, newest_date
+from pipeline.catalog import IDENTIFIES
 from pipeline.commands.run_job import run_job
 from pipeline.commands.status import show
 from pipeline.console import err, out
@@ -182,7 +183,12 @@ def _print_result(settings: Settings, warehouse: Warehouse, ledger: Ledger, last
     if withheld := ledger.withheld():
         spans = ", ".join(str(span) for span in ranges(withheld))
         out.print(f"Withheld until released with --release: {spans}")
-    if held := totals(lines)["held"]:
+    identities = sum(line.numbers["held"] for line in lines if line.event == IDENTIFIES.table)
+    if identities:
+        out.print(
+            f"{identities:,} identify calls held, since SEGMENT_IDENTIFY is false; a run sends them once it is true"
+        )
+    if held := totals(lines)["held"] - identities:
         out.print(f"{held:,} held, as SEGMENT_BOTS=hold asks; `python -m pipeline replay --held` releases them")
     for reason, events in ledger.dead_reasons():
         out.print(on_one_line(f"{events:,} dead: {reason}", _LONGEST))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.catalog import EVENTS
+from pipeline.catalog import CALLS_BY_TABLE
 from pipeline.commands.options import DATE
 from pipeline.errors import SettingsError
 from pipeline.export_dates import EVERY_DATE, ExportDates
@@ -126,10 +126,10 @@ def _release(
 def _table_of(event: str | None) -> str | None:
     if event is None:
         return None
-    for known in EVENTS:
+    for known in CALLS_BY_TABLE.values():
         if event.lower() in (known.name.lower(), known.table):
             return known.table
-    raise SettingsError(f"--event: {event!r} is not one of {', '.join(known.table for known in EVENTS)}")
+    raise SettingsError(f"--event: {event!r} is not one of {', '.join(CALLS_BY_TABLE)}")
 
 
 def _show(rows: Sequence[tuple[str, str, str, str]], of: int) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline.catalog import EVENTS
+from pipeline.catalog import CALLS_BY_TABLE
 from pipeline.erasure.byte_search import ByteSearch
 from pipeline.erasure.search_terms import count_in_parquet, naming
 from pipeline.errors import WarehouseError
@@ -62,8 +62,8 @@ def forget_bodies(
         if path in of_them or search.found_in(path):
             path.unlink()
     if write_again and folder.is_dir():
-        for event in EVENTS:
-            write_requests(reader, ledger, folder, event.table, EVERY_DATE)
+        for table in CALLS_BY_TABLE:
+            write_requests(reader, ledger, folder, table, EVERY_DATE)
     return messages
 
 

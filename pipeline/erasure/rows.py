@@ -76,6 +76,7 @@ def _event_tables(schema: str, modelled: str) -> dict[str, str]:
     return {
         '"staging"."event_rows"': _STAGED,
         '"staging"."events"': _STAGED,
+        '"staging"."identities"': _STAGED,
         **{f"{quoted(schema)}.{quoted(event.table)}": modelled for event in EVENTS},
         f'{quoted(schema)}."tracks"': modelled,
     }

@@ -82,7 +82,7 @@ def usable_names(cells: Sequence[str], layout: Layout, line: int) -> list[str]:
     """The names of a header, each of them once. Raises FileRefused as `refuse_unusable` does."""
     names = clean_names(cells)
     refuse_unusable(names, layout, line)
-    sources = {key_of(source) for source in layout.properties}
+    sources = {key_of(source) for source in layout.declared}
     repeated = unusable(names) & sources - {key_of(column) for column in used_columns(layout)}
     # None of them is the property's column: which one is meant is not clear.
     return unique_names(

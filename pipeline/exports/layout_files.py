@@ -97,8 +97,9 @@ def read_layouts(folder: Path) -> list[Layout]:
         if layout.name in layouts:
             faults.append(f"{path.name}: name: {layout.name!r} is already the name of another layout")
         layouts[layout.name] = layout
-        faults += [f"{path.name}: properties: {fault}" for fault in conflicts(layout.properties, properties)]
-        properties |= {one.column: (f"layout {layout.name}", one) for one in layout.properties.values()}
+        key = "traits" if layout.traits else "properties"
+        faults += [f"{path.name}: {key}: {fault}" for fault in conflicts(layout.declared, properties)]
+        properties |= {one.column: (f"layout {layout.name}", one) for one in layout.declared.values()}
     if faults:
         raise LayoutError("; ".join(faults))
     return list(layouts.values())

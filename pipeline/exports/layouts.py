@@ -4,7 +4,7 @@ import codecs
 import difflib
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
@@ -13,7 +13,7 @@ import regex
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from pipeline.catalog import EVENTS_BY_NAME, LOOKUPS, Lookup
+from pipeline.catalog import EVENTS_BY_NAME, IDENTIFIES, LOOKUPS, Lookup
 from pipeline.exports.layout_properties import LayoutProperty, fault_of
 from pipeline.warehouse.trimming import trimmed
 
@@ -91,6 +91,7 @@ class Layout(BaseModel):
     event_codes: dict[YamlText, str | None] = {}
     event_codes_default: str | None = None
     properties: dict[YamlText, LayoutProperty] = {}
+    traits: dict[YamlText, LayoutProperty] = {}
 
     @field_validator("files")
     @classmethod
@@ -193,7 +194,7 @@ class Layout(BaseModel):
         _no_repeats("column", [key_of(column) for column in value])
         return value
 
-    @field_validator("properties")
+    @field_validator("properties", "traits")
     @classmethod
     def _columns_of_their_own(cls, value: dict[str, LayoutProperty]) -> dict[str, LayoutProperty]:
         _no_repeats("column", [key_of(source) for source in value])
@@ -242,6 +243,8 @@ class Layout(BaseModel):
             raise _wrong("event_codes: missing; map each code of 'event_column' to its event")
         if self.timezone is None and any("%z" not in pattern for pattern in self.datetime_formats):
             raise _wrong("timezone: missing; date-times without an offset need one, such as Europe/Brussels")
+        if self.traits:
+            raise _wrong("traits: belong to a lookup of contacts; events have properties")
 
     def _whole_lookup(self, lookup: Lookup) -> None:
         for key in lookup.key:
@@ -253,10 +256,12 @@ class Layout(BaseModel):
             raise _wrong(f"event: a lookup of {self.kind} has none; remove it")
         if self.properties:
             raise _wrong(f"properties: a lookup of {self.kind} has no events; remove them")
+        if self.traits and self.kind != "contacts":
+            raise _wrong(f"traits: a lookup of {self.kind} has no persons; remove them")
 
     def _headerless(self, header: Sequence[str]) -> None:
         names = {key_of(name) for name in header}
-        for column in (*self.columns, *([self.event_column] if self.event_column else []), *self.properties):
+        for column in (*self.columns, *([self.event_column] if self.event_column else []), *self.declared):
             if key_of(column) not in names and not self.is_pointer(column):
                 raise _wrong(f"header: {column!r} is used, but the list of column names has no such name")
 
@@ -271,8 +276,15 @@ class Layout(BaseModel):
         return regex.compile(self.files)
 
     @cached_property
-    def events(self) -> frozenset[str]:
-        """The names of the events that rows of the layout can be."""
+    def declared(self) -> Mapping[str, LayoutProperty]:
+        """The properties of events, or the traits of contacts in the order of their names, by column of the export."""
+        return self.properties or dict(sorted(self.traits.items(), key=lambda trait: trait[1].name))
+
+    @cached_property
+    def calls(self) -> frozenset[str]:
+        """The names of the events that rows of the layout can be; of contacts, the name of identify calls."""
+        if self.kind == "contacts":
+            return frozenset({IDENTIFIES.name})
         named = {self.event, self.event_codes_default, *self.event_codes.values()}
         return frozenset(name for name in named if name is not None)
 
@@ -286,7 +298,7 @@ class Layout(BaseModel):
 
         Keys that came with a later version of the program are part of it only where a layout has them.
         """
-        later = {"properties"} if not self.properties else None
+        later = {key for key in ("properties", "traits") if not getattr(self, key)}
         return hashlib.sha256(self.model_dump_json(exclude=later).encode()).hexdigest()
 
 
@@ -308,7 +320,7 @@ def choice(given: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(given, words, n=1)
     if near:
         return f"did you mean {near[0]!r}?"
-    return f"it is one of {', '.join(words)}" if len(words) < 20 else "see docs/layouts.md for what is possible"
+    return f"it is one of {', '.join(words)}" if len(words) <= 20 else "see docs/layouts.md for what is possible"
 
 
 def _no_repeats(what: str, names: Sequence[str]) -> None:

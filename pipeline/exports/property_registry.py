@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import duckdb
 
-from pipeline.catalog import EVENTS_BY_NAME
+from pipeline.catalog import CALLS_BY_NAME
 from pipeline.errors import LayoutError
 from pipeline.exports.layout_properties import Property
 from pipeline.exports.layouts import Layout
@@ -17,20 +17,20 @@ def declared_by(layouts: Sequence[Layout]) -> set[DeclaredProperty]:
     return {
         DeclaredProperty(event, one.name, one.column, one.type)
         for layout in layouts
-        for event in layout.events
-        for one in layout.properties.values()
+        for event in layout.calls
+        for one in layout.declared.values()
     }
 
 
 def check_properties(connection: duckdb.DuckDBPyConnection, layouts: Sequence[Layout]) -> None:
     """Raise LayoutError for a property that has another name or type than its column has had since it was made."""
-    if not any(layout.properties for layout in layouts):
+    if not any(layout.declared for layout in layouts):
         return
     known = {one.column: one for properties in declared_properties(connection).values() for one in properties}
     faults = [
-        f"layout {layout.name}: properties: {source!r}: {fault}"
+        f"layout {layout.name}: {'traits' if layout.traits else 'properties'}: {source!r}: {fault}"
         for layout in layouts
-        for source, one in layout.properties.items()
+        for source, one in layout.declared.items()
         if one.column in known and (fault := _fault(one, known[one.column])) is not None
     ]
     if faults:
@@ -72,7 +72,7 @@ def register_properties(connection: duckdb.DuckDBPyConnection, layouts: Sequence
             connection.execute(
                 "INSERT INTO raw.properties VALUES (?, ?, ?, ?)", [one.event, one.name, one.column, one.type]
             )
-            table = EVENTS_BY_NAME[one.event].table
+            table = CALLS_BY_NAME[one.event].table
             if has_table(connection, schema, table):
                 connection.execute(
                     f"ALTER TABLE {quoted(schema)}.{quoted(table)} "

@@ -39,11 +39,11 @@ class PropertyValues:
 
 def property_values(rows: FileRows, layout: Layout, export_date: date) -> PropertyValues:
     """The properties of a file's rows; one whose column the file doesn't have is NULL in each of them."""
-    if not layout.properties:
+    if not layout.declared:
         return PropertyValues((), (), ())
     by_key = {key_of(name): expression for name, expression in rows.columns.items()}
     texts, moments, times, pairs, unreadable = [], [], [], [], []
-    for number, (source, one) in enumerate(layout.properties.items()):
+    for number, (source, one) in enumerate(layout.declared.items()):
         text = f"property_{number}"
         found = rows.columns.get(source, by_key.get(key_of(source), "CAST(NULL AS VARCHAR)"))
         texts.append(f"{found} AS {text}")
@@ -100,7 +100,7 @@ def _value(one: Property, text: str) -> str:
 def missing_sources(rows: FileRows, layout: Layout) -> list[str]:
     """The columns that the properties of a layout name and the file doesn't have."""
     names = {key_of(name) for name in rows.columns}
-    return [source for source in layout.properties if source not in rows.columns and key_of(source) not in names]
+    return [source for source in layout.declared if source not in rows.columns and key_of(source) not in names]
 
 
 _UNREADABLE = """
@@ -110,6 +110,12 @@ _UNREADABLE = """
         FROM raw.events
         WHERE export_date BETWEEN $1 AND $2 AND unreadable_properties IS NOT NULL
             AND event IS NOT NULL AND rejected_because IS NULL
+        UNION ALL
+        SELECT lookups.export_date, file, layout, unnest(unreadable_traits)
+        FROM raw.lookups AS lookups
+        JOIN raw.export_files AS files
+            ON files.export_date = lookups.export_date AND files.name = lookups.file AND files.status = 'loaded'
+        WHERE lookups.export_date BETWEEN $1 AND $2 AND unreadable_traits IS NOT NULL
     )
     GROUP BY ALL
     ORDER BY rows DESC, file, property
@@ -117,7 +123,7 @@ _UNREADABLE = """
 
 
 def unreadable_properties(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
-    """Values of properties that their type can't read: the events are kept, and the properties are null."""
+    """Values of properties and traits that their type can't read: the rows are kept, and the properties are null."""
     found = connection.execute(_UNREADABLE, [dates.first, dates.last]).fetchall()
     values = sum(row[-1] for row in found)
     numbers = {"values": values, "files": len({row[0] for row in found})}
@@ -133,7 +139,7 @@ def unreadable_properties(connection: duckdb.DuckDBPyConnection, dates: ExportDa
     return Finding(
         False,
         f"{counted(values, 'value')} of properties can't be read as {plural(values, 'its type', 'their types')}: "
-        f"{listed}. The properties are null there; the texts are in extra of raw.events. A column "
+        f"{listed}. The properties are null there; the texts of events are in extra of raw.events. A column "
         "keeps its type; to keep these values, give the property another name and another type, such as text. The next "
         "run then reads the files again.",
         numbers,

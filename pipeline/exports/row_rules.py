@@ -119,21 +119,28 @@ def _reasons(layout: Layout) -> str:
     return " ".join(clauses)
 
 
-def lookup_rows(rows: FileRows, layout: Layout) -> str:
-    """SELECT of a lookup file's rows in the columns of `raw.lookups`, with why a row is rejected."""
+def lookup_rows(rows: FileRows, layout: Layout, export_date: date) -> str:
+    """SELECT of a lookup file's rows in the columns of `raw.lookups`, with why a row is rejected.
+
+    The traits of a contact are a JSON object without nulls, ordered by name, so that the same traits are the same text.
+    """
     lookup = LOOKUPS[layout.kind]
     meanings = _meanings_of(rows, layout)
     wanted = (*lookup.key, *lookup.values)
     named = ", ".join(f"{meanings[meaning]} AS {meaning}" for meaning in wanted)
     no_key = " OR ".join(f"NOT {is_something_sql(key)}" for key in lookup.key)
+    values = property_values(rows, layout, export_date)
     return f"""
         WITH texts AS (
-            SELECT row_number, {named}, {rows.text} AS text, {rows.fault} AS fault
+            SELECT row_number, {named}, {rows.text} AS text, {rows.fault} AS fault{_further(values.texts)}
             FROM {rows.rows}
-        )
+        ),
+        timed AS (SELECT *{_further(values.moments)} FROM texts),
+        understood AS (SELECT *{_further(values.instants)} FROM timed)
         SELECT
             row_number, {", ".join(wanted)}, text,
+            json_merge_patch('{{}}', {values.properties}) AS traits, {values.unreadable} AS unreadable_traits,
             coalesce(fault, CASE WHEN {no_key} THEN {literal("no " + " or no ".join(lookup.key))} END)
                 AS rejected_because
-        FROM texts
+        FROM understood
     """

@@ -94,7 +94,7 @@ class _RowWriter:
         )
 
     def write_lookups(self) -> None:
-        rows, suppressed = lookup_rows(self._rows, self._layout), 0
+        rows, suppressed = lookup_rows(self._rows, self._layout, self._export_date), 0
         if self._suppressing:
             if self._layout.kind == "contacts":
                 learn_contacts(self._connection, rows, self._load.at)

@@ -17,6 +17,7 @@ _PERSON = ("user_id", "email", "list_id", "selligent_user_id")
 # Texts in which another person's row can name a listed one, as in a link `mailto:…`; they are emptied.
 _TEXTS = (
     *("extra", "email_subject", "campaign_name", "link_name", "link_url", "list_name", "user_agent", "properties"),
+    "traits",
 )
 
 

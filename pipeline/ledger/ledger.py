@@ -78,6 +78,13 @@ class Ledger(DeadEventsPart, PairingPart, StandingsPart):
 
     # Held batches
 
+    def hold(self, event: str) -> None:
+        """Hold the waiting batches of an event, of every date."""
+        of_these = sa.and_(batches.c.status == WAITING, batches.c.event == event)
+        with self._engine.begin() as connection:
+            if connection.execute(sa.update(batches).where(of_these).values(status=HELD)).rowcount:
+                advance(connection)
+
     def release_held(self, event: str | None, dates: ExportDates) -> int:
         """Set held batches back to waiting; None: of every event. Returns the number of their events."""
         of_these = sa.and_(batches.c.status == HELD, within(batches, dates))

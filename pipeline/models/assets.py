@@ -44,9 +44,10 @@ def prepared_manifest() -> Path:
     # One process at a time, the service's or a command's: another would read a half-written manifest.
     with FileLock(DBT_TARGET_DIR / ".parsing"):
         write_properties()
-        sources = digest_of_sources()
+        settings = load_settings()
+        sources = f"{digest_of_sources()} identify={settings.segment_identify}"
         if not path.exists() or not made_from.exists() or made_from.read_text("utf-8") != sources:
-            parse(load_settings())
+            parse(settings)
             made_from.write_text(sources, "utf-8")
     return path
 

@@ -45,6 +45,7 @@ def variables(settings: Settings) -> Mapping[str, Any]:
         "anonymous_id": anonymous_id(settings),
         "traits_email": traits_email(settings),
         "traits_email_is_plain": settings.segment_traits_email == "plain",
+        "identify": settings.segment_identify,
         "integration_name": INTEGRATION_NAME,
         "integration_version": INTEGRATION_VERSION,
         "library_name": LIBRARY_NAME,

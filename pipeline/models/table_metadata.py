@@ -7,11 +7,12 @@ from typing import Any
 import dagster as dg
 import duckdb
 
+from pipeline.catalog import EVENTS_BY_TABLE, IDENTIFIES
 from pipeline.export_dates import ExportDates
 from pipeline.models.lineage import LINEAGE
 from pipeline.models.run_span import RunSpan
 from pipeline.naming import snake_case_sql
-from pipeline.orchestration.asset_keys import EVENT_ROWS, EVENT_TABLES, STAGED_EVENTS, TRACKS
+from pipeline.orchestration.asset_keys import EVENT_ROWS, EVENT_TABLES, IDENTITIES, STAGED_EVENTS, TRACKS
 from pipeline.orchestration.metadata import Columns, columns_of, preview
 from pipeline.warehouse import Warehouse, one_value, quoted
 from pipeline.warehouse.declared_properties import Declared
@@ -24,6 +25,7 @@ class Counts:
     staged: int
     duplicates: int
     events: Mapping[str, int]
+    identities: int = 0
 
     def metadata_of(self, key: dg.AssetKey) -> dict[str, int]:
         """The counts for one table's asset."""
@@ -38,16 +40,18 @@ class Counts:
                     "rows_out": total,
                     "duplicates": self.duplicates,
                 }
+            case [_, "identities" | IDENTIFIES.table]:
+                return {"dagster/partition_row_count": self.identities}
             case [_, "tracks"]:
                 return {"dagster/partition_row_count": sum(self.events.values())}
-            case [_, table]:
+            case [_, table] if table in EVENTS_BY_TABLE:
                 return {"dagster/partition_row_count": self.events.get(table, 0)}
             case _:
                 return {}
 
 
-def counts_in(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Counts:
-    """Count rows of these export dates; only staging has the date."""
+def counts_in(connection: duckdb.DuckDBPyConnection, dates: ExportDates, *, identities: bool = False) -> Counts:
+    """Count rows of these export dates; only staging has the date. `identities`: the warehouse has such a table."""
     between = [dates.first, dates.last]
     rows = one_value(connection, "SELECT count(*) FROM staging.event_rows WHERE export_date BETWEEN ? AND ?", between)
     events = connection.execute(
@@ -56,7 +60,9 @@ def counts_in(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Coun
         between,
     ).fetchall()
     by_table = dict(events)
-    return Counts(rows, rows - sum(by_table.values()), by_table)
+    query = "SELECT count(*) FROM staging.identities WHERE export_date BETWEEN ? AND ?"
+    identified = int(one_value(connection, query, between)) if identities else 0
+    return Counts(rows, rows - sum(by_table.values()), by_table, identified)
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,8 @@ def tables_of(warehouse: Warehouse, schema: str, dates: ExportDates, span: RunSp
     with warehouse.reading() as connection:
         columns = columns_of(connection, ("staging", schema))
         previews = _previews(connection, schema, columns, dates, span, declared)
-        return Tables(schema, counts_in(connection, dates), columns, previews)
+        counts = counts_in(connection, dates, identities=("staging", "identities") in columns)
+        return Tables(schema, counts, columns, previews)
 
 
 def _previews(
@@ -105,7 +112,7 @@ def _previews(
             f"SELECT * FROM staging.{key.path[-1]} WHERE export_date BETWEEN ? AND ?",
             [dates.first, dates.last],
         )
-        for key in (EVENT_ROWS, STAGED_EVENTS)
+        for key in (EVENT_ROWS, STAGED_EVENTS, IDENTITIES)
         if ("staging", key.path[-1]) in known
     }
     hidden = {one.column for properties in declared.values() for one in properties}

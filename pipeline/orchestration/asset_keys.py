@@ -5,8 +5,8 @@ Those of a brand begin with its name, since all brands can be in one UI: `acme/r
 
 import dagster as dg
 
-from pipeline.catalog import EVENTS
-from pipeline.settings import BRAND
+from pipeline.catalog import EVENTS, IDENTIFIES
+from pipeline.settings import BRAND, load_settings
 
 
 def _key(*path: str) -> dg.AssetKey:
@@ -36,6 +36,10 @@ def delivery_of(table: str) -> dg.AssetKey:
 EVENT_ROWS, STAGED_EVENTS = staging_table("event_rows"), staging_table("events")
 EVENT_TABLES = [segment_table(event.table) for event in EVENTS]
 TRACKS = segment_table("tracks")
+IDENTITIES, IDENTIFIES_TABLE = staging_table("identities"), segment_table(IDENTIFIES.table)
 OUTBOX, CONFIRMATION, REPORT = delivery_of("outbox"), delivery_of("confirmation"), delivery_of("report")
-DELIVERIES = [delivery_of(event.table) for event in EVENTS]
+# What is delivered, and the tables of it. Without SEGMENT_IDENTIFY, no identify call is made.
+CALLS = (*EVENTS, *([IDENTIFIES] if load_settings().segment_identify else []))
+CALL_TABLES = [segment_table(call.table) for call in CALLS]
+DELIVERIES = [delivery_of(call.table) for call in CALLS]
 UPKEEP = _key("warehouse", "upkeep")

@@ -18,7 +18,7 @@ _PEOPLE = {
     *("ip", "context_ip"),
 }
 # Columns with arbitrary content, which may be personal.
-_FREE_TEXT = {"extra", "properties", "email_subject", "link_url", "text"}
+_FREE_TEXT = {"extra", "properties", "traits", "email_subject", "link_url", "text"}
 
 Columns = Mapping[tuple[str, str], Sequence[dg.TableColumn]]
 

@@ -7,18 +7,19 @@ from datetime import date
 
 import duckdb
 
-from pipeline.catalog import EVENTS
+from pipeline.catalog import CALLS_BY_TABLE, IDENTIFIES
 from pipeline.export_dates import ExportDates
 from pipeline.ledger import Ledger
 from pipeline.naming import snake_case_sql
 from pipeline.orchestration import markdown
+from pipeline.segment.staged import has_identities
 from pipeline.warehouse import has_table, one_row
 
 KEY = ["export_date", "event"]
 NUMBERS = ["loaded", "rejected", "modelled", "delivered", "waiting", "dead", "held"]
 # Rows without an event: skipped, or rejected before the event was known.
 NO_EVENT = "(no event)"
-_ORDER = {event.table: position for position, event in enumerate(EVENTS)} | {NO_EVENT: len(EVENTS)}
+_ORDER = {name: position for position, name in enumerate([*CALLS_BY_TABLE, NO_EVENT])}
 
 _LOADED = f"""
     SELECT export_date, coalesce({snake_case_sql("event")}, '{NO_EVENT}') AS event,
@@ -42,6 +43,15 @@ _MODELLED = f"""
     SELECT export_date, {snake_case_sql("event_text")} AS event, count(*) AS modelled
     FROM staging.events WHERE {{dates}} GROUP BY ALL
 """
+# Of contacts, which are rows of lookups.
+_CONTACTS = f"""
+    SELECT export_date, '{IDENTIFIES.table}' AS event, count(*) AS loaded
+    FROM raw.lookups WHERE kind = 'contacts' AND {{dates}} GROUP BY ALL
+"""
+_IDENTIFIED = f"""
+    SELECT export_date, '{IDENTIFIES.table}' AS event, count(*) AS modelled
+    FROM staging.identities WHERE {{dates}} GROUP BY ALL
+"""
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,8 @@ def summary(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: Export
     queries = {_LOADED: ["loaded", "rejected"], _UNREAD: ["rejected"]}
     if has_table(connection, "staging", "events"):
         queries[_MODELLED] = ["modelled"]
+    if has_identities(connection):
+        queries |= {_CONTACTS: ["loaded"], _IDENTIFIED: ["modelled"]}
     for query, names in queries.items():
         for day, event, *numbers in connection.execute(query.format(dates=of_dates)).fetchall():
             found[day, event].update(dict(zip(names, map(int, numbers), strict=True)))

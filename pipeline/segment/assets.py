@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from pipeline.catalog import EVENTS, Event
+from pipeline.catalog import Event
 from pipeline.errors import SettingsError
 from pipeline.export_dates import EVERY_DATE, ExportDates
 from pipeline.ledger import CUT, MODELLED, Ledger
 from pipeline.ledger.warehouse_copy import mirror, mirror_into
 from pipeline.ledger.warehouse_pairing import check_pair, pair_up
 from pipeline.orchestration import markdown
-from pipeline.orchestration.asset_keys import EVENT_TABLES, OUTBOX, REPORT, delivery_of
+from pipeline.orchestration.asset_keys import CALL_TABLES, CALLS, OUTBOX, REPORT, delivery_of
 from pipeline.orchestration.instance import LOCK_TAG
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, SEGMENT_DELIVERY, WAREHOUSE_WRITERS, dates_of
 from pipeline.orchestration.resources import WarehouseResource
@@ -44,7 +44,7 @@ _SHOWN_DEAD = 5
 
 @dg.asset(
     key=OUTBOX,
-    deps=EVENT_TABLES,
+    deps=CALL_TABLES,
     check_specs=[STAGED_IS_MODELLED.spec],
     group_name="delivery",
     kinds={"duckdb", "segment"},
@@ -240,4 +240,4 @@ def _every_few_seconds(context: dg.AssetExecutionContext, event: Event) -> Calla
     return progress
 
 
-deliveries = [_delivery_asset(event) for event in EVENTS]
+deliveries = [_delivery_asset(event) for event in CALLS]

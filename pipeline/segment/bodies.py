@@ -8,7 +8,7 @@ from itertools import groupby
 
 import duckdb
 
-from pipeline.catalog import EVENTS_BY_TABLE, NAMES, Event
+from pipeline.catalog import CALLS_BY_TABLE, NAMES, Event
 from pipeline.errors import DeliveryError
 from pipeline.ledger import Batch, DeadEvent
 from pipeline.segment.messages import SEPARATOR, MessageSource, dead_because
@@ -100,7 +100,7 @@ class BodyReader:
         ids = [batch.batch_id for batch in stretch if batch.batch_id in self._stretch.counted]
         start = ids.index(group[0].batch_id) if group[0].batch_id in ids else 0
         part = ids[start : start + max(_STRETCH_BATCHES, len(group))]
-        event, span = EVENTS_BY_TABLE[stretch[0].event], self._stretch.span
+        event, span = CALLS_BY_TABLE[stretch[0].event], self._stretch.span
         self._made = {}
         if part:
             messages = "temp.messages" if self._stretch.is_stored else f"({_messages(self._source, event, span)})"
@@ -110,7 +110,7 @@ class BodyReader:
                 self._made = self._joined(f"({_messages(self._source, event, 'true')})", event, part)
 
     def _read_stretch(self, stretch: Sequence[Batch], dead: Sequence[str]) -> None:
-        event, sequences = EVENTS_BY_TABLE[stretch[0].event], [batch.sequence for batch in stretch]
+        event, sequences = CALLS_BY_TABLE[stretch[0].event], [batch.sequence for batch in stretch]
         ids = [batch.batch_id for batch in stretch]
         self._connection.execute(
             _TO_SEND, [list(dead), event.table, stretch[0].export_date, min(sequences), max(sequences), ids]

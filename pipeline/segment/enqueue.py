@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 
 import duckdb
 
+from pipeline.catalog import IDENTIFIES
 from pipeline.export_dates import EVERY_DATE, ExportDates
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_pairing import pairing_of, record_ledger_generation
@@ -14,6 +15,7 @@ from pipeline.segment import outbox
 from pipeline.segment.delivery import CURRENT_DAYS
 from pipeline.segment.outbox import Cut, CutRules, Limits, cut
 from pipeline.segment.rate_limiter import events_at_once
+from pipeline.segment.staged import has_identities
 from pipeline.settings import Settings
 
 
@@ -55,6 +57,8 @@ def register(
     unwanted = outbox.suppressed(connection, ledger.undelivered_ids(EVERY_DATE if everywhere else dates))
     suppressed, _ = ledger.withdraw(unwanted, now) if unwanted else (0, 0)
     gone = outbox.withdrawn(connection, dates, cut_at)
+    if has_identities(connection):
+        gone += outbox.superseded(connection, ledger.waiting_ids(EVERY_DATE))
     if not gone:
         return Registered(0, 0, suppressed)
     return Registered(*ledger.withdraw(gone, now), suppressed)
@@ -95,8 +99,13 @@ def cut_due(
             replayed_ids=[replay.id for replay in ledger.replays()],
             replays_only=replays_only,
             hold_bots=settings.segment_bots == "hold",
+            identify=settings.segment_identify,
         ),
     )
+    if settings.segment_identify:
+        ledger.release_held(IDENTIFIES.table, EVERY_DATE)
+    else:  # it was switched off; no asset sends what is waiting
+        ledger.hold(IDENTIFIES.table)
     registered = register(connection, ledger, dates, now, done.replayed_ids, now)
     record_ledger_generation(connection, ledger)
     return Due(done, registered, withheld)

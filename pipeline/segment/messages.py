@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import duckdb
 
-from pipeline.catalog import Event
+from pipeline.catalog import IDENTIFIES, Event
 from pipeline.settings import Settings
 from pipeline.warehouse import literal, quoted
 from pipeline.warehouse.declared_properties import Declared, DeclaredProperty, declared_properties
@@ -28,6 +28,10 @@ ENVELOPE_BYTES = 100
 
 # SQL for each member's value, by its key.
 Members: TypeAlias = Mapping[str, "str | Members"]
+_SENDER: Members = {
+    "integration": {"name": "context_integration_name", "version": "context_integration_version"},
+    "library": {"name": "context_library_name", "version": "context_library_version"},
+}
 
 
 @dataclass(frozen=True)
@@ -61,18 +65,23 @@ class MessageSource:
 
     def members(self, event: Event) -> Members:
         """SQL for the value of each member of a message, over the columns of the event's table."""
-        members: dict[str, str | Members] = {
+        members = self._identify() if event is IDENTIFIES else self._track(event)
+        if not self.integrations:
+            return members
+        chosen = json.dumps(self.integrations, ensure_ascii=False, separators=(",", ":"))
+        return {**members, "integrations": f"CAST({literal(chosen)} AS JSON)"}
+
+    def _track(self, event: Event) -> Members:
+        return {
             "type": "'track'",
             "messageId": "id",
             "userId": "nullif(user_id, '')",
             "anonymousId": "nullif(anonymous_id, '')",
             "event": "event_text",
             "timestamp": _as_text("timestamp"),
-            "properties": {name: name for name in event.properties}
-            | {one.name: _value(one) for one in self.declared.get(event.name, ())},
+            "properties": {**{name: name for name in event.properties}, **self._declared(event)},
             "context": {
-                "integration": {"name": "context_integration_name", "version": "context_integration_version"},
-                "library": {"name": "context_library_name", "version": "context_library_version"},
+                **_SENDER,
                 "traits": {"email": "context_traits_email"},
                 "selligent": {
                     "list_id": "context_selligent_list_id",
@@ -84,10 +93,23 @@ class MessageSource:
                 "userAgent": "context_user_agent",
             },
         }
-        if self.integrations:
-            chosen = json.dumps(self.integrations, ensure_ascii=False, separators=(",", ":"))
-            members["integrations"] = f"CAST({literal(chosen)} AS JSON)"
-        return members
+
+    def _identify(self) -> Members:
+        """Segment docs, "Spec: Identify"."""
+        return {
+            "type": "'identify'",
+            "messageId": "id",
+            "userId": "user_id",
+            "timestamp": _as_text("timestamp"),
+            "traits": {"email": "email", **self._declared(IDENTIFIES)},
+            "context": {
+                **_SENDER,
+                "selligent": {"list_id": "context_selligent_list_id", "user_id": "context_selligent_user_id"},
+            },
+        }
+
+    def _declared(self, event: Event) -> Members:
+        return {one.name: _value(one) for one in self.declared.get(event.name, ())}
 
 
 def _value(one: DeclaredProperty) -> str:

@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 import duckdb
 
-from pipeline.catalog import EVENTS, Event
+from pipeline.catalog import CALLS_BY_TABLE, IDENTIFIES, Event
 from pipeline.export_dates import ExportDates
 from pipeline.ledger import HELD, SUPPRESSED, WAITING, WITHDRAWN, Batch, DeadEvent, Replay
 from pipeline.ledger.warehouse_pairing import advance_warehouse
@@ -24,6 +24,15 @@ from pipeline.segment.messages import (
     MessageSource,
     dead_because,
 )
+from pipeline.segment.staged import (
+    EVENTS_STAGED,
+    IDENTITIES_STAGED,
+    PERSON,
+    SUPERSEDED,
+    Staged,
+    has_identities,
+    staged_rows,
+)
 from pipeline.warehouse import literal, one_row, transaction
 from pipeline.warehouse.declared_properties import declared_properties
 
@@ -33,9 +42,9 @@ Connection = duckdb.DuckDBPyConnection
 _FILL_BYTES = MAX_BATCH_BYTES - MAX_EVENT_BYTES - ENVELOPE_BYTES
 # Some sixty batches; the last of them is shorter than the others.
 _STRETCH_EVENTS = 50_000
-_TABLES = ", ".join(literal(event.table) for event in EVENTS)
+_TABLES = ", ".join(literal(table) for table in CALLS_BY_TABLE)
 # Over the columns of staging.
-_IS_SUPPRESSED = is_suppressed("user_id", "email", "list_id", "selligent_user_id")
+_IS_SUPPRESSED = is_suppressed(*PERSON)
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,7 @@ class CutRules:
     `integrations` are the destinations that messages name. Events of `withheld` dates are not due. `limits` are below
     Segment's where a low rate limit requires it. Events of `replayed_ids` that are due move from their batches into new
     ones; with `replays_only`, no other events are cut. With `hold_bots`, events that machines caused are cut into
-    batches of their own, which are held.
+    batches of their own, which are held. With `identify`, the identities of contacts are due, too.
     """
 
     integrations: Mapping[str, bool] | None = None
@@ -68,6 +77,7 @@ class CutRules:
     replayed_ids: Collection[str] = ()
     replays_only: bool = False
     hold_bots: bool = False
+    identify: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,13 +96,14 @@ class Cut:
 def cut(connection: Connection, schema: str, dates: ExportDates, now: datetime, rules: CutRules | None = None) -> Cut:
     """Cut every event of these export dates that was never due before into batches, all in one transaction."""
     rules = rules or CutRules()
-    query = "SELECT min(timestamp), max(timestamp) FROM staging.events WHERE export_date BETWEEN ? AND ?"
-    first, last = one_row(connection, query, [dates.first, dates.last])
-    events = {event.table: 0 for event in EVENTS}
-    if first is None:
+    tables = [EVENTS_STAGED]
+    if rules.identify and has_identities(connection):
+        tables.append(IDENTITIES_STAGED)
+    events = {call.table: 0 for staged in tables for call in staged.calls}
+    spans = [(staged, span) for staged in tables if (span := _span(connection, staged, dates)) is not None]
+    if not spans:
         return Cut(events, 0, 0)
     moved: list[str] = []
-    between = f"BETWEEN TIMESTAMPTZ '{first.isoformat()}' AND TIMESTAMPTZ '{last.isoformat()}'"
     suppressing = any_suppressed(connection)
     source = MessageSource(schema, rules.integrations, declared_properties(connection))
     with transaction(connection):
@@ -101,7 +112,7 @@ def cut(connection: Connection, schema: str, dates: ExportDates, now: datetime, 
                 "CREATE OR REPLACE TEMP TABLE replayed AS SELECT CAST(unnest(?::VARCHAR[]) AS UUID) AS id",
                 [list(rules.replayed_ids)],
             )
-        connection.execute(_due(source, dates, between, rules, suppressing))
+        connection.execute(_due(source, dates, spans, rules, suppressing))
         counted = connection.execute(_COUNTED).fetchall()
         connection.execute(_running({event: start for event, start, *_ in counted}))
         connection.execute(_laid_out(rules.limits))
@@ -123,45 +134,68 @@ def cut(connection: Connection, schema: str, dates: ExportDates, now: datetime, 
 _MOVED = "SELECT CAST(id AS VARCHAR) FROM temp.due WHERE id IN (SELECT id FROM temp.replayed)"
 
 
-def _due(source: MessageSource, dates: ExportDates, between: str, rules: CutRules, suppressing: bool) -> str:
+def _span(connection: Connection, staged: Staged, dates: ExportDates) -> str | None:
+    """SQL for the time span of the rows of these dates, to be compared with; None without rows."""
+    query = f"SELECT min(timestamp), max(timestamp) FROM {staged.table} WHERE export_date BETWEEN ? AND ?"
+    first, last = one_row(connection, query, [dates.first, dates.last])
+    return f"BETWEEN TIMESTAMPTZ '{first.isoformat()}' AND TIMESTAMPTZ '{last.isoformat()}'" if first else None
+
+
+def _due(
+    source: MessageSource,
+    dates: ExportDates,
+    spans: Sequence[tuple[Staged, str]],
+    rules: CutRules,
+    suppressing: bool,
+) -> str:
     """SQL for the table of due events in the order in which they are sent, with the sizes of their messages.
 
-    An event is due if it is not in the outbox, or is replayed. Ids are compared and sorted as UUIDs, in the same order
-    as their texts in half of the time.
+    Ids are sorted as UUIDs, in the same order as their texts in half of the time.
+    """
+    due = " UNION ALL ".join(_due_of(staged, source, dates, span, rules, suppressing) for staged, span in spans)
+    order = f"event, export_date, {'held, ' if rules.hold_bots else ''}timestamp, id"
+    return f"CREATE OR REPLACE TEMP TABLE due AS FROM ({due}) ORDER BY {order}"
+
+
+def _due_of(
+    staged: Staged, source: MessageSource, dates: ExportDates, between: str, rules: CutRules, suppressing: bool
+) -> str:
+    """SQL for the due events of one staging table: those that are not in the outbox, or are replayed.
+
+    An identity that was deleted and came back can have another time, so it is searched for among all of them.
     """
     listed = ", ".join(f"DATE '{day}'" for day in rules.withheld)
     but_withheld = f" AND export_date NOT IN ({listed})" if rules.withheld else ""
     replayed = "id IN (SELECT id FROM temp.replayed)"
-    never = f"id NOT IN (SELECT CAST(id AS UUID) FROM delivery.outbox WHERE timestamp {between})"
+    known = f"event = {literal(IDENTIFIES.table)}" if staged is IDENTITIES_STAGED else f"timestamp {between}"
+    never = f"id NOT IN (SELECT CAST(id AS UUID) FROM delivery.outbox WHERE {known})"
     if not rules.replayed_ids:
         due = "false" if rules.replays_only else never
     else:
         due = replayed if rules.replays_only else f"({replayed} OR {never})"
     # People who were listed after the models ran. Event tables may not have the address that identifies them.
     but_suppressed = f" AND NOT {_IS_SUPPRESSED}" if suppressing else ""
-    events = " UNION ALL ".join(_weighed(event, source, between, rules) for event in EVENTS)
+    events = " UNION ALL ".join(_weighed(event, source, between, rules) for event in staged.calls)
     return f"""
-        CREATE OR REPLACE TEMP TABLE due AS
-        WITH staged AS (
-            SELECT id, export_date FROM staging.events WHERE {_within(dates)}{but_withheld}{but_suppressed}
-        )
         SELECT event, export_date, held, timestamp, id, bytes, dead_because
-        FROM ({events}) JOIN staged USING (id)
+        FROM ({events})
+        JOIN (
+            SELECT id, export_date FROM {staged.table} WHERE {_within(dates)}{but_withheld}{but_suppressed}
+        ) AS staged USING (id)
         WHERE {due}
-        ORDER BY event, export_date, {"held, " if rules.hold_bots else ""}timestamp, id
     """
 
 
 def _weighed(event: Event, source: MessageSource, between: str, rules: CutRules) -> str:
     """SQL for an event table's events in a time span, with the sizes of their messages."""
-    held = "coalesce(context_selligent_is_bot, false)" if rules.hold_bots else "false"
+    is_held = rules.hold_bots and event is not IDENTIFIES
+    held = "coalesce(context_selligent_is_bot, false)" if is_held else "false"
     return f"""
         SELECT
             CAST({literal(event.table)} AS ENUM ({_TABLES})) AS event, CAST(id AS UUID) AS id, timestamp, bytes,
-            {dead_because("bytes")} AS dead_because, {held} AS held
+            {dead_because("bytes")} AS dead_because, held
         FROM (
-            SELECT
-                id, timestamp, user_id, anonymous_id, context_selligent_is_bot, {source.message_bytes(event)} AS bytes
+            SELECT id, timestamp, user_id, anonymous_id, {held} AS held, {source.message_bytes(event)} AS bytes
             FROM {source.table(event)}
             WHERE timestamp {between}
         )
@@ -318,7 +352,7 @@ def suppressed(connection: Connection, batch_ids: Sequence[str]) -> list[DeadEve
             WHERE batch_id IN (SELECT unnest(?::VARCHAR[]))
         ),
         staged AS MATERIALIZED (
-            SELECT CAST(id AS VARCHAR) AS id, user_id, email, list_id, selligent_user_id FROM staging.events
+            SELECT CAST(id AS VARCHAR) AS id, user_id, email, list_id, selligent_user_id FROM {staged_rows(connection)}
             WHERE {_in_span_of("waiting")} AND CAST(id AS VARCHAR) IN (SELECT id FROM waiting)
         ),
         gone AS MATERIALIZED (FROM waiting WHERE id NOT IN (SELECT id FROM staged)),
@@ -348,13 +382,29 @@ def withdrawn(connection: Connection, dates: ExportDates, but_cut_at: datetime |
         ),
         gone AS MATERIALIZED (
             FROM cut
-            WHERE CAST(id AS UUID) NOT IN (SELECT id FROM staging.events WHERE {_in_span_of("cut")})
+            WHERE CAST(id AS UUID) NOT IN (SELECT id FROM {staged_rows(connection)} WHERE {_in_span_of("cut")})
         ),
         {_ROWS_OF_GONE}
         SELECT id, event, export_date, batch_id, '{WITHDRAWN}: a corrected export no longer contains it'
         FROM gone {but_suppressed}
         """,
         [dates.first, dates.last, but_cut_at],
+    ).fetchall()
+    return [DeadEvent(*row) for row in rows]
+
+
+def superseded(connection: Connection, batch_ids: Sequence[str]) -> list[DeadEvent]:
+    """Identify calls in these batches whose contact has changed since: the newest one of a contact is sent."""
+    if not batch_ids or not has_identities(connection):
+        return []
+    rows = connection.execute(
+        f"""
+        SELECT id, event, export_date, batch_id, '{WITHDRAWN}: the contact has changed since'
+        FROM delivery.outbox
+        WHERE event = {literal(IDENTIFIES.table)} AND batch_id IN (SELECT unnest(?::VARCHAR[]))
+            AND CAST(id AS UUID) IN ({SUPERSEDED})
+        """,
+        [list(batch_ids)],
     ).fetchall()
     return [DeadEvent(*row) for row in rows]
 

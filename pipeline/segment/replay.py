@@ -9,27 +9,27 @@ from datetime import date
 
 import duckdb
 
-from pipeline.catalog import EVENTS_BY_TABLE
+from pipeline.catalog import CALLS_BY_TABLE
 from pipeline.export_dates import ExportDates
 from pipeline.ledger import Ledger
 from pipeline.privacy.digests import is_suppressed
 from pipeline.privacy.suppression import any_suppressed
 from pipeline.segment.messages import MessageSource
+from pipeline.segment.staged import PERSON, SUPERSEDED, has_identities, staged_rows
 from pipeline.warehouse import one_column
-
-_OF_SUPPRESSED = is_suppressed("user_id", "email", "list_id", "selligent_user_id")
 
 
 def revive(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates: ExportDates) -> None:
     """Request a replay of unwanted events that are in the tables again: corrected once more, or off the list."""
     if not (unwanted := ledger.unwanted_ids()):
         return
-    but_suppressed = f"AND NOT {_OF_SUPPRESSED}" if any_suppressed(connection) else ""
+    but_suppressed = f"AND NOT {is_suppressed(*PERSON)}" if any_suppressed(connection) else ""
+    but_superseded = f"AND id NOT IN ({SUPERSEDED})" if has_identities(connection) else ""
     ids = one_column(
         connection,
-        "SELECT CAST(id AS VARCHAR) FROM staging.events "
+        f"SELECT CAST(id AS VARCHAR) FROM {staged_rows(connection)} "
         "WHERE export_date BETWEEN ? AND ? AND CAST(id AS VARCHAR) IN (SELECT unnest(?::VARCHAR[])) "
-        f"{but_suppressed}",
+        f"{but_suppressed} {but_superseded}",
         [dates.first, dates.last, unwanted],
     )
     ledger.revive(ids)
@@ -39,8 +39,14 @@ def dates_of(connection: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> set[d
     """The export dates that events have now, which may differ from those that they died with."""
     if not ids:
         return set()
-    query = "SELECT DISTINCT export_date FROM staging.events WHERE CAST(id AS VARCHAR) IN (SELECT unnest(?::VARCHAR[]))"
-    return set(one_column(connection, query, [list(ids)]))
+    return set(
+        one_column(
+            connection,
+            f"SELECT DISTINCT export_date FROM {staged_rows(connection)} "
+            "WHERE CAST(id AS VARCHAR) IN (SELECT unnest(?::VARCHAR[]))",
+            [list(ids)],
+        )
+    )
 
 
 def dates_with_replays(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> set[date]:
@@ -63,7 +69,7 @@ def samples(
     ).fetchall()
     messages: dict[str, str] = {}
     for table in {table for _, table, _, _ in shown}:
-        event = EVENTS_BY_TABLE[table]
+        event = CALLS_BY_TABLE[table]
         rows = connection.execute(
             f"SELECT id, {_MASKED} FROM (SELECT id, {source.message(event)} AS message FROM {source.table(event)} "
             "WHERE id IN (SELECT unnest(?::VARCHAR[])))",
@@ -75,7 +81,9 @@ def samples(
 
 _MASKED = (
     "regexp_replace(regexp_replace(regexp_replace(json_merge_patch(message, "
-    """CASE WHEN message ->> '$.userId' IS NULL THEN '{}' ELSE '{"userId":"***"}' END)::VARCHAR, """
+    """CASE WHEN message ->> '$.userId' IS NULL THEN '{}' """
+    """WHEN message ->> '$.traits' IS NOT NULL THEN '{"userId":"***","traits":"***"}' """
+    """ELSE '{"userId":"***"}' END)::VARCHAR, """
     """'[^"@ ]+@[^"@ ]+', '***@***', 'g'), '"user_id":"[^"]*"', '"user_id":"***"', 'g'), """
     """'"ip":"[^"]*"', '"ip":"***"')"""
 )

@@ -70,6 +70,7 @@ class Settings(BaseSettings):
     segment_anonymous_id: Literal["email", "sha256"] = "email"
     segment_traits_email: Literal["plain", "sha256", "none"] = "plain"
     segment_bots: Literal["send", "hold"] = "send"
+    segment_identify: bool = False
     warehouse: str = Field(
         default=f"ducklake:sqlite:{DEFAULT_STORES}/warehouse.sqlite", validate_default=True, repr=False
     )
@@ -88,7 +89,7 @@ class Settings(BaseSettings):
     def _absolute(cls, value: str | None) -> str | None:
         return value if value is None or "://" in value else str(PROJECT_ROOT / value)
 
-    @field_validator("selligent_follow_links", mode="before")
+    @field_validator("selligent_follow_links", "segment_identify", mode="before")
     @classmethod
     def _true_or_false(cls, value: object) -> object:
         words = {"true": True, "false": False}

@@ -125,4 +125,4 @@ def test_layouts_share_a_property_of_one_name_and_type(tmp_path: Path) -> None:
         text = properties("CODE: {name: code, type: integer}").replace("name: clicks", f"name: {name}")
         (tmp_path / f"{name}.yml").write_text(text)
     assert len(read_layouts(tmp_path)) == 2
-    assert read_layout(tmp_path / "first.yml").events == {"Email Link Clicked"}
+    assert read_layout(tmp_path / "first.yml").calls == {"Email Link Clicked"}

@@ -157,7 +157,7 @@ def test_each_fault_is_told_in_one_sentence(clicks: Path, old: str, new: str, se
             "xyz: 1",
             "xyz: is unknown; it is one of ambiguous_hour, columns, datetime_formats, delimiter, encoding, event, "
             "event_codes, event_codes_default, event_column, files, format, header, kind, name, null_values, "
-            "properties, quote, ready_marker, timezone",
+            "properties, quote, ready_marker, timezone, traits",
         ),
         ("encoding: utf-9", "encoding: 'utf-9' is not a text encoding that Python knows, such as utf-8"),
         ("encoding: rot13", "encoding: 'rot13' is not a text encoding that Python knows, such as utf-8"),

@@ -35,6 +35,7 @@ def test_every_setting_of_the_contract_has_its_default(environment: Environment)
         "segment_anonymous_id": "email",
         "segment_traits_email": "plain",
         "segment_bots": "send",
+        "segment_identify": False,
         "warehouse": f"ducklake:sqlite:{PROJECT_ROOT}/data/warehouse.sqlite",
         "warehouse_files": f"{PROJECT_ROOT}/data/warehouse/",
         "ledger": f"sqlite:///{PROJECT_ROOT}/data/ledger.sqlite",

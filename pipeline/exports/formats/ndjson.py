@@ -105,7 +105,7 @@ def _note_keys(connection: duckdb.DuckDBPyConnection, rows: TextRows) -> None:
 
 def _with_keys(connection: duckdb.DuckDBPyConnection, rows: TextRows, layout: Layout) -> TextRows:
     """The rows with their columns: a key in all its spellings. An ambiguous or invalid row has only `extra`."""
-    used, further = used_columns(layout), [key for key in layout.properties if not layout.is_pointer(key)]
+    used, further = used_columns(layout), [key for key in layout.declared if not layout.is_pointer(key)]
     spelled = _spelled_keys(connection, [*used, *further])
     lowered = ", ".join(f"lower({literal(column)})" for column in used)
 
@@ -122,7 +122,7 @@ def _with_keys(connection: duckdb.DuckDBPyConnection, rows: TextRows, layout: La
     # Properties stay in the rest of the object: their text is kept, whatever their type makes of it.
     properties = [(column, key) for column in further for key in sorted(spelled[column]) or [column]]
     paths = [(column, "/" + key.replace("~", "~0").replace("/", "~1")) for column, key in [*pointers, *properties]]
-    paths += [(source, source) for source in layout.properties if layout.is_pointer(source)]
+    paths += [(source, source) for source in layout.declared if layout.is_pointer(source)]
     wanted = ", ".join(literal(path) for _, path in paths)
     removal = f"json_object({', '.join(f'{literal(key)}, NULL' for _, key in pointers)})"
     read = f"""(

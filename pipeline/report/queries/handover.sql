@@ -7,7 +7,8 @@ SELECT
     count(*) FILTER (events.id IS NULL) AS gone_since
 FROM (SELECT id, export_date FROM staging.events WHERE export_date BETWEEN $first AND $last) AS events
 FULL JOIN (
-    SELECT CAST(id AS UUID) AS id, export_date FROM delivery.outbox WHERE export_date BETWEEN $first AND $last
+    SELECT CAST(id AS UUID) AS id, export_date FROM delivery.outbox
+    WHERE export_date BETWEEN $first AND $last AND event <> 'identifies'
 ) AS outbox ON events.id = outbox.id
 GROUP BY ROLLUP (coalesce(events.export_date, outbox.export_date))
 HAVING count(*) FILTER (outbox.id IS NULL) + count(*) FILTER (events.id IS NULL) > 0

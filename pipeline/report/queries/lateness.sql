@@ -7,6 +7,7 @@ WITH delays AS (
     SELECT 'delivered', (epoch_ms(batches.delivered_at) - epoch_ms(outbox.timestamp)) // 1000
     FROM delivery.outbox AS outbox JOIN delivery.batches AS batches ON outbox.batch_id = batches.batch_id
     WHERE outbox.export_date BETWEEN $first AND $last AND batches.status = 'delivered'
+        AND outbox.event <> 'identifies'
         AND outbox.id NOT IN (SELECT id FROM delivery.dead_events WHERE id IS NOT NULL)
 ),
 limits AS (

@@ -86,9 +86,11 @@ COMMENT ON COLUMN raw.lookups.selligent_user_id IS 'Value in the file; null for 
 COMMENT ON COLUMN raw.lookups.user_id IS 'Value in the file; null for kinds without it.';
 COMMENT ON COLUMN raw.lookups.email IS 'Value in the file; null for kinds without it.';
 COMMENT ON COLUMN raw.lookups.load_number IS 'Number of the load, as in raw.export_files.';
+COMMENT ON COLUMN raw.lookups.traits IS 'The traits of a contact that its layout declares, as JSON with their types.';
+COMMENT ON COLUMN raw.lookups.unreadable_traits IS 'Traits whose text is not of their type; they are not in traits. Null: there are none.';
 
 COMMENT ON TABLE raw.properties IS 'One row per event and property that a layout declares or has declared. Its column in the event''s table is never dropped.';
-COMMENT ON COLUMN raw.properties.event IS 'The event''s name.';
+COMMENT ON COLUMN raw.properties.event IS 'The event''s name; Identifies for traits of contacts.';
 COMMENT ON COLUMN raw.properties.name IS 'Name of the property in the layout and in messages.';
 COMMENT ON COLUMN raw.properties.column_name IS 'Its column in the event''s table: the snake case of the name.';
 COMMENT ON COLUMN raw.properties.type IS 'text, integer, number, boolean or timestamp. It never changes.';

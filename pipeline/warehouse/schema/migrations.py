@@ -68,6 +68,11 @@ MIGRATIONS: Mapping[int, Sequence[str]] = {
         "ALTER TABLE delivery.outbox ADD COLUMN IF NOT EXISTS held BOOLEAN",
         "DROP VIEW IF EXISTS delivery.events",  # created anew after the migrations
     ),
+    # Traits of contacts.
+    5: (
+        "ALTER TABLE raw.lookups ADD COLUMN IF NOT EXISTS traits JSON",
+        "ALTER TABLE raw.lookups ADD COLUMN IF NOT EXISTS unreadable_traits VARCHAR[]",
+    ),
 }
 NEWEST = max(MIGRATIONS)
 # What only a DuckLake understands.

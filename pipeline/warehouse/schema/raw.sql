@@ -95,7 +95,9 @@ CREATE TABLE IF NOT EXISTS raw.lookups (
     selligent_user_id VARCHAR,
     user_id VARCHAR,
     email VARCHAR,
-    load_number BIGINT
+    load_number BIGINT,
+    traits JSON,
+    unreadable_traits VARCHAR[]
 );
 
 CREATE TABLE IF NOT EXISTS raw.properties (
