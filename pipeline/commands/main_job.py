@@ -189,7 +189,7 @@ def _print_result(settings: Settings, warehouse: Warehouse, ledger: Ledger, last
             f"{identities:,} identify calls held, since SEGMENT_IDENTIFY is false; a run sends them once it is true"
         )
     if held := totals(lines)["held"] - identities:
-        out.print(f"{held:,} held, as SEGMENT_BOTS=hold asks; `python -m pipeline replay --held` releases them")
+        out.print(f"{held:,} events of machines are held; `python -m pipeline replay --held` releases them")
     for reason, events in ledger.dead_reasons():
         out.print(on_one_line(f"{events:,} dead: {reason}", _LONGEST))
     for name, words in odd[:_SHOWN_FILES]:

@@ -85,13 +85,12 @@ def _replay_dead(
             mirror_into(connection, ledger, span)
     replayed = len(cut.replayed_ids)
     if replayed:
-        out.print(f"{counted(replayed, 'dead event')} replayed; `python -m pipeline run` sends those that are waiting.")
+        out.print(f"{counted(replayed, 'dead event')} replayed; {_next_step(settings)}")
     elif not requested:
         out.print("No dead event matches; withdrawn and suppressed ones stay dead.")
     if cut.held:
         out.print(
-            f"{cut.held:,} of them are held, as SEGMENT_BOTS=hold asks; `python -m pipeline replay --held` "
-            "releases them."
+            f"{cut.held:,} of them are events of machines and held; `python -m pipeline replay --held` releases them."
         )
     if left := len(ids) - replayed:
         out.print(f"{left:,} stay dead for now: their dates are withheld, or the tables no longer contain them.")
@@ -118,9 +117,15 @@ def _release(
     if not released:
         out.print("No held event matches.")
         return
-    out.print(f"{counted(released, 'held event')} released; `python -m pipeline run` sends those that are waiting.")
+    out.print(f"{counted(released, 'held event')} released; {_next_step(settings)}")
     if any(day in dates for day in ledger.withheld()):
         out.print("Those of withheld dates are sent after a run with --release.")
+
+
+def _next_step(settings: Settings) -> str:
+    if settings.delivers:
+        return "`python -m pipeline run` sends those that are waiting."
+    return "without SEGMENT_WRITE_KEY, `python -m pipeline run --from DATE --to DATE` writes their requests."
 
 
 def _table_of(event: str | None) -> str | None:

@@ -18,9 +18,9 @@ from pipeline.commands.output_filter import lines_of, pass_on, safe_lines
 from pipeline.errors import WarehouseError
 from pipeline.settings import Settings, load_settings
 
-# The prompt's own colours are escapes, too, which are removed from values.
+# The prompt's own colours are escapes, too, which are removed from values. DESCRIBE obeys only `.highlight`.
 _CLEAR_LINE = "\r\x1b[K"
-_WITHOUT_COLOURS = (".highlight_results off", ".highlight_errors off")
+_WITHOUT_COLOURS = (".highlight off", ".highlight_results off", ".highlight_errors off")
 
 
 @click.command()

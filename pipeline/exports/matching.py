@@ -22,6 +22,9 @@ _TIMEOUT_SECONDS = 0.1
 _MOST_FULL_TIMEOUTS = 20
 _SHORT_TIMEOUT_SECONDS = 0.001
 
+# The reason of a file that no layout matches.
+NO_LAYOUT = "no layout matches its name; write one, or move the file elsewhere"
+
 MD5 = re.compile(r"\b[0-9a-fA-F]{32}\b")
 
 
@@ -103,7 +106,7 @@ def match(
         if found:
             fitting.append((layout, found))
     if not fitting:
-        return Unmatched(file, "no layout matches its name; write one, or move the file elsewhere")
+        return Unmatched(file, NO_LAYOUT)
     if len(fitting) > 1:
         names = ", ".join(layout.name for layout, _ in fitting)
         return Unmatched(file, f"more than one layout matches its name ({names}); make their patterns stricter")

@@ -1,14 +1,17 @@
 """Points about the exports: their location, their layouts, and the list of suppressed people."""
 
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.errors import LayoutError, PipelineError
 from pipeline.exports.discovery import Discovered, discover
+from pipeline.exports.file_names import unescaped
 from pipeline.exports.layout_files import layout_paths, read_layout, read_layouts
 from pipeline.exports.layouts import Layout
 from pipeline.exports.locations import ExportLocation
+from pipeline.exports.matching import NO_LAYOUT, PatternTimeouts, Unmatched
 from pipeline.exports.property_registry import check_properties
 from pipeline.filesystems.remote_files import warning_of
 from pipeline.finding import counted, some
@@ -17,6 +20,8 @@ from pipeline.privacy.suppression_list import check
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
 
+# A date, such as the one in a file's name.
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _LOCATION, _SUPPRESSED = "SELLIGENT_EXPORTS", "SELLIGENT_SUPPRESSED"
 
 
@@ -35,7 +40,7 @@ def export_points(settings: Settings) -> Iterator[Point]:
             yield warning(_LOCATION, insecure)
         yield _location(shown, discovered)
         yield from _files_of_layouts(read, discovered)
-        yield from _ignored(discovered)
+        yield from _ignored(discovered, all_layouts=not wrong)
     if settings.selligent_suppressed is not None:
         yield checked(_SUPPRESSED, lambda: _suppressed(settings.selligent_suppressed))
 
@@ -81,6 +86,7 @@ def _location(shown: str, discovered: Discovered) -> Point:
 
 
 def _files_of_layouts(read: dict[Path, Layout], discovered: Discovered) -> Iterator[Point]:
+    timeouts, others = PatternTimeouts(), [unescaped(each.file.base_name) for each in discovered.unmatched]
     matched = Counter(each.layout.name for each in discovered.matched)
     newest = {
         each.layout.name: each.export_date for each in sorted(discovered.matched, key=lambda one: one.export_date)
@@ -90,16 +96,28 @@ def _files_of_layouts(read: dict[Path, Layout], discovered: Discovered) -> Itera
         if layout.name in newest:
             files = counted(matched[layout.name], "file")
             yield ok(subject, f"matches {files}, the newest of {newest[layout.name]}")
+        elif fitting := sum(_fits(timeouts, layout, name) for name in others):
+            yield warning(subject, f"none of the {counted(fitting, 'file')} with such a name can be loaded, see below")
         else:
             yield warning(subject, f"matches no file; compare its pattern with the names: {layout.pattern.pattern}")
 
 
-def _ignored(discovered: Discovered) -> Iterator[Point]:
-    if discovered.unmatched:
-        reasons = Counter(each.reason for each in discovered.unmatched)
-        for reason, files in reasons.most_common():
-            names = some([repr(each.file.name) for each in discovered.unmatched if each.reason == reason])
-            yield warning("files", f"{counted(files, 'file')} ignored ({names}): {reason}")
+def _fits(timeouts: PatternTimeouts, layout: Layout, name: str) -> bool:
+    try:
+        return timeouts.fullmatch(layout, name) is not None
+    except TimeoutError:  # the reason of the file names the layout
+        return False
+
+
+def _ignored(discovered: Discovered, *, all_layouts: bool) -> Iterator[Point]:
+    """Ignored files by reason, whatever the dates in it; without files that a layout with a mistake may match."""
+    by_reason: dict[str, list[Unmatched]] = defaultdict(list)
+    for each in discovered.unmatched:
+        if all_layouts or each.reason != NO_LAYOUT:
+            by_reason[_DATE.sub("", each.reason)].append(each)
+    for ignored in by_reason.values():
+        names = some([repr(each.file.name) for each in ignored])
+        yield warning("files", f"{counted(len(ignored), 'file')} ignored ({names}): {ignored[0].reason}")
     for waiting in discovered.waiting:
         yield ok("files", f"{waiting.file.name!r} waits: {waiting.reason}")
 

@@ -9,6 +9,7 @@ import dagster as dg
 from pipeline.catalog import Event
 from pipeline.errors import SettingsError
 from pipeline.export_dates import EVERY_DATE, ExportDates
+from pipeline.finding import counted
 from pipeline.ledger import CUT, MODELLED, Ledger
 from pipeline.ledger.warehouse_copy import mirror, mirror_into
 from pipeline.ledger.warehouse_pairing import check_pair, pair_up
@@ -150,7 +151,7 @@ def _deliver(
         reader = BodyReader(connection, source)
         if client is None:
             written = write_requests(reader, ledger, DRY_RUN_DIR, event.table, dates)
-            context.log.info(f"dry run: {written} request bodies written below {DRY_RUN_DIR}")
+            context.log.info(f"dry run: {counted(written, 'request')} written below {DRY_RUN_DIR}")
             return dg.MaterializeResult(
                 metadata={
                     "dry_run": True,

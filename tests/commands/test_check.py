@@ -112,12 +112,26 @@ def test_a_wrong_layout_does_not_hide_the_others(settings: dict[str, str], tmp_p
     (layouts / "broken.yml").write_text("name: broken\nkind: event\n")
     (tmp_path / "exports" / "notes.txt").write_text("hello")
     status, points = check(settings)
+    assert "files" not in points, "the broken layout may match it"
     assert status == 1
     assert "broken.yml: " in outcomes(points, "failed")["layouts"]
     assert points["layout log.yml"][0] == "ok"
+    assert outcomes(points, "warning")["layout campaigns.yml"].startswith("matches no file")
+
+    (layouts / "broken.yml").unlink()
+    status, points = check(settings)
+    assert status == 0
+    assert points["files"][1].startswith("1 file ignored ('notes.txt'): no layout matches its name")
+
+
+def test_files_before_the_first_export_date_are_one_line(settings: dict[str, str]) -> None:
+    _, points = check({**settings, "FIRST_EXPORT_DATE": "2024-07-01"})
     found = outcomes(points, "warning")
-    assert found["layout campaigns.yml"].startswith("matches no file")
-    assert found["files"].startswith("1 file ignored ('notes.txt'): no layout matches its name")
+    assert found["layout log.yml"] == "none of the 2 files with such a name can be loaded, see below"
+    assert found["files"] == (
+        "2 files ignored ('log_20240611.csv', 'log_20240612.csv'): its name says 2024-06-11, which is before "
+        "FIRST_EXPORT_DATE (2024-07-01)"
+    )
 
 
 def test_two_layouts_with_one_name_fail(settings: dict[str, str], tmp_path: Path) -> None:

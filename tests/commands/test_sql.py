@@ -219,3 +219,13 @@ def test_without_an_answer_there_is_no_parquet_file(
     done = subprocess.run(query, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (status, "")
     assert words in done.stderr
+
+
+def test_a_described_table_is_a_plain_box(environment: Mapping[str, str]) -> None:
+    terminal = Terminal(command("DESCRIBE raw.moods"), environment)
+    assert terminal.wait() == 0
+    piped = subprocess.run(command("DESCRIBE raw.moods"), env=environment, capture_output=True, text=True, check=False)
+    for shown in (terminal.seen, piped.stdout):
+        assert re.search("│ mood varchar .*│", shown), shown
+        assert "x1b" not in shown
+        assert not obeyed(shown)

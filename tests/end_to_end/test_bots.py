@@ -49,7 +49,7 @@ def test_events_of_machines_are_modelled_and_held_and_leave_once_when_they_are_r
     project = delivering.with_files({"log_20240611.csv": log(10), "log_20240612.csv": log(11)}, {"log.yml": LAYOUT})
     project.settings["SEGMENT_BOTS"] = "hold"
     output = project.run()
-    assert "6 held, as SEGMENT_BOTS=hold asks; `python -m pipeline replay --held` releases them" in output
+    assert "6 events of machines are held; `python -m pipeline replay --held` releases them" in output
     assert len(project.ids()) == 10
     assert people(segment) == {"ann"}
     assert len(segment.received_ids) == 4

@@ -48,7 +48,8 @@ changed as (
 
     select contacts.*
     from contacts
-    left join known using (list_id, selligent_user_id)
+    left join known
+        on contacts.list_id = known.list_id and contacts.selligent_user_id = known.selligent_user_id
     where contacts.content is distinct from known.content
 
 ),
@@ -63,7 +64,7 @@ numbered as (
 
     select changed.*, coalesce(earlier.times, 0) + 1 as ordinal
     from changed
-    left join earlier using (content)
+    left join earlier on changed.content = earlier.content
 
 )
 {%- else -%}
