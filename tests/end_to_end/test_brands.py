@@ -139,7 +139,7 @@ def test_two_brands_are_delivered_to_their_own_sources_and_are_in_one_ui_without
     assert not servers["bravo"].dropped
     for brand, events in (("acme", "2"), ("bravo", "3")):
         status = copied.sh(f".venv/bin/python -m pipeline --env-file brands/{brand}.env status").stdout
-        assert status.splitlines()[-1].split() == ["all", events, "0", events, events, "0", "0"]
+        assert status.splitlines()[-1].split() == ["all", events, "0", events, events, "0", "0", "0"]
         count = f"SELECT count(*) AS n FROM {brand}.tracks"
         done = copied.sh(f".venv/bin/python -m pipeline --env-file brands/{brand}.env sql --format csv '{count}'")
         assert done.stdout == f"n\n{events}\n"
