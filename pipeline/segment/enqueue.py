@@ -11,7 +11,7 @@ from pipeline.export_dates import EVERY_DATE, ExportDates
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_pairing import pairing_of, record_ledger_generation
 from pipeline.privacy.suppression import any_newly_suppressed
-from pipeline.segment import outbox
+from pipeline.segment import outbox, unwanted
 from pipeline.segment.delivery import CURRENT_DAYS
 from pipeline.segment.outbox import Cut, CutRules, Limits, cut
 from pipeline.segment.rate_limiter import events_at_once
@@ -54,11 +54,11 @@ def register(
     )
     # People who were listed since the last time may have waiting or held events of any date.
     everywhere = any_newly_suppressed(connection, "withdrawn_at")
-    unwanted = outbox.suppressed(connection, ledger.undelivered_ids(EVERY_DATE if everywhere else dates))
-    suppressed, _ = ledger.withdraw(unwanted, now) if unwanted else (0, 0)
-    gone = outbox.withdrawn(connection, dates, cut_at)
+    listed = unwanted.suppressed(connection, ledger.undelivered_ids(EVERY_DATE if everywhere else dates))
+    suppressed, _ = ledger.withdraw(listed, now) if listed else (0, 0)
+    gone = unwanted.withdrawn(connection, dates, cut_at)
     if has_identities(connection):
-        gone += outbox.superseded(connection, ledger.waiting_ids(EVERY_DATE))
+        gone += unwanted.superseded(connection, ledger.waiting_ids(EVERY_DATE))
     if not gone:
         return Registered(0, 0, suppressed)
     return Registered(*ledger.withdraw(gone, now), suppressed)

@@ -11,7 +11,7 @@ import duckdb
 
 from pipeline.catalog import CALLS_BY_TABLE, IDENTIFIES, Event
 from pipeline.export_dates import ExportDates
-from pipeline.ledger import HELD, SUPPRESSED, WAITING, WITHDRAWN, Batch, DeadEvent, Replay
+from pipeline.ledger import HELD, WAITING, Batch, DeadEvent, Replay
 from pipeline.ledger.warehouse_pairing import advance_warehouse
 from pipeline.privacy.digests import is_suppressed
 from pipeline.privacy.suppression import any_suppressed
@@ -28,10 +28,8 @@ from pipeline.segment.staged import (
     EVENTS_STAGED,
     IDENTITIES_STAGED,
     PERSON,
-    SUPERSEDED,
     Staged,
     has_identities,
-    staged_rows,
 )
 from pipeline.warehouse import literal, one_row, transaction
 from pipeline.warehouse.declared_properties import declared_properties
@@ -339,87 +337,6 @@ def in_new_batches(connection: Connection, dates: ExportDates, replays: Sequence
         [dates.first, dates.last, list(died_in)],
     ).fetchall()
     return {key for key, batch_id in rows if batch_id != died_in[key]}
-
-
-def suppressed(connection: Connection, batch_ids: Sequence[str]) -> list[DeadEvent]:
-    """Events of suppressed people in these batches."""
-    if not batch_ids or not any_suppressed(connection):
-        return []
-    rows = connection.execute(
-        f"""
-        WITH waiting AS MATERIALIZED (
-            SELECT id, event, export_date, batch_id, timestamp FROM delivery.outbox
-            WHERE batch_id IN (SELECT unnest(?::VARCHAR[]))
-        ),
-        staged AS MATERIALIZED (
-            SELECT CAST(id AS VARCHAR) AS id, user_id, email, list_id, selligent_user_id FROM {staged_rows(connection)}
-            WHERE {_in_span_of("waiting")} AND CAST(id AS VARCHAR) IN (SELECT id FROM waiting)
-        ),
-        gone AS MATERIALIZED (FROM waiting WHERE id NOT IN (SELECT id FROM staged)),
-        {_ROWS_OF_GONE}
-        SELECT id, event, export_date, batch_id, '{SUPPRESSED}' FROM waiting
-        WHERE id IN (SELECT id FROM staged WHERE {_IS_SUPPRESSED})
-            OR id IN (SELECT id FROM rows_of_gone WHERE {_IS_SUPPRESSED})
-        """,
-        [list(batch_ids)],
-    ).fetchall()
-    return [DeadEvent(*row) for row in rows]
-
-
-def withdrawn(connection: Connection, dates: ExportDates, but_cut_at: datetime | None = None) -> list[DeadEvent]:
-    """Events in the outbox that no export contains any longer: a corrected file replaced the one that did.
-
-    Events of suppressed people left the tables for another reason. `but_cut_at` is the time of a cut that has just been
-    made: its events were in the tables.
-    """
-    is_theirs = f"id IN (SELECT id FROM rows_of_gone WHERE {_IS_SUPPRESSED})"
-    but_suppressed = f"WHERE NOT {is_theirs}" if any_suppressed(connection) else ""
-    rows = connection.execute(
-        f"""
-        WITH cut AS (
-            SELECT id, event, export_date, batch_id, timestamp FROM delivery.outbox
-            WHERE export_date BETWEEN $1 AND $2 AND cut_at IS DISTINCT FROM $3
-        ),
-        gone AS MATERIALIZED (
-            FROM cut
-            WHERE CAST(id AS UUID) NOT IN (SELECT id FROM {staged_rows(connection)} WHERE {_in_span_of("cut")})
-        ),
-        {_ROWS_OF_GONE}
-        SELECT id, event, export_date, batch_id, '{WITHDRAWN}: a corrected export no longer contains it'
-        FROM gone {but_suppressed}
-        """,
-        [dates.first, dates.last, but_cut_at],
-    ).fetchall()
-    return [DeadEvent(*row) for row in rows]
-
-
-def superseded(connection: Connection, batch_ids: Sequence[str]) -> list[DeadEvent]:
-    """Identify calls in these batches whose contact has changed since: the newest one of a contact is sent."""
-    if not batch_ids or not has_identities(connection):
-        return []
-    rows = connection.execute(
-        f"""
-        SELECT id, event, export_date, batch_id, '{WITHDRAWN}: the contact has changed since'
-        FROM delivery.outbox
-        WHERE event = {literal(IDENTIFIES.table)} AND batch_id IN (SELECT unnest(?::VARCHAR[]))
-            AND CAST(id AS UUID) IN ({SUPERSEDED})
-        """,
-        [list(batch_ids)],
-    ).fetchall()
-    return [DeadEvent(*row) for row in rows]
-
-
-def _in_span_of(events: str) -> str:
-    return f"timestamp BETWEEN (SELECT min(timestamp) FROM {events}) AND (SELECT max(timestamp) FROM {events})"
-
-
-# The models delete events of suppressed people, and leave their rows of the exports.
-_ROWS_OF_GONE = f"""
-    rows_of_gone AS MATERIALIZED (
-        SELECT CAST(id AS VARCHAR) AS id, user_id, email, list_id, selligent_user_id FROM staging.event_rows
-        WHERE {_in_span_of("gone")} AND CAST(id AS VARCHAR) IN (SELECT id FROM gone)
-    )
-"""
 
 
 def dates_of_moved_events(connection: Connection, dates: ExportDates) -> set[date]:

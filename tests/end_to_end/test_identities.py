@@ -54,7 +54,7 @@ def identified(segment: SegmentServer) -> list[Any]:
     return sorted(found, key=lambda message: (message["timestamp"], message["userId"]))
 
 
-def said(segment: SegmentServer) -> list[tuple[str, str, str]]:
+def addresses_sent(segment: SegmentServer) -> list[tuple[str, str, str]]:
     return [
         (message["timestamp"][:10], message["userId"], message["traits"]["email"]) for message in identified(segment)
     ]
@@ -66,7 +66,7 @@ def test_contacts_are_identified_once_and_again_when_they_change(delivering: Pro
     [line] = [line.split() for line in output.splitlines() if line.startswith("identifies")]
     assert line[:6] == ["identifies", "3", "0", "2", "2", "0"]
     expected = [("2024-06-11", "ann", "ann@example.com"), ("2024-06-11", "bob", "bob@example.com")]
-    assert said(segment) == expected
+    assert addresses_sent(segment) == expected
     ann, bob = identified(segment)
     assert ann["context"]["selligent"] == {"list_id": "12", "user_id": "1"}
     traits = {"email": "ann@example.com", "firstName": "Ann", "points": 12, "since": "2024-06-01T08:00:00.000000Z"}
@@ -77,15 +77,15 @@ def test_contacts_are_identified_once_and_again_when_they_change(delivering: Pro
     project.run("--from", "2024-06-11", "--to", "2024-06-11")
     add(project, 12, ANN_1, BOB, NO_ID)
     project.run()
-    assert said(segment) == expected
+    assert addresses_sent(segment) == expected
 
     # A change is sent once, and so is the way back, which is a call of its own.
     add(project, 13, ANN_2, BOB)
     project.run()
-    assert said(segment) == [*expected, ("2024-06-13", "ann", "ann@example.net")]
+    assert addresses_sent(segment) == [*expected, ("2024-06-13", "ann", "ann@example.net")]
     add(project, 14, ANN_1, BOB)
     project.run()
-    assert said(segment)[-1] == ("2024-06-14", "ann", "ann@example.com")
+    assert addresses_sent(segment)[-1] == ("2024-06-14", "ann", "ann@example.com")
     assert len(identified(segment)) == 4
     # A snapshot of an earlier date that comes late is no news.
     (project.exports / "contacts_20240612_0700.csv").write_text(contacts("12,1,ann,old@example.com,,,"), "utf-8")
@@ -115,9 +115,9 @@ def test_only_what_a_contact_is_now_is_sent(project: Project, segment: SegmentSe
     add(project, 13, ANN_2, BOB)
     project.run("--no-delivery", "--from", "2024-06-13", "--to", "2024-06-13")
     project.delivering_to(segment.url).run()
-    assert said(segment) == [("2024-06-11", "bob", "bob@example.com")], "the date of the change is withheld"
+    assert addresses_sent(segment) == [("2024-06-11", "bob", "bob@example.com")], "the date of the change is withheld"
     project.run("--release")
-    assert said(segment)[1:] == [("2024-06-13", "ann", "ann@example.net")]
+    assert addresses_sent(segment)[1:] == [("2024-06-13", "ann", "ann@example.net")]
     assert project.query(STANDINGS) == [("dead", 1), ("delivered", 2)]
     assert project.query("SELECT reason FROM delivery.dead_events") == [("withdrawn: the contact has changed since",)]
     assert not segment.dropped
@@ -128,11 +128,11 @@ def test_contacts_that_a_corrected_lookup_lacks_are_withdrawn(project: Project, 
     identifying(project).run()
     (project.exports / "contacts_20240611_0630.csv").write_text(contacts(BOB), "utf-8")
     project.delivering_to(segment.url).run()
-    assert said(segment) == [("2024-06-11", "bob", "bob@example.com")]
+    assert addresses_sent(segment) == [("2024-06-11", "bob", "bob@example.com")]
     assert project.query(STANDINGS) == [("dead", 1), ("delivered", 1)]
     (project.exports / "contacts_20240611_0630.csv").write_text(contacts(ANN_1, BOB), "utf-8")
     project.run()
-    assert said(segment)[0] == ("2024-06-11", "ann", "ann@example.com")
+    assert addresses_sent(segment)[0] == ("2024-06-11", "ann", "ann@example.com")
     assert project.query(STANDINGS) == [("delivered", 2)]
 
 
@@ -142,7 +142,7 @@ def test_suppressed_people_are_not_identified(project: Project, segment: Segment
     listed.write_text("email\nANN@example.com\n", "utf-8")
     project.settings["SELLIGENT_SUPPRESSED"] = str(listed)
     project.delivering_to(segment.url).run()
-    assert said(segment) == [("2024-06-11", "bob", "bob@example.com")]
+    assert addresses_sent(segment) == [("2024-06-11", "bob", "bob@example.com")]
     assert project.query(f"SELECT id FROM {SCHEMA}.users") == [("bob",)]
     assert project.query(STANDINGS) == [("dead", 1), ("delivered", 1)]
 
@@ -203,8 +203,8 @@ def id_of(contact: tuple[str, str], content: Content, times: int) -> UUID:
     """Written out, since what was delivered under an id can never get another: the MD5 of a JSON array."""
     user_id, email, trait = content
     traits = json.dumps({"t": trait}, ensure_ascii=False, separators=(",", ":")) if trait else None
-    said = ["Selligent Marketing Cloud", "identify", *contact, user_id, email, traits]
-    first = UUID(md5(json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest())
+    content = ["Selligent Marketing Cloud", "identify", *contact, user_id, email, traits]
+    first = UUID(md5(json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest())
     return (
         first
         if times == 1
