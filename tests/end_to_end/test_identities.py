@@ -203,8 +203,8 @@ def id_of(contact: tuple[str, str], content: Content, times: int) -> UUID:
     """Written out, since what was delivered under an id can never get another: the MD5 of a JSON array."""
     user_id, email, trait = content
     traits = json.dumps({"t": trait}, ensure_ascii=False, separators=(",", ":")) if trait else None
-    content = ["Selligent Marketing Cloud", "identify", *contact, user_id, email, traits]
-    first = UUID(md5(json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest())
+    parts = ["Selligent Marketing Cloud", "identify", *contact, user_id, email, traits]
+    first = UUID(md5(json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest())
     return (
         first
         if times == 1
