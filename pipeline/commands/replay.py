@@ -1,5 +1,6 @@
-"""`python -m pipeline replay`: retry dead events, or release held ones."""
+"""`python -m pipeline replay`: retry dead events, release held ones, or send delivered ones again."""
 
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -7,14 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.catalog import CALLS_BY_TABLE
-from pipeline.commands.options import DATE
+from pipeline.commands.options import DATE, date_range
 from pipeline.errors import SettingsError
 from pipeline.export_dates import EVERY_DATE, ExportDates
 from pipeline.finding import counted
 from pipeline.settings import DRY_RUN_DIR, Settings, load_settings
 
 if TYPE_CHECKING:
-    from pipeline.ledger import Ledger
+    from pipeline.ledger import Delivered, Ledger
     from pipeline.warehouse import Warehouse
 
 _SHOWN = 5
@@ -24,11 +25,29 @@ _SHOWN = 5
 @click.option("--event", metavar="NAME", help="Only events of this name or table, such as email_opened.")
 @click.option("--reason", metavar="TEXT", help="Only events whose reason contains this text.")
 @click.option("--date", "day", type=DATE, metavar="DATE", help="Only events of this export date.")
+@click.option("--from", "first", type=DATE, metavar="DATE", help="Only events of this export date or later ones.")
+@click.option("--to", "last", type=DATE, metavar="DATE", help="Last export date; alone: only that date.")
 @click.option("--held", is_flag=True, help="Release events of machines, which SEGMENT_BOTS=hold held.")
-def replay(event: str | None, reason: str | None, day: datetime | None, held: bool) -> int:
-    """Set dead events back to waiting, as the tables contain them now, or held ones; the next run sends them."""
-    if held and reason is not None:
-        raise click.UsageError("--held and --reason contradict each other: only dead events have a reason")
+@click.option("--delivered", is_flag=True, help="Send delivered events again, after a wrong key or region.")
+def replay(
+    event: str | None,
+    reason: str | None,
+    day: datetime | None,
+    first: datetime | None,
+    last: datetime | None,
+    held: bool,
+    delivered: bool,
+) -> int:
+    """Set dead events back to waiting, as the tables contain them now, or held or delivered ones; the next run sends
+    them.
+    """
+    if held and delivered:
+        raise click.UsageError("--held and --delivered contradict each other: an event is one or the other")
+    if (held or delivered) and reason is not None:
+        option = "--held" if held else "--delivered"
+        raise click.UsageError(f"{option} and --reason contradict each other: only dead events have a reason")
+    if day and (first or last):
+        raise click.UsageError("--date contradicts --from and --to")
     settings = load_settings()
     from pipeline.ledger import Ledger
     from pipeline.ledger.warehouse_pairing import check_pair
@@ -36,7 +55,7 @@ def replay(event: str | None, reason: str | None, day: datetime | None, held: bo
     from pipeline.warehouse import Warehouse
     from pipeline.warehouse.immutable_settings import check_origin
 
-    table, dates = _table_of(event), ExportDates(day.date(), day.date()) if day else EVERY_DATE
+    table, dates = _table_of(event), date_range(day or first, day or last, EVERY_DATE) or EVERY_DATE
     check(settings.selligent_suppressed)
     warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
     warehouse.bring_up_to_date()
@@ -45,6 +64,8 @@ def replay(event: str | None, reason: str | None, day: datetime | None, held: bo
         check_pair(connection, ledger)
     if held:
         _release(settings, warehouse, ledger, table, dates)
+    elif delivered:
+        _replay_delivered(settings, warehouse, ledger, table, dates)
     else:
         _replay_dead(settings, warehouse, ledger, table, reason, dates)
     return 0
@@ -120,6 +141,50 @@ def _release(
     out.print(f"{counted(released, 'held event')} released; {_next_step(settings)}")
     if any(day in dates for day in ledger.withheld()):
         out.print("Those of withheld dates are sent after a run with --release.")
+
+
+def _replay_delivered(
+    settings: Settings, warehouse: "Warehouse", ledger: "Ledger", table: str | None, dates: ExportDates
+) -> None:
+    from pipeline.console import out
+    from pipeline.ledger.warehouse_copy import mirror_into
+    from pipeline.ledger.warehouse_pairing import pair_up
+    from pipeline.privacy.suppression import refresh
+    from pipeline.segment.enqueue import Registered, register
+    from pipeline.warehouse import has_table
+
+    if (found := ledger.delivered(table, dates)) is None:
+        out.print("No delivered event matches.")
+        return
+    out.print(
+        f"{counted(found.events, 'delivered event')} of export dates {found.dates}{_delivered_between(found)}. Their "
+        "ids stay as they are. Segment deduplicates ids for 24 hours; a source that received these events earlier "
+        "counts them twice."
+    )
+    if sys.stdin.isatty() and not click.confirm("Set them back to waiting?"):
+        out.print("Nothing was changed.")
+        return
+    now = datetime.now(UTC)
+    with warehouse.writing() as connection:
+        pair_up(connection, ledger)
+        refresh(connection, settings.selligent_suppressed, now)
+        replayed = ledger.replay_delivered(table, found.dates, now)
+        # Not sent: events of people who were listed, or that a corrected export removed, since they were delivered.
+        is_staged = has_table(connection, "staging", "events")
+        done = register(connection, ledger, found.dates, now) if is_staged else Registered(0, 0)
+        mirror_into(connection, ledger, found.dates)
+    out.print(f"{counted(replayed, 'delivered event')} set back to waiting; {_next_step(settings)}")
+    if gone := done.withdrawn_in_time + done.suppressed:
+        out.print(f"{gone:,} of them are dead instead: withdrawn by a corrected export, or of suppressed people.")
+    if any(day in found.dates for day in ledger.withheld()):
+        out.print("Those of withheld dates are sent after a run with --release.")
+
+
+def _delivered_between(found: "Delivered") -> str:
+    if found.first_at is None or found.last_at is None:
+        return ""
+    first, last = (f"{moment:%Y-%m-%d %H:%M}" for moment in (found.first_at, found.last_at))
+    return f", delivered {first} UTC" if first == last else f", delivered from {first} to {last} UTC"
 
 
 def _next_step(settings: Settings) -> str:

@@ -1,8 +1,9 @@
 """The status of every batch: the record that a delivery relies on.
 
 One row per batch and one per dead event, so that ten million events take some ten thousand rows. SQLite on one machine,
-PostgreSQL on several. `Ledger` is one class in four parts: batches and progress (ledger.py), dead events
-(dead_events.py), numbers (standings.py), and the warehouse that it belongs to (ledger_pairing.py).
+PostgreSQL on several. `Ledger` is one class in five parts: batches and progress (ledger.py), dead events
+(dead_events.py), replays of delivered batches (earlier_deliveries.py), numbers (standings.py), and the warehouse that
+it belongs to (ledger_pairing.py).
 """
 
 from pipeline.ledger.ledger import Ledger
@@ -17,6 +18,7 @@ from pipeline.ledger.records import (
     Batch,
     Copied,
     DeadEvent,
+    Delivered,
     Pairing,
     Reconciled,
     Remaining,
@@ -37,6 +39,7 @@ __all__ = [
     "Batch",
     "Copied",
     "DeadEvent",
+    "Delivered",
     "Ledger",
     "Pairing",
     "Reconciled",

@@ -12,7 +12,7 @@ from pipeline.export_dates import ExportDates
 from pipeline.ledger.database import LedgerDatabase
 from pipeline.ledger.ledger_pairing import advance
 from pipeline.ledger.records import DELIVERED, SUPPRESSED, WITHDRAWN, DeadEvent, Remaining, Replay
-from pipeline.ledger.schema import batches, dead_events, forgotten, replays
+from pipeline.ledger.schema import batches, dead_events, earlier_deliveries, forgotten, replays
 from pipeline.ledger.statements import chunks, found, insert, insert_dead, unknown, within
 
 if TYPE_CHECKING:
@@ -104,6 +104,9 @@ class DeadEventsPart(LedgerDatabase):
             _delete(connection, forgotten.c.batch_id, [str(row["batch_id"]) for row in counted])
             _delete(connection, forgotten.c.batch_id, list(emptied))
             _delete(connection, batches.c.batch_id, list(emptied))
+            for key, anonymous in emptied.items():
+                of_batch = earlier_deliveries.c.batch_id == key
+                connection.execute(sa.update(earlier_deliveries).where(of_batch).values(batch_id=anonymous))
             insert(connection, forgotten, counted)
             dead = _delete(connection, dead_events.c.id, ids)
             advance(connection)

@@ -12,6 +12,7 @@ from pipeline.ledger.records import DELIVERED, HELD, WAITING, Copied, Pairing, R
 from pipeline.ledger.schema import (
     batches,
     dead_events,
+    earlier_deliveries,
     forgotten,
     former_batches,
     metadata,
@@ -48,7 +49,8 @@ class PairingPart(LedgerDatabase):
     def has_sent(self) -> bool:
         """Whether any batch was ever sent or tried."""
         tried = sa.or_(batches.c.status == DELIVERED, batches.c.attempts > 0, batches.c.first_attempt_at.is_not(None))
-        query = sa.select(sa.exists().where(tried) | sa.exists().where(dead_events.c.batch_id.is_not(None)))
+        died, replayed = dead_events.c.batch_id.is_not(None), earlier_deliveries.c.id.is_not(None)
+        query = sa.select(sa.exists().where(tried) | sa.exists().where(died) | sa.exists().where(replayed))
         return bool(self._values(query)[0])
 
     def delivered_events(self) -> int:
@@ -159,11 +161,15 @@ def _insert_copied(connection: Connection, copied: Copied) -> int:
     """
     new = unknown(connection, batches.c.batch_id, [str(row["batch_id"]) for row in copied.batches])
     insert(connection, batches, [row for row in copied.batches if row["batch_id"] in new])
+    ids = unknown(connection, earlier_deliveries.c.id, [str(row["id"]) for row in copied.earlier_deliveries])
+    replayed = {row["batch_id"] for row in copied.earlier_deliveries if row["id"] in ids}
     updated = 0
     for row in copied.batches:
         if row["batch_id"] in new or row["status"] == HELD:
             continue
-        earlier = (WAITING, HELD) if row["status"] == DELIVERED else (HELD,)
+        earlier = [HELD, WAITING] if row["status"] == DELIVERED else [HELD]
+        if row["batch_id"] in replayed:  # the ledger knows only the first delivery
+            earlier = [HELD, WAITING, DELIVERED]
         values = {name: row[name] for name in ("status", "attempts", "first_attempt_at", "delivered_at", "reason")}
         updated += connection.execute(
             sa.update(batches)
@@ -172,6 +178,7 @@ def _insert_copied(connection: Connection, copied: Copied) -> int:
         ).rowcount
     keys: list[tuple[sa.Table, Sequence[dict[str, object]], str]] = [
         (dead_events, copied.dead, "id"),
+        (earlier_deliveries, copied.earlier_deliveries, "id"),
         (forgotten, copied.forgotten, "batch_id"),
     ]
     for table, rows, key in keys:

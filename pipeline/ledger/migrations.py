@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.errors import SettingsError
-from pipeline.ledger.schema import metadata, origin
+from pipeline.ledger.schema import earlier_deliveries, metadata, origin
 
 _NAME = "schema_version"
 
@@ -42,10 +42,16 @@ def _names_that_were_missing(connection: Connection) -> None:
         connection.execute(sa.text("ALTER TABLE batches ADD COLUMN without_names TEXT"))
 
 
+def _earlier_deliveries(connection: Connection) -> None:
+    """Add the table of deliveries that were replayed."""
+    earlier_deliveries.create(connection, checkfirst=True)
+
+
 # By the number that the tables have afterwards. A released migration is never changed.
 MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {
     1: _number_tables,
     2: _names_that_were_missing,
+    3: _earlier_deliveries,
 }
 NEWEST = max(MIGRATIONS)
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from pipeline.export_dates import ExportDates
+
 # The status of a batch. Held batches are not sent until they are released.
 WAITING, DELIVERED, HELD = "waiting", "delivered", "held"
 # Reasons of events that are dead on purpose: their people are suppressed, or no export contains them any longer.
@@ -43,6 +45,7 @@ class Copied:
     dead: Sequence[dict[str, object]] = ()
     forgotten: Sequence[dict[str, object]] = ()
     withheld: Sequence[dict[str, object]] = ()
+    earlier_deliveries: Sequence[dict[str, object]] = ()
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,18 @@ class Reconciled:
     missing: int
     recognisable: int
     taken: int
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """Delivered events: their number, the range of their export dates, and when the first and the last of them were
+    delivered; None where an earlier version did not record the time.
+    """
+
+    events: int
+    dates: ExportDates
+    first_at: datetime | None
+    last_at: datetime | None
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,22 @@ replays = sa.Table(
     sa.Column("export_date", sa.Date, nullable=False),
 )
 
+# Deliveries of batches that were set back to waiting afterwards, since they went to a wrong source.
+earlier_deliveries = sa.Table(
+    "earlier_deliveries",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("batch_id", sa.String(64), nullable=False, index=True),
+    sa.Column("event", sa.String(64), nullable=False),
+    sa.Column("export_date", sa.Date, nullable=False),
+    # Without those that were dead or forgotten.
+    sa.Column("events", sa.Integer, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("first_attempt_at", Instant),
+    sa.Column("delivered_at", Instant),
+    sa.Column("replayed_at", Instant, nullable=False),
+)
+
 # Numbers of forgotten events: nothing here leads back to a person.
 forgotten = sa.Table(
     "forgotten",

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from pipeline.export_dates import ExportDates
 from pipeline.ledger.database import LedgerDatabase
 from pipeline.ledger.records import DELIVERED, HELD, WAITING, SentBatch, Standing
-from pipeline.ledger.schema import Instant, batches, dead_events, forgotten, withheld_dates
+from pipeline.ledger.schema import Instant, batches, dead_events, earlier_deliveries, forgotten, withheld_dates
 from pipeline.ledger.statements import within
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ _COPIED = {
     ),
     "delivery.dead_events": (dead_events, ["id", "event", "export_date", "batch_id", "reason", "died_at"]),
     "delivery.forgotten_events": (forgotten, ["batch_id", "event", "export_date", "events"]),
+    "delivery.earlier_deliveries": (earlier_deliveries, [column.name for column in earlier_deliveries.columns]),
     "delivery.withheld_dates": (withheld_dates, ["export_date", "withheld_at"]),
 }
 

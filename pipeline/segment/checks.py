@@ -129,7 +129,8 @@ def late_events(connection: duckdb.DuckDBPyConnection, ledger: Ledger, now: date
         return Finding(True, "No event is late: without a write key, none is sent (dry run).", {"late": 0})
     since = now - DELIVERY_TARGET
     withheld = set(ledger.withheld())
-    waiting = ledger.waiting_ids(EVERY_DATE)
+    replayed = ledger.replayed_since(since)
+    waiting = [batch_id for batch_id in ledger.waiting_ids(EVERY_DATE) if batch_id not in replayed]
     late = [row for row in connection.execute(_WAITING, [waiting, since]).fetchall() if row[0] not in withheld]
     known = withheld | {row[0] for row in late}
     # Loaded long ago and not in the report: a run failed, and none has succeeded since.

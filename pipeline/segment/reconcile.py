@@ -54,6 +54,7 @@ def _copied(connection: Connection) -> Copied:
         _rows(connection, _COPIED_DEAD),
         _rows(connection, "SELECT * FROM delivery.forgotten_events"),
         _rows(connection, "SELECT * FROM delivery.withheld_dates"),
+        _rows(connection, "SELECT * FROM delivery.earlier_deliveries"),
     )
 
 

@@ -42,6 +42,7 @@ HOLDING = By(
     "end_to_end/test_bots.py",
     "test_events_of_machines_are_modelled_and_held_and_leave_once_when_they_are_released",
 )
+WRONG_SOURCE = By("end_to_end/test_bad_days.py", "test_events_that_went_to_a_wrong_source_are_sent_again")
 BRANDS = By(
     "end_to_end/test_brands.py", "test_two_brands_are_delivered_to_their_own_sources_and_are_in_one_ui_without_mixing"
 )
@@ -63,6 +64,8 @@ COMMANDS: Mapping[str, By | Only] = {
     "python -m pipeline replay [--event NAME] [--reason TEXT] [--date DATE]": STORY,
     "python -m pipeline replay --held [--event NAME] [--date DATE]": HOLDING,
     "python -m pipeline replay --held": HOLDING,
+    "python -m pipeline replay --delivered": WRONG_SOURCE,
+    "python -m pipeline replay --delivered [--from DATE] [--to DATE] [--event NAME]": WRONG_SOURCE,
     "python -m pipeline inspect FILE": STORY,
     "python -m pipeline inspect FILE > draft.yml": STORY,
     "python -m pipeline check": CHECK,

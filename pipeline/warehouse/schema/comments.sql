@@ -148,5 +148,16 @@ COMMENT ON TABLE delivery.withheld_dates IS 'Export dates whose events are not d
 COMMENT ON COLUMN delivery.withheld_dates.export_date IS 'The export date.';
 COMMENT ON COLUMN delivery.withheld_dates.withheld_at IS 'When the date was withheld (UTC).';
 
+COMMENT ON TABLE delivery.earlier_deliveries IS 'Deliveries of batches that replay --delivered set back to waiting afterwards: a copy of the delivery ledger. The latest delivery is in delivery.batches.';
+COMMENT ON COLUMN delivery.earlier_deliveries.id IS 'A random id of the delivery.';
+COMMENT ON COLUMN delivery.earlier_deliveries.batch_id IS 'The batch; a hash if nothing of the batch is left.';
+COMMENT ON COLUMN delivery.earlier_deliveries.event IS 'Table of its events.';
+COMMENT ON COLUMN delivery.earlier_deliveries.export_date IS 'Date of the export that contains its events.';
+COMMENT ON COLUMN delivery.earlier_deliveries.events IS 'Number of delivered events in it.';
+COMMENT ON COLUMN delivery.earlier_deliveries.attempts IS 'Number of attempts of this delivery.';
+COMMENT ON COLUMN delivery.earlier_deliveries.first_attempt_at IS 'Time of its first attempt (UTC).';
+COMMENT ON COLUMN delivery.earlier_deliveries.delivered_at IS 'When Segment accepted the batch (UTC).';
+COMMENT ON COLUMN delivery.earlier_deliveries.replayed_at IS 'When the batch was set back to waiting (UTC).';
+
 -- A DuckLake has no comments on columns of views.
 COMMENT ON VIEW delivery.events IS 'One row per event that was ever due, with its status. id: the event''s id; event: its table; export_date: date of the export that contains it; status: waiting, delivered, dead or held; delivered_at: when Segment accepted it (UTC); attempts: number of attempts of its batch; reason: why it is dead or still waiting.';

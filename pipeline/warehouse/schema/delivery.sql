@@ -46,3 +46,15 @@ CREATE TABLE IF NOT EXISTS delivery.withheld_dates (
     export_date DATE,
     withheld_at TIMESTAMPTZ
 );
+
+CREATE TABLE IF NOT EXISTS delivery.earlier_deliveries (
+    id VARCHAR,
+    batch_id VARCHAR,
+    event VARCHAR,
+    export_date DATE,
+    events INTEGER,
+    attempts INTEGER,
+    first_attempt_at TIMESTAMPTZ,
+    delivered_at TIMESTAMPTZ,
+    replayed_at TIMESTAMPTZ
+);

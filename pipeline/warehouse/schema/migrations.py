@@ -73,6 +73,8 @@ MIGRATIONS: Mapping[int, Sequence[str]] = {
         "ALTER TABLE raw.lookups ADD COLUMN IF NOT EXISTS traits JSON",
         "ALTER TABLE raw.lookups ADD COLUMN IF NOT EXISTS unreadable_traits VARCHAR[]",
     ),
+    # delivery.earlier_deliveries, which delivery.sql creates.
+    6: (),
 }
 NEWEST = max(MIGRATIONS)
 # What only a DuckLake understands.

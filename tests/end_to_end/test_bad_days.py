@@ -1,0 +1,66 @@
+"""What goes wrong in operation, and the commands that docs/operations.md names for it, as they are typed."""
+
+import os
+import subprocess
+import sys
+
+from pipeline.export_dates import EVERY_DATE
+from pipeline.ledger import Ledger
+from pipeline.segment.checks import due_is_settled
+from tests.end_to_end.project import Project
+from tests.end_to_end.tiny_exports import ANN, BOB, EVE, LAYOUTS, log
+from tests.fakes.segment_server import SegmentServer
+
+
+def on_a_terminal(project: Project, answer: str, *arguments: str) -> str:
+    """What a command prints whose input is a terminal, on which somebody types the answer."""
+    ours, theirs = os.openpty()
+    os.write(ours, answer.encode())
+    words = [sys.executable, "-m", "pipeline", *arguments]
+    done = subprocess.run(
+        words, env=project.environment, cwd=project.folder, stdin=theirs, capture_output=True, text=True, check=False
+    )
+    for end in (ours, theirs):
+        os.close(end)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def balance_holds(project: Project) -> None:
+    with project.warehouse.reading() as connection:
+        balance = due_is_settled(connection, Ledger(project.environment["LEDGER"]), EVERY_DATE)
+    assert balance.holds, balance
+
+
+def test_events_that_went_to_a_wrong_source_are_sent_again(project: Project, segment: SegmentServer) -> None:
+    """The key was that of another source. The replay is declined on a terminal, then killed before its copy is made."""
+    project.with_files({"log_20240611.csv": log([ANN, BOB]), "log_20240612.csv": log([EVE])}, LAYOUTS)
+    with SegmentServer() as wrong:
+        project.delivering_to(wrong.url).run()
+        assert len(wrong.received_ids) == 3
+    project.delivering_to(segment.url)
+    assert "There is nothing new." in project.run()
+
+    refused = project.command("replay", "--delivered", "--reason", "answered")
+    assert (refused.returncode, refused.stderr) == (
+        2,
+        "--delivered and --reason contradict each other: only dead events have a reason\n",
+    )
+    nothing = project.command("replay", "--delivered", "--event", "email_bounced", "--from", "2024-06-11")
+    assert nothing.stdout == "No delivered event matches.\n"
+    printed = on_a_terminal(project, "n\n", "replay", "--delivered")
+    assert printed.startswith("3 delivered events of export dates 2024-06-11 to 2024-06-12, delivered ")
+    assert printed.endswith("Nothing was changed.\n")
+    one = project.command("replay", "--delivered", "--from", "2024-06-12", "--to", "2024-06-12")
+    assert "1 delivered event set back to waiting; `python -m pipeline run` sends those" in one.stdout, one.stderr
+    assert project.killed("pipeline.ledger.earlier_deliveries:advance", "replay", "--delivered").returncode == 9
+    project.run()
+    assert len(segment.received_ids) == 1
+    assert project.killed("pipeline.ledger.warehouse_copy:_sync", "replay", "--delivered", "--date", "2024-06-11")
+    project.run()
+    assert segment.received_ids == project.ids()
+    assert not segment.duplicates
+    assert project.query("SELECT DISTINCT status FROM delivery.events") == [("delivered",)]
+    assert project.query("SELECT sum(events) FROM delivery.earlier_deliveries") == [(3,)]
+    balance_holds(project)
+    assert "There is nothing new." in project.run()
