@@ -22,13 +22,22 @@ class Guess:
 
 
 _NO_IDEA = Guess(None, "")
+# The ids of events are made of it, so a wrong one can't be corrected once events were delivered.
+_EVENT_ID = (
+    "CHECK: an id of the event that each export of it repeats? Otherwise remove the line, since ids of events depend "
+    "on it"
+)
+
+
+def _same_word(column: Column) -> str:
+    return f"the same word; {_EVENT_ID}" if column.name == "event_id" else "the same word"
 
 
 def guesses(columns: Sequence[Column], code: Column | None, file_name: str, rows: int) -> list[Guess]:
     """One guess for each column; no two have the same meaning."""
     others = [column for column in columns if column is not code]
     if columns and all(column.name in MEANINGS for column in others):
-        return [_NO_IDEA if column is code else Guess(column.name, "the same word") for column in columns]
+        return [_NO_IDEA if column is code else Guess(column.name, _same_word(column)) for column in columns]
     first = [_NO_IDEA if column is code else _guess(column) for column in columns]
     with_users = [_user(column, guess, columns, first, rows) for column, guess in zip(columns, first, strict=True)]
     named = [_by_file_name(column, guess, file_name) for column, guess in zip(columns, with_users, strict=True)]
@@ -65,6 +74,8 @@ def _by_role(column: Column) -> Guess | None:
     name, why = column.name, "by its name"
     if vocabulary.is_link_url(name) and (column.are_urls or not column.values):
         return Guess("link_url", "by its name and its values" if column.values else why)
+    if not name and column.are_urls:  # a file without a header
+        return Guess("link_url", "its values are addresses of web pages", -1)
     if vocabulary.is_user_agent(name):
         return Guess("user_agent", why)
     if vocabulary.is_ip(name):
@@ -79,7 +90,7 @@ def _by_role(column: Column) -> Guess | None:
         return Guess("send_id", why)
     if vocabulary.is_row_id(name):
         if column.is_unique:
-            return Guess("event_id", "unique in the sample: an id of the row", int(plain(name) != "id"))
+            return Guess("event_id", f"unique in the sample; {_EVENT_ID}", int(plain(name) != "id"))
         return Guess(None, "its name says id, but its values repeat" if column.values else "an id, but of what?")
     if column.values and vocabulary.when(name) > 1:
         return Guess(None, "CHECK: its name says date-time, but its values are in no known format")

@@ -68,6 +68,11 @@ class Table:
         return self.format == "csv"
 
     @property
+    def has_quotes_inside(self) -> bool:
+        """Whether some values contain double quotes."""
+        return any('"' in cell for row in self.rows for cell in row if cell)
+
+    @property
     def looked_at(self) -> int:
         """The number of rows in the sample, those that could not be split included."""
         return len(self.rows) + self.odd_rows + self.repeated_headers

@@ -10,11 +10,12 @@ from pipeline.exports.formats.parquet import sample
 from pipeline.filesystems.temporary_files import temporary_folder
 from pipeline.layout_drafting.column_meanings import Guess, guesses
 from pipeline.layout_drafting.dialect import ROWS, SHOWN_ROWS, Table, cut
-from pipeline.layout_drafting.draft import Inspected, draft
+from pipeline.layout_drafting.draft import draft
 from pipeline.layout_drafting.encoding import decode
-from pipeline.layout_drafting.event_codes import code_column
+from pipeline.layout_drafting.event_codes import Candidate, candidates, code_column
 from pipeline.layout_drafting.file_head import Head, IsEncrypted, decrypted_copy, read_head, whole_file
 from pipeline.layout_drafting.file_name_pattern import name_pattern
+from pipeline.layout_drafting.inspected import Inspected
 from pipeline.layout_drafting.layout_kind import kind_of, refuse_aggregates
 from pipeline.layout_drafting.sample_columns import Column, columns_of, null_values
 from pipeline.openpgp import SecretKey
@@ -42,8 +43,10 @@ def _find_out(file: str, head: Head) -> Inspected:
     file_name = name_pattern(head.name, table.looked_at if table.is_whole else None)
     nulls = null_values(table)
     columns = columns_of(table, [value for value, _ in nulls])
-    code = code_column(columns)
+    found = candidates(columns)
+    code = code_column(found)
     guessed = guesses(columns, code, file_name.name, len(table.rows))
+    found = [one for one in found if one.column is code or guessed[one.column.position].meaning is None]
     meanings = {guess.meaning: column for column, guess in zip(columns, guessed, strict=True) if guess.meaning}
     refuse_aggregates(head.name, columns, meanings)
     kind, why_kind = kind_of(meanings, guessed, code)
@@ -51,9 +54,10 @@ def _find_out(file: str, head: Head) -> Inspected:
         table = replace(table, has_header=False)  # a list can give each column a name of its own
     if not table.names:
         named = _named(columns, guessed, code)
-        code = named[columns.index(code)] if code else None
+        code = named[code.position] if code else None
+        found = [Candidate(named[one.column.position], one.rank) for one in found]
         columns = named
-    return Inspected(head, decoded, table, columns, nulls, code, guessed, kind, why_kind, file_name)
+    return Inspected(head, decoded, table, columns, nulls, code, found, guessed, kind, why_kind, file_name)
 
 
 def _parquet_table(name: str, file: str) -> Table:

@@ -154,6 +154,15 @@ def known_word(value: str) -> Proposal | None:
     return _BY_WORD.get(word) or _BY_WORD.get(_AROUND.sub("", word))
 
 
+def proposal_of_name(name: str) -> tuple[str, str] | None:
+    """The word in the name of a file that names the event of all its rows, and the event; None if it names several."""
+    found = {word: known.event for word in re.findall("[A-Za-z]+", name) if (known := known_word(word)) is not None}
+    events = {event for event in found.values() if event is not None}
+    if len(events) != 1 or len(found) != len([event for event in found.values() if event is not None]):
+        return None
+    return next((word, event) for word, event in found.items() if event is not None)
+
+
 def proposals(column: Column) -> Mapping[str, Proposal]:
     """The proposals for the codes of a column that has send states, or mostly known words; other codes are unknown."""
     if are_send_states(column):

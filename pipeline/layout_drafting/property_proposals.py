@@ -1,4 +1,4 @@
-"""Proposals for the key `properties`: columns without a meaning, with a name and the type that fits their values."""
+"""Proposals for the keys `properties` and `traits`: columns without a meaning, with a name and a type."""
 
 import json
 import re
@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.exports.layout_properties import PropertyType, fault_of
+from pipeline.layout_drafting import vocabulary
 from pipeline.layout_drafting.datetime_formats import Moments
-from pipeline.layout_drafting.sample_columns import Column
+from pipeline.layout_drafting.sample_columns import Column, samples
 from pipeline.naming import plain, snake_case
 
 # Without leading zeros and a plus sign, which a number would lose; and few enough digits for a number in JSON.
@@ -25,12 +26,16 @@ _LEAVES, _DEPTH = 20, 5
 
 @dataclass(frozen=True)
 class PropertyProposal:
-    """A property that a column, or a nested value of it, can become; `source` is the column or a JSON pointer."""
+    """A property or a trait that a column, or a nested value of it, can become.
+
+    `source` is the column or a JSON pointer, `samples` are some of its values, and `why` is the reason for its name.
+    """
 
     source: str
     name: str
     type: PropertyType
-    example: str | None
+    samples: str
+    why: str = ""
 
 
 def property_proposals(columns: Sequence[Column], timestamp: Column | None) -> Iterator[PropertyProposal]:
@@ -44,8 +49,29 @@ def property_proposals(columns: Sequence[Column], timestamp: Column | None) -> I
         for part in _leaves(column) if column.is_nested else [column]:
             name = _name(part.name, taken)
             taken.add(name)
-            example = next(iter(part.distinct), None)
-            yield PropertyProposal(part.name, name, _type(part, timestamp.moments if timestamp else None), example)
+            found = _type(part, timestamp.moments if timestamp else None)
+            yield PropertyProposal(part.name, name, found, samples(part), _of_a_person(part))
+
+
+def trait_proposals(columns: Sequence[Column]) -> Iterator[PropertyProposal]:
+    """The same as traits of contacts: those that are recognized have Segment's name for them and come first.
+
+    None is a timestamp: a lookup has no column that gives the format of date-times.
+    """
+    parts = [part for column in columns for part in (_leaves(column) if column.is_nested else [column])]
+    taken: set[str] = set()
+    for part in sorted(parts, key=lambda part: vocabulary.trait_of(part.name) is None):
+        trait = vocabulary.trait_of(part.name)
+        is_known = trait is not None and snake_case(trait) not in taken
+        name = trait if trait is not None and is_known else _name(part.name, taken)
+        taken.add(snake_case(name))
+        why = "by its name" if is_known else ""
+        yield PropertyProposal(part.name, name, _type(part, None), samples(part), why)
+
+
+def _of_a_person(column: Column) -> str:
+    trait = vocabulary.trait_of(column.name)
+    return f"of the person rather than the event? In a contacts lookup, it is the trait {trait}" if trait else ""
 
 
 def _name(source: str, taken: set[str]) -> str:

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from pipeline.layout_drafting.datetime_formats import Moments, moments_of
 from pipeline.layout_drafting.dialect import Table
+from pipeline.masking import example
 from pipeline.warehouse.trimming import trimmed
 
 # Null values, in lower case. The first two are written by databases and have no other meaning.
@@ -111,3 +112,10 @@ def columns_of(table: Table, nulls: Sequence[str]) -> list[Column]:
         )
         for position, name in enumerate(names)
     ]
+
+
+def samples(column: Column, most: int = 3) -> str:
+    """Some different values of a column, to be shown beside it."""
+    if not column.distinct:
+        return "always empty"
+    return f"e.g. {', '.join(example(value) for value in list(column.distinct)[:most])}"

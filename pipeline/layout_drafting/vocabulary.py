@@ -66,6 +66,7 @@ is_row_id = _matcher(
 )
 is_link_url = _matcher(  # where a clicked link leads
     "^(?:click|clicked|klik|clic|link|target|landing|destination|redirect|sensor|probe|lien)?(?:page)?(?:url|uri|href)$"
+    "|^(?:url|uri)(?:de|du|del|da)?(?:link|lien|clic|click|enlace|sensor|probe)$"
 )
 is_user_agent = _matcher("^(?:http|client|browser)?useragent(?:string)?$")
 is_ip = _matcher("^(?:client|user|remote|customer|visitor|open|click)?ip(?:address|addr|adres|adresse|v4)?$")
@@ -80,12 +81,39 @@ is_code_word = _matcher(
     "^(?:email|mail)?(?:view|open|read|click|clic|klik|sent|send|deliver|bounce|hardbounce|softbounce|"
     "unsub|optout|complain|spam|markedasspam|marked|linkclick|geopend|uitgeschreven|ouvert|ouverture|desabonn|"
     "geklickt|geoeffnet|abgemeldet|fwd|forward)"
+    "|^(?:opn|opnd|clk|clck|dlv|dlvd|dlvrd|bnc|bncd|uns|unsb|cpl|cmpl|snd|snt)$"
+)
+is_description = _matcher(  # what describes an event, a person or something else, with few different values
+    "device|platform|browser|format|version|bounce|reason|category|segment|brand|shop|store|channel|currency|region|"
+    "domain|source|medium|consent|(?:^|mobile|client|device)os$"
+    "|(?:order|subscri|user|contact|list|profile|account|member|customer|payment|cart|opt).*(?:state|status)"
 )
 _IS_CODE = {
     3: re.compile(f"^{_EVENT}(?:type|name|code|id|kind|naam|nom|typ)?$|^type{_OF}{_EVENT}$"),
     2: re.compile("^(?:state|status|etat|statut|toestand|zustand|estado|stato)(?:code|id|name)?$|(?:state|status)$"),
     1: re.compile("^(?:type|code|kind|typ|soort|art|tipo)$"),
 }
+
+_WHOSE = "(?:user|customer|cust|contact|klant|client|kunde|kunden|person|profile|subscriber|member|home|main|primary)?"
+_TRAITS = {
+    "firstName": "firstname|fname|givenname|voornaam|prenom|vorname|nombredepila",
+    "lastName": (
+        "lastname|lname|surname|familyname|achternaam|familienaam|nomdefamille|nachname|familienname|apellidos?|cognome"
+    ),
+    "name": "fullname|displayname|volledigenaam|nomcomplet",
+    "gender": "gender|sex|sexe|geslacht|geschlecht|genero|sesso",
+    "salutation": "salutation|civilite|aanhef|aanspreking|anrede",
+    "birthday": f"(?:date(?:of|de)?)?(?:{_BIRTH})\\w*",
+    "phone": (
+        "(?:mobile|cell|tele)?phone(?:number|nr|no)?|mobile|mobiel|gsm|telefoon(?:nummer)?|telefon(?:nummer)?|tel|handy"
+    ),
+    "language": "lang|language|languagecode|taal|taalcode|langue|sprache|idioma|lingua|locale",
+    "country": "country|countrycode|land|landcode|pays|pais|paese",
+    "city": "city|town|stad|gemeente|woonplaats|ville|stadt|ort|wohnort|ciudad|citta",
+    "postalCode": "zip|zipcode|postcode|postalcode|codepostal|plz|postleitzahl",
+    "company": "company|companyname|bedrijf|bedrijfsnaam|societe|firma|entreprise|empresa",
+}
+_IS_TRAIT = {trait: re.compile(f"^{_WHOSE}(?:{words})$") for trait, words in _TRAITS.items()}
 
 
 def id_of(name: str) -> str | None:
@@ -132,6 +160,14 @@ def when(name: str) -> int:
     return 2 if re.search(f"^{_WHEN}+$", text) else 1 if re.search(f"{_WHEN}$|^{_WHEN}", text) else 0
 
 
+def trait_of(name: str) -> str | None:
+    """The trait of a person that a column of this name has, in Segment's words where it has one ("Spec: Identify")."""
+    text = plain(name)
+    return next((trait for trait, pattern in _IS_TRAIT.items() if pattern.search(text)), None)
+
+
 def code(name: str) -> int:
     """How likely a column of this name has the code of the event: 3 to 0."""
+    if is_description(name):
+        return 0
     return next((rank for rank, pattern in _IS_CODE.items() if pattern.search(plain(name))), 0)

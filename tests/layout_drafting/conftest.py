@@ -15,7 +15,7 @@ __all__ = ["connection", "desk", "draft", "guessed", "lake_without_rows"]
 def draft(tmp_path: Path) -> Drafter:
     """Drafts the layout of a file with this content."""
 
-    def of(content: str | bytes, name: str = "ACME_clicks_20240611.csv") -> str:
+    def of(content: str | bytes, name: str = "ACME_export_20240611.csv") -> str:
         path = tmp_path / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return inspect(str(path))
@@ -27,7 +27,7 @@ def draft(tmp_path: Path) -> Drafter:
 def guessed(draft: Drafter) -> Guessed:
     """The same, read as YAML."""
 
-    def of(content: str | bytes, name: str = "ACME_clicks_20240611.csv") -> dict[str, Any]:
+    def of(content: str | bytes, name: str = "ACME_export_20240611.csv") -> dict[str, Any]:
         return yaml.safe_load(draft(content, name))
 
     return of

@@ -122,7 +122,7 @@ def test_lookups_are_known_by_their_columns(
 )
 def test_daily_aggregates_are_no_events(draft: Drafter, header: str) -> None:
     numbers = ",".join(["10"] * header.count(","))
-    with pytest.raises(InspectionRefused, match=r"^ACME_clicks_20240611.csv: contains counts \(.*it is an aggregate"):
+    with pytest.raises(InspectionRefused, match=r"^ACME_export_20240611.csv: contains counts \(.*it is an aggregate"):
         draft(lines(header, *(f"2024-06-{day},{numbers}" for day in range(10, 30))))
 
 

@@ -200,7 +200,8 @@ def test_columns_of_a_file_without_a_header_get_names_by_their_values(desk: Desk
     assert drafted["columns"] == {"email": "email", "timestamp": "timestamp"}
     assert "#  column_1: column_1" in draft
     path = tmp_path / "draft.yml"
-    path.write_text(draft.replace("timezone: FILL_IN", "timezone: UTC").replace(": FILL_IN", ": Email Opened"), "utf-8")
+    filled = draft.replace("timezone: FILL_IN", "timezone: UTC").replace(": FILL_IN", ": Email Opened")
+    path.write_text(filled.replace(": CHECK ", ": "), "utf-8")
     desk.layouts = (read_layout(path),)
     (loaded,) = desk.load().files
     assert (loaded.rows, loaded.rejected) == (200, 0)
@@ -232,7 +233,8 @@ def test_a_header_that_cannot_be_used_gives_its_names_all_the_same(
     draft = inspect(str(desk.folder / "opens.csv"))
     assert yaml.safe_load(draft)["header"] == names.split()
     path = tmp_path / "draft.yml"
-    path.write_text(draft.replace("timezone: FILL_IN", "timezone: UTC").replace(": FILL_IN", ": Email Opened"), "utf-8")
+    filled = draft.replace("timezone: FILL_IN", "timezone: UTC").replace(": FILL_IN", ": Email Opened")
+    path.write_text(filled.replace(": CHECK ", ": "), "utf-8")
     desk.layouts = (read_layout(path),)
     (loaded,) = desk.load().files
     assert (loaded.rows, loaded.rejected) == (30, 0)
@@ -323,4 +325,4 @@ def test_lines_that_are_ambiguous_are_not_called_no_objects(draft: Drafter, line
     with pytest.raises(
         InspectionRefused, match=r"each of its first lines repeats a key .* or contains NaN or Infinity"
     ):
-        draft(f"{line}\n{line}\n", "ACME_clicks_20240611.ndjson")
+        draft(f"{line}\n{line}\n", "ACME_export_20240611.ndjson")

@@ -70,7 +70,7 @@ def test_the_type_is_one_that_reads_every_value(
     found = properties(text)["SHOE"]
     assert found == ("shoe" if kind == "text" else {"name": "shoe", "type": kind})
     desk.layouts = (layout_of(uncommented(text), tmp_path),)
-    desk.put("ACME_clicks_20240611.csv", content)
+    desk.put("ACME_export_20240611.csv", content)
     desk.load()
     assert [json.loads(one)["shoe"] is None for one in desk.events("properties")] == [not value for value in values]
     assert desk.events("unreadable_properties") == [None] * len(values)
@@ -103,7 +103,7 @@ def test_values_inside_of_objects_are_found_by_json_pointers(draft: Drafter, tmp
     ]
     documents = [{"customer_key": "C-1", "open_dt": f"2024-06-11T09:15:1{n}", **row} for n, row in enumerate(rows)]
     content = lines(*(json.dumps(document) for document in documents))
-    text = draft(content, "ACME_clicks_20240611.ndjson")
+    text = draft(content, "ACME_export_20240611.ndjson")
     assert properties(text) == {
         "/device/os": "device_os",
         "/device/a~1b/width": {"name": "device_a_1b_width", "type": "integer"},
@@ -111,7 +111,7 @@ def test_values_inside_of_objects_are_found_by_json_pointers(draft: Drafter, tmp
         "vip": {"name": "vip", "type": "boolean"},
     }
     desk.layouts = (layout_of(uncommented(text), tmp_path),)
-    desk.put("ACME_clicks_20240611.ndjson", content)
+    desk.put("ACME_export_20240611.ndjson", content)
     desk.load()
     assert [json.loads(one) for one in desk.events("properties")] == [
         {"device_os": "iOS", "device_a_1b_width": 390, "tags": '["x"]', "vip": True},
@@ -139,7 +139,7 @@ def test_a_lookup_has_no_properties(tmp_path: Path) -> None:
 def test_names_and_values_that_are_addresses_are_not_shown(draft: Drafter) -> None:
     document = {"customer_key": "C-1", "open_dt": "2024-06-11T09:15:10", "of ann@example.com": "x"}
     row = json.dumps(document | {"NOTE": "see bob@example.com please"})
-    text = draft(lines(row), "ACME_clicks_20240611.ndjson")
+    text = draft(lines(row), "ACME_export_20240611.ndjson")
     assert "ann@example.com" not in text
     assert properties(text) == {"NOTE": "note"}
     assert "'see b***@example.com please'" in text

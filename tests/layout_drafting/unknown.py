@@ -221,7 +221,7 @@ def clicks() -> Unknown:
             "header": True,
             "timezone": "FILL_IN",
             "datetime_formats": ["%d-%m-%Y %H:%M:%S"],
-            "event": "FILL_IN",
+            "event": "CHECK Email Link Clicked",
             "columns": {
                 "CUSTOMER_KEY": "user_id",
                 "MAIL": "email",
