@@ -18,7 +18,7 @@ from pipeline.settings import Settings, load_settings
 _JOBS = {MAIN_JOB: MAIN_JOB, "__ASSET_JOB": MAIN_JOB, UPKEEP_JOB: UPKEEP_JOB}
 
 
-# All code locations: a run of the command line belongs to none, so a sensor of one location would not see it.
+# All code locations: a workspace may give this one another name than runs of the command line have.
 @dg.run_failure_sensor(name="failed_runs", monitor_all_code_locations=True, minimum_interval_seconds=30)
 def failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
     """Report a failed run to ALERT_WEBHOOK, whatever started it."""

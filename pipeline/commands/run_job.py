@@ -24,29 +24,31 @@ def run_job(
     Raises PipelineError while people are being erased, and Stopped after a signal, once the run has released its locks.
     """
     # Imported here: Dagster takes seconds to import, which a run with nothing to do does not need.
-    from pipeline.orchestration.instance import dagster_home, fail_dead_runs, opened_instance, run_lock
+    from pipeline.orchestration.instance import dagster_home, fail_dead_runs, opened_instance, origin_of, process_lock
 
     dagster_home()
     os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
     from dagster._core.definitions.job_base import InMemoryJob
     from dagster._core.execution.api import execute_run
+    from dagster._core.utils import make_new_run_id
 
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):  # dbt's own lines go to its log
         from pipeline.definitions import job_of
-        from pipeline.orchestration.executor import WITHOUT_RETRIES
         from pipeline.orchestration.run_progress import display
 
-        job = job_of(name)
+        job, run_id = job_of(name), make_new_run_id()
         err.print(words)
-        with opened_instance() as instance, run_lock() as lock, display() as run_config:
+        with opened_instance() as instance, process_lock(run_id), display() as run_config:
             fail_dead_runs(instance)
             if meanwhile is not None:
                 meanwhile()
             run = instance.create_run_for_job(
                 job_def=job,
-                run_config={**run_config, **WITHOUT_RETRIES},
+                run_id=run_id,
+                run_config=run_config,
                 asset_selection=frozenset(selection) if selection is not None else None,
-                tags={**job.run_tags, **lock, **tags},
+                tags={**tags, **job.run_tags},
+                remote_job_origin=origin_of(name),
             )
             # As `dagster.execute_job` does, but with the job that is here: it would load another one by name.
             result = execute_run(InMemoryJob(job), run, instance)

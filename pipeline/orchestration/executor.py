@@ -14,11 +14,9 @@ from dagster._core.execution.plan.execute_plan import inner_plan_execution_itera
 from dagster._core.execution.retries import RetryMode
 from dagster._core.executor.in_process import InProcessExecutor
 
+from pipeline.orchestration.instance import is_of_command_line
 from pipeline.orchestration.run_locks import StepLocks, turn_of
 from pipeline.settings import load_settings
-
-# Run configuration without retries: a command ends with a sentence, and the next one continues.
-WITHOUT_RETRIES: dict[str, Any] = {"execution": {"config": {"retries": {"disabled": {}}}}}
 
 
 @dg.executor(name="in_process", config_schema=IN_PROC_CONFIG)
@@ -32,6 +30,8 @@ def in_process(context: dg.InitExecutorContext) -> InProcessExecutor:
 class _InProcess(InProcessExecutor):
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
         """The events of the run."""
+        # A command ends with a sentence, and the next one continues.
+        retries = RetryMode.DISABLED if is_of_command_line(plan_context.dagster_run) else plan_context.retry_mode
         steps = EngineEventData.in_process(os.getpid(), execution_plan.step_keys_to_execute)
         yield dg.DagsterEvent.engine_event(plan_context, f"Executing steps in process {os.getpid()}", steps)
         yield from ExecuteRunWithPlanIterable(
@@ -39,7 +39,7 @@ class _InProcess(InProcessExecutor):
             iterator=_iterator,
             execution_context_manager=PlanExecutionContextManager(
                 job=plan_context.job,
-                retry_mode=plan_context.retry_mode,
+                retry_mode=retries,
                 execution_plan=plan_context.execution_plan,
                 run_config=plan_context.run_config,
                 dagster_run=plan_context.dagster_run,

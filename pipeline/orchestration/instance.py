@@ -11,14 +11,17 @@ from uuid import uuid4
 import dagster as dg
 import sqlalchemy as sa
 import yaml
+from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
 from dagster._core.instance.ref import InstanceRef
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from filelock import FileLock
 
 from pipeline.errors import PipelineError
 from pipeline.orchestration.system_errors import naming, sentence
-from pipeline.settings import INSTALLATION_DIR
+from pipeline.settings import BRAND, INSTALLATION_DIR
 
-LOCK_TAG = "pipeline/lock"
+# The name of the code location in `workspace.yaml`; that of a brand has the brand's name.
+_CODE_LOCATION = BRAND or "selligent_to_segment"
 _UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 _CONFIG = """\
@@ -40,6 +43,8 @@ run_monitoring:
   cancel_timeout_seconds: 300
   max_runtime_seconds: 172800  # a run that hangs is ended after two days; the next one completes its work
 """
+# Runs whose lock this process holds.
+_held: set[str] = set()
 _STORAGES = ("storage", "run_storage", "event_log_storage", "schedule_storage")
 
 
@@ -99,19 +104,35 @@ def _name_unwritable_database(context: sa.engine.ExceptionContext) -> None:
         raise PipelineError(words) from None
 
 
-@contextmanager
-def run_lock() -> Iterator[dict[str, str]]:
-    """Tags that name this run's lock. Raises PipelineError: an exclusive command is running."""
-    path = _locks() / f"{uuid4().hex}.lock"  # process numbers are the same in several containers
-    with _holding(path):
-        yield {LOCK_TAG: str(path)}
+def origin_of(job: str) -> RemoteJobOrigin:
+    """The origin of a command's run of a job. By its names, the UI finds the job in its code location: it shows the run
+    in the timeline, and can execute it again.
+    """
+    location = RegisteredCodeLocationOrigin(_CODE_LOCATION)
+    return RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME).get_job_origin(job)
+
+
+def is_of_command_line(run: dg.DagsterRun) -> bool:
+    """Whether a command executes a run. A process of the service has to load the job, and the run contains from where;
+    a command has it. No tag would do: the UI copies the tags of a run that it executes again.
+    """
+    return run.job_code_origin is None
 
 
 @contextmanager
 def process_lock(run_id: str) -> Iterator[None]:
-    """Hold the lock that marks a run's process as running: Dagster does not notice a crash; raises as `run_lock`."""
-    with _holding(_lock_of(run_id)):
+    """Hold the lock that marks a run's process as running: Dagster does not notice a crash. Has no effect where this
+    process holds it already. Raises PipelineError: an exclusive command is running.
+    """
+    if run_id in _held:
         yield
+        return
+    with _holding(_lock_of(run_id)):
+        _held.add(run_id)
+        try:
+            yield
+        finally:
+            _held.discard(run_id)
 
 
 @contextmanager
@@ -171,17 +192,15 @@ def fail_dead_runs(instance: dg.DagsterInstance) -> None:
     A run of the service before its first step has no lock yet: Dagster gives it five minutes for that.
     """
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
-        of_the_command_line = run.tags.get(LOCK_TAG)
-        path = Path(of_the_command_line or _lock_of(run.run_id))
+        path = _lock_of(run.run_id)
         held = _is_held(path)
-        if held or (held is None and not of_the_command_line):
+        if held or (held is None and not is_of_command_line(run)):
             continue
         now = instance.get_run_by_id(run.run_id)  # it may have ended meanwhile, and released its lock
         if now is None or now.is_finished:
             continue
         instance.report_run_failed(run, "The process of this run was killed. The next run completes its work.")
-        for left in (path, _lock_of(run.run_id)):
-            left.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
 def _is_held(path: Path) -> bool | None:

@@ -20,6 +20,8 @@ EXPORT_DATES = dg.DailyPartitionsDefinition(
 PARTITION_TAG = "dagster/partition"
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
+# Dagster's list of runs shows this tag, and not those of a range.
+_SHOWN_TAG = "dates"
 # A range of dates is one run, in the UI as on the command line.
 ONE_RUN = dg.BackfillPolicy.single_run()
 
@@ -37,7 +39,9 @@ def dates_of(context: dg.AssetExecutionContext) -> ExportDates:
 
 def tags_of(dates: ExportDates) -> dict[str, str]:
     """The tags of a run of these dates."""
-    return {RANGE_START_TAG: str(dates.first), RANGE_END_TAG: str(dates.last)}
+    if dates.first == dates.last:
+        return {PARTITION_TAG: str(dates.first)}
+    return {_SHOWN_TAG: str(dates), RANGE_START_TAG: str(dates.first), RANGE_END_TAG: str(dates.last)}
 
 
 def dates_of_run(tags: Mapping[str, str]) -> ExportDates:

@@ -15,7 +15,7 @@ from pipeline.ledger.warehouse_copy import mirror, mirror_into
 from pipeline.ledger.warehouse_pairing import check_pair, pair_up
 from pipeline.orchestration import markdown
 from pipeline.orchestration.asset_keys import CALL_TABLES, CALLS, OUTBOX, REPORT, delivery_of
-from pipeline.orchestration.instance import LOCK_TAG
+from pipeline.orchestration.instance import is_of_command_line
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, SEGMENT_DELIVERY, WAREHOUSE_WRITERS, dates_of
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.orchestration.shutdown import signals_set
@@ -197,7 +197,7 @@ def _deliver(
         context.log.warning(_dead_summary(sent, event))
     if sent.stopped_by is not None:
         # A run of the command line ends, and the next one continues; a run of the daemon retries automatically.
-        retries = not sent.refused and LOCK_TAG not in context.run.tags
+        retries = not sent.refused and not is_of_command_line(context.run)
         remedy = "fix that and run again" if sent.refused else "run again to send them"
         raise dg.Failure(
             f"{sent.stopped_by.rstrip('.')}. {after.waiting:,} events are still waiting; "

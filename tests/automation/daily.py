@@ -1,8 +1,11 @@
 """What comes in and what goes on, by the day."""
 
+import sys
 from collections.abc import Sequence
 
 import dagster as dg
+from dagster._core.code_pointer import ModuleCodePointer
+from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
 
 from pipeline.automation.job_names import MAIN_JOB
 from pipeline.exports.loading import load
@@ -23,7 +26,18 @@ def load_all(project: Project) -> None:
         load(connection, Exports().location(), Exports().discover())
 
 
+# As the service stores it with each run; a command does not.
+_CODE = JobPythonOrigin(
+    MAIN_JOB, RepositoryPythonOrigin(sys.executable, ModuleCodePointer("pipeline.definitions", "defs"))
+)
+
+
 def going_on(
-    instance: dg.DagsterInstance, status: dg.DagsterRunStatus = dg.DagsterRunStatus.STARTED, **tags: str
+    instance: dg.DagsterInstance,
+    status: dg.DagsterRunStatus = dg.DagsterRunStatus.STARTED,
+    *,
+    of_a_command: bool = False,
+    **tags: str,
 ) -> dg.DagsterRun:
-    return instance.add_run(dg.DagsterRun(job_name=MAIN_JOB, status=status, tags=tags))
+    code = None if of_a_command else _CODE
+    return instance.add_run(dg.DagsterRun(job_name=MAIN_JOB, status=status, tags=tags, job_code_origin=code))

@@ -21,7 +21,7 @@ from pipeline.automation.alert_webhook import Alert, send
 from pipeline.automation.job_names import MAIN_JOB, UPKEEP_JOB
 from pipeline.automation.redaction import redacted
 from pipeline.commands.run_job import _reason
-from pipeline.orchestration.instance import LOCK_TAG, fail_dead_runs
+from pipeline.orchestration.instance import fail_dead_runs
 from pipeline.orchestration.partitions import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
 from pipeline.settings import SECRETS, Settings, load_settings
 from tests.automation.daily import TUESDAY, WEDNESDAY, going_on
@@ -180,8 +180,8 @@ def test_a_range_and_another_address_of_the_ui_are_in_the_alert(
     assert hook.received[0]["run_url"] == f"https://dagster.example.com/runs/{run}"
 
 
-def test_a_run_that_was_killed_is_reported(monitor: Monitor, hook: Hook, tmp_path: Path) -> None:
-    run = going_on(monitor.instance, **{PARTITION_TAG: TUESDAY, LOCK_TAG: str(tmp_path / "1.lock")})
+def test_a_run_that_was_killed_is_reported(monitor: Monitor, hook: Hook) -> None:
+    run = going_on(monitor.instance, of_a_command=True, **{PARTITION_TAG: TUESDAY})
     fail_dead_runs(monitor.instance)
     monitor.looks()
     assert [(alert["run_id"], alert["step"]) for alert in hook.received] == [(run.run_id, "")]

@@ -1,16 +1,14 @@
 """When the sensor requests a run."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
-from filelock import FileLock
 
 from pipeline.automation.sensors import new_exports
 from pipeline.exports.resources import Exports
-from pipeline.orchestration.instance import LOCK_TAG
+from pipeline.orchestration.instance import process_lock
 from pipeline.orchestration.partitions import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
 from pipeline.orchestration.resources import WarehouseResource
 from tests.automation.daily import ROW, TUESDAY, WEDNESDAY, going_on, load_all, put
@@ -103,8 +101,8 @@ def test_a_run_of_another_date_does_not_matter(daemon: Daemon, project: Project)
     assert set(daemon.looks()) == {TUESDAY}
 
 
-def test_a_killed_run_of_the_command_line_blocks_no_date(daemon: Daemon, project: Project, tmp_path: Path) -> None:
-    run = going_on(daemon.instance, **{PARTITION_TAG: TUESDAY, LOCK_TAG: str(tmp_path / "1.lock")})
+def test_a_killed_run_of_the_command_line_blocks_no_date(daemon: Daemon, project: Project) -> None:
+    run = going_on(daemon.instance, of_a_command=True, **{PARTITION_TAG: TUESDAY})
     put(project, "log_20240611.csv")
     assert set(daemon.looks()) == {TUESDAY}
     ended = daemon.instance.get_run_by_id(run.run_id)
@@ -112,9 +110,9 @@ def test_a_killed_run_of_the_command_line_blocks_no_date(daemon: Daemon, project
     assert ended.status is dg.DagsterRunStatus.FAILURE
 
 
-def test_a_live_run_of_the_command_line_blocks_its_date(daemon: Daemon, project: Project, tmp_path: Path) -> None:
-    with FileLock(tmp_path / "1.lock"):
-        going_on(daemon.instance, **{PARTITION_TAG: TUESDAY, LOCK_TAG: str(tmp_path / "1.lock")})
+def test_a_live_run_of_the_command_line_blocks_its_date(daemon: Daemon, project: Project) -> None:
+    run = going_on(daemon.instance, of_a_command=True, **{PARTITION_TAG: TUESDAY})
+    with process_lock(run.run_id):
         put(project, "log_20240611.csv")
         assert daemon.looks() == {}
 

@@ -1,4 +1,4 @@
-"""A project that has never run, and Dagster's UI for it."""
+"""A project with a run of the command line, and Dagster's UI for it."""
 
 from collections.abc import Iterator
 
@@ -9,6 +9,7 @@ from tests.browser.dagster_ui import DagsterUi, dagster_ui
 from tests.end_to_end import tiny_exports
 from tests.end_to_end.project import Project
 
+# Of 2024-06-11, which is loaded by clicking.
 EXPORT = tiny_exports.log(
     [
         "ann,m1,c1,SENT,,2024-06-10T10:00:00",
@@ -19,10 +20,21 @@ EXPORT = tiny_exports.log(
 )
 
 
+# Of the next two dates, which a command has loaded.
+NEXT_EXPORTS = {
+    "log_20240612.csv": tiny_exports.log(
+        ["ann,m2,c1,SENT,,2024-06-11T10:00:00", "bob,m2,c1,SENT,,2024-06-11T10:00:00"]
+    ),
+    "log_20240613.csv": tiny_exports.log(["ann,m2,c1,VIEW,,2024-06-12T10:00:00"]),
+}
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(tmp_path_factory.mktemp("ui"))
-    return project.with_files({"log_20240611.csv": EXPORT}, tiny_exports.LAYOUTS)
+    project.with_files({"log_20240611.csv": EXPORT, **NEXT_EXPORTS}, tiny_exports.LAYOUTS)
+    project.run("--from", "2024-06-12", "--to", "2024-06-13")
+    return project
 
 
 @pytest.fixture(scope="module")

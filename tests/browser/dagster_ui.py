@@ -35,18 +35,18 @@ class DagsterUi:
         page.goto(f"{self.url}/assets/{asset}?view=checks&checkDetail={check}")
 
     def expect_run(self, page: Page, status: str) -> None:
-        """Wait until a run has ended like that."""
-        page.goto(f"{self.url}/runs")
+        """Wait until the run of this page has ended like that."""
         expect(page.get_by_text(status, exact=True)).to_be_visible()
 
     def materialize(self, page: Page, asset: str, date: str) -> None:
-        """Click until a run of this asset and date is launched."""
+        """Click until a run of this asset and date is launched, and look at it."""
         # Where a date is chosen, the dialog has it chosen, too, however often the page makes it anew while it loads.
         self.open_materialization(page, asset, date)
         # With dots it knows already that there are dates to choose from.
         page.get_by_role("button", name="Materialize…").click()
         page.get_by_role("dialog").get_by_role("button", name="Launch 1 run").click()
         expect(page.get_by_text("Launched run")).to_be_visible()
+        page.get_by_role("link", name="View", exact=True).and_(page.locator("[href^='/runs/']")).click()
 
 
 @contextmanager

@@ -30,7 +30,9 @@ LAUNCH = """mutation($parameters: ExecutionParams!) { launchRun(executionParams:
     __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
 } }"""
 RUN = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status tags { key value } } } }"
-RUNS = "{ runsOrError { ... on Runs { results { status tags { key value } } } } }"
+RUNS = """{ runsOrError { ... on Runs { results {
+    status tags { key value } repositoryOrigin { repositoryLocationName }
+} } } }"""
 
 
 def documented(language: str) -> tuple[str, str]:
@@ -76,8 +78,10 @@ def ask(url: str, query: str, **variables: Any) -> Any:
 
 
 def statuses(url: str) -> list[tuple[str, str]]:
-    """Of each run in the UI, its brand and its status."""
+    """Of each run in the UI, its brand, which is its code location, and its status."""
     runs = ask(url, RUNS)["runsOrError"]["results"]
+    for run in runs:
+        assert {"key": "pipeline/brand", "value": run["repositoryOrigin"]["repositoryLocationName"]} in run["tags"]
     return sorted(
         (tag["value"], run["status"]) for run in runs for tag in run["tags"] if tag["key"] == "pipeline/brand"
     )

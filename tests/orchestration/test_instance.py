@@ -10,9 +10,11 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
 
 from pipeline.errors import PipelineError
-from pipeline.orchestration.instance import dagster_home, exclusive, fail_dead_runs, process_lock, run_lock
+from pipeline.orchestration.instance import dagster_home, exclusive, fail_dead_runs, origin_of, process_lock
+from pipeline.settings import PROJECT_ROOT
 from tests.automation.daily import going_on
 
 
@@ -46,6 +48,11 @@ def test_a_configuration_that_is_there_is_the_users(home: Path) -> None:
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n", "utf-8")
     dagster_home()
     assert (home / "dagster.yaml").read_text("utf-8") == "telemetry: {enabled: false}\n"
+
+
+def test_runs_of_the_command_line_have_the_code_location_of_the_workspace() -> None:
+    [location] = yaml.safe_load((PROJECT_ROOT / "workspace.yaml").read_text("utf-8"))["load_from"]
+    assert origin_of("job").location_name == location["python_module"]["location_name"]
 
 
 # Whose process lives
@@ -85,12 +92,11 @@ def test_a_run_of_the_service_that_has_not_begun_is_dagsters_to_watch(instance: 
     assert status_of(instance, run) is dg.DagsterRunStatus.STARTING
 
 
-def test_two_commands_hold_two_locks(instance: dg.DagsterInstance) -> None:
-    """In two containers they have the same process number."""
-    with run_lock() as first:
-        with run_lock() as second:
-            assert first != second
-        run = going_on(instance, **first)
+def test_a_run_of_a_command_has_its_lock_before_it_begins_and_until_it_has_ended(instance: dg.DagsterInstance) -> None:
+    run = going_on(instance, of_a_command=True)
+    with process_lock(run.run_id):
+        with process_lock(run.run_id):  # as its steps hold it
+            pass
         fail_dead_runs(instance)
         assert status_of(instance, run) is dg.DagsterRunStatus.STARTED
     fail_dead_runs(instance)
@@ -108,9 +114,8 @@ def test_an_exclusive_command_and_runs_refuse_each_other(instance: dg.DagsterIns
     with exclusive(instance):
         with pytest.raises(PipelineError, match="`forget` or `reconcile` is already running"), exclusive(instance):
             pass
-        for of_a_run in (process_lock("a-run"), run_lock()):
-            with pytest.raises(PipelineError, match="`forget` or `reconcile` is running"), of_a_run:
-                pass
+        with pytest.raises(PipelineError, match="`forget` or `reconcile` is running"), process_lock("a-run"):
+            pass
     with process_lock("a-run"):
         pass
     assert list((dagster_home() / "locks").glob("*.lock")) == []
