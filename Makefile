@@ -9,6 +9,18 @@ DEV_READY := $(VENV)/.dev-ready
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 UV := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python --compile-bytecode -c constraints.txt
 
+# A virtual environment contains the path of its folder. In a folder that was moved or copied, it would run the program
+# of the other one.
+ifneq ($(wildcard $(READY)),)
+INSTALLED_IN := $(shell cat $(READY))
+ifneq ($(INSTALLED_IN),$(if $(INSTALLED_IN),$(CURDIR)))
+$(error $(VENV) was made in $(INSTALLED_IN), not here. Make it again: rm -r $(VENV); make run)
+endif
+ifneq ($(shell test -x $(BIN)/python || echo missing),)
+$(error $(VENV) names a Python that this machine does not have. Make it again: rm -r $(VENV); make run)
+endif
+endif
+
 export DAGSTER_DISABLE_TELEMETRY := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
@@ -44,7 +56,7 @@ $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing (once) …"
 	@($(PIP) uv && $(UV) -e .) || $(PIP) -e .
-	@touch $@
+	@echo '$(CURDIR)' > $@
 
 $(DEV_READY): $(READY)
 	@echo "Installing what tests and linters need (once) …"

@@ -30,7 +30,7 @@ warehouse_upkeep = dg.define_asset_job(
     UPKEEP_JOB,
     selection=dg.AssetSelection.assets(UPKEEP),
     tags=brand_tags(),
-    description="Merges small files and expires old snapshots, so that runs stay fast.",
+    description="Merges small files, expires old snapshots and deletes old runs, so that runs stay fast.",
 )
 
 

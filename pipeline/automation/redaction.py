@@ -17,7 +17,7 @@ SEE_THE_RUN = "see the run in Dagster's UI"
 HIDDEN = "***"
 # The beginning of a message is enough for an alert.
 _LONGEST = 1000
-# A shorter password is not replaced: it would occur in ordinary words.
+# A shorter secret is not replaced: it would occur in ordinary words.
 _SHORTEST_SECRET = 4
 # Variables of S3 and Azure that hold secrets.
 _CREDENTIALS = (
@@ -68,13 +68,14 @@ def _sentence(text: str, settings: Settings) -> str:
 def redacted(text: str, settings: Settings) -> str:
     """A text without passwords, keys and email addresses, as it may leave the program."""
     for secret in sorted(set(_secrets(settings)), key=len, reverse=True):
-        text = text.replace(secret, HIDDEN)
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, HIDDEN)
     return masked(text)[:_LONGEST]
 
 
 def _secrets(settings: Settings) -> Iterator[str]:
     for name, value in os.environ.items():
-        if name.startswith(_CREDENTIALS) and len(value) >= _SHORTEST_SECRET:
+        if name.startswith(_CREDENTIALS):
             yield value
             yield from (part.partition("=")[2] for part in value.split(";") if part.startswith(_IN_CONNECTION_STRINGS))
     for name in SECRETS:
@@ -82,7 +83,7 @@ def _secrets(settings: Settings) -> Iterator[str]:
             case SecretStr() as secret:
                 yield secret.get_secret_value()
             case str() as location:
-                yield from (password for password in _passwords(location) if len(password) >= _SHORTEST_SECRET)
+                yield from _passwords(location)
 
 
 def _passwords(location: str) -> Iterator[str]:

@@ -25,7 +25,8 @@ def docs(port: int, serve: bool) -> int:
 
     warehouse = Warehouse.of(settings)
     DOCS_DIR.mkdir(parents=True, exist_ok=True)
-    arguments = ["--quiet", "docs", "generate", "--vars", json.dumps(variables(settings))]
+    values = ["--vars", json.dumps(variables(settings))]
+    arguments = ["--quiet", "docs", "generate", *values]
     if not warehouse.exists():  # column types come from it; without one, only descriptions are shown
         warehouse = Warehouse(str(DOCS_DIR / "none.duckdb"), "")  # dbt would create the real one
         arguments.append("--empty-catalog")
@@ -38,5 +39,5 @@ def docs(port: int, serve: bool) -> int:
         out.print(output)
     if generated.returncode != 0 or not serve:
         return generated.returncode
-    serving = ["docs", "serve", "--host", "127.0.0.1", "--port", str(port)]
+    serving = ["docs", "serve", "--host", "127.0.0.1", "--port", str(port), *values]
     return run_dbt(warehouse, serving, target=DOCS_DIR).returncode

@@ -77,6 +77,7 @@ class Settings(BaseSettings):
     warehouse_files: str = Field(default=f"{DEFAULT_STORES}/warehouse/", validate_default=True)
     ledger: str = Field(default=f"sqlite:///{DEFAULT_STORES}/ledger.sqlite", validate_default=True, repr=False)
     keep_snapshots_days: int = 30
+    keep_runs_days: int = 90
     alert_webhook: SecretStr | None = Field(default=None, repr=False)
 
     @field_validator("*", mode="before")
@@ -194,13 +195,14 @@ class Settings(BaseSettings):
         "segment_backfill_events_per_second",
         "segment_connections",
         "keep_snapshots_days",
+        "keep_runs_days",
         mode="before",
     )
     @classmethod
     def _whole_number(cls, value: object, info: ValidationInfo) -> int | None:
         if value is None:
             return None
-        least = 1 if info.field_name in ("segment_connections", "keep_snapshots_days") else 0
+        least = 1 if info.field_name in ("segment_connections", "keep_snapshots_days", "keep_runs_days") else 0
         try:
             number = int(str(value))
         except ValueError:

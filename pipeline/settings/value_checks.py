@@ -24,6 +24,8 @@ _JINJA = re.compile(r"{[{%#]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # Visible ASCII, without the separator of key and password in the header, and without quotes.
 _KEY = re.compile(r"[!-~]+")
+# Segment's have 32 characters and more. A shorter one is no key, and to mask it would mask parts of words.
+_SHORTEST_KEY = 8
 
 
 def fault(text: str) -> PydanticCustomError:
@@ -55,6 +57,8 @@ def check_key(value: str, noun: str) -> None:
     """Refuse a key that was not copied exactly, by PydanticCustomError: Segment answers 200 to any key."""
     if not _KEY.fullmatch(value) or set(value) & set("\"':"):
         raise fault(f"has a character that no {noun} has; copy it again")
+    if len(value) < _SHORTEST_KEY:
+        raise fault(f"is shorter than any {noun} ({len(value)} of at least {_SHORTEST_KEY} characters); copy it again")
 
 
 def check_namespace(value: str) -> None:

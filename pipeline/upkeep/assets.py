@@ -10,6 +10,7 @@ from pipeline.orchestration.partitions import WAREHOUSE_WRITERS
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.settings import load_settings
 from pipeline.upkeep.maintenance import Upkeep, tidy
+from pipeline.upkeep.run_history import prune_runs
 from pipeline.upkeep.sizes import Size
 
 _MB = 1_000_000
@@ -17,16 +18,18 @@ _MB = 1_000_000
 
 @dg.asset(key=UPKEEP, group_name="warehouse", kinds={"duckdb"}, pool=WAREHOUSE_WRITERS)
 def upkeep(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
-    """Merge small files, expire snapshots older than KEEP_SNAPSHOTS_DAYS and remove old files, unnoticed by readers.
+    """Merge small files, expire snapshots older than KEEP_SNAPSHOTS_DAYS and remove old files, unnoticed by readers;
+    delete runs older than KEEP_RUNS_DAYS from Dagster's history.
 
     A file that is no longer needed is removed a day later, so that a query that still reads it can end. A plain DuckDB
     file has no snapshots: it is checkpointed.
     """
-    lake = warehouse.open()
-    done = tidy(lake, load_settings().keep_snapshots_days, datetime.now(UTC))
+    lake, settings, now = warehouse.open(), load_settings(), datetime.now(UTC)
+    done = tidy(lake, settings.keep_snapshots_days, now)
+    pruned = prune_runs(context.instance, settings.keep_runs_days, now)
     if not lake.is_ducklake:
         context.log.info("a plain DuckDB file was checkpointed; it has no snapshots and no files to merge")
-    return dg.MaterializeResult(metadata=metadata_of(done, is_ducklake=lake.is_ducklake))
+    return dg.MaterializeResult(metadata={**metadata_of(done, is_ducklake=lake.is_ducklake), "runs_deleted": pruned})
 
 
 def metadata_of(done: Upkeep, *, is_ducklake: bool) -> dict[str, int | str | dg.MetadataValue]:

@@ -284,7 +284,7 @@ def test_no_secret_of_a_setting_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_pa
     (tmp_path / "key.asc").write_text(ROTATED)
     monkeypatch.setenv("SELLIGENT_PGP_KEY", str(tmp_path / "key.asc"))
     monkeypatch.setenv("SEGMENT_SOURCE_ID", "source")
-    monkeypatch.setenv("SEGMENT_PUBLIC_API_TOKEN", "token")
+    monkeypatch.setenv("SEGMENT_PUBLIC_API_TOKEN", "a-token-of-the-api")
     monkeypatch.setenv(name.upper(), forms.get(name, f"https://zoe:{SECRET}@example.com"))
     settings = load_settings()
     value = getattr(settings, name)
@@ -312,3 +312,13 @@ def test_shown_text_contains_no_password_of_any_setting(project: Project, monkey
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", "AccountName=acme;AccountKey=word-five;EndpointSuffix=x")
     words = "pass word, pass%20word, word-two, word-three, word-four, word-five, acme"
     assert redacted(words, load_settings()) == "***, ***, ***, ***, ***, ***, acme"
+
+
+def test_a_secret_of_one_letter_masks_no_other_letters(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project.data / "key.asc").parent.mkdir(parents=True, exist_ok=True)
+    (project.data / "key.asc").write_text(ROTATED)
+    monkeypatch.setenv("SELLIGENT_PGP_KEY", str(project.data / "key.asc"))
+    monkeypatch.setenv("SELLIGENT_PGP_PASSPHRASE", "e")
+    monkeypatch.setenv("LEDGER", "postgresql://zoe:d@db/ledger")
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", "AccountName=acme;AccountKey=;EndpointSuffix=x")
+    assert redacted("the ledger can't be opened", load_settings()) == "the ledger can't be opened"

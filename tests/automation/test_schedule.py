@@ -60,7 +60,7 @@ def test_the_schedule_asks_again_for_what_did_not_go_all_the_way(
     waits = Batch("b", "email_opened", date(2024, 6, 11), 0, 1)
     WarehouseResource().ledger().register([waits], [], datetime.now(UTC))
     assert set(scheduled(stored)) == {WEDNESDAY}  # for good: there is no write key
-    monkeypatch.setenv("SEGMENT_WRITE_KEY", "a-key")
+    monkeypatch.setenv("SEGMENT_WRITE_KEY", "a-write-key")
     assert set(scheduled(stored)) == {TUESDAY, WEDNESDAY}
 
 

@@ -205,7 +205,7 @@ def test_the_source_is_looked_up_with_a_token(
     assert status == int(outcome == "failed")
 
 
-@pytest.mark.parametrize(("token", "source"), [("wrong", "source-1"), (TOKEN, "source-2")])
+@pytest.mark.parametrize(("token", "source"), [("wrong-token", "source-1"), (TOKEN, "source-2")])
 def test_a_source_that_is_not_found_fails(
     settings: dict[str, str], public_api: PublicApiServer, token: str, source: str
 ) -> None:

@@ -89,7 +89,8 @@ COMMANDS: Mapping[str, By | Only] = {
     "python -m pipeline --env-file FILE run": BRANDS,
     "python -m pipeline --env-file FILE reconcile": BRANDS,
     "python -m pipeline docs [--port PORT] [--no-serve]": By(
-        "end_to_end/test_questions.py", "test_the_documentation_has_every_table_with_its_columns"
+        "end_to_end/test_questions.py",
+        "test_the_documentation_has_every_table_with_its_columns_and_is_served_until_a_signal",
     ),
     "sudo -u selligent .venv/bin/python -m pipeline status": STORY,
     "duckdb -init attach.sql": By(

@@ -143,7 +143,7 @@ def test_a_changed_setting_applies_to_what_waits_and_people_are_forgotten_by_the
     # Ann and Zoe, by addresses that no event table and no message has.
     (project.folder / "suppressed.csv").write_text(f"email\n{ANN}\n{ZOE}\n", "utf-8")
     project.settings["SELLIGENT_SUPPRESSED"] = str(project.folder / "suppressed.csv")
-    done = project.command("forget", SEGMENT_WRITE_KEY="key")  # dry runs are not written again
+    done = project.command("forget", SEGMENT_WRITE_KEY="a-write-key")  # dry runs are not written again
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Nothing was found." in done.stdout
     assert project.query(f"SELECT DISTINCT user_id, anonymous_id FROM {SCHEMA}.tracks ORDER BY ALL") == [

@@ -1,12 +1,15 @@
 """The queries and statements for analysts work as the documents have them."""
 
-import json
+import signal
+import socket
 import subprocess
 import sys
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
+import requests
 from duckdb_extensions import import_extension
 
 from pipeline.settings import PROJECT_ROOT
@@ -82,12 +85,31 @@ def test_python_reads_as_the_documents_say(examples: Project) -> None:
     assert done.stdout == "1255\n", done.stderr
 
 
-def test_the_documentation_has_every_table_with_its_columns(examples: Project) -> None:
-    done = examples.command("docs", "--no-serve")
-    assert done.returncode == 0, done.stdout + done.stderr
-    made = examples.data / "docs"
-    assert (made / "index.html").exists()
-    catalog = json.loads((made / "catalog.json").read_text("utf-8"))
+def test_the_documentation_has_every_table_with_its_columns_and_is_served_until_a_signal(examples: Project) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    environment = {**examples.environment, "BROWSER": "true", "PYTHONUNBUFFERED": "1"}  # no browser is opened
+    with subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "docs", "--port", str(port)],
+        env=environment,
+        cwd=examples.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as serving:
+        assert serving.stdout is not None
+        printed = list(takewhile(lambda line: "Press Ctrl+C" not in line, serving.stdout))
+        assert serving.poll() is None, "".join(printed)
+        page = requests.get(f"{url}/index.html", timeout=30)
+        catalog = requests.get(f"{url}/catalog.json", timeout=30).json()
+        serving.terminate()
+        ended, _ = serving.communicate()
+    assert "Stopped" in ended
+    assert serving.returncode == 128 + signal.SIGTERM
+    with pytest.raises(requests.ConnectionError):
+        requests.get(url, timeout=30)
+    assert page.headers["Content-Type"] == "text/html"
     columns = {node["metadata"]["name"]: set(node["columns"]) for node in catalog["nodes"].values()}
     assert set(columns) == {*TABLES, "tracks", "events", "event_rows"}
     assert {"link_id", "link_name"} < columns["email_link_clicked"]

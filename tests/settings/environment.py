@@ -7,7 +7,7 @@ import pytest
 from pipeline.errors import SettingsError
 from pipeline.settings import Settings, load_settings
 
-SECRET = "hunter2"
+SECRET = "hunter2-hunter2"
 NAMES = [name.upper() for name in Settings.model_fields]
 
 

@@ -15,6 +15,7 @@ def test_every_fault_is_told_at_once(environment: Environment) -> None:
         WAREHOUSE="somewhere",
         LEDGER="nothing",
         KEEP_SNAPSHOTS_DAYS="0",
+        KEEP_RUNS_DAYS="0",
     ) == (
         "SEGMENT_SOURCE_NAME: 'raw' would name the schema 'raw', which is taken; choose another name; "
         "SEGMENT_REGION: 'asia' is not 'us' or 'eu'; "
@@ -23,7 +24,8 @@ def test_every_fault_is_told_at_once(environment: Environment) -> None:
         "SEGMENT_ANONYMOUS_ID: 'md5' is not 'email' or 'sha256'; "
         "WAREHOUSE: is not one of ducklake:sqlite:FILE, ducklake:postgres:DSN and FILE.duckdb; "
         "LEDGER: is not a SQLAlchemy URL such as sqlite:///data/ledger.sqlite; "
-        "KEEP_SNAPSHOTS_DAYS: '0' is below 1"
+        "KEEP_SNAPSHOTS_DAYS: '0' is below 1; "
+        "KEEP_RUNS_DAYS: '0' is below 1"
     )
 
 
@@ -139,9 +141,9 @@ def test_an_env_file_that_cannot_be_read_is_named(environment: Environment) -> N
 
 
 def test_the_last_line_break_of_a_file_is_no_part_of_a_setting(environment: Environment) -> None:
-    found = environment.load(SEGMENT_WRITE_KEY="abc\n", SEGMENT_SOURCE_NAME="My Shop\r\n")
+    found = environment.load(SEGMENT_WRITE_KEY="abcdefgh\n", SEGMENT_SOURCE_NAME="My Shop\r\n")
     assert found.segment_write_key is not None
-    assert found.segment_write_key.get_secret_value() == "abc"
+    assert found.segment_write_key.get_secret_value() == "abcdefgh"
     assert found.segment_source_name == "My Shop"
     assert environment.refusal(SEGMENT_WRITE_KEY="\n") == "SEGMENT_WRITE_KEY: contains only a line break"
 
@@ -154,6 +156,15 @@ def test_a_write_key_that_was_not_copied_well_is_refused(environment: Environmen
     assert environment.refusal(SEGMENT_WRITE_KEY=key) == (
         "SEGMENT_WRITE_KEY: has a character that no key has; copy it again"
     )
+
+
+def test_a_key_of_a_few_characters_is_refused(environment: Environment) -> None:
+    assert environment.refusal(SEGMENT_WRITE_KEY="a") == (
+        "SEGMENT_WRITE_KEY: is shorter than any key (1 of at least 8 characters); copy it again"
+    )
+    assert environment.refusal(
+        SEGMENT_WRITE_KEY="abcdefgh", SEGMENT_PUBLIC_API_TOKEN="abcdefg", SEGMENT_SOURCE_ID="s"
+    ) == ("SEGMENT_PUBLIC_API_TOKEN: is shorter than any token (7 of at least 8 characters); copy it again")
 
 
 def test_ids_are_of_the_namespace_and_else_of_the_source(environment: Environment) -> None:

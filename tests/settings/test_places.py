@@ -104,7 +104,7 @@ def test_the_public_api_is_that_of_the_region(environment: Environment) -> None:
 
 
 def test_a_token_needs_a_source_and_a_source_needs_a_token(environment: Environment) -> None:
-    assert environment.load(SEGMENT_PUBLIC_API_TOKEN="t", SEGMENT_SOURCE_ID="s").segment_source_id == "s"
+    assert environment.load(SEGMENT_PUBLIC_API_TOKEN="token-of-the-api", SEGMENT_SOURCE_ID="s").segment_source_id == "s"
     assert environment.refusal(SEGMENT_SOURCE_ID="") == (
         "SEGMENT_SOURCE_ID: is missing, and SEGMENT_PUBLIC_API_TOKEN is set; set both or neither"
     )

@@ -41,6 +41,7 @@ def test_every_setting_of_the_contract_has_its_default(environment: Environment)
         "ledger": f"sqlite:///{PROJECT_ROOT}/data/ledger.sqlite",
         "alert_webhook": None,
         "keep_snapshots_days": 30,
+        "keep_runs_days": 90,
     }
     assert found.schema_name == "selligent_marketing_cloud"
     assert not found.delivers
@@ -105,7 +106,7 @@ def test_credentials_of_places_are_handed_on_to_those_who_read_them(
 
 
 def test_settings_are_read_from_the_env_file(environment: Environment) -> None:
-    environment.env_file.write_text("SEGMENT_SOURCE_NAME='My Shop'\nSEGMENT_WRITE_KEY=abc\nUNKNOWN_TO_US=1\n")
+    environment.env_file.write_text("SEGMENT_SOURCE_NAME='My Shop'\nSEGMENT_WRITE_KEY=abcdefgh\nUNKNOWN_TO_US=1\n")
     found = environment.load()
     assert (found.segment_source_name, found.schema_name, found.delivers) == ("My Shop", "my_shop", True)
 

@@ -1,0 +1,59 @@
+"""`make` notices a virtual environment that can't work, before it runs anything."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.settings import PROJECT_ROOT
+
+REMEDY = "Make it again: rm -r .venv; make run"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the Makefile and an environment that is newer than what it was made from."""
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copyfile(PROJECT_ROOT / name, tmp_path / name)
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    return tmp_path
+
+
+def make(folder: Path) -> "subprocess.CompletedProcess[str]":
+    variables = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
+    command = ["make", "--dry-run", "run"]
+    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("content", ["here", "nothing"])
+def test_an_environment_of_this_folder_is_used(folder: Path, content: str) -> None:
+    (folder / ".venv" / ".ready").write_text(f"{folder}\n" if content == "here" else "", "utf-8")
+    assert make(folder).stdout == ".venv/bin/python -m pipeline run\n"
+
+
+def test_an_environment_of_another_folder_is_refused(folder: Path) -> None:
+    (folder / ".venv" / ".ready").write_text("/home/ana/selligent\n", "utf-8")
+    done = make(folder)
+    assert f".venv was made in /home/ana/selligent, not here. {REMEDY}" in done.stderr
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_an_environment_of_another_machine_is_refused(folder: Path) -> None:
+    (folder / ".venv" / ".ready").write_text(f"{folder}\n", "utf-8")
+    python = folder / ".venv" / "bin" / "python"
+    python.unlink()
+    python.symlink_to("/opt/python3.9/bin/python3")
+    done = make(folder)
+    assert f".venv names a Python that this machine does not have. {REMEDY}" in done.stderr
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_set_up_records_its_folder(folder: Path) -> None:
+    commands = subprocess.run(
+        ["make", "--dry-run", ".venv/.ready"], cwd=folder, capture_output=True, text=True, check=True
+    )
+    assert f"echo '{folder}' > .venv/.ready" in commands.stdout
