@@ -1,8 +1,8 @@
 """Jobs of the command line: run in this process, visible in the UI, with their progress line by line."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ def run_job(
     tags: Mapping[str, str],
     selection: Sequence[Any] | None = None,
     meanwhile: Callable[[], None] | None = None,
+    config: Mapping[str, Any] | None = None,
 ) -> Any:
     """Run a job, or a selection of its assets, and print what failed and why; Dagster's result. `meanwhile` is called
-    before the first step, to start what later steps need.
+    before the first step, to start what later steps need; `config` configures steps.
 
     Raises PipelineError while people are being erased, and Stopped after a signal, once the run has released its locks.
     """
@@ -27,16 +28,14 @@ def run_job(
     from pipeline.orchestration.instance import dagster_home, fail_dead_runs, opened_instance, origin_of, process_lock
 
     dagster_home()
-    os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
     from dagster._core.definitions.job_base import InMemoryJob
     from dagster._core.execution.api import execute_run
     from dagster._core.utils import make_new_run_id
 
-    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):  # dbt's own lines go to its log
-        from pipeline.definitions import job_of
+    job, run_id = job_named(name), make_new_run_id()
+    with _without_stdout():
         from pipeline.orchestration.run_progress import display
 
-        job, run_id = job_of(name), make_new_run_id()
         err.print(words)
         with opened_instance() as instance, process_lock(run_id), display() as run_config:
             fail_dead_runs(instance)
@@ -45,7 +44,7 @@ def run_job(
             run = instance.create_run_for_job(
                 job_def=job,
                 run_id=run_id,
-                run_config=run_config,
+                run_config={**run_config, **(config or {})},
                 asset_selection=frozenset(selection) if selection is not None else None,
                 tags={**tags, **job.run_tags},
                 remote_job_origin=origin_of(name),
@@ -55,6 +54,21 @@ def run_job(
     stop_if_asked()
     _print_failures(result)
     return result
+
+
+def job_named(name: str) -> Any:
+    """The job of this name, as Dagster has it."""
+    with _without_stdout():
+        from pipeline.definitions import job_of
+
+        return job_of(name)
+
+
+@contextmanager
+def _without_stdout() -> Iterator[None]:
+    """Without what dbt prints, which it also writes to its log."""
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        yield
 
 
 def _print_failures(result: Any) -> None:

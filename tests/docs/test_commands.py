@@ -60,6 +60,8 @@ COMMANDS: Mapping[str, By | Only] = {
     "python -m pipeline run --release": WITHHOLDING,
     "python -m pipeline run [--from DATE] [--to DATE]": MAIN_JOB,
     "python -m pipeline run --from DATE --to DATE": MAIN_JOB,
+    "python -m pipeline run --select ASSET [--from DATE] [--to DATE]": STORY,
+    "python -m pipeline run --select raw/events --from DATE --to DATE --reload": STORY,
     "python -m pipeline replay": STORY,
     "python -m pipeline replay [--event NAME] [--reason TEXT] [--date DATE]": STORY,
     "python -m pipeline replay --held [--event NAME] [--date DATE]": HOLDING,

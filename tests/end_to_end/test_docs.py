@@ -1,5 +1,7 @@
 """The commands of the documents do what the documents say, in a copy of the project."""
 
+import re
+
 from tests.docs.documents import HOME, OPERATIONS, README, blocks, section
 from tests.end_to_end.copying import Copy
 from tests.end_to_end.ui_process import running_ui
@@ -42,8 +44,13 @@ def test_the_commands_do_what_the_documents_say(copied: Copy) -> None:
 
     [reruns] = blocks("sh", section(OPERATIONS, "Rerun a step"))
     done = copied.sh(reruns)
-    assert done.stderr.count("RUN_SUCCESS") == 3
-    assert "reading ACME_clicks_20240611060500.txt" in done.stderr, "reload reads what is known"
+    one, several, reloaded = re.split("^(?=.* of export dates )", done.stderr, flags=re.MULTILINE)[1:]
+    assert one.splitlines()[:2] == ["raw/events of export dates 2024-06-11", "… raw"]
+    assert "reading" not in one
+    assert several.startswith("segment/* of export dates 2024-06-11 to 2024-06-13\n")
+    assert re.search("^segment/tracks +4,326 rows$", several, re.MULTILINE)
+    assert "reading ACME_clicks_20240611060500.txt" in reloaded
+    assert "DEBUG" not in done.stderr
 
     copied.sh("rm -r data")
     assert not (copied.folder / "data").exists()
