@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import dagster as dg
 import duckdb
@@ -30,7 +30,7 @@ from pipeline.masking import file_name
 from pipeline.orchestration import markdown
 from pipeline.orchestration.asset_checks import Check, results
 from pipeline.orchestration.asset_keys import raw_table
-from pipeline.orchestration.metadata import preview
+from pipeline.orchestration.metadata import PARTITION_ROWS, add_by_date, preview, summed
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.privacy.suppression import refresh
@@ -170,20 +170,25 @@ def raw(
         table = key.path[-1]
         metadata = _metadata(table, loaded, people) | {"seconds": round(seconds, 1)}
         if table in counts:
-            metadata["dagster/partition_row_count"] = counts[table]
+            numbers = {day: {PARTITION_ROWS: rows} for day, rows in counts[table].items()}
+            add_by_date(context, key, numbers)
+            metadata = summed(numbers) | metadata
         if key == raw_table("events"):
             metadata |= {"preview": rows, "rows_per_second": round(loaded.total("rows") / seconds)}
         yield dg.MaterializeResult(asset_key=key, metadata=metadata)
     yield from results({ACCOUNTS: accounts, FILES: files, **event_checks}, context.selected_asset_check_keys)
 
 
-def _rows_in_tables(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> dict[str, int]:
-    """The rows of these dates in the tables, from this and earlier runs."""
+def _rows_in_tables(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> dict[str, dict[date, int]]:
+    """The rows of each of these dates in the tables, from this and earlier runs."""
+    counts = {table: dict.fromkeys(dates, 0) for table in ("events", "rejected_rows", "lookups")}
     query = " UNION ALL ".join(
-        f"SELECT '{table}', count(*) FROM raw.{table} WHERE export_date BETWEEN $1 AND $2"
-        for table in ("events", "rejected_rows", "lookups")
+        f"SELECT '{table}', export_date, count(*) FROM raw.{table} WHERE export_date BETWEEN $1 AND $2 GROUP BY 2"
+        for table in counts
     )
-    return dict(connection.execute(query, [dates.first, dates.last]).fetchall())
+    for table, day, rows in connection.execute(query, [dates.first, dates.last]).fetchall():
+        counts[table][day] = rows
+    return counts
 
 
 def _metadata(table: str, loaded: Loaded, people: Suppressed) -> Metadata:

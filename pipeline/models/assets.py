@@ -19,7 +19,7 @@ from pipeline.models.run_span import revisions, run_span
 from pipeline.models.table_metadata import tables_of
 from pipeline.orchestration.asset_keys import raw_table, segment_table, staging_table
 from pipeline.orchestration.file_permissions import keep_private
-from pipeline.orchestration.metadata import preview
+from pipeline.orchestration.metadata import add_by_date, preview
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.privacy.addresses import rewrite_addresses
@@ -121,4 +121,6 @@ def models(context: dg.AssetExecutionContext, config: ModelConfig, warehouse: Wa
     seconds = time.monotonic() - started
     for output in outputs:
         key = context.asset_key_for_output(output.output_name)
-        yield output.with_metadata({**output.metadata, **shown.metadata_of(key, seconds)})
+        add_by_date(context, key, shown.by_date(key))
+        # First what a person looks for, then dbt's own.
+        yield output.with_metadata({**shown.metadata_of(key, seconds), **output.metadata})

@@ -1,7 +1,8 @@
 """Metadata of the modelled tables: row counts, columns with types and lineage, and previews."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -13,56 +14,65 @@ from pipeline.models.lineage import LINEAGE
 from pipeline.models.run_span import RunSpan
 from pipeline.naming import snake_case_sql
 from pipeline.orchestration.asset_keys import EVENT_ROWS, EVENT_TABLES, IDENTITIES, STAGED_EVENTS, TRACKS
-from pipeline.orchestration.metadata import Columns, columns_of, preview
-from pipeline.warehouse import Warehouse, one_value, quoted
+from pipeline.orchestration.metadata import PARTITION_ROWS, Columns, columns_of, preview, summed
+from pipeline.warehouse import Warehouse, quoted
 from pipeline.warehouse.declared_properties import Declared
 
 
-@dataclass(frozen=True)
+@dataclass
 class Counts:
-    """Rows of some export dates: staged rows, duplicates among them, and events by table."""
+    """Rows of an export date: staged rows, events by table, and identities."""
 
-    staged: int
-    duplicates: int
-    events: Mapping[str, int]
+    staged: int = 0
+    events: dict[str, int] = field(default_factory=dict)
     identities: int = 0
 
     def metadata_of(self, key: dg.AssetKey) -> dict[str, int]:
         """The counts for one table's asset."""
+        total = sum(self.events.values())
         match key.path:
             case ["staging", "event_rows"]:
-                return {"dagster/partition_row_count": self.staged, "rows_out": self.staged}
+                return {PARTITION_ROWS: self.staged, "rows_out": self.staged}
             case ["staging", "events"]:
-                total = sum(self.events.values())
-                return {
-                    "dagster/partition_row_count": total,
-                    "rows_in": self.staged,
-                    "rows_out": total,
-                    "duplicates": self.duplicates,
-                }
+                numbers = {"rows_in": self.staged, "rows_out": total, "duplicates": self.staged - total}
+                return {PARTITION_ROWS: total, **numbers}
             case [_, "identities" | IDENTIFIES.table]:
-                return {"dagster/partition_row_count": self.identities}
+                return {PARTITION_ROWS: self.identities}
             case [_, "tracks"]:
-                return {"dagster/partition_row_count": sum(self.events.values())}
+                return {PARTITION_ROWS: total}
             case [_, table] if table in EVENTS_BY_TABLE:
-                return {"dagster/partition_row_count": self.events.get(table, 0)}
+                return {PARTITION_ROWS: self.events.get(table, 0)}
             case _:
                 return {}
 
 
-def counts_in(connection: duckdb.DuckDBPyConnection, dates: ExportDates, *, identities: bool = False) -> Counts:
-    """Count rows of these export dates; only staging has the date. `identities`: the warehouse has such a table."""
-    between = [dates.first, dates.last]
-    rows = one_value(connection, "SELECT count(*) FROM staging.event_rows WHERE export_date BETWEEN ? AND ?", between)
-    events = connection.execute(
-        f"SELECT {snake_case_sql('event_text')}, count(*) FROM staging.events "
-        "WHERE export_date BETWEEN ? AND ? GROUP BY ALL",
-        between,
-    ).fetchall()
-    by_table = dict(events)
-    query = "SELECT count(*) FROM staging.identities WHERE export_date BETWEEN ? AND ?"
-    identified = int(one_value(connection, query, between)) if identities else 0
-    return Counts(rows, rows - sum(by_table.values()), by_table, identified)
+def counts_in(
+    connection: duckdb.DuckDBPyConnection, dates: ExportDates, *, identities: bool = False
+) -> dict[date, Counts]:
+    """Count the rows of each of these export dates; only staging has the date. `identities`: the warehouse has such a
+    table.
+    """
+    counts = {day: Counts() for day in dates}
+    queries = [
+        "SELECT export_date, '', count(*) FROM staging.event_rows WHERE export_date BETWEEN $1 AND $2 GROUP BY 1"
+    ]
+    queries.append(
+        f"SELECT export_date, {snake_case_sql('event_text')}, count(*) FROM staging.events "
+        "WHERE export_date BETWEEN $1 AND $2 GROUP BY 1, 2"
+    )
+    if identities:
+        queries.append(
+            f"SELECT export_date, '{IDENTIFIES.table}', count(*) FROM staging.identities "
+            "WHERE export_date BETWEEN $1 AND $2 GROUP BY 1"
+        )
+    for day, table, rows in connection.execute(" UNION ALL ".join(queries), [dates.first, dates.last]).fetchall():
+        if not table:
+            counts[day].staged = rows
+        elif table == IDENTIFIES.table:
+            counts[day].identities = rows
+        else:
+            counts[day].events[table] = rows
+    return counts
 
 
 @dataclass(frozen=True)
@@ -70,15 +80,15 @@ class Tables:
     """The modelled tables after a run; `schema` is that of the event tables."""
 
     schema: str
-    counts: Counts
+    counts: Mapping[date, Counts]
     columns: Columns
     previews: Mapping[dg.AssetKey, dg.MetadataValue]
 
     def metadata_of(self, key: dg.AssetKey, seconds: float) -> dict[str, Any]:
         """Metadata of one table; `seconds` is the time for all of them."""
-        metadata: dict[str, Any] = {**self.counts.metadata_of(key), "seconds_of_all_models": round(seconds, 1)}
+        metadata: dict[str, Any] = {**summed(self.by_date(key)), "seconds_of_all_models": round(seconds, 1)}
         if seconds:
-            metadata["rows_per_second"] = round(self.counts.staged / seconds)
+            metadata["rows_per_second"] = round(sum(counts.staged for counts in self.counts.values()) / seconds)
         schema = "staging" if key.path[-2] == "staging" else self.schema
         if columns := self.columns.get((schema, key.path[-1])):
             metadata["dagster/column_schema"] = dg.TableSchema(columns)
@@ -87,6 +97,10 @@ class Tables:
         if key in self.previews:
             metadata["preview"] = self.previews[key]
         return metadata
+
+    def by_date(self, key: dg.AssetKey) -> dict[date, dict[str, int]]:
+        """The numbers of each export date, of one table."""
+        return {day: counts.metadata_of(key) for day, counts in self.counts.items()}
 
 
 def tables_of(warehouse: Warehouse, schema: str, dates: ExportDates, span: RunSpan, declared: Declared) -> Tables:

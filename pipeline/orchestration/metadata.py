@@ -1,15 +1,20 @@
-"""Metadata of tables: columns, and a preview without personal data."""
+"""Metadata of tables: rows by export date, columns, and a preview without personal data."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any
 
 import dagster as dg
 import duckdb
+from dagster._core.execution.context.metadata_logging import AssetMetadataHandle, OutputMetadataAccumulator
 
 from pipeline.masking import on_one_line
 from pipeline.orchestration import markdown
 from pipeline.warehouse import ALIAS
 
+# Dagster's name of the number of rows that an asset has of one partition.
+PARTITION_ROWS = "dagster/partition_row_count"
 PREVIEW_ROWS = 5
 _WIDEST = 40
 # Columns that identify people: at most the first letter is shown.
@@ -21,6 +26,24 @@ _PEOPLE = {
 _FREE_TEXT = {"extra", "properties", "traits", "email_subject", "link_url", "text"}
 
 Columns = Mapping[tuple[str, str], Sequence[dg.TableColumn]]
+
+
+def summed(numbers: Mapping[date, Mapping[str, int]]) -> dict[str, int]:
+    """The numbers of all dates."""
+    total = Counter[str]()
+    for of_date in numbers.values():
+        total.update(of_date)
+    return dict(total)
+
+
+def add_by_date(context: dg.AssetExecutionContext, key: dg.AssetKey, numbers: Mapping[date, Mapping[str, int]]) -> None:
+    """Give the materialization of each date its own numbers, in place of those of the whole run."""
+    step = context.get_step_execution_context()
+    # As `add_asset_metadata` does for one date; but that copies all there is and lists all dates of the run each time.
+    accumulated: dict[Any, Mapping[str, Any]] = dict(step._metadata_accumulator.per_output_metadata)
+    for day, own in numbers.items():
+        accumulated[AssetMetadataHandle(asset_key=key, partition_key=f"{day}")] = own
+    step._metadata_accumulator = OutputMetadataAccumulator(per_output_metadata=accumulated)
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, schemas: Iterable[str]) -> Columns:

@@ -11,10 +11,11 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from pipeline.console import err as console
 from pipeline.masking import on_one_line
 from pipeline.orchestration.markdown import plain
+from pipeline.orchestration.metadata import PARTITION_ROWS
 
 # Metadata of a materialization that is shown in progress, and the label.
 _SHOWN = {
-    "dagster/partition_row_count": "rows",
+    PARTITION_ROWS: "rows",
     "events": "events",
     "delivered": "delivered",
     "requests_written": "requests written",
@@ -36,6 +37,8 @@ class _Display(logging.Handler):
         self._progress = progress
         self._task = progress.add_task("starting") if progress else None
         self._is_usable = True
+        self._asset: dg.AssetKey | None = None
+        self._numbers: dict[str, int] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show a record. Failures to display are reported once, and the step that wrote the record continues."""
@@ -51,6 +54,8 @@ class _Display(logging.Handler):
     def _show(self, record: logging.LogRecord) -> None:
         meta: dict[str, Any] = getattr(record, "dagster_meta", {})
         event: dg.DagsterEvent | None = meta.get("dagster_event")
+        if event is None or not event.is_step_materialization:
+            self._print_materialized()
         if event is None:
             words = str(meta.get("orig_message", record.getMessage()))
             if record.levelno >= logging.WARNING:  # printed, since the live line of a terminal would replace it
@@ -66,16 +71,21 @@ class _Display(logging.Handler):
             self._checked(event)
 
     def _materialized(self, event: dg.DagsterEvent) -> None:
+        """Add the materialization of one date; the line is for all dates of the run."""
         materialization = event.step_materialization_data.materialization
-        words = ", ".join(
-            f"{entry.value:,} {_SHOWN[key]}"
-            for key, entry in materialization.metadata.items()
-            if key in _SHOWN and isinstance(entry.value, int)
-        )
-        line = f"{materialization.asset_key.to_user_string():<32} {words}"
-        if words and line != getattr(self, "_last", None):
-            self._last = line
-            console.print(line)
+        if materialization.asset_key != self._asset:
+            self._print_materialized()
+            self._asset = materialization.asset_key
+        for key, entry in materialization.metadata.items():
+            if key in _SHOWN and isinstance(entry.value, int):
+                of_other_dates = self._numbers.get(key, 0) if key == PARTITION_ROWS else 0
+                self._numbers[key] = of_other_dates + entry.value
+
+    def _print_materialized(self) -> None:
+        words = ", ".join(f"{number:,} {_SHOWN[key]}" for key, number in self._numbers.items())
+        if words and self._asset is not None:
+            console.print(f"{self._asset.to_user_string():<32} {words}")
+        self._asset, self._numbers = None, {}
 
     def _checked(self, event: dg.DagsterEvent) -> None:
         evaluation: Any = event.event_specific_data

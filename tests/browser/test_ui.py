@@ -60,6 +60,14 @@ def test_a_run_of_the_command_line_is_executed_again_in_the_ui(ui: DagsterUi, pa
     assert project.query("SELECT * FROM raw.events ORDER BY ALL") == before
 
 
+@pytest.mark.parametrize(("date", "rows"), [("2024-06-12", "2"), ("2024-06-13", "1")])
+def test_each_date_of_a_range_has_its_own_number_of_rows(ui: DagsterUi, page: Page, date: str, rows: str) -> None:
+    for asset in ("raw/events", "segment/tracks"):
+        ui.open_materialization(page, asset, date)
+        row = page.locator("tr").filter(has=page.get_by_text("dagster/partition_row_count", exact=True))
+        expect(row.get_by_text(rows, exact=True)).to_be_visible()
+
+
 @pytest.mark.usefixtures("loaded")
 def test_a_materialization_shows_its_numbers_and_rows_without_names(
     ui: DagsterUi, page: Page, project: Project

@@ -1,15 +1,18 @@
 """What a step reports of its files."""
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from pipeline.export_dates import ExportDates
 from pipeline.exports.assets import files_as_markdown, raw
 from pipeline.exports.export_files import LoadedFile
 from pipeline.exports.loading import Loaded
 from pipeline.exports.resources import Exports
+from pipeline.orchestration.metadata import PARTITION_ROWS
+from pipeline.orchestration.partitions import tags_of
 from pipeline.orchestration.resources import WarehouseResource
 from tests.end_to_end.project import Project
 from tests.end_to_end.tiny_exports import LAYOUTS, log
@@ -68,3 +71,21 @@ def test_a_step_tells_how_many_rows_its_tables_have_whether_it_read_them_now_or_
             "lookups": 1,
         }
         assert reported["events"]["rows"] == read
+
+
+def test_each_date_of_a_range_has_its_own_number_of_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ann, bob = "ann,m1,c1,VIEW,,2024-06-10T08:00:00Z", "bob,m1,c1,VIEW,,2024-06-10T08:00:00Z"
+    project = Project(tmp_path).with_files(
+        {"log_20240611.csv": log([ann, bob]), "log_20240613.csv": log([ann])}, LAYOUTS
+    )
+    Environment(monkeypatch, tmp_path / ".env").load(**project.of_the_pipeline)
+    done = dg.materialize(
+        [raw],
+        tags=tags_of(ExportDates(DAY, DAY + timedelta(days=2))),
+        resources={"exports": Exports(), "warehouse": WarehouseResource()},
+    )
+    assert {
+        materialization.partition: materialization.metadata[PARTITION_ROWS].value
+        for materialization in done.asset_materializations_for_node("raw")
+        if materialization.asset_key.path[-1] == "events"
+    } == {"2024-06-11": 2, "2024-06-12": 0, "2024-06-13": 1}

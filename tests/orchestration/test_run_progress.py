@@ -1,13 +1,17 @@
 """What a run shows of itself on stderr: a display that no value and no broken terminal turns into a failed step."""
 
 import io
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from pipeline.console import SafeConsole
+from pipeline.export_dates import ExportDates
 from pipeline.orchestration import run_progress
+from pipeline.orchestration.metadata import PARTITION_ROWS, add_by_date
+from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, tags_of
 from tests.support.hostile import HOSTILE
 
 
@@ -81,3 +85,24 @@ def test_a_display_that_fails_is_reported_once_and_the_step_goes_on(
 def test_a_terminal_that_is_gone_fails_no_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     console = SafeConsole(file=Terminal(broken=True), width=10_000)
     assert run_of(["one", "two"], tmp_path, monkeypatch, console)
+
+
+def test_the_rows_of_all_dates_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dates = ExportDates(date(2024, 6, 11), date(2024, 6, 13))
+
+    @dg.asset(partitions_def=EXPORT_DATES, backfill_policy=ONE_RUN)
+    def counted(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        add_by_date(context, dg.AssetKey("counted"), {day: {PARTITION_ROWS: day.day * 100} for day in dates})
+        return dg.MaterializeResult(metadata={PARTITION_ROWS: 1, "dead": 2})
+
+    written = Terminal()
+    monkeypatch.setattr(run_progress, "console", SafeConsole(file=written, width=10_000))
+    defs = dg.Definitions([counted], loggers={"progress": run_progress.progress_logger})
+    job = defs.resolve_implicit_global_asset_job_def()
+    silent = {"telemetry": {"enabled": False}}
+    with (
+        run_progress.display() as run_config,
+        dg.DagsterInstance.local_temp(str(tmp_path), overrides=silent) as instance,
+    ):
+        assert job.execute_in_process(instance=instance, run_config=run_config, tags=tags_of(dates)).success
+    assert written.getvalue().splitlines() == ["… counted", f"{'counted':<32} 3,600 rows, 2 dead"]
