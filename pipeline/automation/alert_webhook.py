@@ -20,22 +20,31 @@ Outcome = Literal["failed", "has a failed check", "warns"]
 
 @dataclass(frozen=True)
 class Alert:
-    """A run and how it ended: its export dates, the steps or assets concerned, and the reason."""
+    """A run and how it ended: its export dates, the steps or assets concerned, and the reason. Without a run, `job` is
+    the sensor that could not request one.
+    """
 
     job: str
-    run_id: str
+    run_id: str | None
     dates: str
     outcome: Outcome
     steps: Sequence[str]
     error: str
 
-    def as_json(self) -> dict[str, str | Sequence[str]]:
+    @property
+    def what(self) -> str:
+        """What it is about."""
+        return f"run {self.run_id}" if self.run_id else f"the failure of {self.job}"
+
+    def as_json(self) -> dict[str, str | Sequence[str] | None]:
         """The request body; Slack, Teams and Mattermost show `text`."""
-        link = f"{os.environ.get(UI_URL_VARIABLE, DEFAULT_UI_URL).rstrip('/')}/runs/{self.run_id}"
+        page = f"runs/{self.run_id}" if self.run_id else "automation"
+        link = f"{os.environ.get(UI_URL_VARIABLE, DEFAULT_UI_URL).rstrip('/')}/{page}"
+        of_dates = f" of {self.dates}" if self.dates else ""
         where = f" at {', '.join(self.steps)}" if self.steps else ""
         brand = f"{BRAND}: " if BRAND else ""
         return {
-            "text": f"{brand}{self.job} of {self.dates} {self.outcome}{where}: {self.error} {link}",
+            "text": f"{brand}{self.job}{of_dates} {self.outcome}{where}: {self.error} {link}",
             "severity": "warning" if self.outcome == "warns" else "error",
             "job": self.job,
             "partition": self.dates,
@@ -55,9 +64,9 @@ def send(alert: Alert, settings: Settings, log: Callable[[str], None]) -> bool:
         reply = session.exchange("POST", url, json=alert.as_json(), host="its host")
     match reply:
         case NoReply(reason):
-            log(f"ALERT_WEBHOOK could not be reached: {reason}; run {alert.run_id} was not reported.")
+            log(f"ALERT_WEBHOOK could not be reached: {reason}; {alert.what} was not reported.")
             return False
         case Reply(status) if status >= 300:
-            log(f"ALERT_WEBHOOK answered {status}; run {alert.run_id} was not reported.")
+            log(f"ALERT_WEBHOOK answered {status}; {alert.what} was not reported.")
             return False
     return True

@@ -3,31 +3,37 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 
 import dagster as dg
 
+from pipeline.automation.alert_webhook import Alert, send
 from pipeline.automation.jobs import running_dates, selligent_to_segment
 from pipeline.automation.pending_dates import dates_with_new_files, gone_files
-from pipeline.errors import PipelineError
+from pipeline.automation.redaction import redacted
+from pipeline.errors import LayoutError, PipelineError
 from pipeline.exports.discovery import known_in
+from pipeline.exports.layout_files import faults_of
 from pipeline.exports.resources import Exports
 from pipeline.finding import counted
 from pipeline.masking import file_name
 from pipeline.orchestration.instance import fail_dead_runs
 from pipeline.orchestration.resources import WarehouseResource
+from pipeline.settings import load_settings
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """Digests of the files for which the sensor requested a run, by date, and of the missing files that it reported.
+    """Digests of the files for which the sensor requested a run, by date, of the missing files that it reported, and of
+    the mistakes in layouts that it reported.
 
     `run_key` alone is not enough: Dagster compares it only with runs that it still has, and old runs are deleted.
     """
 
     dates: dict[str, str] = field(default_factory=dict)
     gone: str = ""
+    broken: str = ""
 
     @classmethod
     def parse(cls, cursor: str | None) -> "Cursor":
@@ -35,13 +41,13 @@ class Cursor:
         try:
             stored = json.loads(cursor or "{}")
             dates = {str(day): str(digest) for day, digest in stored.get("dates", {}).items()}
-            return cls(dates, str(stored.get("gone", "")))
+            return cls(dates, str(stored.get("gone", "")), str(stored.get("broken", "")))
         except (ValueError, AttributeError):
             return cls()
 
     def as_json(self) -> str:
         """The text that Dagster stores."""
-        return json.dumps({"dates": self.dates, "gone": self.gone})
+        return json.dumps(asdict(self))
 
 
 @dg.sensor(name="new_exports", job=selligent_to_segment, minimum_interval_seconds=60)
@@ -51,18 +57,21 @@ def new_exports(
     """Request one run for each date with new or changed exports. While a run of that date is active, the request waits.
 
     A loaded file that is no longer in its folder requests no run: most are moved away on purpose, and their rows stay.
-    Missing files are logged once.
+    Missing files are logged once. While a layout can't be used, the tick requests runs for the files of the others, and
+    fails if there are none. The mistake is also reported to ALERT_WEBHOOK, once.
     """
     fail_dead_runs(context.instance)  # otherwise their dates would count as running
-    lake = warehouse.open()
+    lake, before = warehouse.open(), Cursor.parse(context.cursor)
     try:
         lake.bring_up_to_date()
         discovered = exports.discover()
         new = dates_with_new_files(known_in(lake), discovered)
         gone = gone_files(lake, discovered)
+    except LayoutError as error:
+        reported = _report(str(error), before, context)
+        return dg.SensorResult(skip_reason=str(error), cursor=replace(before, broken=reported).as_json())
     except PipelineError as error:
         return dg.SkipReason(str(error))
-    before = Cursor.parse(context.cursor)
     if gone and _digest(gone) != before.gone:
         context.log.info(
             f"{counted(len(gone), 'loaded file')} no longer in the folder; their rows are kept: {file_name(gone[-1])}"
@@ -74,11 +83,35 @@ def new_exports(
     due = sorted(wanted - set(waiting))
     # Dates that wait are not recorded as requested, so a later tick requests them. Loaded dates leave the cursor.
     kept = {day: files for day, files in before.dates.items() if day in seen} | {day: seen[day] for day in due}
-    cursor = Cursor(kept, _digest(gone) if gone else "").as_json()
+    cursor = Cursor(kept, _digest(gone) if gone else "", before.broken)
+    fault = [f"A layout can't be used: {faults_of(discovered.broken)}."] if discovered.broken else []
+    if fault:
+        context.log.error(fault[0])
+        may_fail = cursor == before and not due
+        cursor = replace(cursor, broken=_report(faults_of(discovered.broken), before, context, may_fail=may_fail))
+    else:
+        cursor = replace(cursor, broken="")
     requests = [dg.RunRequest(run_key=f"{day}-{seen[day]}", partition_key=day) for day in due]
     return dg.SensorResult(
-        run_requests=requests, skip_reason=None if requests else _skip_reason(waiting, len(seen), gone), cursor=cursor
+        run_requests=requests,
+        skip_reason=None if requests else " ".join([*fault, _skip_reason(waiting, len(seen), gone)]),
+        cursor=cursor.as_json(),
     )
+
+
+def _report(fault: str, before: Cursor, context: dg.SensorEvaluationContext, *, may_fail: bool = True) -> str:
+    """Report a mistake in a layout, unless that was done; its digest. A tick that fails keeps no cursor and requests no
+    run, so it fails only (`may_fail`) where it has neither. Raises LayoutError then.
+    """
+    digest, settings = _digest([fault]), load_settings()
+    if digest == before.broken:
+        if may_fail:
+            raise LayoutError(fault)
+        return digest
+    alert = Alert("new_exports", None, "", "failed", [], redacted(fault, settings))
+    if settings.alert_webhook is None or send(alert, settings, context.log.warning):
+        return digest
+    return before.broken
 
 
 def _skip_reason(waiting: Sequence[str], requested: int, gone: Sequence[str]) -> str:

@@ -13,14 +13,14 @@ from pipeline.catalog import IDENTIFIES
 from pipeline.commands.run_job import run_job
 from pipeline.commands.status import show
 from pipeline.console import err, out
-from pipeline.errors import EarlierWarehouse
+from pipeline.errors import EarlierWarehouse, LayoutError
 from pipeline.export_dates import EVERY_DATE, ExportDates, ranges
 from pipeline.exports.discovery import Discovered, discover, is_known, known_files, shared_watch
-from pipeline.exports.layout_files import read_layouts
+from pipeline.exports.layout_files import BrokenLayout, faults_of, read_usable_layouts
 from pipeline.exports.layouts import Layout
 from pipeline.exports.locations import ExportLocation
 from pipeline.exports.matching import Unmatched
-from pipeline.exports.property_registry import check_properties
+from pipeline.exports.property_registry import contradicting
 from pipeline.filesystems.remote_files import warning_of, without_login
 from pipeline.filesystems.temporary_files import remove_abandoned
 from pipeline.ledger import Ledger
@@ -60,7 +60,8 @@ _LONGEST = 2000
 def run_main_job(
     settings: Settings, dates: ExportDates | None, *, withhold: bool = False, release: bool = False
 ) -> int:
-    """Run the main job. Returns the exit status; PipelineError before anything is done, if something is not usable.
+    """Run the main job. Returns the exit status; PipelineError before anything is done, if something is not usable. If
+    only some layouts are not, the files of the others are loaded, and the exit status is that of a wrong setting.
 
     `withhold` delivers nothing and withholds these dates until `release`; without dates, it withholds every date with
     undelivered events.
@@ -68,17 +69,22 @@ def run_main_job(
     check(settings.selligent_suppressed)
     remove_abandoned()  # what a killed run has left
     warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
-    layouts = read_layouts(settings.selligent_layouts)
+    layouts = read_usable_layouts(settings.selligent_layouts)
     if warning := warning_of(settings.selligent_exports):
         err.print(f"SELLIGENT_EXPORTS: {warning}", style="yellow")
     if (key := key_point(settings)).outcome is Outcome.WARNING:
         err.print(f"{key.subject}: {key.sentence}; see `python -m pipeline check`", style="yellow")
     with ExportLocation(settings.selligent_exports, follow_links=settings.selligent_follow_links) as location:
-        discovered = discover(location, layouts, settings.loadable_dates())
+        discovered = discover(location, layouts.usable, settings.loadable_dates(), broken=layouts.broken)
     shared_watch(settings.selligent_exports).note(file.file for file in discovered.matched)
     for file in discovered.waiting:
         err.print(on_one_line(f"{file.file.name} waits: {file.reason}", _LONGEST), style="yellow")
-    found = _look(settings, warehouse, ledger, layouts, discovered)  # a wrong setting is reported before Dagster starts
+    # A wrong setting is reported before Dagster starts.
+    found = _look(settings, warehouse, ledger, layouts.usable, discovered)
+    for layout in found.broken:
+        err.print(on_one_line(f"layout not used: {layout.fault}", _LONGEST), style="red")
+    if withhold and dates is None and found.broken:  # the dates of their files are not known
+        raise LayoutError(f"--no-delivery needs --from and --to while a layout is broken: {faults_of(found.broken)}")
     if found.is_copy_behind:  # the dates may not be part of any run soon
         mirror(warehouse, ledger, EVERY_DATE)
     days = found.days if dates is None else set[date]()
@@ -102,19 +108,22 @@ def run_main_job(
     succeeded = [_run_job(span, everything=True) for span in work]
     succeeded += [_run_job(span, everything=False) for span in sending]
     _print_result(settings, warehouse, ledger, found.last_load)
-    return int(not all(succeeded))
+    if not all(succeeded):
+        return 1
+    return 2 if found.broken else 0
 
 
 @dataclass(frozen=True)
 class _Found:
-    """What the warehouse, the ledger and the files show before the run: export dates that need a run, and unmatched
-    files that no run has recorded.
+    """What the warehouse, the ledger and the files show before the run: export dates that need a run, unmatched files
+    that no run has recorded, and layouts that can't be used.
     """
 
     days: Set[date]
     unmatched: Sequence[Unmatched]
     is_copy_behind: bool = False
     last_load: int = 0
+    broken: Sequence[BrokenLayout] = ()
 
 
 def _look(
@@ -124,9 +133,9 @@ def _look(
     with _reading(warehouse) as connection:
         if connection is None:
             check_pair(None, ledger)
-            return _Found(set(dates_with_new_files({}, discovered)), discovered.unmatched)
+            return _Found(set(dates_with_new_files({}, discovered)), discovered.unmatched, broken=discovered.broken)
         check_origin(connection, settings)
-        check_properties(connection, layouts)
+        discovered = discovered.without(contradicting(connection, layouts))
         check_pair(connection, ledger)
         known = known_files(connection)
         days = set(dates_with_new_files(known, discovered)) | set(unfinished(connection, ledger))
@@ -135,7 +144,8 @@ def _look(
         if are_outdated(connection, settings):  # any run writes them anew, but dry runs only of its dates
             days |= newest_date(connection) | (set() if settings.delivers else ledger.waiting_dates())
         unmatched = [file for file in discovered.unmatched if not is_known(file, known)]
-        return _Found(days, unmatched, is_copy_behind(connection, ledger), last_load_number(connection))
+        is_behind, last_load = is_copy_behind(connection, ledger), last_load_number(connection)
+        return _Found(days, unmatched, is_behind, last_load, discovered.broken)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import duckdb
 
 from pipeline.export_dates import ExportDates
 from pipeline.exports.checks import (
+    broken_layouts,
     future_events,
     missing_dates,
     placeholder_dates,
@@ -21,7 +22,7 @@ from pipeline.exports.checks import (
 )
 from pipeline.exports.discovery import known_files
 from pipeline.exports.loading import Loaded, load
-from pipeline.exports.property_registry import register_properties
+from pipeline.exports.property_registry import contradicting, register_properties
 from pipeline.exports.property_values import unreadable_properties
 from pipeline.exports.resources import Exports
 from pipeline.exports.row_accounting import rows_accounted_for
@@ -70,6 +71,11 @@ FILES = Check(
     "every_file_is_read",
     raw_table("export_files"),
     "No file of these dates is refused, and every new file matches a layout.",
+)
+LAYOUTS = Check(
+    "every_layout_is_usable",
+    raw_table("export_files"),
+    "Every layout can be read and contradicts no other one. Otherwise the files of the others are loaded.",
 )
 EVENT_CHECKS = {
     Check(
@@ -125,7 +131,7 @@ EVENT_CHECKS = {
         )
         for table, description in _DESCRIPTIONS.items()
     ],
-    check_specs=[check.spec for check in (ACCOUNTS, FILES, *EVENT_CHECKS)],
+    check_specs=[check.spec for check in (ACCOUNTS, FILES, LAYOUTS, *EVENT_CHECKS)],
     can_subset=True,
     partitions_def=EXPORT_DATES,
     backfill_policy=ONE_RUN,
@@ -143,19 +149,22 @@ def raw(
         look = exports.look(location, layouts)
         connection = stack.enter_context(warehouse.open().writing())
         ensure_origin(connection, exports.settings())
-        register_properties(connection, layouts, exports.settings().schema_name)
+        broken = contradicting(connection, layouts.usable)
+        contradicted = {layout.name for layout in broken}
+        usable = [layout for layout in layouts.usable if layout.name not in contradicted]
+        register_properties(connection, usable, exports.settings().schema_name)
         people = refresh(connection, exports.settings().selligent_suppressed, datetime.now(UTC))
         before, known = last_load_number(connection), known_files(connection)
         loaded = load(
             connection,
             location,
-            look.first.within(dates),
-            lambda: look.settled(lambda: known).within(dates),
+            look.first.without(broken).within(dates),
+            lambda: look.settled(lambda: known).without(broken).within(dates),
             reload=config.reload,
             key=exports.settings().pgp_key,
             log=context.log.info,
         )
-        discovered = look.settled(lambda: known)
+        discovered = look.settled(lambda: known).without(broken)
         for file in discovered.waiting:
             context.log.info(f"{file_name(file.file.name)} waits: {file.reason}")
         accounts = rows_accounted_for(connection, dates)
@@ -176,7 +185,8 @@ def raw(
         if key == raw_table("events"):
             metadata |= {"preview": rows, "rows_per_second": round(loaded.total("rows") / seconds)}
         yield dg.MaterializeResult(asset_key=key, metadata=metadata)
-    yield from results({ACCOUNTS: accounts, FILES: files, **event_checks}, context.selected_asset_check_keys)
+    checks = {ACCOUNTS: accounts, FILES: files, LAYOUTS: broken_layouts(discovered), **event_checks}
+    yield from results(checks, context.selected_asset_check_keys)
 
 
 def _rows_in_tables(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> dict[str, dict[date, int]]:

@@ -6,6 +6,8 @@ from datetime import date, timedelta
 import duckdb
 
 from pipeline.export_dates import ExportDates
+from pipeline.exports.discovery import Discovered
+from pipeline.exports.layout_files import faults_of
 from pipeline.exports.row_rules import OUTSIDE_OF_YEARS
 from pipeline.finding import Finding, counted, plural, some
 from pipeline.masking import file_name, on_one_line
@@ -60,6 +62,23 @@ def unread_files(
             "`python -m pipeline inspect FILE` drafts a layout for it."
         )
     return Finding(False, " ".join(sentences), numbers)
+
+
+def broken_layouts(discovered: Discovered) -> Finding:
+    """Layouts that can't be used, and the number of files that wait for them."""
+    broken, files = discovered.broken, len(discovered.undecided)
+    numbers = {"layouts": len(broken), "files": files}
+    if not broken:
+        return Finding(True, "Every layout can be used.", numbers)
+    them = plural(len(broken), "it", "them")
+    waiting = f" {counted(files, 'file')} that may belong to {them} {plural(files, 'is', 'are')} loaded then."
+    return Finding(
+        False,
+        f"{counted(len(broken), 'layout')} not used: {faults_of(broken)}. Correct {them}, and run again."
+        f"{waiting if files else ''}",
+        numbers,
+        grave=True,
+    )
 
 
 _UNKNOWN_CODES = """

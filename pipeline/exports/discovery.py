@@ -11,10 +11,12 @@ from posixpath import splitext
 import duckdb
 
 from pipeline.export_dates import ExportDates
+from pipeline.exports.file_names import unescaped
+from pipeline.exports.layout_files import BrokenLayout
 from pipeline.exports.layouts import Layout
 from pipeline.exports.listing import ExportFile
 from pipeline.exports.locations import ExportLocation
-from pipeline.exports.matching import MatchedFile, PatternTimeouts, Unmatched, match
+from pipeline.exports.matching import NO_LAYOUT, MatchedFile, PatternTimeouts, Unmatched, match
 from pipeline.warehouse import Warehouse
 
 FileKey = tuple[date, str]
@@ -63,12 +65,26 @@ class Discovered:
     matched: Sequence[MatchedFile]
     unmatched: Sequence[Unmatched]
     waiting: Sequence[Incomplete] = ()
+    # Files that may belong to a layout with a mistake. They are neither loaded nor recorded until it is corrected.
+    undecided: Sequence[ExportFile] = ()
+    broken: Sequence[BrokenLayout] = ()
 
     @property
     def names(self) -> set[str]:
         """The names of all files in the location."""
         matched: Sequence[MatchedFile | Unmatched | Incomplete] = [*self.matched, *self.unmatched, *self.waiting]
-        return {each.file.name for each in matched}
+        return {each.file.name for each in matched} | {file.name for file in self.undecided}
+
+    def without(self, broken: Sequence[BrokenLayout]) -> "Discovered":
+        """The same, where these layouts turned out to be broken, too."""
+        names = {layout.name for layout in broken}
+        of_these = [matched.file for matched in self.matched if matched.layout.name in names]
+        return replace(
+            self,
+            matched=[matched for matched in self.matched if matched.layout.name not in names],
+            undecided=[*self.undecided, *of_these],
+            broken=[*self.broken, *broken],
+        )
 
     def within(self, dates: ExportDates) -> "Discovered":
         """Those of these dates, and unmatched files of any date, since no run would be requested for them."""
@@ -86,10 +102,15 @@ def is_known(matched: MatchedFile | Unmatched, known: Mapping[FileKey, KnownFile
 
 
 def discover(
-    location: ExportLocation, layouts: Sequence[Layout], loadable: ExportDates, timeouts: PatternTimeouts | None = None
+    location: ExportLocation,
+    layouts: Sequence[Layout],
+    loadable: ExportDates,
+    timeouts: PatternTimeouts | None = None,
+    broken: Sequence[BrokenLayout] = (),
 ) -> Discovered:
     """List the location and match every file with a layout; raises LocationError. Files of other export dates than the
-    `loadable` ones are unmatched. Several calls share `timeouts`.
+    `loadable` ones are unmatched. Several calls share `timeouts`. Files that may belong to a `broken` layout are
+    undecided.
     """
     files = location.files()
     markers = tuple({layout.ready_marker for layout in layouts if layout.ready_marker})
@@ -97,9 +118,25 @@ def discover(
     matches = [
         match(file, layouts, loadable, timeouts) for file in files if file.fault or not file.name.endswith(markers)
     ]
+    undecided = {each.file.name: each.file for each in matches if _may_be_of(each, broken, timeouts)} if broken else {}
+    matches = [each for each in matches if each.file.name not in undecided]
     readable = {file.name: file for file in files if not file.fault}
     complete, waiting = _complete([m for m in matches if isinstance(m, MatchedFile)], readable)
-    return Discovered(complete, [m for m in matches if isinstance(m, Unmatched)], waiting)
+    unmatched = [m for m in matches if isinstance(m, Unmatched)]
+    return Discovered(complete, unmatched, waiting, list(undecided.values()), broken)
+
+
+def _may_be_of(matched: MatchedFile | Unmatched, broken: Sequence[BrokenLayout], timeouts: PatternTimeouts) -> bool:
+    """Whether a file may belong to one of these layouts: it would then be read otherwise, or no longer be read."""
+    if matched.file.fault:
+        return False
+    if isinstance(matched, Unmatched) and matched.reason == NO_LAYOUT and any(one.pattern is None for one in broken):
+        return True
+    name = unescaped(matched.file.base_name)
+    try:
+        return any(timeouts.fullmatch(layout, name) for layout in broken)
+    except TimeoutError:
+        return True
 
 
 class Watch:
@@ -143,9 +180,10 @@ class Look:
         watch: Watch,
         loadable: Callable[[], ExportDates],
         sleep: Callable[[float], None],
+        broken: Sequence[BrokenLayout] = (),
     ) -> None:
         timeouts = PatternTimeouts()
-        self._discover: Callable[[], Discovered] = lambda: discover(location, layouts, loadable(), timeouts)
+        self._discover: Callable[[], Discovered] = lambda: discover(location, layouts, loadable(), timeouts, broken)
         self._watch = watch
         self._sleep = sleep
         self._settled: Discovered | None = None
@@ -174,10 +212,10 @@ class Look:
         unchanged = {matched.file for matched in first.matched}
         growing = [matched for matched in second.matched if not matched.marker and matched.file not in unchanged]
         names = {matched.file.name for matched in growing}
-        return Discovered(
-            [matched for matched in second.matched if matched.file.name not in names],
-            second.unmatched,
-            [*second.waiting, *(_waits(matched, "is still being written") for matched in growing)],
+        return replace(
+            second,
+            matched=[matched for matched in second.matched if matched.file.name not in names],
+            waiting=[*second.waiting, *(_waits(matched, "is still being written") for matched in growing)],
         )
 
 

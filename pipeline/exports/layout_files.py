@@ -1,9 +1,12 @@
 """Reading of layouts from YAML: one file for each kind of export. A wrong layout is refused as a whole."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import regex
 import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -82,24 +85,72 @@ def layout_paths(folder: Path) -> list[Path]:
     return paths
 
 
-def read_layouts(folder: Path) -> list[Layout]:
-    """Read all layouts of a folder, by file name. Raises LayoutError: with every wrong file."""
-    paths = layout_paths(folder)
-    layouts: dict[str, Layout] = {}
-    properties: dict[str, tuple[str, Property]] = {}
-    faults: list[str] = []
-    for path in paths:
+@dataclass(frozen=True)
+class BrokenLayout:
+    """A layout that can't be used: the name of its file or of itself, and why. `pattern` is that of its files; None
+    where it can't be read, either.
+    """
+
+    name: str
+    fault: str
+    pattern: "regex.Pattern[str] | None" = None
+
+
+@dataclass(frozen=True)
+class Layouts:
+    """The layouts of a folder that can be used, and the others."""
+
+    usable: Sequence[Layout]
+    broken: Sequence[BrokenLayout] = ()
+
+
+def faults_of(broken: Iterable[BrokenLayout]) -> str:
+    """Why these layouts can't be used, in one sentence; two that contradict each other have the same fault."""
+    return "; ".join(dict.fromkeys(each.fault for each in broken))
+
+
+def read_usable_layouts(folder: Path) -> Layouts:
+    """Read all layouts of a folder, by file name. Of layouts that contradict each other, none can be used, since it is
+    not known which one is right. Raises LayoutError: there is no layout, or none that can be used.
+    """
+    read: dict[Path, Layout] = {}
+    broken: dict[Path, BrokenLayout] = {}
+    for path in layout_paths(folder):
         try:
-            layout = read_layout(path)
+            read[path] = read_layout(path)
         except LayoutError as error:
-            faults.append(str(error))
-            continue
-        if layout.name in layouts:
-            faults.append(f"{path.name}: name: {layout.name!r} is already the name of another layout")
-        layouts[layout.name] = layout
-        key = "traits" if layout.traits else "properties"
-        faults += [f"{path.name}: {key}: {fault}" for fault in conflicts(layout.declared, properties)]
-        properties |= {one.column: (f"layout {layout.name}", one) for one in layout.declared.values()}
-    if faults:
-        raise LayoutError("; ".join(faults))
-    return list(layouts.values())
+            broken[path] = BrokenLayout(path.name, str(error), _pattern_in(path))
+    for (earlier, one), (later, other) in combinations(read.items(), 2):
+        if faults := _contradictions(one, other):
+            fault = "; ".join(f"{later.name}: {words}" for words in faults)
+            for path, layout in ((earlier, one), (later, other)):
+                broken.setdefault(path, BrokenLayout(path.name, fault, layout.pattern))
+    if len(broken) == len(read.keys() | broken.keys()):
+        raise LayoutError(faults_of(broken[path] for path in sorted(broken)))
+    usable = [layout for path, layout in read.items() if path not in broken]
+    return Layouts(usable, [broken[path] for path in sorted(broken)])
+
+
+def read_layouts(folder: Path) -> Sequence[Layout]:
+    """Read all layouts of a folder, by file name. Raises LayoutError: with every wrong file."""
+    layouts = read_usable_layouts(folder)
+    if layouts.broken:
+        raise LayoutError(faults_of(layouts.broken))
+    return layouts.usable
+
+
+def _contradictions(one: Layout, other: Layout) -> list[str]:
+    if one.name == other.name:
+        return [f"name: {other.name!r} is already the name of another layout"]
+    key = "traits" if other.traits else "properties"
+    columns = {each.column: (f"layout {one.name}", each) for each in one.declared.values()}
+    return [f"{key}: {fault}" for fault in conflicts(other.declared, columns)]
+
+
+def _pattern_in(path: Path) -> "regex.Pattern[str] | None":
+    """The pattern of a layout with another mistake; None where it can't be read."""
+    try:
+        content = yaml.load(path.read_text("utf-8"), _StrictLoader)  # noqa: S506 - a safe loader, only stricter
+        return regex.compile(content["files"])
+    except (yaml.YAMLError, regex.error, ValueError, AttributeError, KeyError, TypeError):
+        return None

@@ -12,6 +12,7 @@ import regex
 
 from pipeline.export_dates import ExportDates
 from pipeline.exports.file_names import escaped, unescaped
+from pipeline.exports.layout_files import BrokenLayout
 from pipeline.exports.layouts import Layout
 from pipeline.exports.listing import ExportFile
 
@@ -74,8 +75,10 @@ class PatternTimeouts:
     def __init__(self) -> None:
         self._slow: Counter[str] = Counter()
 
-    def fullmatch(self, layout: Layout, name: str) -> "regex.Match[str] | None":
-        """The match of a whole name. Raises TimeoutError: the pattern takes too long."""
+    def fullmatch(self, layout: Layout | BrokenLayout, name: str) -> "regex.Match[str] | None":
+        """The match of a whole name, if the layout has a pattern. Raises TimeoutError: the pattern takes too long."""
+        if layout.pattern is None:
+            return None
         is_slow = self._slow[layout.name] >= _MOST_FULL_TIMEOUTS
         try:
             return layout.pattern.fullmatch(name, timeout=_SHORT_TIMEOUT_SECONDS if is_slow else _TIMEOUT_SECONDS)

@@ -6,6 +6,7 @@ import duckdb
 
 from pipeline.catalog import CALLS_BY_NAME
 from pipeline.errors import LayoutError
+from pipeline.exports.layout_files import BrokenLayout, faults_of
 from pipeline.exports.layout_properties import Property
 from pipeline.exports.layouts import Layout
 from pipeline.warehouse import has_table, quoted, transaction
@@ -24,17 +25,25 @@ def declared_by(layouts: Sequence[Layout]) -> set[DeclaredProperty]:
 
 def check_properties(connection: duckdb.DuckDBPyConnection, layouts: Sequence[Layout]) -> None:
     """Raise LayoutError for a property that has another name or type than its column has had since it was made."""
+    if broken := contradicting(connection, layouts):
+        raise LayoutError(faults_of(broken))
+
+
+def contradicting(connection: duckdb.DuckDBPyConnection, layouts: Sequence[Layout]) -> list[BrokenLayout]:
+    """The layouts with a property that has another name or type than its column has had since it was made."""
     if not any(layout.declared for layout in layouts):
-        return
+        return []
     known = {one.column: one for properties in declared_properties(connection).values() for one in properties}
-    faults = [
-        f"layout {layout.name}: {'traits' if layout.traits else 'properties'}: {source!r}: {fault}"
-        for layout in layouts
-        for source, one in layout.declared.items()
-        if one.column in known and (fault := _fault(one, known[one.column])) is not None
-    ]
-    if faults:
-        raise LayoutError("; ".join(faults))
+    broken = []
+    for layout in layouts:
+        faults = [
+            f"layout {layout.name}: {'traits' if layout.traits else 'properties'}: {source!r}: {fault}"
+            for source, one in layout.declared.items()
+            if one.column in known and (fault := _fault(one, known[one.column])) is not None
+        ]
+        if faults:
+            broken.append(BrokenLayout(layout.name, "; ".join(faults), layout.pattern))
+    return broken
 
 
 def _fault(one: Property, known: DeclaredProperty) -> str | None:

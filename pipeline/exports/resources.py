@@ -1,13 +1,11 @@
 """The location of the exports as a Dagster resource."""
 
 import time
-from collections.abc import Sequence
 
 import dagster as dg
 
 from pipeline.exports.discovery import Discovered, Look, known_in, shared_watch
-from pipeline.exports.layout_files import read_layouts
-from pipeline.exports.layouts import Layout
+from pipeline.exports.layout_files import Layouts, read_usable_layouts
 from pipeline.exports.locations import ExportLocation
 from pipeline.filesystems.temporary_files import remove_abandoned
 from pipeline.settings import Settings, load_settings
@@ -26,16 +24,16 @@ class Exports(dg.ConfigurableResource):
         settings = load_settings()
         return ExportLocation(settings.selligent_exports, follow_links=settings.selligent_follow_links)
 
-    def layouts(self) -> list[Layout]:
-        """The layouts of SELLIGENT_LAYOUTS. Raises LayoutError: one is wrong."""
-        return read_layouts(load_settings().selligent_layouts)
+    def layouts(self) -> Layouts:
+        """The layouts of SELLIGENT_LAYOUTS. Raises LayoutError: none can be used."""
+        return read_usable_layouts(load_settings().selligent_layouts)
 
-    def look(self, location: ExportLocation, layouts: Sequence[Layout]) -> Look:
+    def look(self, location: ExportLocation, layouts: Layouts) -> Look:
         """A first listing of this location."""
         remove_abandoned()
         settings = load_settings()
         watch = shared_watch(settings.selligent_exports)
-        return Look(location, layouts, watch, settings.loadable_dates, time.sleep)
+        return Look(location, layouts.usable, watch, settings.loadable_dates, time.sleep, layouts.broken)
 
     def discover(self) -> Discovered:
         """The files that are in the location now, with those that are still being written apart."""

@@ -6,13 +6,16 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from pipeline.automation.alert_webhook import Alert
 from pipeline.automation.sensors import new_exports
+from pipeline.errors import LayoutError
 from pipeline.exports.resources import Exports
 from pipeline.orchestration.instance import process_lock
 from pipeline.orchestration.partitions import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
 from pipeline.orchestration.resources import WarehouseResource
 from tests.automation.daily import ROW, TUESDAY, WEDNESDAY, going_on, load_all, put
 from tests.end_to_end.project import Project
+from tests.end_to_end.tiny_exports import LAYOUTS
 
 
 @dataclass
@@ -127,14 +130,54 @@ def test_a_missing_file_requests_no_run_and_is_reported(daemon: Daemon, project:
     assert project.query("SELECT count(*) FROM raw.events") == [(3,)]
 
 
-def test_a_wrong_layout_is_reported_and_the_cursor_stays(daemon: Daemon, project: Project) -> None:
+@pytest.fixture
+def alerts(monkeypatch: pytest.MonkeyPatch) -> list[Alert]:
+    """The alerts that a webhook received, which answers 200."""
+    received: list[Alert] = []
+    monkeypatch.setattr("pipeline.automation.sensors.send", lambda alert, *_: received.append(alert) or True)
+    monkeypatch.setenv("ALERT_WEBHOOK", "https://hooks.example.com/1")
+    return received
+
+
+def test_a_broken_layout_stops_no_other_and_is_an_alert_and_a_failed_tick(
+    daemon: Daemon, project: Project, alerts: list[Alert]
+) -> None:
+    """The lookups come in, the log waits for its layout; once that is corrected, its date is requested."""
+    project.with_files({"campaigns_20240612.csv": "ID,NAME\nc1,Soldes\n"}, {"log.yml": "name: log\n"})
     put(project, "log_20240611.csv")
-    daemon.looks()
-    before = daemon.cursor
+    assert set(daemon.looks()) == {WEDNESDAY}
+    [alert] = alerts
+    assert alert.run_id is None
+    assert "log.yml: files: is missing" in alert.error
+    assert str(alert.as_json()["text"]).startswith("new_exports failed: log.yml: ")
+    assert str(alert.as_json()["text"]).endswith("http://127.0.0.1:3000/automation")
+    for _ in range(2):
+        with pytest.raises(LayoutError, match=r"log\.yml: files: is missing"):
+            daemon.looks()
+    project.with_files({}, LAYOUTS)
+    assert set(daemon.looks()) == {TUESDAY}
+    assert len(alerts) == 1
+
+    project.with_files({}, {"log.yml": "name: log\n"})
+    assert daemon.looks() == {}
+    assert daemon.skipped.startswith("A layout can't be used: log.yml: ")
+    assert len(alerts) == 2
+
+
+def test_where_no_layout_can_be_used_the_tick_fails_after_its_alert(
+    daemon: Daemon, project: Project, alerts: list[Alert], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project.layouts / "campaigns.yml").unlink()
     project.with_files({}, {"log.yml": "name: log\n"})
     assert daemon.looks() == {}
     assert "log.yml" in daemon.skipped
-    assert daemon.cursor == before
+    with pytest.raises(LayoutError, match=r"log\.yml"):
+        daemon.looks()
+    assert len(alerts) == 1
+    monkeypatch.setattr("pipeline.automation.sensors.send", lambda *_: False)
+    project.with_files({}, {"log.yml": "name: logs\n", "other.yml": "name: other\n"})
+    for _ in range(2):  # an alert that does not arrive is sent again
+        assert daemon.looks() == {}
 
 
 @pytest.mark.parametrize("cursor", ["", "{", "[]", '{"dates": 3}', "20240611"])

@@ -8,7 +8,7 @@ from pipeline.export_dates import EVERY_DATE
 from pipeline.ledger import Ledger
 from pipeline.segment.checks import due_is_settled
 from tests.end_to_end.project import Project
-from tests.end_to_end.tiny_exports import ANN, BOB, EVE, LAYOUTS, log
+from tests.end_to_end.tiny_exports import ANN, BOB, CAMPAIGNS, EVE, LAYOUT, LAYOUTS, log
 from tests.fakes.segment_server import SegmentServer
 
 
@@ -64,3 +64,29 @@ def test_events_that_went_to_a_wrong_source_are_sent_again(project: Project, seg
     assert project.query("SELECT sum(events) FROM delivery.earlier_deliveries") == [(3,)]
     balance_holds(project)
     assert "There is nothing new." in project.run()
+
+
+def test_a_broken_layout_stops_no_other_and_its_files_are_loaded_once_it_is_corrected(
+    delivering: Project, segment: SegmentServer
+) -> None:
+    broken = CAMPAIGNS.replace("kind: campaigns", "kind: campaign")
+    project = delivering.with_files(
+        {"log_20240611.csv": log([ANN]), "campaigns_20240611.csv": "ID,NAME\nc1,Soldes\n"},
+        {"log.yml": LAYOUT, "campaigns.yml": broken},
+    )
+    done = project.command("run")
+    assert done.returncode == 2
+    assert "layout not used: campaigns.yml: kind: 'campaign' is not " in done.stderr
+    assert "every_layout_is_usable" in done.stderr
+    assert len(segment.received_ids) == 1
+    assert project.query("SELECT name, status FROM raw.export_files") == [("log_20240611.csv", "loaded")]
+    again = project.command("run")
+    assert (again.returncode, again.stdout.splitlines()[0]) == (2, "There is nothing new.")
+    refused = project.command("run", "--no-delivery")
+    assert refused.returncode == 2
+    assert "--no-delivery needs --from and --to while a layout is broken: campaigns.yml: " in refused.stderr
+
+    project.with_files({}, LAYOUTS).run()
+    assert len(project.query("SELECT * FROM raw.lookups")) == 1
+    assert project.query("SELECT DISTINCT campaign_name FROM selligent_marketing_cloud.email_opened") == [("Soldes",)]
+    assert not segment.duplicates

@@ -52,9 +52,13 @@ def test_a_wrong_argument_is_reported_in_one_line(project: Project, arguments: t
     _fails(project.with_files(ROWS, LAYOUTS), 2, words, *arguments)
 
 
-def test_a_broken_layout_is_refused_with_its_file_and_key(project: Project) -> None:
-    project.with_files(ROWS, {**LAYOUTS, "broken.yml": "name: broken\nfiles: x\nkind: events\ncolumns: {A: userid}\n"})
-    _fails(project, 2, "broken.yml: columns: 'A': 'userid' is not a meaning; did you mean 'user_id'?")
+def test_layouts_of_which_none_can_be_used_are_refused_with_file_and_key(project: Project) -> None:
+    broken = {"broken.yml": "name: broken\nfiles: x\nkind: events\ncolumns: {A: userid}\n"}
+    _fails(
+        project.with_files(ROWS, broken),
+        2,
+        "broken.yml: columns: 'A': 'userid' is not a meaning; did you mean 'user_id'?",
+    )
 
 
 def test_a_missing_folder_is_named(project: Project) -> None:

@@ -21,6 +21,7 @@ ASSETS = {
 }
 WARNINGS = {
     "every_file_is_read",
+    "every_layout_is_usable",
     "every_event_code_is_known",
     "no_value_holds_rows",
     "no_date_is_missing",
