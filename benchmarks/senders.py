@@ -56,16 +56,18 @@ _STAGED = """
     CREATE TABLE staging.events AS
     SELECT
         CAST(md5(CAST(n AS VARCHAR)) AS UUID) AS id, DATE '2024-06-11' AS export_date, 'Email Opened' AS event_text,
-        TIMESTAMPTZ '2024-06-10 00:00:00+00' + to_milliseconds(n) AS timestamp
+        TIMESTAMPTZ '2024-06-10 00:00:00+00' + to_milliseconds(n) AS timestamp,
+        'C-' || right(CAST(id AS VARCHAR), 8) AS user_id, right(CAST(id AS VARCHAR), 8) || '@example.com' AS email,
+        '12' AS list_id, left(CAST(id AS VARCHAR), 8) AS selligent_user_id
     FROM range({events}) AS numbers(n);
     CREATE SCHEMA {schema};
     CREATE TABLE {schema}.email_opened AS
     SELECT
-        CAST(id AS VARCHAR) AS id, timestamp, 'C-' || right(CAST(id AS VARCHAR), 8) AS user_id,
+        CAST(id AS VARCHAR) AS id, timestamp, user_id,
         CAST(NULL AS VARCHAR) AS anonymous_id, event_text, 'Selligent Marketing Cloud' AS context_integration_name,
         '1' AS context_integration_version, 'selligent-to-segment' AS context_library_name,
-        '1.0.0' AS context_library_version, right(CAST(id AS VARCHAR), 8) || '@example.com' AS context_traits_email,
-        '12' AS context_selligent_list_id, left(CAST(id AS VARCHAR), 8) AS context_selligent_user_id,
+        '1.0.0' AS context_library_version, email AS context_traits_email,
+        list_id AS context_selligent_list_id, selligent_user_id AS context_selligent_user_id,
         CAST(NULL AS VARCHAR) AS context_selligent_send_id, false AS context_selligent_is_bot,
         CAST(NULL AS VARCHAR) AS context_ip, CAST(NULL AS VARCHAR) AS context_user_agent, '7743' AS email_id,
         'Zoë & Åsa | onze zomerfavorieten' AS email_subject, '5120' AS campaign_id, 'NL_2024_06' AS campaign_name
