@@ -10,11 +10,13 @@
             ~ " where database_name = '" ~ target.database ~ "'"
             ~ " union all select schema_name, table_name, column_name, comment from duckdb_columns()"
             ~ " where database_name = '" ~ target.database ~ "'"
+            ~ " union all select schema_name, view_name, '' as column_name, comment from duckdb_views()"
+            ~ " where database_name = '" ~ target.database ~ "'"
         ).rows -%}
             {%- do known.update({(row[0], row[1], row[2]): row[3] or ""}) -%}
         {%- endfor -%}
         {%- for model in graph.nodes.values()
-            if model.resource_type == "model" and model.config.materialized != "view" -%}
+            if model.resource_type == "model" and "view" not in model.config.materialized -%}
             {%- set table = (model.schema, model.alias, "") -%}
             {%- set relation = api.Relation.create(model.database, model.schema, model.alias) -%}
             {%- if table in known and known[table] != model.description -%}
@@ -43,19 +45,21 @@
                 {%- endif -%}
             {%- endfor -%}
         {%- endfor -%}
-        {#- A DuckLake has no comments on columns of views, and each run makes the views anew. -#}
-        {%- for result in results if result.node.config.materialized == "view" and result.status == "success" -%}
-            {%- set words = [result.node.description] -%}
+        {#- A DuckLake has no comments on columns of views. A view that was made anew has no comment. -#}
+        {%- for result in results if "view" in result.node.config.materialized and result.status == "success" -%}
+            {%- set words = [result.node.description | trim] -%}
             {%- for column in result.node.columns.values() -%}
                 {%- do words.append(column.name ~ ": " ~ column.description) -%}
             {%- endfor -%}
-            {%- for trait in declared_properties("Identifies") -%}
+            {%- for trait in declared_properties("Identifies") if result.node.alias in ("identifies", "users") -%}
                 {%- do words.append(trait["column"] ~ ": Trait " ~ trait["name"] ~ " of a layout (" ~ trait["type"] ~ ").") -%}
             {%- endfor -%}
-            {%- do changed.append(
-                "comment on view " ~ api.Relation.create(result.node.database, result.node.schema, result.node.alias)
-                ~ " is " ~ duckdb_escape_comment(words | join(" "))
-            ) -%}
+            {%- if known.get((result.node.schema, result.node.alias, "")) != words | join(" ") -%}
+                {%- do changed.append(
+                    "comment on view " ~ api.Relation.create(result.node.database, result.node.schema, result.node.alias)
+                    ~ " is " ~ duckdb_escape_comment(words | join(" "))
+                ) -%}
+            {%- endif -%}
         {%- endfor -%}
     {%- endif -%}
     {{- return(changed) -}}

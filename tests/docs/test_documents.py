@@ -36,6 +36,7 @@ KNOWN_BLOCKS = {
     (LAYOUTS, "Properties", "yaml"): 1,
     (LAYOUTS, "Draft a layout from an unknown export", "yaml"): 1,
     (TABLES, "Export date and delivery", "sql"): 1,
+    (TABLES, "Where an event comes from", "sql"): 1,
     (QUERIES, "Ten questions", "sql"): 10,
     (QUERIES, "Time travel", "sql"): 2,
     (QUERIES, "Connect other tools", "sql"): 1,

@@ -93,7 +93,7 @@ def test_the_six_events_are_those_of_the_catalog() -> None:
 def test_the_table_of_assets_has_every_asset() -> None:
     named = {key for row in table_rows(section(REFERENCE, "Assets")) for key in code_spans(row[0])}
     identities = {"staging/identities", "segment/identifies", "segment/users", "delivery/identifies"}
-    assert named == ASSETS | {"raw/suppressed", "staging/event_rows"} | identities
+    assert named == ASSETS | {"raw/suppressed", "staging/event_rows", "staging/event_details"} | identities
 
 
 def test_the_table_of_checks_has_checks_that_exist_and_every_warning() -> None:

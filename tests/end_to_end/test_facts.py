@@ -109,6 +109,28 @@ def test_of_identical_rows_the_file_with_most_counts_and_not_the_sum(three_days:
     assert len(table(three_days, "email_link_clicked", "id", "eve")) == 3
 
 
+def test_each_event_has_its_file_its_row_and_what_the_export_has_beside_it(three_days: Project) -> None:
+    assert three_days.query("SELECT count(*), count(DISTINCT id) FROM staging.event_details") == [
+        (len(three_days.ids("tracks")),) * 2
+    ]
+    details = three_days.query(
+        "SELECT file, row_number, layout, event_code, timestamp_text, extra::VARCHAR, event_id, export_date::VARCHAR "
+        "FROM staging.event_details WHERE user_id = 'dan' OR (user_id = 'eve' AND file LIKE '%12%') ORDER BY ALL"
+    )
+    of_first_day = ["log", "SENT", "2024-06-10T08:00:00", None]
+    assert [list(row[2:6]) for row in details] == [of_first_day] * 2  # all of Eve's are in the first or the third
+    assert [(row[0], row[1], row[6], row[7]) for row in details] == [
+        ("log_20240611.csv", 5, "r1", "2024-06-11"),
+        ("log_20240611.csv", 6, "r2", "2024-06-11"),
+    ]
+
+
+def test_the_view_of_details_is_written_once(three_days: Project) -> None:
+    """Three runs made the tables; a view that every run writes would change the catalog each time."""
+    changes = str(three_days.query("SELECT changes FROM ducklake_snapshots('lake')"))
+    assert changes.count("staging.event_details") == 1
+
+
 def test_a_click_without_an_open_is_kept_and_no_open_is_invented(three_days: Project) -> None:
     assert len(table(three_days, "email_link_clicked", "id", "fay")) == 1
     assert table(three_days, "email_opened", "id", "fay") == []

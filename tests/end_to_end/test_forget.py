@@ -100,6 +100,13 @@ def of_others(project: Project) -> list[tuple[object, ...]]:
     return project.query(f"SELECT * FROM {SCHEMA}.tracks WHERE user_id LIKE 'user-%' ORDER BY id")
 
 
+def details_of(project: Project) -> set[str]:
+    """The persons of staging.event_details, by the first letters of their user ids."""
+    rows = project.query("SELECT user_id FROM staging.event_details")
+    assert len(rows) == 3 * OF_OTHERS
+    return {str(user_id)[:5] for (user_id,) in rows}
+
+
 def balance_holds(project: Project) -> None:
     ledger = Ledger(project.environment["LEDGER"])
     with project.warehouse.reading() as connection:
@@ -140,6 +147,7 @@ def test_a_person_on_the_list_is_not_loaded_not_sent_and_then_forgotten_everywhe
     ]
     assert project.query(f"SELECT count(*) FROM {SCHEMA}.tracks WHERE user_id NOT LIKE 'user-%'") == [(0,)]
     assert project.query("SELECT count(*) FROM raw.suppressed WHERE modelled_at IS NULL") == [(0,)]
+    assert details_of(project) == {"user-"}, "raw still has the person's rows of the first two days"
     balance_holds(project)
     others = of_others(project)
     assert len(others) == 3 * OF_OTHERS
@@ -148,6 +156,7 @@ def test_a_person_on_the_list_is_not_loaded_not_sent_and_then_forgotten_everywhe
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Nothing was found." in done.stdout
     assert list(traces(project)) == []
+    assert details_of(project) == {"user-"}
     assert not any(value in (done.stdout + done.stderr).lower() for value in VALUES)
     assert of_others(project) == others
     balance_holds(project)

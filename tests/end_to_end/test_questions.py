@@ -111,7 +111,7 @@ def test_the_documentation_has_every_table_with_its_columns_and_is_served_until_
         requests.get(url, timeout=30)
     assert page.headers["Content-Type"] == "text/html"
     columns = {node["metadata"]["name"]: set(node["columns"]) for node in catalog["nodes"].values()}
-    assert set(columns) == {*TABLES, "tracks", "events", "event_rows"}
+    assert set(columns) == {*TABLES, "tracks", "events", "event_rows", "event_details"}
     assert {"link_id", "link_name"} < columns["email_link_clicked"]
     assert {node["metadata"]["name"] for node in catalog["sources"].values()} >= {"export_files", "events", "lookups"}
 

@@ -34,7 +34,7 @@ def comments_of(warehouse: Warehouse) -> Words:
 
 def uncommented(comments: Words) -> list[tuple[str, str, str]]:
     """A DuckLake takes no comments on columns of views, so the view's own comment contains them."""
-    views = {("delivery", "events"): comments["delivery", "events", ""] or ""}
+    views = {view: comments.get((*view, "")) or "" for view in (("delivery", "events"), ("staging", "event_details"))}
     return [
         (schema, table, column)
         for (schema, table, column), comment in comments.items()

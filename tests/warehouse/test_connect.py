@@ -1,5 +1,6 @@
 """`pipeline.connect()`, as scripts and notebooks use it."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -33,6 +34,24 @@ def test_it_stays_open_reads_every_schema_and_sees_later_commits(warehouse: Ware
             writer.execute(f"INSERT INTO {SCHEMA}.email_opened VALUES (2)")
         assert connection.sql("SELECT count(*) FROM email_opened").fetchall() == [(2,)]
         assert connection.sql("SELECT current_setting('TimeZone')").fetchall() == [("UTC",)]
+
+
+def test_results_become_frames_and_tables(warehouse: Warehouse) -> None:
+    """With the extra `notebooks`; a timestamp stays a moment in UTC."""
+    with warehouse.writing() as writer:
+        writer.execute(f"CREATE SCHEMA {SCHEMA}")
+        writer.execute(
+            f"CREATE TABLE {SCHEMA}.email_opened AS SELECT 'a' AS id, TIMESTAMPTZ '2024-06-11 07:15:10+00' AS timestamp"
+        )
+    moment = datetime(2024, 6, 11, 7, 15, 10, tzinfo=UTC)
+    with pipeline.connect() as connection:
+        opens = connection.sql("SELECT * FROM email_opened")
+        frame = opens.df()
+        assert frame["id"].tolist() == ["a"]
+        assert frame["timestamp"].dt.tz_convert("UTC").tolist() == [moment]
+        assert opens.pl().rows() == [("a", moment)]
+        assert opens.to_arrow_table().to_pydict() == {"id": ["a"], "timestamp": [moment]}
+        assert opens.arrow().read_all().to_pydict() == {"id": ["a"], "timestamp": [moment]}
 
 
 def test_it_changes_nothing(warehouse: Warehouse) -> None:
