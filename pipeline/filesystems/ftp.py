@@ -18,7 +18,7 @@ from pipeline.filesystems.remote_errors import RemoteFault
 
 _CONNECT_SECONDS = 30
 # A server that is silent for this long is gone, as with SFTP.
-_SILENT_SECONDS = 45
+SILENT_SECONDS = 45
 _BUFFER_BYTES = 1 << 20
 # Folders inside one another; links to folders may form a loop, which FTP can't detect.
 _MOST_FOLDERS = 50
@@ -89,8 +89,8 @@ class CarefulFTP(FTPFileSystem):  # type: ignore[misc] # it has no types
                 self.ftp.prot_p()
             except error_perm:
                 raise RemoteFault(_NO_TLS) from None
-        self.ftp.timeout = _SILENT_SECONDS
-        self.ftp.sock.settimeout(_SILENT_SECONDS)
+        self.ftp.timeout = SILENT_SECONDS
+        self.ftp.sock.settimeout(SILENT_SECONDS)
 
     def _connected(self) -> FTP:
         """The connection, again if the server has closed it: many do after some idle minutes."""

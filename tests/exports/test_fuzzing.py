@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from tests.exports.formats.test_round_trips import ExportFile, export_files
 from tests.support.export_folder import CODED, Reader, Reading
+from tests.support.random_files import FILES
 
-FILES = int(os.environ.get("FUZZ_FILES", "25"))
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
 WILDLY = settings(
     deadline=None,

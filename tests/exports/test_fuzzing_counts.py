@@ -30,8 +30,9 @@ from tests.exports.counted_files import (
     tarred,
     zipped,
 )
-from tests.exports.test_fuzzing import FILES, SEED, WILDLY, assert_nothing_is_lost
+from tests.exports.test_fuzzing import SEED, WILDLY, assert_nothing_is_lost
 from tests.support.export_folder import Desk, Reader, Reading
+from tests.support.random_files import FILES
 
 # A folder has several files, and what is inspected is loaded in other tests: of each, fewer are made.
 SOME = settings(WILDLY, max_examples=max(FILES // 5, 10))

@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.export_folder import CODED, CODED_COLUMNS, Reader
+from tests.support.random_files import IN_FILES
 
 ALL_TYPES: dict[str, Any] = {
     "REASON": "bounceReason",
@@ -23,6 +24,8 @@ ALL_TYPES: dict[str, Any] = {
 }
 HEADER = "CUSTOMER,OPENED_AT,REASON,CODE,SCORE,VIP,DUE\n"
 LAYOUT: dict[str, Any] = {"columns": {"CUSTOMER": "user_id", "OPENED_AT": "timestamp"}, "properties": ALL_TYPES}
+# Of random files: to load another file takes far longer than to read further values.
+ROWS = 12
 PERSON = "C-1,2024-06-11T09:15:10"
 
 
@@ -181,36 +184,37 @@ def many(read: Reader, kind: str, texts: list[str]) -> list[tuple[Any, bool]]:
     return [(json.loads(properties)["value"], unreadable == ["value"]) for properties, unreadable in found]
 
 
-@settings(deadline=None)
-@given(st.lists(st.integers(-(2**54), 2**54), min_size=1))
+@IN_FILES
+@given(st.lists(st.integers(-(2**54), 2**54), min_size=ROWS))
 def test_integers_are_read_as_python_does_while_json_can_hold_them(read: Reader, numbers: list[int]) -> None:
     expected = [(number, False) if abs(number) < 2**53 else (None, True) for number in numbers]
     assert many(read, "integer", list(map(str, numbers))) == expected
 
 
-@settings(deadline=None)
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
+@IN_FILES
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=ROWS))
 def test_numbers_are_read_as_python_does(read: Reader, numbers: list[float]) -> None:
     found = many(read, "number", list(map(repr, numbers)))
     assert [(repr(float(value)), unreadable) for value, unreadable in found] == [(repr(one), False) for one in numbers]
 
 
-@settings(deadline=None)
-@given(st.lists(st.datetimes(datetime(2000, 1, 1), datetime(2040, 1, 1)), min_size=1))  # noqa: DTZ001 - of a local clock
+@IN_FILES
+@given(st.lists(st.datetimes(datetime(2000, 1, 1), datetime(2040, 1, 1)), min_size=ROWS))  # noqa: DTZ001 - of a local clock
 def test_timestamps_are_the_instants_that_python_computes(read: Reader, moments: list[datetime]) -> None:
     zone = ZoneInfo("Europe/Brussels")
     found = many(read, "timestamp", [moment.isoformat(timespec="microseconds") for moment in moments])
     for moment, (value, unreadable) in zip(moments, found, strict=True):
         assert not unreadable
-        expected = moment.replace(tzinfo=zone).astimezone(UTC)
-        # By Python, a time in the hour that does not exist is read by the offset before it, and so it is here.
+        # A time in the hour that clocks repeat is its first occurrence: the text says no more. By Python, a time in the
+        # hour that does not exist is read by the offset before it, and so it is here.
+        expected = moment.replace(tzinfo=zone, fold=0).astimezone(UTC)
         assert datetime.fromisoformat(value) == expected
 
 
-@settings(deadline=None)
+@IN_FILES
 @given(
     st.sampled_from(["text", "integer", "number", "boolean", "timestamp"]),
-    st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n"), max_size=30), min_size=1),
+    st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n"), max_size=30), min_size=ROWS),
 )
 def test_no_text_rejects_a_row_or_breaks_the_json(read: Reader, kind: str, texts: list[str]) -> None:
     for text, (value, unreadable) in zip(texts, many(read, kind, texts), strict=True):

@@ -13,6 +13,7 @@ from OpenSSL import SSL
 from pyftpdlib.authorizers import DummyAuthorizer
 from pyftpdlib.handlers import DTPHandler, FTPHandler, TLS_DTPHandler, TLS_FTPHandler
 from pyftpdlib.ioloop import IOLoop
+from pyftpdlib.log import logger
 from pyftpdlib.servers import FTPServer
 
 # With characters that a URL has a use for.
@@ -27,6 +28,8 @@ class Behaviour:
 
     # Data connections break off after so many bytes; None: never.
     cut_after: int | None = None
+    # It reports that on the control connection; else it stays silent, as one whose machine is gone.
+    reports_cuts: bool = True
     # Commands that it does not know.
     unknown: set[str] = field(default_factory=set)
 
@@ -67,6 +70,8 @@ def _breaking(base: Any, behaviour: Behaviour) -> Any:
             if behaviour.cut_after is None:
                 return int(super().send(data))
             if self.sent >= behaviour.cut_after:
+                if behaviour.reports_cuts:
+                    self._resp = ("426 Connection closed; transfer aborted.", logger.warning)
                 self.close()
                 return 0
             number = int(super().send(data[: behaviour.cut_after - self.sent]))

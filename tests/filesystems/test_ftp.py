@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.errors import FileUnreadable, LocationError
 from pipeline.exports.locations import ExportLocation
+from pipeline.filesystems import ftp as filesystem
 from pipeline.filesystems.ftp_listings import _listed
 from pipeline.filesystems.remote_errors import RemoteFault
 from pipeline.filesystems.remote_files import warning_of
@@ -151,7 +152,13 @@ def test_without_tls_there_is_a_warning() -> None:
 # What breaks
 
 
-def test_a_file_that_breaks_off_is_not_read_and_comes_with_the_next_run(ftp: Ftp) -> None:
+@pytest.mark.parametrize("reported", [True, False], ids=["reported", "silent"])
+def test_a_file_that_breaks_off_is_not_read_and_comes_with_the_next_run(
+    ftp: Ftp, monkeypatch: pytest.MonkeyPatch, reported: bool
+) -> None:
+    if not reported:
+        monkeypatch.setattr(filesystem, "SILENT_SECONDS", 1)
+    ftp.behaviour.reports_cuts = reported
     put(ftp, "opens.csv")
     put(ftp, "small.csv", b"ID\n")
     with ExportLocation(ftp.url()) as location:

@@ -4,6 +4,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.export_folder import FEWER, HALF, HEADER, NAMES, NO_PERSON, UNIDENTIFIED, ZOE, Reader
+from tests.support.random_files import IN_FILES
 
 SEVERAL_LINES = ZOE.replace("Soldes", '"Soldes\n\nd\'ete\n"')
 HALF_OF_SEVERAL = '"C-2\n\nC-3",jef@exam\n'
@@ -18,7 +19,7 @@ def test_blank_lines_count_once(read: Reader) -> None:
     assert reading.reasons == [FEWER, UNIDENTIFIED] * 2
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck), database=None)
+@settings(IN_FILES, suppress_health_check=list(HealthCheck), database=None)
 @given(
     parts=PARTS,
     ends=st.lists(st.sampled_from(["\n", "\r\n", "\r"]), min_size=1, max_size=2),

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from pipeline.exports.layouts import key_of
 from pipeline.warehouse.trimming import trimmed
 from tests.support.export_folder import CODED, Reader
+from tests.support.random_files import FILES, IN_FILES
 
 # A load takes far longer in a DuckLake than in a plain file; what differs between them does so in few examples.
-THOROUGHLY = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
-BRIEFLY = settings(THOROUGHLY, max_examples=8)
+THOROUGHLY = settings(IN_FILES, suppress_health_check=[HealthCheck.too_slow])
+BRIEFLY = settings(THOROUGHLY, max_examples=max(FILES // 3, 8))
 
 COLUMNS = {"WHO": "user_id", "ABOUT": "email_subject", "AT": "timestamp"}
 USED = {"who", "about", "at", "what"}
