@@ -4,8 +4,10 @@
 """
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -20,6 +22,18 @@ pytest_plugins = ["tests.fakes.fixtures"]
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("searching", derandomize=False, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+# A shell may have the tests ignore signals, such as those that it starts in the background; so would what they start.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the stories, and of these with the files that tell most: no worker ends long after the others."""
+    stories = Path(__file__).parent / "end_to_end"
+    sizes = {path: path.stat().st_size for path in {item.path for item in items} if path.parent == stories}
+    items.sort(key=lambda item: -sizes.get(item.path, 0))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
