@@ -17,7 +17,7 @@ from pipeline.models.dbt_run import build, parse
 from pipeline.models.properties import write_properties
 from pipeline.models.run_span import revisions, run_span
 from pipeline.models.table_metadata import tables_of
-from pipeline.orchestration.asset_keys import raw_table, segment_table, staging_table
+from pipeline.orchestration.asset_keys import delivery_of, raw_table, segment_table, staging_table
 from pipeline.orchestration.file_permissions import keep_private
 from pipeline.orchestration.metadata import add_by_date, preview
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
@@ -63,7 +63,7 @@ class _Translator(DagsterDbtTranslator):
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
         name = str(dbt_resource_props["name"])
         if dbt_resource_props["resource_type"] == "source":
-            return raw_table(name)
+            return delivery_of(name) if dbt_resource_props["source_name"] == "delivery" else raw_table(name)
         if name.startswith("stg_"):
             return staging_table(name.removeprefix("stg_"))
         return segment_table(name)

@@ -20,9 +20,13 @@ _REQUIRED = ["id", "received_at", "sent_at", "original_timestamp", "timestamp", 
 # Columns that a table of an earlier version has after all others.
 _ADDED = ("context_ip", "context_user_agent", "link_url")
 _HEADER = "# Generated from {source} by `python -m pipeline.models.properties`; don't edit.\n"
-_COMMENT = re.compile(r"^COMMENT ON (?:TABLE|COLUMN) raw\.(\w+)(?:\.(\w+))? IS '((?:[^']|'')*)';$", re.MULTILINE)
-# Tables that dbt's models read.
+_COMMENT = re.compile(
+    r"^COMMENT ON (?:TABLE|COLUMN|VIEW) (raw|delivery)\.(\w+)(?:\.(\w+))? IS '((?:[^']|'')*)';$", re.MULTILINE
+)
+# Tables of raw that dbt's models read.
 _READ = ("export_files", "events", "rejected_rows", "lookups", "suppressed")
+# The comment of a view contains the descriptions of its columns, since a DuckLake has none on columns of views.
+_COLUMN_OF_VIEW = re.compile(r"(?:^|(?<=[.;] ))(\w+): ([^;]+)(?:; |$)")
 
 
 def write_properties() -> None:
@@ -56,24 +60,32 @@ def _model(table: str, description: str, properties: Sequence[str], events: Sequ
 
 
 def sources_yml() -> str:
-    """Descriptions of the raw tables and their columns: the comments that the warehouse has."""
-    tables: dict[str, dict[str, Any]] = {}
-    for table, column, comment in _COMMENT.findall(COMMENTS.read_text("utf-8")):
+    """Descriptions of the tables that no model makes, and of their columns: the comments that the warehouse has."""
+    tables: dict[str, dict[str, dict[str, Any]]] = {"raw": {}, "delivery": {}}
+    for schema, table, column, comment in _COMMENT.findall(COMMENTS.read_text("utf-8")):
         words = comment.replace("''", "'")
         if column:
-            tables[table]["columns"].append({"name": column, "description": words})
-        else:
-            tables[table] = {"name": table, "description": words, "columns": []}
-    raw = {
-        "name": "raw",
-        "database": "lake",
-        "schema": "raw",
-        "description": "The content of the export files, as text.",
-        "tables": [tables[name] for name in _READ],
-    }
+            tables[schema][table]["columns"].append({"name": column, "description": words})
+            continue
+        columns = [{"name": name, "description": text} for name, text in _COLUMN_OF_VIEW.findall(words)]
+        description = words.partition(f" {columns[0]['name']}: ")[0] if columns else words
+        tables[schema][table] = {"name": table, "description": description, "columns": columns}
     freshness = {"warn_after": {"count": 36, "period": "hour"}}
-    tables["export_files"]["config"] = {"loaded_at_field": "loaded_at", "freshness": freshness}
-    return _as_yaml("pipeline/warehouse/schema/comments.sql", {"sources": [raw]})
+    tables["raw"]["export_files"]["config"] = {"loaded_at_field": "loaded_at", "freshness": freshness}
+    sources = [
+        _source("raw", "The content of the export files, as text.", [tables["raw"][name] for name in _READ]),
+        _source(
+            "delivery",
+            "What became of each event after the models: the batches that are sent to Segment, and a copy of the "
+            "delivery ledger. The pipeline writes these tables; no model reads them.",
+            list(tables["delivery"].values()),
+        ),
+    ]
+    return _as_yaml("pipeline/warehouse/schema/comments.sql", {"sources": sources})
+
+
+def _source(schema: str, description: str, tables: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    return {"name": schema, "database": "lake", "schema": schema, "description": description, "tables": tables}
 
 
 def _as_yaml(source: str, content: Mapping[str, Any]) -> str:

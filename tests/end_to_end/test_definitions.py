@@ -119,5 +119,6 @@ def test_every_step_is_an_asset_and_every_test_is_a_check(project: Project) -> N
         assert "select" not in asset["description"].lower().split(), f"{name}: words, not SQL"
     assert {name for name, asset in shown["with_defaults"].items() if asset["personal"]} == {
         *("raw/events", "raw/rejected_rows", "raw/lookups", "staging/events", "staging/event_rows", "delivery/outbox"),
+        "staging/event_details",
         *(f"segment/{name}" for name in (*TABLES, "tracks")),
     }

@@ -103,6 +103,7 @@ def test_the_documentation_has_every_table_with_its_columns_and_is_served_until_
         assert serving.poll() is None, "".join(printed)
         page = requests.get(f"{url}/index.html", timeout=30)
         catalog = requests.get(f"{url}/catalog.json", timeout=30).json()
+        manifest = requests.get(f"{url}/manifest.json", timeout=30).json()
         serving.terminate()
         ended, _ = serving.communicate()
     assert "Stopped" in ended
@@ -113,7 +114,10 @@ def test_the_documentation_has_every_table_with_its_columns_and_is_served_until_
     columns = {node["metadata"]["name"]: set(node["columns"]) for node in catalog["nodes"].values()}
     assert set(columns) == {*TABLES, "tracks", "events", "event_rows", "event_details"}
     assert {"link_id", "link_name"} < columns["email_link_clicked"]
-    assert {node["metadata"]["name"] for node in catalog["sources"].values()} >= {"export_files", "events", "lookups"}
+    sources = {(node["metadata"]["schema"], node["metadata"]["name"]) for node in catalog["sources"].values()}
+    assert sources >= {("raw", "export_files"), ("raw", "events"), ("delivery", "events"), ("delivery", "batches")}
+    overview = manifest["docs"]["doc.selligent_to_segment.__overview__"]["block_contents"]
+    assert overview.startswith("# Selligent → DuckDB → Segment")
 
 
 def test_the_documentation_can_be_built_before_the_first_run_and_creates_no_warehouse(project: Project) -> None:
