@@ -105,9 +105,11 @@ def run_main_job(
         out.print("There is nothing new.")
         for ignored in found.unmatched[:_SHOWN_FILES]:  # on stdout: cron would mail stderr at each call
             out.print(on_one_line(f"{ignored.file.name}: ignored: {ignored.reason}", _LONGEST), style="yellow")
+    report_before = _report_written_at()
     succeeded = [_run_job(span, everything=True) for span in work]
     succeeded += [_run_job(span, everything=False) for span in sending]
-    _print_result(settings, warehouse, ledger, found.last_load)
+    is_old = not all(succeeded) and _report_written_at() == report_before
+    _print_result(settings, warehouse, ledger, found.last_load, is_report_old=is_old)
     if not all(succeeded):
         return 1
     return 2 if found.broken else 0
@@ -178,7 +180,13 @@ def _load_dbt() -> None:
     preload()
 
 
-def _print_result(settings: Settings, warehouse: Warehouse, ledger: Ledger, last_load: int) -> None:
+def _report_written_at() -> int | None:
+    return REPORT_PAGE.stat().st_mtime_ns if REPORT_PAGE.exists() else None
+
+
+def _print_result(
+    settings: Settings, warehouse: Warehouse, ledger: Ledger, last_load: int, *, is_report_old: bool
+) -> None:
     with warehouse.reading_if_any() as connection:
         if connection is None:
             out.print(f"There is nothing to load in {without_login(settings.selligent_exports)}.")
@@ -209,7 +217,8 @@ def _print_result(settings: Settings, warehouse: Warehouse, ledger: Ledger, last
     if not settings.delivers and waiting:
         out.print(f"Dry run, since SEGMENT_WRITE_KEY is not set: the requests are in {DRY_RUN_DIR}")
     if REPORT_PAGE.exists():
-        out.print(f"The report: {REPORT_PAGE}")
+        of_before = " of an earlier run, since this one failed before its report" if is_report_old else ""
+        out.print(f"The report{of_before}: {REPORT_PAGE}")
     if settings.brand:
         command = f"python -m pipeline --env-file {ENV_FILE}"
         out.print(f"Next: `{command} sql` (tables), `{command} status` (each date)", soft_wrap=True)

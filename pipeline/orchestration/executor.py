@@ -18,6 +18,9 @@ from pipeline.orchestration.instance import is_of_command_line
 from pipeline.orchestration.run_locks import StepLocks, turn_of
 from pipeline.settings import load_settings
 
+# Tags of a step that also runs if steps before it failed; not if they never ran, since one before them failed.
+AFTER_FAILURES = {"pipeline/after_failures": "true"}
+
 
 @dg.executor(name="in_process", config_schema=IN_PROC_CONFIG)
 def in_process(context: dg.InitExecutorContext) -> InProcessExecutor:
@@ -52,5 +55,26 @@ class _InProcess(InProcessExecutor):
 
 
 def _iterator(job_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
+    """Execute the steps that run whatever became of those before them in a plan of their own, after all others."""
+    keys = execution_plan.step_keys_to_execute
+    last = [key for key in keys if execution_plan.get_step_by_key(key).tags.keys() & AFTER_FAILURES.keys()]
+    first = [key for key in keys if key not in last]
+    ended: set[str] = set()
     with StepLocks(job_context.run_id, partial(turn_of, settings=load_settings()), job_context.log.info) as locks:
-        yield from inner_plan_execution_iterator(job_context, execution_plan, locks)  # type: ignore[arg-type]
+        for steps in (first, last):
+            due: list[str] = []
+            for key in steps:  # in the order of their dependencies
+                if steps is first or _dependencies(execution_plan, key) & set(keys) <= {*ended, *due}:
+                    due.append(key)
+            if not due:
+                continue
+            plan = execution_plan.build_subset_plan(due, job_context.job_def, job_context.resolved_run_config)
+            for event in inner_plan_execution_iterator(job_context, plan, locks):  # type: ignore[arg-type]
+                if event.is_step_success or event.is_step_failure:
+                    ended.add(str(event.step_key))
+                yield event
+
+
+def _dependencies(execution_plan: Any, key: str) -> set[str]:
+    step = execution_plan.get_step_by_key(key)
+    return {needed for each in step.step_inputs for needed in each.dependency_keys}

@@ -7,6 +7,7 @@ import dagster as dg
 from pipeline.ledger import CUT, REPORTED
 from pipeline.ledger.warehouse_copy import mirror_into
 from pipeline.orchestration.asset_keys import DELIVERIES, REPORT
+from pipeline.orchestration.executor import AFTER_FAILURES
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.report.page import make_report
@@ -25,6 +26,7 @@ from pipeline.segment.resources import SegmentResource
     partitions_def=EXPORT_DATES,
     backfill_policy=ONE_RUN,
     pool=WAREHOUSE_WRITERS,
+    op_tags=AFTER_FAILURES,
 )
 def report(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, segment: SegmentResource

@@ -16,6 +16,7 @@ from pipeline.finding import Finding, counted, some
 from pipeline.ledger import Ledger
 from pipeline.orchestration.asset_checks import Check
 from pipeline.orchestration.asset_keys import OUTBOX, REPORT
+from pipeline.orchestration.executor import AFTER_FAILURES
 from pipeline.orchestration.partitions import WAREHOUSE_WRITERS
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.segment.resources import SegmentResource
@@ -158,6 +159,7 @@ def late_events(connection: duckdb.DuckDBPyConnection, ledger: Ledger, now: date
 @dg.multi_asset_check(
     name="delivery__report__checks",
     specs=[NOTHING_WAITS_FOR_LONG.spec],
+    op_tags=AFTER_FAILURES,
     pool=WAREHOUSE_WRITERS,  # a plain DuckDB file can't be read beside a writer
 )
 def lateness_check(warehouse: WarehouseResource, segment: SegmentResource) -> dg.AssetCheckResult:

@@ -9,6 +9,7 @@ from pipeline.ledger import Ledger
 from pipeline.segment.checks import due_is_settled
 from tests.end_to_end.project import Project
 from tests.end_to_end.tiny_exports import ANN, BOB, CAMPAIGNS, EVE, LAYOUT, LAYOUTS, log
+from tests.fakes.segment_faults import Answer
 from tests.fakes.segment_server import SegmentServer
 
 
@@ -90,3 +91,31 @@ def test_a_broken_layout_stops_no_other_and_its_files_are_loaded_once_it_is_corr
     assert len(project.query("SELECT * FROM raw.lookups")) == 1
     assert project.query("SELECT DISTINCT campaign_name FROM selligent_marketing_cloud.email_opened") == [("Soldes",)]
     assert not segment.duplicates
+
+
+def test_a_delivery_that_fails_still_leaves_the_report_of_its_run(delivering: Project, segment: SegmentServer) -> None:
+    """Segment refuses the key; then a layout reads no file, so that the run fails before its report."""
+    project = delivering.with_files({"log_20240611.csv": log([ANN])}, LAYOUTS)
+    segment.misbehave_when(lambda *_: True, Answer(401, body="no such key"))
+    done = project.command("run")
+    assert done.returncode == 1
+    assert "failed: delivery/email_opened: " in done.stderr
+    assert "Not executing" not in done.stderr
+    page = project.data / "report" / "index.html"
+    assert f"The report: {page}" in done.stdout
+    assert "no such key" in page.read_text()
+    assert project.query("SELECT status, count(*) FROM delivery.events GROUP BY ALL") == [("waiting", 1)]
+    assert project.command("status").stdout.splitlines()[-1].split() == ["all", "1", "0", "1", "0", "1", "0", "0"]
+
+    before = page.read_text()
+    project.with_files({"log_20240612.csv": log([BOB.replace("2024", "2999") for _ in range(20)])}, LAYOUTS)
+    done = project.command("run", "--from", "2024-06-12", "--to", "2024-06-12")
+    assert done.returncode == 1
+    assert f"The report of an earlier run, since this one failed before its report: {page}" in done.stdout
+    assert page.read_text() == before
+
+    segment.behave()
+    project.settings["SEGMENT_ENDPOINT"] = segment.url
+    (project.exports / "log_20240612.csv").write_text(log([BOB]), "utf-8")
+    project.run()
+    assert len(segment.received_ids) == 2

@@ -9,6 +9,7 @@ from pipeline.finding import Finding
 from pipeline.orchestration import markdown
 from pipeline.orchestration.asset_checks import Check
 from pipeline.orchestration.asset_keys import CONFIRMATION, DELIVERIES
+from pipeline.orchestration.executor import AFTER_FAILURES
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, dates_of
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.segment.confirmation.comparison import OFF, Confirmation, confirm
@@ -24,6 +25,7 @@ CHECK = Check(
 @dg.asset(
     key=CONFIRMATION,
     deps=DELIVERIES,
+    op_tags=AFTER_FAILURES,
     check_specs=[CHECK.spec],
     group_name="delivery",
     kinds={"segment"},
