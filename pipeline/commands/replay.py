@@ -12,6 +12,7 @@ from pipeline.commands.options import DATE, date_range
 from pipeline.errors import SettingsError
 from pipeline.export_dates import EVERY_DATE, ExportDates
 from pipeline.finding import counted
+from pipeline.masking import on_one_line
 from pipeline.settings import DRY_RUN_DIR, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pipeline.warehouse import Warehouse
 
 _SHOWN = 5
+# A message may have 32 KB.
+_LONGEST_MESSAGE = 200
 
 
 @click.command()
@@ -213,7 +216,7 @@ def _show(rows: Sequence[tuple[str, str, str, str]], of: int) -> None:
     for name in ("event", "reason", "message"):
         table.add_column(name, overflow="fold")
     for _, event, message, reason in rows:
-        table.add_row(event, reason, message)
+        table.add_row(event, on_one_line(reason, _LONGEST_MESSAGE), on_one_line(message, _LONGEST_MESSAGE))
     out.print(table)
     if of > len(rows):
         out.print(f"and {of - len(rows):,} more")

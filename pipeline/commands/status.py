@@ -2,30 +2,66 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.settings import load_settings
+from pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from pipeline.report.problems import Problem
     from pipeline.report.summary import Line
 
 
 @click.command()
-def status() -> int:
+@click.option("--problems", "problems_only", is_flag=True, help="What a person should look at, instead of the numbers.")
+def status(problems_only: bool) -> int:
     """Per export date and event: rows loaded, rejected, modelled, delivered, waiting, dead, held."""
     settings = load_settings()
     from pipeline.ledger import Ledger
     from pipeline.ledger.warehouse_pairing import check_pair
+    from pipeline.report.problems import problems
     from pipeline.report.summary import summary
     from pipeline.warehouse import Warehouse
 
     with Warehouse.of(settings).reading() as connection:
         ledger = Ledger(settings.ledger)
         check_pair(connection, ledger)
-        show(summary(connection, ledger, None), by_date=True)
+        if not problems_only:
+            show(summary(connection, ledger, None), by_date=True)
+            return 0
+        found = problems(connection, ledger, datetime.now(UTC), delivers=settings.delivers)
+    _show_problems([*found, *_of_dagster(settings)])
     return 0
+
+
+def _of_dagster(settings: Settings) -> "list[Problem]":
+    """The last run and what is switched off; no problems by themselves, but often the cause of one."""
+    from pipeline.automation.overview import last_run, switched_off
+    from pipeline.orchestration.instance import opened_instance
+    from pipeline.report.problems import Problem
+
+    with opened_instance() as instance:
+        run, off = last_run(instance, settings), switched_off(instance)
+    return [
+        Problem("last run", "", run or "none yet"),
+        Problem("Dagster", "", f"switched off: {', '.join(off)}" if off else "every sensor and schedule is on"),
+    ]
+
+
+def _show_problems(found: "Sequence[Problem]") -> None:
+    from rich.table import Table
+
+    from pipeline.console import out
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    for _ in range(2):
+        table.add_column(overflow="fold")
+    for problem in found:
+        table.add_row(problem.kind, problem.subject, problem.words)
+    out.print(table)
 
 
 def show(lines: "Sequence[Line]", *, by_date: bool) -> None:

@@ -21,7 +21,7 @@ from pipeline.orchestration.system_errors import naming, sentence
 from pipeline.settings import BRAND, INSTALLATION_DIR
 
 # The name of the code location in `workspace.yaml`; that of a brand has the brand's name.
-_CODE_LOCATION = BRAND or "selligent_to_segment"
+CODE_LOCATION = BRAND or "selligent_to_segment"
 _UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 _CONFIG = """\
@@ -108,7 +108,7 @@ def origin_of(job: str) -> RemoteJobOrigin:
     """The origin of a command's run of a job. By its names, the UI finds the job in its code location: it shows the run
     in the timeline, and can execute it again.
     """
-    location = RegisteredCodeLocationOrigin(_CODE_LOCATION)
+    location = RegisteredCodeLocationOrigin(CODE_LOCATION)
     return RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME).get_job_origin(job)
 
 

@@ -90,6 +90,9 @@ COMMANDS: Mapping[str, By | Only] = {
     "python -m pipeline ui --workspace brands/workspace.yaml": BRANDS,
     "python -m pipeline --env-file FILE run": BRANDS,
     "python -m pipeline --env-file FILE reconcile": BRANDS,
+    "python -m pipeline status --problems": By(
+        "end_to_end/test_status.py", "test_problems_are_listed_with_their_reasons"
+    ),
     "python -m pipeline docs [--port PORT] [--no-serve]": By(
         "end_to_end/test_questions.py",
         "test_the_documentation_has_every_table_with_its_columns_and_is_served_until_a_signal",

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pipeline.automation.job_names import AUTOMATIONS
 from pipeline.settings import PROJECT_ROOT
 from tests.end_to_end.project import TABLES, Project
 
@@ -100,6 +101,7 @@ def test_every_step_is_an_asset_and_every_test_is_a_check(project: Project) -> N
         *WARNINGS,
         "no_event_is_in_the_future",
     }
+    assert set(AUTOMATIONS) == {*shown["schedules"], *shown["sensors"]}
     assert (shown["jobs"], shown["schedules"], shown["sensors"]) == (
         ["selligent_to_segment", "warehouse_upkeep"],
         ["selligent_to_segment_daily", "warehouse_upkeep_weekly"],

@@ -1,0 +1,101 @@
+"""What a person should look at, from the warehouse and the ledger: the list that `status --problems` prints."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from pipeline.catalog import IDENTIFIES
+from pipeline.export_dates import EVERY_DATE, ranges
+from pipeline.finding import counted
+from pipeline.ledger import Ledger
+from pipeline.masking import on_one_line
+from pipeline.segment.checks import late_events
+
+# Problems of one kind that are listed; the others are counted.
+_LISTED = 20
+_LONGEST = 400
+
+_FILES = """
+    SELECT name, status, reason FROM raw.export_files
+    WHERE status IN ('refused', 'unmatched', 'duplicate')
+    ORDER BY status DESC, export_date DESC, name
+"""
+# Quoted values differ from row to row, and may be personal.
+_REJECTED = r"""
+    WITH reasons AS (
+        SELECT file, left(regexp_replace(reason, '(?s)''.*''', '''…'''), 120) AS reason, count(*) AS rows
+        FROM raw.rejected_rows GROUP BY ALL
+    )
+    SELECT files.name, any_value(files.rejected), any_value(files.rows),
+        string_agg(format('{} ({:d})', reasons.reason, reasons.rows), '; ' ORDER BY reasons.rows DESC, reasons.reason)
+    FROM raw.export_files AS files LEFT JOIN reasons ON files.name = reasons.file
+    WHERE files.status = 'loaded' AND files.rejected > 0
+    GROUP BY files.name, files.export_date
+    ORDER BY files.export_date DESC, files.name
+"""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One line: what kind of problem, of which file, event or dates, and what is wrong or what to do."""
+
+    kind: str
+    subject: str
+    words: str
+
+
+def problems(connection: duckdb.DuckDBPyConnection, ledger: Ledger, now: datetime, *, delivers: bool) -> list[Problem]:
+    """All problems, those that stop data first. `delivers`: without a write key, no event is late."""
+    return [
+        *_listed(Problem(status, name, reason or "") for name, status, reason in _rows(connection, _FILES)),
+        *_listed(
+            Problem("rejected", name, f"{rejected:,} of {counted(rows, 'row')}: {reasons or 'see raw.rejected_rows'}")
+            for name, rejected, rows, reasons in _rows(connection, _REJECTED)
+        ),
+        *_stuck(connection, ledger, now, delivers),
+        *(Problem("dead", counted(events, "event"), reason) for reason, events in ledger.dead_reasons(_LISTED)),
+        *_held(ledger),
+    ]
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> Sequence[Any]:
+    rows: Sequence[Any] = connection.execute(query).fetchall()
+    return rows
+
+
+def _listed(found: Iterator[Problem]) -> Iterator[Problem]:
+    """The first of each kind, safe to display, and the number of the others."""
+    left: dict[str, int] = {}
+    for problem in found:
+        left[problem.kind] = left.get(problem.kind, 0) + 1
+        if left[problem.kind] <= _LISTED:
+            yield Problem(problem.kind, on_one_line(problem.subject, _LONGEST), on_one_line(problem.words, _LONGEST))
+    for kind, number in left.items():
+        if number > _LISTED:
+            yield Problem(kind, f"and {counted(number - _LISTED, 'more file')}", "see raw.export_files")
+
+
+def _stuck(connection: duckdb.DuckDBPyConnection, ledger: Ledger, now: datetime, delivers: bool) -> Iterator[Problem]:
+    late = late_events(connection, ledger, now, delivers=delivers)
+    if not late.holds:
+        yield Problem("stuck", counted(late.numbers["late"], "event"), late.sentence)
+
+
+def _held(ledger: Ledger) -> Iterator[Problem]:
+    for span in ranges(ledger.withheld()):
+        yield Problem("withheld", str(span), "a run with `--release` and these dates delivers their events")
+    machines = identities = 0
+    for standing in ledger.standings(EVERY_DATE):
+        if standing.event == IDENTIFIES.table:
+            identities += standing.held
+        else:
+            machines += standing.held
+    if machines:
+        words = "machines caused them; `python -m pipeline replay --held` releases them"
+        yield Problem("held", counted(machines, "event"), words)
+    if identities:
+        words = "a run sends them once SEGMENT_IDENTIFY is true"
+        yield Problem("held", counted(identities, "identify call"), words)
