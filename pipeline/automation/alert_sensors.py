@@ -19,7 +19,12 @@ _JOBS = {MAIN_JOB: MAIN_JOB, "__ASSET_JOB": MAIN_JOB, UPKEEP_JOB: UPKEEP_JOB}
 
 
 # All code locations: a workspace may give this one another name than runs of the command line have.
-@dg.run_failure_sensor(name="failed_runs", monitor_all_code_locations=True, minimum_interval_seconds=30)
+@dg.run_failure_sensor(
+    name="failed_runs",
+    description="Reports each failed run to ALERT_WEBHOOK, whatever started it: dates, step, reason and a link.",
+    monitor_all_code_locations=True,
+    minimum_interval_seconds=30,
+)
 def failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
     """Report a failed run to ALERT_WEBHOOK, whatever started it."""
 
@@ -35,6 +40,7 @@ def failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
 
 @dg.run_status_sensor(
     name="warned_runs",
+    description="Reports each successful run with checks that warn or failed to ALERT_WEBHOOK, whatever started it.",
     run_status=dg.DagsterRunStatus.SUCCESS,
     monitor_all_code_locations=True,
     minimum_interval_seconds=30,

@@ -15,7 +15,14 @@ from pipeline.orchestration.resources import WarehouseResource
 from pipeline.segment.resources import SegmentResource
 
 
-@dg.schedule(name=f"{MAIN_JOB}_daily", job=selligent_to_segment, cron_schedule="0 6 * * *", execution_timezone="UTC")
+@dg.schedule(
+    name=f"{MAIN_JOB}_daily",
+    description="At 06:00 UTC: runs today's date and each date that is not delivered completely. A safety net beside "
+    "the sensor.",
+    job=selligent_to_segment,
+    cron_schedule="0 6 * * *",
+    execution_timezone="UTC",
+)
 def selligent_to_segment_daily(
     context: dg.ScheduleEvaluationContext, exports: Exports, warehouse: WarehouseResource, segment: SegmentResource
 ) -> list[dg.RunRequest]:
@@ -44,5 +51,5 @@ warehouse_upkeep_weekly = dg.ScheduleDefinition(
     job=warehouse_upkeep,
     cron_schedule="0 3 * * 0",
     execution_timezone="UTC",
-    description="Sundays at 03:00 UTC.",
+    description="Sundays at 03:00 UTC: merges small files and expires old snapshots, so that runs stay fast.",
 )

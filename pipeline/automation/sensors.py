@@ -50,7 +50,12 @@ class Cursor:
         return json.dumps(asdict(self))
 
 
-@dg.sensor(name="new_exports", job=selligent_to_segment, minimum_interval_seconds=60)
+@dg.sensor(
+    name="new_exports",
+    description="Every minute: requests one run for each export date with new or changed files, or a changed layout.",
+    job=selligent_to_segment,
+    minimum_interval_seconds=60,
+)
 def new_exports(
     context: dg.SensorEvaluationContext, exports: Exports, warehouse: WarehouseResource
 ) -> dg.SensorResult | dg.SkipReason:

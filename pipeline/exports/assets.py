@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 import duckdb
+from pydantic import Field
 
 from pipeline.export_dates import ExportDates
 from pipeline.exports.checks import (
@@ -54,8 +55,9 @@ _DESCRIPTIONS = {
 class LoadConfig(dg.Config):
     """How files are loaded."""
 
-    reload: bool = False
-    """Also read files that were already loaded with the same bytes and layout."""
+    reload: bool = Field(
+        default=False, description="Also read files that were already loaded with the same bytes and layout."
+    )
 
 
 Metadata = dict[str, dg.MetadataValue | float | int | str]

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
 from filelock import FileLock
+from pydantic import Field
 
 from pipeline.ledger import MODELLED
 from pipeline.ledger.warehouse_pairing import pair_up
@@ -55,8 +56,9 @@ def prepared_manifest() -> Path:
 class ModelConfig(dg.Config):
     """How tables are modelled."""
 
-    full_refresh: bool = False
-    """Rebuild every table from raw, whatever the dates of the run."""
+    full_refresh: bool = Field(
+        default=False, description="Rebuild every table from raw, whatever the dates of the run."
+    )
 
 
 class _Translator(DagsterDbtTranslator):

@@ -114,7 +114,7 @@ def build(
             project=selected.dbt_project,
         ):
             if sql is not None and isinstance(event, dg.AssetCheckResult):
-                event = event._replace(metadata={**event.metadata, "failing_rows": show(sql)})
+                event = event._replace(metadata={"failing_rows": show(sql), **event.metadata})
             yield event  # type: ignore[misc]
     if failure is not None:
         raise failure

@@ -7,6 +7,7 @@ from datetime import timedelta
 import dagster as dg
 
 from pipeline.orchestration.asset_keys import OUTBOX, raw_table
+from pipeline.orchestration.failures import with_reasons
 
 # Dagster warns at every use that code references are beta; the constraints pin its version.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
@@ -20,9 +21,9 @@ PERSONAL_TAG = "personal_data"
 
 
 def with_defaults(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
-    """The assets with a freshness policy, a tag for personal data and references to their code."""
+    """The assets with a freshness policy, a tag for personal data, references to their code, and failures in words."""
     shown = dg.with_source_code_references(dg.map_asset_specs(_spec, assets))
-    return [asset for asset in shown if isinstance(asset, dg.AssetsDefinition)]
+    return [with_reasons(asset) for asset in shown if isinstance(asset, dg.AssetsDefinition)]
 
 
 def _spec(spec: dg.AssetSpec) -> dg.AssetSpec:

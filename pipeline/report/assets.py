@@ -47,6 +47,7 @@ def report(
     return dg.MaterializeResult(
         metadata={
             "reconciliation": dg.MetadataValue.md(as_markdown(table)),
+            "delivered_of_due": dg.MetadataValue.md(page.bars),
             "page": dg.MetadataValue.path(str(page.path)),
             **{f"picture/{chart.name}": dg.MetadataValue.md(chart.markdown) for chart in page.charts},
             **{number: added_up[number] for number in NUMBERS},

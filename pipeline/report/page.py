@@ -19,7 +19,7 @@ from pipeline.ledger.warehouse_copy import mirror_into
 from pipeline.masking import masked, printable
 from pipeline.orchestration.system_errors import naming
 from pipeline.report import formatting
-from pipeline.report.charts import COLOURS, Chart, draw_charts, import_matplotlib
+from pipeline.report.charts import COLOURS, Chart, bars_in_text, draw_charts, import_matplotlib
 from pipeline.report.numbers import Numbers, lines, newest_dates, read_numbers
 from pipeline.report.queries import TITLES
 from pipeline.settings import REPORT_PAGE, Settings
@@ -113,10 +113,11 @@ def write(page: str, path: Path = REPORT_PAGE) -> Path:
 
 @dataclass(frozen=True)
 class Report:
-    """The page's path, its charts, and its export dates (None: there are none yet)."""
+    """The page's path, its charts, one of them in text, and its export dates (None: there are none yet)."""
 
     path: Path
     charts: Sequence[Chart]
+    bars: str
     dates: ExportDates | None
 
 
@@ -135,4 +136,5 @@ def make_report(
         numbers = read_numbers(connection, settings.schema_name)
         importing.result()
     charts = draw_charts(numbers)
-    return Report(write(render(numbers, charts, Provenance.of(settings, now)), path), charts, dates)
+    page = render(numbers, charts, Provenance.of(settings, now))
+    return Report(write(page, path), charts, bars_in_text(numbers), dates)

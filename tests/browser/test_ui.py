@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from pipeline.definitions import defs
 from tests.browser.chromium import open_page
 from tests.browser.dagster_ui import DagsterUi
+from tests.end_to_end import tiny_exports
 from tests.end_to_end.project import Project
 
 DATE = "2024-06-11"
@@ -58,6 +59,25 @@ def test_a_run_of_the_command_line_is_executed_again_in_the_ui(ui: DagsterUi, pa
     page.wait_for_url(lambda url: url != first)
     ui.expect_run(page, "Success")
     assert project.query("SELECT * FROM raw.events ORDER BY ALL") == before
+
+
+def test_the_first_line_of_a_failure_is_its_reason(ui: DagsterUi, page: Page, project: Project) -> None:
+    project.with_files({}, {"log.yml": "name: log\n"})
+    done = project.command("run", "--select", "raw/events", "--to", "2024-06-10")
+    project.with_files({}, tiny_exports.LAYOUTS)
+    assert "failed: raw: log.yml: files: is missing" in done.stderr
+    page.goto(f"{ui.url}/runs")
+    page.get_by_text("partition: 2024-06-10").locator("xpath=preceding::a[1]").click()
+    for event in ("STEP_FAILURE", "RUN_FAILURE"):
+        shown = page.get_by_text(event, exact=True).locator("xpath=following::*[contains(., 'Failure: log.yml')][1]")
+        expect(shown).to_be_visible()
+    expect(page.get_by_text("DagsterExecutionStepExecutionError")).to_have_count(0)
+
+
+def test_the_report_shows_a_chart_without_a_click(ui: DagsterUi, page: Page) -> None:
+    ui.open_materialization(page, "delivery/report", "2024-06-13")
+    chart = page.locator("tr").filter(has=page.get_by_text("delivered_of_due", exact=True))
+    expect(chart).to_contain_text("12 Jun ░░░░░░░░░░░░░░░░░░░░ 0 of 2")
 
 
 @pytest.mark.parametrize(("date", "rows"), [("2024-06-12", "2"), ("2024-06-13", "1")])

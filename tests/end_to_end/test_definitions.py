@@ -62,6 +62,7 @@ print(json.dumps({
                 defs.resolve_job_def(job.name).asset_layer.executable_asset_keys) for job in defs.jobs},
     "jobs": [job.name for job in defs.jobs],
     "schedules": [schedule.name for schedule in defs.schedules],
+    "undescribed_automation": [each.name for each in (*defs.schedules, *defs.sensors) if not each.description],
     "sensors": [sensor.name for sensor in defs.sensors],
 }))
 """
@@ -107,6 +108,7 @@ def test_every_step_is_an_asset_and_every_test_is_a_check(project: Project) -> N
         ["selligent_to_segment_daily", "warehouse_upkeep_weekly"],
         ["new_exports", "failed_runs", "warned_runs"],
     )
+    assert shown["undescribed_automation"] == []
     # Upkeep has no dates, and no run waits for it.
     assert shown["of_jobs"]["warehouse_upkeep"] == ["warehouse/upkeep"]
     assert set(shown["of_jobs"]["selligent_to_segment"]) == set(shown["assets"]) - {"warehouse/upkeep"}

@@ -1,16 +1,18 @@
 """The page: its numbers are those of its SQL, nothing on it is from elsewhere, and nothing on it is secret."""
 
 import re
+from datetime import timedelta
 from html import unescape
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 
 from pipeline.ledger import DeadEvent, Remaining
-from pipeline.report.charts import draw_charts
+from pipeline.report.charts import bars_in_text, draw_charts
 from pipeline.report.formatting import percent
 from pipeline.report.numbers import Numbers, lines
-from pipeline.report.queries import TITLES
+from pipeline.report.queries import TITLES, QueryResult
 from pipeline.warehouse import Warehouse
 from tests.report.conftest import (
     BOTH_DAYS,
@@ -287,6 +289,12 @@ def test_the_same_numbers_give_the_same_page_and_pictures_stay_small(busy: Repor
         assert chart.markdown.startswith(f"![{chart.alt}](data:image/svg+xml;base64,")
         assert len(chart.markdown) < 100_000
     assert [path.name for path in made.path.parent.iterdir()] == ["index.html"]
+    assert made.bars.splitlines() == [
+        "```",
+        " 2 Mar ██████████████████░░ 10 of 11",
+        " 3 Mar ░░░░                 0 of 2",
+        "```",
+    ]
 
 
 def test_pictures_of_many_dates_stay_small(nothing: Reported) -> None:
@@ -301,3 +309,12 @@ def test_pictures_of_many_dates_stay_small(nothing: Reported) -> None:
     charts = draw_charts(nothing.numbers())
     assert charts
     assert all(len(chart.markdown) < 100_000 for chart in charts)
+
+
+def test_the_chart_in_text_is_shown_without_a_click_however_large_the_numbers() -> None:
+    """Dagster's UI hides Markdown of a thousand characters and more behind a button."""
+    days = [(NEXT_DAY + timedelta(days=number), None, 987_654_321, 123_456_789) for number in range(30)]
+    rows = pd.DataFrame(days, columns=["export_date", "event", "due", "delivered"])
+    shown = bars_in_text(Numbers(None, {"due": QueryResult("due", "", "", rows)}))
+    assert shown.splitlines()[-2] == " 1 Apr ██░░░░░░░░░░░░░░░░░░ 123,456,789 of 987,654,321"
+    assert len(shown) < 1000
