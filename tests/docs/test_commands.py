@@ -90,6 +90,11 @@ COMMANDS: Mapping[str, By | Only] = {
     "python -m pipeline ui --workspace brands/workspace.yaml": BRANDS,
     "python -m pipeline --env-file FILE run": BRANDS,
     "python -m pipeline --env-file FILE reconcile": BRANDS,
+    "python -m pipeline run --select ASSET": STORY,
+    'python -m pipeline sql "FROM raw.rejected_rows"': By(
+        "end_to_end/test_status.py", "test_problems_are_listed_with_their_reasons"
+    ),
+    "rm -r .venv; make run": By("test_makefile.py", "test_an_environment_of_another_folder_is_refused"),
     "python -m pipeline status --problems": By(
         "end_to_end/test_status.py", "test_problems_are_listed_with_their_reasons"
     ),

@@ -65,6 +65,8 @@ def test_problems_are_listed_with_their_reasons(project: Project) -> None:
     assert words["Dagster"] == (
         "switched off: new_exports, selligent_to_segment_daily, warehouse_upkeep_weekly, failed_runs, warned_runs"
     )
+    rejected = project.command("sql", "--format", "csv", "FROM raw.rejected_rows").stdout.splitlines()
+    assert len(rejected) == 1 + 3
 
 
 def test_status_before_any_run_says_what_to_do(project: Project) -> None:
