@@ -24,7 +24,7 @@ endif
 export DAGSTER_DISABLE_TELEMETRY := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: run test ui sql docs bench lint
+.PHONY: run test ui sql docs layout bench lint
 
 run: $(READY)
 	@$(BIN)/python -m pipeline run
@@ -40,6 +40,9 @@ sql: $(READY)
 
 docs: $(READY)
 	@$(BIN)/python -m pipeline docs
+
+layout: $(READY)
+	@$(BIN)/python -m pipeline inspect --write '$(FILE)'
 
 bench: $(DEV_READY)
 	@$(BIN)/python -m benchmarks

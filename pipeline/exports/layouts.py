@@ -53,7 +53,8 @@ def _wrong(text: str) -> PydanticCustomError:
 
 
 @cache
-def _time_zones() -> set[str]:
+def time_zones() -> set[str]:
+    """The names of the IANA time zones."""
     return available_timezones()  # which reads several folders
 
 
@@ -152,7 +153,7 @@ class Layout(BaseModel):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str | None) -> str | None:
-        if value is not None and value not in (zones := _time_zones()):
+        if value is not None and value not in (zones := time_zones()):
             raise _wrong(f"{value!r} is not an IANA time zone; {choice(value, zones)}")
         return value
 

@@ -150,7 +150,9 @@ def _nulls(inspected: Inspected) -> list[str]:
 def _times(inspected: Inspected) -> list[str]:
     moments, column = inspected.moments, inspected.meant("timestamp")
     lines = []
-    if moments is None:
+    if inspected.timezone is not None:
+        lines += line("timezone", scalar(inspected.timezone))
+    elif moments is None:
         lines += line("timezone", BLANK, "the time zone of date-times without an offset, such as Europe/Brussels")
     elif moments.with_word and moments.with_word == moments.without_offset:
         lines += line("timezone", "UTC", "the date-times end in the word UTC or GMT")
@@ -166,13 +168,13 @@ def _times(inspected: Inspected) -> list[str]:
     if not moments.formats:
         return lines + note("; ".join(filter(None, (f"datetime_formats: omitted, this is ISO 8601, {seen}", misfits))))
     lines += _doubt(inspected, moments)
-    formats = ", ".join(scalar(text, "'") for text in moments.formats)
+    formats = ", ".join(scalar(text, "'") for text in (moments.exchanged if inspected.month_first else moments.formats))
     return lines + line("datetime_formats", f"[{formats}]", seen, misfits)
 
 
 def _doubt(inspected: Inspected, moments: Moments) -> list[str]:
     """A note for the reader to decide between day and month, if the sample is ambiguous."""
-    if not moments.exchanged:
+    if not inspected.is_order_open:
         return []
     exchanged = ", ".join(scalar(text, "'") for text in moments.exchanged)
     lines = note(

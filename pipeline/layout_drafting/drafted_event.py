@@ -1,6 +1,6 @@
 """The event in a drafted layout: the column with its codes, or the one event of the file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pipeline.catalog import EVENTS_BY_NAME
 from pipeline.layout_drafting.event_codes import Candidate, are_event_names
@@ -19,12 +19,13 @@ def event_lines(inspected: Inspected) -> list[str]:
     return [
         *_others(inspected.candidates, code),
         *line("event_column", scalar(code.name), f"different values in the sample: {len(code.distinct)}"),
-        *_codes(code),
+        *_codes(code, inspected.codes),
     ]
 
 
 def _one_event(inspected: Inspected) -> list[str]:
-    lines = []
+    if inspected.event is not None:
+        return line("event", inspected.event)
     if inspected.candidates:
         lines = _listed(inspected.candidates, "No column surely gives the event. If one of these does, name it with "
                         "event_column, and its codes with event_codes, in place of event:")  # fmt: skip
@@ -55,7 +56,7 @@ def _listed(candidates: Sequence[Candidate], text: str) -> list[str]:
     ]
 
 
-def _codes(code: Column) -> list[str]:
+def _codes(code: Column, answers: Mapping[str, str | None]) -> list[str]:
     if are_event_names(code):
         others = [name for name in EVENTS_BY_NAME if name not in code.distinct]
         return [
@@ -65,7 +66,11 @@ def _codes(code: Column) -> list[str]:
         ]
     known = proposals(code)
     codes = [
-        _code(value, count, known.get(value)) for value, count in code.distinct.items() if not contains_address(value)
+        (f"{scalar(value)}: {answers[value] or 'null'}", f"{count:,}")
+        if value in answers
+        else _code(value, count, known.get(value))
+        for value, count in code.distinct.items()
+        if not contains_address(value)
     ]
     return [
         *note(f"The meaning of each code, and how often it occurs. One of: {', '.join(EVENTS_BY_NAME)};"),

@@ -52,8 +52,11 @@ def code_column(found: Sequence[Candidate]) -> Column | None:
 
 
 def _are_repeated_words(column: Column, length: int) -> bool:
-    is_repeated = len(column.values) >= 2 * len(column.distinct)
-    return is_repeated and all(len(value) <= length and value.isalpha() for value in column.distinct)
+    return _is_repeated(column) and all(len(value) <= length and value.isalpha() for value in column.distinct)
+
+
+def _is_repeated(column: Column) -> bool:
+    return len(column.values) >= 2 * len(column.distinct)
 
 
 def _rank(column: Column) -> int:
@@ -99,6 +102,8 @@ def _are_opaque_codes(column: Column) -> bool:
         return True
     values = {value.lower() for value in column.distinct}
     is_flag = column.are_flags or any(values <= pair for pair in _FLAGS)
+    if not vocabulary.code(column.name) and not _is_repeated(column):
+        return False
     return len(values) > 1 and not is_flag and not vocabulary.is_description(column.name)
 
 

@@ -1,7 +1,7 @@
 """The results of an inspection, from which the draft of a layout is made."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pipeline.catalog import LOOKUPS
 from pipeline.layout_drafting.column_meanings import Guess
@@ -16,7 +16,11 @@ from pipeline.layout_drafting.sample_columns import Column
 
 @dataclass(frozen=True)
 class Inspected:
-    """The results of an inspection; `candidates` are the columns that may have the code of the event."""
+    """The results of an inspection; `candidates` are the columns that may have the code of the event.
+
+    The last four are the answers of a person to what no file contains: the time zone, whether ambiguous dates have the
+    month first, the event of all rows, and the events of codes.
+    """
 
     head: Head
     decoded: Decoded | None
@@ -29,6 +33,10 @@ class Inspected:
     kind: str
     why_kind: str
     file_name: NamePattern
+    timezone: str | None = None
+    month_first: bool | None = None
+    event: str | None = None
+    codes: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def moments(self) -> Moments | None:
@@ -51,9 +59,9 @@ class Inspected:
 
     @property
     def needs_zone(self) -> bool:
-        """Whether some date-times have neither an offset nor a word for their zone."""
+        """Whether some date-times have neither an offset nor a word for their zone, and no person has given one."""
         moments = self.moments
-        return moments is None or 0 < moments.without_offset != moments.with_word
+        return self.timezone is None and (moments is None or 0 < moments.without_offset != moments.with_word)
 
     @property
     def missing(self) -> list[str]:
@@ -64,6 +72,11 @@ class Inspected:
         by_list = self.meant("list_id") and self.meant("selligent_user_id")
         needed = ["timestamp", *([] if person or by_list else ["user_id"])]
         return [meaning for meaning in needed if self.meant(meaning) is None]
+
+    @property
+    def is_order_open(self) -> bool:
+        """Whether day and month may be exchanged, and no person has decided it."""
+        return self.moments is not None and bool(self.moments.exchanged) and self.month_first is None
 
     def is_unnamed(self, column: Column) -> bool:
         """Whether the header has no usable name for a column."""

@@ -26,12 +26,17 @@ def inspect(file: str, key: Callable[[], SecretKey | None] = lambda: None) -> st
 
     Raises InspectionRefused: it is no export, or can't be decrypted.
     """
+    return draft(inspected(file, key))
+
+
+def inspected(file: str, key: Callable[[], SecretKey | None] = lambda: None) -> Inspected:
+    """What an inspection of a file finds, as in `inspect`."""
     with temporary_folder() as folder:
         try:
-            return draft(_find_out(file, read_head(file)))
+            return _find_out(file, read_head(file))
         except IsEncrypted:
             path, name = decrypted_copy(file, folder, key)
-        return draft(_find_out(str(path), read_head(str(path), name=name)))
+        return _find_out(str(path), read_head(str(path), name=name))
 
 
 def _find_out(file: str, head: Head) -> Inspected:

@@ -40,29 +40,31 @@ def _checked(text: str) -> str:
 
 
 def _of_times(inspected: Inspected) -> Iterator[str]:
-    moments = inspected.moments
     if inspected.needs_zone:
         column = inspected.meant("timestamp")
         of = f" of {_shown(column.name)}" if column else ""
         yield f"timezone: replace {BLANK} with the time zone{of}, such as Europe/Brussels."
-    if moments is not None and moments.exchanged:
+    if inspected.is_order_open:
         yield "datetime_formats: is the day or the month first? Both formats are shown above the key."
 
 
 def _of_event(inspected: Inspected) -> Iterator[str]:
     code = inspected.code
+    if inspected.event is not None:
+        return
     if code is None:
         is_proposed = proposal_of_name(inspected.file_name.name) is not None
         do = f"remove the word {PROPOSED} if the event is right" if is_proposed else f"replace {BLANK} with the event"
         yield f"event: {do}; or name the column with its codes."
         return
     rivals = [one for one in inspected.candidates if one.column is not code and one.rank]
-    if rivals or not any(one.rank for one in inspected.candidates if one.column is code):
+    if not inspected.codes and (rivals or not any(one.rank for one in inspected.candidates if one.column is code)):
         yield f"event_column: is it {_shown(code.name)}? Other columns with few short values are listed above it."
     if are_event_names(code):
         return
     known = proposals(code)
-    codes = [value for value in code.distinct if value not in EVENTS_BY_NAME and not contains_address(value)]
+    settled = {*EVENTS_BY_NAME, *inspected.codes}
+    codes = [value for value in code.distinct if value not in settled and not contains_address(value)]
     unknown = [value for value in codes if value not in known]
     if unknown or not code.distinct:
         yield f"event_codes: replace {BLANK} with an event or null{_of(unknown)}."

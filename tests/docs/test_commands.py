@@ -46,6 +46,7 @@ WRONG_SOURCE = By("end_to_end/test_bad_days.py", "test_events_that_went_to_a_wro
 BRANDS = By(
     "end_to_end/test_brands.py", "test_two_brands_are_delivered_to_their_own_sources_and_are_in_one_ui_without_mixing"
 )
+QUESTIONS = By("layout_drafting/test_dialogue.py", "test_on_a_terminal_the_layout_is_written_and_tried_at_once")
 CHECK = By("commands/test_check.py", "test_a_usable_installation_passes_and_the_test_event_arrives")
 PLAN = By("end_to_end/test_properties.py", "test_tables_messages_and_tracking_plan_agree_on_each_property")
 MINUTES = "takes minutes, and runs this test itself or beside it"
@@ -70,6 +71,9 @@ COMMANDS: Mapping[str, By | Only] = {
     "python -m pipeline replay --delivered [--from DATE] [--to DATE] [--event NAME]": WRONG_SOURCE,
     "python -m pipeline inspect FILE": STORY,
     "python -m pipeline inspect FILE > draft.yml": STORY,
+    "python -m pipeline inspect --write FILE": QUESTIONS,
+    "make layout FILE=…": Only("asks on a terminal", "make --dry-run layout FILE=a.csv"),
+    "make layout FILE=/srv/selligent/out/clicks.csv": Only("asks on a terminal", "make --dry-run layout FILE=a.csv"),
     "python -m pipeline check": CHECK,
     "python -m pipeline check --send-test": CHECK,
     "python -m pipeline check [--send-test]": CHECK,
