@@ -1,7 +1,6 @@
 """Projects to run for real."""
 
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from pipeline.settings import PROJECT_ROOT
 from tests.end_to_end.copying import Copy, copy_of_the_project
 from tests.end_to_end.forked import run_module
-from tests.end_to_end.project import Project
+from tests.end_to_end.project import Prepare, Project, copied_to
 from tests.end_to_end.tiny_exports import ANN, BOB, EVE, LAYOUTS, ZOE, log
 from tests.fakes.segment_server import SegmentServer
 
@@ -22,35 +21,44 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def parsed(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project that has never run, and whose dbt project is parsed; to be copied to its place."""
+    """A project that has never run, but was started once; to be copied to its place."""
     project = Project(place)
     place.mkdir()
-    done = run_module("pipeline.definitions", [], project.environment, PROJECT_ROOT)
+    done = run_module("tests.end_to_end.first_start", [], project.environment, PROJECT_ROOT)
     assert done.returncode == 0, done.stderr
     return place.rename(tmp_path_factory.mktemp("parsed") / "project")
 
 
 @pytest.fixture(scope="session")
-def has_run_once(place: Path, parsed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same after a dry run of four opens; to be copied."""
-    shutil.copytree(parsed, place)
-    Project(place).with_files({"log_20240611.csv": log([ANN, BOB, EVE, ZOE])}, LAYOUTS).run()
-    return place.rename(tmp_path_factory.mktemp("run-once") / "project")
+def prepare(place: Path, parsed: Path, tmp_path_factory: pytest.TempPathFactory) -> Prepare:
+    """Prepares a project: what a function does to one that has never run. It is read where it is, or copied."""
+
+    def prepared(steps: Callable[[Project], object]) -> Path:
+        kept = tmp_path_factory.mktemp("prepared") / "project"
+        with copied_to(place, parsed, kept) as project:
+            steps(project)
+        return kept
+
+    return prepared
+
+
+@pytest.fixture(scope="session")
+def has_run_once(prepare: Prepare) -> Path:
+    """A project after a dry run of four opens; to be copied."""
+    return prepare(lambda project: project.with_files({"log_20240611.csv": log([ANN, BOB, EVE, ZOE])}, LAYOUTS).run())
 
 
 @pytest.fixture
 def project(parsed: Path, place: Path, tmp_path: Path) -> Iterator[Project]:
-    shutil.copytree(parsed, place)
-    yield Project(place)
-    place.rename(tmp_path / "project")
+    with copied_to(place, parsed, tmp_path / "project") as project:
+        yield project
 
 
 @pytest.fixture
 def once(has_run_once: Path, place: Path, tmp_path: Path) -> Iterator[Project]:
     """A project that had a dry run of the opens of Ann, Bob, Eve and Zoe, in the export of 2024-06-11."""
-    shutil.copytree(has_run_once, place)
-    yield Project(place)
-    place.rename(tmp_path / "project")
+    with copied_to(place, has_run_once, tmp_path / "project") as project:
+        yield project
 
 
 @pytest.fixture
@@ -83,12 +91,11 @@ def examples_server() -> Iterator[SegmentServer]:
 
 
 @pytest.fixture(scope="session")
-def first_run_of_examples(
-    tmp_path_factory: pytest.TempPathFactory, examples_server: SegmentServer
-) -> tuple[Project, str]:
+def first_run_of_examples(prepare: Prepare, examples_server: SegmentServer) -> tuple[Project, str]:
     """The examples, delivered to the strict server, and what the run printed."""
-    project = Project(tmp_path_factory.mktemp("examples")).with_examples().delivering_to(examples_server.url)
-    return project, project.run()
+    printed: list[str] = []
+    folder = prepare(lambda project: printed.append(project.with_examples().delivering_to(examples_server.url).run()))
+    return Project(folder).delivering_to(examples_server.url), printed[0]
 
 
 @pytest.fixture(scope="session")

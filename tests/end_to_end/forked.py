@@ -24,6 +24,8 @@ from typing import NoReturn
 
 import duckdb
 
+from tests.end_to_end.rehearsal import rehearse
+
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 # Those that a run imports, with the modules that their packages import late.
 PACKAGES = (
@@ -113,6 +115,7 @@ def main() -> None:
     """For each line of the input, fork a process that becomes the command, and print its exit status."""
     for name in PACKAGES:
         import_module(name)
+    rehearse()
     # The import of DuckDB opens a database. A forked process lacks its threads, and would wait for them at its end.
     duckdb.default_connection().execute("SET threads = 1")
     gc.collect()

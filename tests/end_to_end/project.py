@@ -4,7 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -132,3 +133,17 @@ class Project:
     def snapshot(self) -> int:
         """Number of the newest snapshot: it grows with every change of any table."""
         return int(str(self.query("SELECT max(snapshot_id) FROM ducklake_snapshots('lake')")[0][0]))
+
+
+# Prepares a project by what a function does to one that has never run; a fixture has it.
+Prepare = Callable[[Callable[[Project], object]], Path]
+
+
+@contextmanager
+def copied_to(place: Path, prepared: Path, kept: Path) -> Iterator[Project]:
+    """A copy of a prepared project at its place; at the end it goes to `kept`."""
+    shutil.copytree(prepared, place)
+    try:
+        yield Project(place)
+    finally:
+        place.rename(kept)

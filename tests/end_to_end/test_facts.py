@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.export_dates import EVERY_DATE
 from pipeline.ledger import Ledger
-from tests.end_to_end.project import SCHEMA, Project
+from tests.end_to_end.project import SCHEMA, Prepare, Project
 from tests.fakes.segment_server import SegmentServer
 
 LOG = r"""
@@ -74,13 +74,15 @@ def server() -> Iterator[SegmentServer]:
 
 
 @pytest.fixture(scope="module")
-def three_days(tmp_path_factory: pytest.TempPathFactory, server: SegmentServer) -> Project:
+def three_days(prepare: Prepare, server: SegmentServer) -> Project:
     """Loaded, modelled and delivered: first without the names of links, then with them, then with a changed one."""
-    project = Project(tmp_path_factory.mktemp("facts")).with_files(EXPORTS, LAYOUTS)
-    project.settings |= {"SEGMENT_ENDPOINT": server.url, "SEGMENT_WRITE_KEY": "test-key"}
-    for first, last in (("2024-06-11", "2024-06-12"), ("2024-06-13", "2024-06-13"), ("2024-06-14", "2024-06-14")):
-        project.run("--from", first, "--to", last)
-    return project
+
+    def deliver(project: Project) -> None:
+        project.with_files(EXPORTS, LAYOUTS).delivering_to(server.url)
+        for first, last in (("2024-06-11", "2024-06-12"), ("2024-06-13", "2024-06-13"), ("2024-06-14", "2024-06-14")):
+            project.run("--from", first, "--to", last)
+
+    return Project(prepare(deliver))
 
 
 def table(project: Project, event: str, columns: str, who: str) -> list[tuple[object, ...]]:

@@ -1,24 +1,42 @@
 """What an operator does with history and with dead events, by the commands."""
 
-from tests.end_to_end.project import Project
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.project import Prepare, Project, copied_to
 from tests.end_to_end.tiny_exports import LAYOUTS, log
 from tests.fakes import segment_faults as faults
 from tests.fakes.segment_server import SegmentServer
 
 
-def test_history_is_loaded_without_delivery_and_delivered_when_it_is_released(
-    delivering: Project, segment: SegmentServer
-) -> None:
-    delivering.with_files(
-        {
+@pytest.fixture(scope="module")
+def has_history(prepare: Prepare) -> Path:
+    """A project with two dates that were loaded without delivery; to be copied."""
+
+    def load(project: Project) -> None:
+        exports = {
             "log_20240611.csv": log(["ann,m1,c1,VIEW,,2024-06-10T08:00:00Z"]),
             "log_20240613.csv": log(["bob,m1,c1,VIEW,,2024-06-12T08:00:00Z"]),
-        },
-        LAYOUTS,
-    )
+        }
+        output = project.with_files(exports, LAYOUTS).delivering_to("http://127.0.0.1:9").run("--no-delivery")
+        assert "Withheld until released with --release: 2024-06-11, 2024-06-13" in output
+
+    return prepare(load)
+
+
+@pytest.fixture
+def withheld(has_history: Path, segment: SegmentServer, place: Path, tmp_path: Path) -> Iterator[Project]:
+    with copied_to(place, has_history, tmp_path / "project") as project:
+        yield project.delivering_to(segment.url)
+
+
+def test_history_is_loaded_without_delivery_and_delivered_when_it_is_released(
+    withheld: Project, segment: SegmentServer
+) -> None:
+    delivering = withheld
     delivering.settings["SEGMENT_INTEGRATIONS"] = "Amplitude"
-    output = delivering.run("--no-delivery")
-    assert "Withheld until released with --release: 2024-06-11, 2024-06-13" in output
     assert len(delivering.ids()) == 2
     assert delivering.query("SELECT count(*) FROM delivery.events") == [(0,)]
     assert "There is nothing new." in delivering.run()
@@ -69,17 +87,10 @@ def test_without_a_range_whatever_is_not_delivered_yet_is_withheld(delivering: P
 
 
 def test_a_release_that_is_killed_after_its_first_span_is_finished_by_the_next_run(
-    delivering: Project, segment: SegmentServer
+    withheld: Project, segment: SegmentServer
 ) -> None:
     """History of years is some hundred spans, and hours: a machine is started anew meanwhile."""
-    delivering.with_files(
-        {
-            "log_20240611.csv": log(["ann,m1,c1,VIEW,,2024-06-10T08:00:00Z"]),
-            "log_20240613.csv": log(["bob,m1,c1,VIEW,,2024-06-12T08:00:00Z"]),
-        },
-        LAYOUTS,
-    )
-    delivering.run("--no-delivery")
+    delivering = withheld
     assert delivering.killed("pipeline.commands.main_job:_run_job", "run", "--release").returncode == 9
     assert len(segment.received_ids) == 1
     delivering.run()

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import date, timedelta
 from hashlib import md5, sha256
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.end_to_end.project import SCHEMA, Project
+from tests.end_to_end.project import SCHEMA, Prepare, Project, copied_to
 from tests.end_to_end.tiny_exports import ANN, LAYOUTS, log
 from tests.fakes.segment_server import SegmentServer
 
@@ -108,9 +109,23 @@ def test_contacts_are_identified_once_and_again_when_they_change(delivering: Pro
     assert "Every number reconciles" in (project.data / "report" / "index.html").read_text("utf-8")
 
 
-def test_only_what_a_contact_is_now_is_sent(project: Project, segment: SegmentServer) -> None:
+@pytest.fixture(scope="module")
+def has_run(prepare: Prepare) -> Path:
+    """A project after a dry run; to be copied."""
+    return prepare(lambda project: identifying(project).run())
+
+
+@pytest.fixture
+def waiting(has_run: Path, place: Path, tmp_path: Path) -> Iterator[Project]:
+    """A project after a dry run: both calls wait."""
+    with copied_to(place, has_run, tmp_path / "project") as project:
+        project.settings["SEGMENT_IDENTIFY"] = "true"
+        yield project
+
+
+def test_only_what_a_contact_is_now_is_sent(waiting: Project, segment: SegmentServer) -> None:
     """What a newer lookup replaced before it was sent would override the new values in Segment."""
-    identifying(project).run()
+    project = waiting
     assert list((project.data / "dry_run").glob("2024-06-11/identifies/*.json"))
     add(project, 13, ANN_2, BOB)
     project.run("--no-delivery", "--from", "2024-06-13", "--to", "2024-06-13")
@@ -124,8 +139,8 @@ def test_only_what_a_contact_is_now_is_sent(project: Project, segment: SegmentSe
     assert "There is nothing new" in project.run()
 
 
-def test_contacts_that_a_corrected_lookup_lacks_are_withdrawn(project: Project, segment: SegmentServer) -> None:
-    identifying(project).run()
+def test_contacts_that_a_corrected_lookup_lacks_are_withdrawn(waiting: Project, segment: SegmentServer) -> None:
+    project = waiting
     (project.exports / "contacts_20240611_0630.csv").write_text(contacts(BOB), "utf-8")
     project.delivering_to(segment.url).run()
     assert addresses_sent(segment) == [("2024-06-11", "bob", "bob@example.com")]
@@ -136,8 +151,8 @@ def test_contacts_that_a_corrected_lookup_lacks_are_withdrawn(project: Project, 
     assert project.query(STANDINGS) == [("delivered", 2)]
 
 
-def test_suppressed_people_are_not_identified(project: Project, segment: SegmentServer) -> None:
-    identifying(project).run()
+def test_suppressed_people_are_not_identified(waiting: Project, segment: SegmentServer) -> None:
+    project = waiting
     listed = project.folder / "suppressed.csv"
     listed.write_text("email\nANN@example.com\n", "utf-8")
     project.settings["SELLIGENT_SUPPRESSED"] = str(listed)
@@ -154,9 +169,9 @@ def test_suppressed_people_are_not_identified(project: Project, segment: Segment
     assert len(identified(segment)) == 1
 
 
-def test_addresses_leave_in_the_form_of_the_setting(project: Project, segment: SegmentServer) -> None:
+def test_addresses_leave_in_the_form_of_the_setting(waiting: Project, segment: SegmentServer) -> None:
     """Also those that waited in another form; the id stays."""
-    identifying(project).run()
+    project = waiting
     before = {str(row[0]) for row in project.query(f"SELECT id FROM {SCHEMA}.identifies")}
     project.delivering_to(segment.url).run(SEGMENT_TRAITS_EMAIL="sha256")
     hashed = [sha256(f"{name}@example.com".encode()).hexdigest() for name in ("ann", "bob")]
@@ -183,9 +198,9 @@ _SNAPSHOT = st.dictionaries(st.sampled_from([("12", "1"), ("12", "2"), ("13", "1
 
 
 @pytest.fixture
-def model(project: Project) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
+def model(waiting: Project) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
     """The SQL that dbt makes of the model once its table exists, for 2024-06-12, and a database to execute it in."""
-    identifying(project).run()
+    project = waiting
     add(project, 12, ANN_1)
     project.run()
     compiled = project.data / "dbt" / "compiled" / "selligent_to_segment" / "models" / "identities"

@@ -1,11 +1,10 @@
 """From export files to delivered events, with the examples that the project ships."""
 
 import json
-import shutil
 from collections import Counter
 from pathlib import Path
 
-from tests.end_to_end.project import SCHEMA, TABLES, Project
+from tests.end_to_end.project import SCHEMA, TABLES, Project, copied_to
 from tests.fakes.segment_server import SegmentServer
 
 # Counted by hand from what `examples/make_exports.py` says of its files.
@@ -20,11 +19,11 @@ EVENTS = {
 
 
 def test_every_event_of_the_examples_is_delivered_once_and_a_second_run_does_nothing(
-    first_run_of_examples: tuple[Project, str], examples_server: SegmentServer, tmp_path: Path
+    first_run_of_examples: tuple[Project, str], examples_server: SegmentServer, place: Path, tmp_path: Path
 ) -> None:
     examples, output = first_run_of_examples
+    assert f"The report: {place}/data/report/index.html\n" in output
     page = examples.data / "report" / "index.html"
-    assert f"The report: {page}\n" in output
     html = page.read_text("utf-8")
     assert "Every number reconciles" in html
     assert ">4,326</a> of <a" in html  # delivered of due
@@ -38,18 +37,18 @@ def test_every_event_of_the_examples_is_delivered_once_and_a_second_run_does_not
     assert examples.query("SELECT status, count(*) FROM delivery.events GROUP BY ALL") == [("delivered", 4326)]
 
     # In a copy, since other tests look at the examples, too.
-    delivering = Project(tmp_path / "copy", examples.settings)
-    shutil.copytree(examples.folder, delivering.folder)
-    requests, snapshot = len(examples_server.requests), delivering.snapshot()
-    assert "There is nothing new" in delivering.run()
-    assert len(examples_server.requests) == requests
-    assert delivering.snapshot() == snapshot
+    with copied_to(place, examples.folder, tmp_path / "project") as project:
+        delivering = project.delivering_to(examples_server.url)
+        requests, snapshot = len(examples_server.requests), delivering.snapshot()
+        assert "There is nothing new" in delivering.run()
+        assert len(examples_server.requests) == requests
+        assert delivering.snapshot() == snapshot
 
-    # Asked for by date, everything is done again and nothing comes of it.
-    before = delivering.query(f"SELECT * FROM {SCHEMA}.tracks ORDER BY id")
-    delivering.run("--from", "2024-06-11", "--to", "2024-06-13")
-    assert len(examples_server.requests) == requests
-    assert delivering.query(f"SELECT * FROM {SCHEMA}.tracks ORDER BY id") == before
+        # Asked for by date, everything is done again and nothing comes of it.
+        before = delivering.query(f"SELECT * FROM {SCHEMA}.tracks ORDER BY id")
+        delivering.run("--from", "2024-06-11", "--to", "2024-06-13")
+        assert len(examples_server.requests) == requests
+        assert delivering.query(f"SELECT * FROM {SCHEMA}.tracks ORDER BY id") == before
 
 
 def test_messages_match_the_tables(examples: Project, examples_server: SegmentServer) -> None:

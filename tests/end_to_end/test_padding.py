@@ -2,9 +2,11 @@
 export and plain in the next, are the same events for ever.
 """
 
+from pathlib import Path
+
 import pytest
 
-from tests.end_to_end.project import SCHEMA, Project
+from tests.end_to_end.project import SCHEMA, Prepare, Project, copied_to
 from tests.end_to_end.tiny_exports import CONTACTS
 
 LOG = r"""
@@ -50,10 +52,8 @@ EXPORTS = {
 
 
 @pytest.fixture(scope="module")
-def padded(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = Project(tmp_path_factory.mktemp("padding")).with_files(EXPORTS, LAYOUTS)
-    project.run()
-    return project
+def padded(prepare: Prepare) -> Project:
+    return Project(prepare(lambda project: project.with_files(EXPORTS, LAYOUTS).run()))
 
 
 def test_ids_are_these_for_ever(padded: Project) -> None:
@@ -87,9 +87,10 @@ def test_a_lookup_names_padded_ids_and_the_newest_counts_however_it_is_padded(pa
     assert names == [("Summer",)]
 
 
-def test_a_list_that_names_padded_people_leaves_them_out(padded: Project) -> None:
+def test_a_list_that_names_padded_people_leaves_them_out(padded: Project, place: Path, tmp_path: Path) -> None:
     """Of the contact, no row names the person; the lookup does."""
-    listed = padded.folder / "suppressed.csv"
-    listed.write_text("\u200buser_id ,email\nK-1\0,\nK-3  ,\n,\ufeffK-2@EXAMPLE.com \n", "utf-8")
-    padded.run(SELLIGENT_SUPPRESSED=str(listed))
-    assert padded.query(f"SELECT user_id FROM {SCHEMA}.tracks") == [("K-4",)]
+    with copied_to(place, padded.folder, tmp_path / "project") as project:
+        listed = project.folder / "suppressed.csv"
+        listed.write_text("\u200buser_id ,email\nK-1\0,\nK-3  ,\n,\ufeffK-2@EXAMPLE.com \n", "utf-8")
+        project.run(SELLIGENT_SUPPRESSED=str(listed))
+        assert project.query(f"SELECT user_id FROM {SCHEMA}.tracks") == [("K-4",)]

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
-from tests.end_to_end.project import SCHEMA, Project
+from tests.end_to_end.project import SCHEMA, Prepare, Project, copied_to
 from tests.fakes.segment_server import SegmentServer
 
 BOUNCES = r"""
@@ -128,20 +129,23 @@ def server() -> Iterator[SegmentServer]:
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory, server: SegmentServer) -> tuple[Project, set[str]]:
+def loaded(prepare: Prepare, server: SegmentServer) -> tuple[Project, set[str]]:
     """First modelled without properties, then with them and delivered; and the ids of the first time."""
-    project = Project(tmp_path_factory.mktemp("properties")).with_files(EXPORTS, PLAIN).delivering_to(server.url)
-    with duckdb.connect() as connection:
-        connection.execute(
-            "COPY (SELECT 'ann' AS who, 'm1' AS mail, TIMESTAMP '2024-06-10 09:00:00' AS at, 'nl' AS language, "
-            "true AS first, TIMESTAMPTZ '2024-06-10 07:00:00+00' AS seen, {'country': 'BE'} AS place) "
-            f"TO '{project.exports / 'opens_20240611.parquet'}' (FORMAT parquet)"
-        )
-    project.run("--no-delivery")
-    before = project.ids()
-    project.with_files({}, WITH_PROPERTIES)
-    project.run("--release")
-    return project, before
+    before: set[str] = set()
+
+    def deliver(project: Project) -> None:
+        project.with_files(EXPORTS, PLAIN).delivering_to(server.url)
+        with duckdb.connect() as connection:
+            connection.execute(
+                "COPY (SELECT 'ann' AS who, 'm1' AS mail, TIMESTAMP '2024-06-10 09:00:00' AS at, 'nl' AS language, "
+                "true AS first, TIMESTAMPTZ '2024-06-10 07:00:00+00' AS seen, {'country': 'BE'} AS place) "
+                f"TO '{project.exports / 'opens_20240611.parquet'}' (FORMAT parquet)"
+            )
+        project.run("--no-delivery")
+        before.update(project.ids())
+        project.with_files({}, WITH_PROPERTIES).run("--release")
+
+    return Project(prepare(deliver)), before
 
 
 def rows(project: Project, event: str) -> dict[str, dict[str, Any]]:
@@ -236,9 +240,14 @@ def test_a_value_that_its_type_cannot_read_is_counted_and_kept(loaded: tuple[Pro
 
 
 def test_a_property_that_is_added_later_fills_the_table_and_sends_nothing_again(
-    loaded: tuple[Project, set[str]], server: SegmentServer
+    loaded: tuple[Project, set[str]], server: SegmentServer, place: Path, tmp_path: Path
 ) -> None:
-    project, ids = loaded
+    prepared, ids = loaded
+    with copied_to(place, prepared.folder, tmp_path / "project") as project:
+        add_a_property(project.delivering_to(server.url), ids, server)
+
+
+def add_a_property(project: Project, ids: set[str], server: SegmentServer) -> None:
     received = len(server.messages)
     project.with_files({}, {"clicks.yml": CLICKS + OF_CLICKS + "  /device: device\n"})
     project.run()
@@ -255,6 +264,7 @@ def test_a_property_that_is_added_later_fills_the_table_and_sends_nothing_again(
     refused = project.command("run")
     assert (refused.returncode, refused.stderr.strip()) == (
         2,
-        "layout clicks: properties: '/device/screen/width': 'screen_width' is text, and the event tables have it as "
-        "integer; a column keeps its type, so write {name: screen_width, type: integer}, or choose another name",
+        "layout not used: layout clicks: properties: '/device/screen/width': 'screen_width' is text, and the event "
+        "tables have it as integer; a column keeps its type, so write {name: screen_width, type: integer}, or choose "
+        "another name",
     )
