@@ -24,6 +24,12 @@ TEXT = (HEADER + ZOE).encode()
 MORE = (HEADER + JEF).encode()
 
 
+@pytest.fixture
+def desk(plain_desk: Desk) -> Desk:
+    """Nothing here depends on how rows are stored."""
+    return plain_desk
+
+
 def tarred(name: str = "opens.csv", kind: int = tarfile.PAX_FORMAT) -> bytes:
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode="w", format=kind) as archive:

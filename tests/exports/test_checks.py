@@ -24,6 +24,12 @@ CODED_LAYOUT = layout(**CODED, columns={"CUSTOMER": "user_id", "OPENED_AT": "tim
 
 
 @pytest.fixture
+def desk(plain_desk: Desk) -> Desk:
+    """Nothing here depends on how rows are stored."""
+    return plain_desk
+
+
+@pytest.fixture
 def coded(desk: Desk) -> Desk:
     desk.layouts = (CODED_LAYOUT,)
     return desk

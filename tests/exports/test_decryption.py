@@ -34,6 +34,12 @@ SENDER = Tsk.generate("Selligent <out@example.com>")
 ROTATED = SecretKey(gnupg_samples.ROTATED.encode(), None)
 
 
+@pytest.fixture
+def desk(plain_desk: Desk) -> Desk:
+    """Nothing here depends on how rows are stored."""
+    return plain_desk
+
+
 def sealed(content: bytes, key: Tsk = DESK, *, armor: bool = False, signer: Tsk | None = None) -> bytes:
     signed = {"signer": signer.signer()} if signer else {}
     return encrypt(content, recipients=[key.extract_certificate()], armor=armor, **signed)

@@ -26,6 +26,12 @@ OUTSIDE = (
 SECRET = "root:x:0:0"
 
 
+@pytest.fixture
+def desk(plain_desk: Desk) -> Desk:
+    """Nothing here depends on how rows are stored."""
+    return plain_desk
+
+
 def reasons(desk: Desk) -> dict[str, str | None]:
     """What was made of each file beside the good one, which is loaded."""
     desk.put("opens_good.csv", HEADER + ZOE)

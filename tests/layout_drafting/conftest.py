@@ -6,9 +6,9 @@ import yaml
 
 from pipeline.layout_drafting.inspection import inspect
 from tests.layout_drafting.drafting import Drafter, Guessed
-from tests.support.loading_fixtures import connection, desk, lake_without_rows
+from tests.support.loading_fixtures import connection, plain_desk, plain_file_without_rows
 
-__all__ = ["connection", "desk", "draft", "guessed", "lake_without_rows"]
+__all__ = ["connection", "draft", "guessed", "plain_desk", "plain_file_without_rows"]
 
 
 @pytest.fixture

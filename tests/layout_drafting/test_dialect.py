@@ -80,7 +80,8 @@ LOADABLE = [
 
 
 @pytest.mark.parametrize("export", LOADABLE, ids=lambda export: f"{export.name}-{export.encoding}")
-def test_a_filled_draft_loads_every_row(desk: Desk, tmp_path: Path, export: Unknown) -> None:
+def test_a_filled_draft_loads_every_row(plain_desk: Desk, tmp_path: Path, export: Unknown) -> None:
+    desk = plain_desk
     desk.put(export.name, export.content)
     path = tmp_path / "draft.yml"
     path.write_text(filled(inspect(str(desk.folder / export.name)), export), "utf-8")
