@@ -1,6 +1,6 @@
 """Reading of layouts from YAML: one file for each kind of export. A wrong layout is refused as a whole."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -54,13 +54,49 @@ def read_layout(path: Path) -> Layout:
     try:
         return Layout.model_validate(content)
     except ValidationError as error:
-        faults = "; ".join(dict.fromkeys(_sentence(detail) for detail in error.errors()))
-        raise LayoutError(f"{path.name}: {faults}") from None
+        details = error.errors()
+        faults = [sentence for detail in details for sentence in _sentences(detail)]
+        faults += _of_other_keys(content, {str(detail["loc"][0]) for detail in details if detail["loc"]})
+        raise LayoutError(f"{path.name}: {'; '.join(dict.fromkeys(faults))}") from None
+
+
+# Keys that are checked together: while one of them is wrong, nothing can be said about the others.
+_TOGETHER = (
+    {"event", "event_column", "event_codes", "event_codes_default"},
+    {"timezone", "datetime_formats"},
+    {"quote", "delimiter", "null_values", "format"},
+    {"header", "columns", "event_column", "properties", "traits", "format"},
+)
+
+
+def _of_other_keys(content: Mapping[str, Any], wrong: set[str]) -> Iterator[str]:
+    """The faults of a layout as a whole that are independent of keys that are wrong in themselves."""
+    if not wrong or wrong & {"kind", "columns"}:  # nothing more can be said without them
+        return
+    rest = {"name": "x", "files": "x", **{key: value for key, value in content.items() if key not in wrong}}
+    try:
+        Layout.model_validate(rest)
+    except ValidationError as error:
+        for sentence in (one for detail in error.errors() for one in _sentences(detail)):
+            key = sentence.partition(":")[0]
+            if not any(key in group and wrong & group for group in _TOGETHER):
+                yield sentence
+
+
+def _sentences(detail: ErrorDetails) -> list[str]:
+    if detail["type"] != "wrong":
+        return [_sentence(detail)]
+    key = _key(detail)
+    return [f"{key}: {fault}" if key else fault for fault in detail.get("ctx", {}).get("faults", (detail["msg"],))]
+
+
+def _key(detail: ErrorDetails) -> str:
+    # pydantic includes the branch of a union in the path; only the YAML's own keys help a reader.
+    return ".".join(str(part) for part in detail["loc"] if not str(part).startswith(("list[", "literal[", "function-")))
 
 
 def _sentence(detail: ErrorDetails) -> str:
-    # pydantic includes the branch of a union in the path; only the YAML's own keys help a reader.
-    key = ".".join(str(part) for part in detail["loc"] if not str(part).startswith(("list[", "literal[", "function-")))
+    key = _key(detail)
     match detail["type"]:
         case "extra_forbidden":
             keys = Layout.model_fields if len(detail["loc"]) == 1 else Property.model_fields
@@ -69,8 +105,6 @@ def _sentence(detail: ErrorDetails) -> str:
             return f"{key}: is missing"
         case "literal_error":
             return f"{key}: {detail['input']!r} is not {detail.get('ctx', {}).get('expected')}"
-        case "wrong":
-            return f"{key}: {detail['msg']}" if key else detail["msg"]
         case _:
             return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
 

@@ -4,7 +4,8 @@ import codecs
 import difflib
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
@@ -48,8 +49,15 @@ Format = Literal["csv", "ndjson", "parquet"]
 _PROBE = "A;1\r\n"
 
 
-def _wrong(text: str) -> PydanticCustomError:
-    return PydanticCustomError("wrong", "{text}", {"text": text})
+def _wrong(*faults: str) -> PydanticCustomError:
+    """An error with one sentence for each fault."""
+    return PydanticCustomError("wrong", "{text}", {"text": "; ".join(faults), "faults": faults})
+
+
+def _refuse(faults: Iterable[str]) -> None:
+    """Raise an error if there are faults."""
+    if found := tuple(dict.fromkeys(faults)):
+        raise _wrong(*found)
 
 
 @cache
@@ -102,9 +110,8 @@ class Layout(BaseModel):
             regex.compile(value)  # names are matched with it, since it has a time limit
         except (re.error, regex.error) as error:
             raise _wrong(f"{value!r} is not a regular expression: {error}") from None
-        for group in groups:
-            if group not in NAME_GROUPS:
-                raise _wrong(f"the group {group!r} is unknown; {choice(group, NAME_GROUPS)}")
+        unknown = (group for group in groups if group not in NAME_GROUPS)
+        _refuse(f"the group {group!r} is unknown; {choice(group, NAME_GROUPS)}" for group in unknown)
         return value
 
     @field_validator("encoding")
@@ -140,7 +147,7 @@ class Layout(BaseModel):
         if value is not True and not (isinstance(value, list) and value):
             raise _wrong("is neither true nor the list of column names of a file without a header")
         if isinstance(value, list):
-            _no_repeats("column name", [key_of(str(name)) for name in value])
+            _refuse(_repeats("column name", [key_of(str(name)) for name in value]))
         return value
 
     @field_validator("ready_marker")
@@ -160,111 +167,107 @@ class Layout(BaseModel):
     @field_validator("datetime_formats")
     @classmethod
     def _known_directives(cls, value: list[str]) -> list[str]:
-        for pattern in value:
-            directives = re.findall(r"%(.?)", pattern)
-            if unknown := [d for d in directives if d not in DATETIME_DIRECTIVES]:
-                raise _wrong(f"{pattern!r} has the unknown directive '%{unknown[0]}'")
-            if not {"d", "j"} & set(directives) or not {"Y", "y"} & set(directives):
-                raise _wrong(f"{pattern!r} has no day or no year; it looks like '%d-%m-%Y %H:%M:%S'")
-            if not {"m", "b", "B", "j"} & set(directives):
-                raise _wrong(f"{pattern!r} has no month (%m; %M is minutes); it looks like '%d-%m-%Y %H:%M:%S'")
+        _refuse(fault for pattern in value for fault in _faults_of_format(pattern))
         return value
 
     @field_validator("event", "event_codes_default")
     @classmethod
     def _known_event(cls, value: str | None) -> str | None:
         if value is not None:
-            _check_event(value)
+            _refuse(_faults_of_event(value))
         return value
 
     @field_validator("event_codes")
     @classmethod
     def _known_events(cls, value: dict[str, str | None]) -> dict[str, str | None]:
-        for code, event in value.items():
-            if event is not None:
-                _check_event(event, f"{code!r}: ")
+        events = ((code, event) for code, event in value.items() if event is not None)
+        _refuse(fault for code, event in events for fault in _faults_of_event(event, f"{code!r}: "))
         return value
 
     @field_validator("columns")
     @classmethod
     def _known_meanings(cls, value: dict[str, str]) -> dict[str, str]:
-        for column, meaning in value.items():
-            if meaning not in MEANINGS:
-                raise _wrong(f"{column!r}: {meaning!r} is not a meaning; {choice(meaning, MEANINGS)}")
-        _no_repeats("meaning", list(value.values()))
-        _no_repeats("column", [key_of(column) for column in value])
+        unknown = ((column, meaning) for column, meaning in value.items() if meaning not in MEANINGS)
+        faults = [
+            f"{column!r}: {meaning!r} is not a meaning; {choice(meaning, MEANINGS)}" for column, meaning in unknown
+        ]
+        _refuse(
+            [
+                *faults,
+                *_repeats("meaning", [meaning for meaning in value.values() if meaning in MEANINGS]),
+                *_repeats("column", [key_of(column) for column in value]),
+            ]
+        )
         return value
 
     @field_validator("properties", "traits")
     @classmethod
     def _columns_of_their_own(cls, value: dict[str, LayoutProperty]) -> dict[str, LayoutProperty]:
-        _no_repeats("column", [key_of(source) for source in value])
+        faults = list(_repeats("column", [key_of(source) for source in value]))
         seen: dict[str, tuple[str, LayoutProperty]] = {}
         for source, one in value.items():
             if fault := fault_of(one.name):
-                raise _wrong(f"{source!r}: {fault}")
-            if one.column in seen:
+                faults.append(f"{source!r}: {fault}")
+            elif one.column in seen:
                 owner, other = seen[one.column]
-                raise _wrong(f"{source!r}: {one.name!r} is the same column as {other.name!r} of {owner}; rename one")
-            seen[one.column] = (repr(source), one)
+                faults.append(f"{source!r}: {one.name!r} is the same column as {other.name!r} of {owner}; rename one")
+            else:
+                seen[one.column] = (repr(source), one)
+        _refuse(faults)
         return value
 
     @model_validator(mode="after")
     def _whole(self) -> "Layout":
-        if self.kind == "events":
-            self._whole_events()
-        else:
-            self._whole_lookup(LOOKUPS[self.kind])
+        faults = [*(self._of_events() if self.kind == "events" else self._of_lookup(LOOKUPS[self.kind]))]
         if isinstance(self.header, list):
-            self._headerless(self.header)
+            faults += self._headerless(self.header)
         if self.format == "csv":
-            self._parts_that_can_be_told_apart()
+            faults += self._parts_that_can_be_told_apart()
+        _refuse(faults)
         return self
 
-    def _parts_that_can_be_told_apart(self) -> None:
+    def _parts_that_can_be_told_apart(self) -> Iterator[str]:
         if self.quote is not None and self.quote in self.delimiter:
             key = "quote" if "quote" in self.model_fields_set else "delimiter"
-            raise _wrong(f"{key}: {self.quote!r} can't be the quote and be in the delimiter {self.delimiter!r}, too")
+            yield f"{key}: {self.quote!r} can't be the quote and be in the delimiter {self.delimiter!r}, too"
         for value in self.null_values:
             if self.delimiter in value or (self.quote and self.quote in value):
-                raise _wrong(f"null_values: {value!r} contains the delimiter or the quote, so no value can equal it")
+                yield f"null_values: {value!r} contains the delimiter or the quote, so no value can equal it"
 
-    def _whole_events(self) -> None:
+    def _of_events(self) -> Iterator[str]:
         if "timestamp" not in self.meanings:
-            raise _wrong("columns: no column means 'timestamp'; map the column with the time of the event")
+            yield "columns: no column means 'timestamp'; map the column with the time of the event"
         if not self.meanings & {"user_id", "email"} and not {"list_id", "selligent_user_id"} <= self.meanings:
-            raise _wrong(
-                "columns: no column identifies a person; map 'user_id', 'email', or 'list_id' and 'selligent_user_id'"
-            )
+            yield "columns: no column identifies a person; map 'user_id', 'email', or 'list_id' and 'selligent_user_id'"
         if (self.event is None) == (self.event_column is None):
-            raise _wrong("event: give either 'event' or 'event_column' with 'event_codes'")
-        if self.event is not None and (self.event_codes or self.event_codes_default):
-            raise _wrong("event_codes: belong to 'event_column', not to 'event'")
-        if self.event_column is not None and not self.event_codes and self.event_codes_default is None:
-            raise _wrong("event_codes: missing; map each code of 'event_column' to its event")
+            yield "event: give either 'event' or 'event_column' with 'event_codes'"
+        elif self.event is not None and (self.event_codes or self.event_codes_default):
+            yield "event_codes: belong to 'event_column', not to 'event'"
+        elif self.event_column is not None and not self.event_codes and self.event_codes_default is None:
+            yield "event_codes: missing; map each code of 'event_column' to its event"
         if self.timezone is None and any("%z" not in pattern for pattern in self.datetime_formats):
-            raise _wrong("timezone: missing; date-times without an offset need one, such as Europe/Brussels")
+            yield "timezone: missing; date-times without an offset need one, such as Europe/Brussels"
         if self.traits:
-            raise _wrong("traits: belong to a lookup of contacts; events have properties")
+            yield "traits: belong to a lookup of contacts; events have properties"
 
-    def _whole_lookup(self, lookup: Lookup) -> None:
+    def _of_lookup(self, lookup: Lookup) -> Iterator[str]:
         for key in lookup.key:
             if key not in self.meanings:
-                raise _wrong(f"columns: no column means {key!r}, which is the key of {self.kind}")
+                yield f"columns: no column means {key!r}, which is the key of {self.kind}"
         if not self.meanings & set(lookup.values):
-            raise _wrong(f"columns: no column means {' or '.join(map(repr, lookup.values))}, which {self.kind} give")
+            yield f"columns: no column means {' or '.join(map(repr, lookup.values))}, which {self.kind} give"
         if self.event or self.event_column or self.event_codes or self.event_codes_default:
-            raise _wrong(f"event: a lookup of {self.kind} has none; remove it")
+            yield f"event: a lookup of {self.kind} has none; remove it"
         if self.properties:
-            raise _wrong(f"properties: a lookup of {self.kind} has no events; remove them")
+            yield f"properties: a lookup of {self.kind} has no events; remove them"
         if self.traits and self.kind != "contacts":
-            raise _wrong(f"traits: a lookup of {self.kind} has no persons; remove them")
+            yield f"traits: a lookup of {self.kind} has no persons; remove them"
 
-    def _headerless(self, header: Sequence[str]) -> None:
+    def _headerless(self, header: Sequence[str]) -> Iterator[str]:
         names = {key_of(name) for name in header}
         for column in (*self.columns, *([self.event_column] if self.event_column else []), *self.declared):
             if key_of(column) not in names and not self.is_pointer(column):
-                raise _wrong(f"header: {column!r} is used, but the list of column names has no such name")
+                yield f"header: {column!r} is used, but the list of column names has no such name"
 
     @cached_property
     def meanings(self) -> set[str]:
@@ -303,11 +306,21 @@ class Layout(BaseModel):
         return hashlib.sha256(self.model_dump_json(exclude=later).encode()).hexdigest()
 
 
-def _check_event(name: str, before: str = "") -> None:
+def _faults_of_event(name: str, before: str = "") -> Iterator[str]:
     if name.startswith("CHECK "):
-        raise _wrong(f"{before}{name!r} is a proposal of `inspect`; verify it, then remove the word CHECK")
-    if name not in EVENTS_BY_NAME:
-        raise _wrong(f"{before}{name!r} is not an event; {choice(name, EVENTS_BY_NAME)}")
+        yield f"{before}{name!r} is a proposal of `inspect`; verify it, then remove the word CHECK"
+    elif name not in EVENTS_BY_NAME:
+        yield f"{before}{name!r} is not an event; {choice(name, EVENTS_BY_NAME)}"
+
+
+def _faults_of_format(pattern: str) -> Iterator[str]:
+    directives = re.findall(r"%(.?)", pattern)
+    if unknown := [d for d in directives if d not in DATETIME_DIRECTIVES]:
+        yield f"{pattern!r} has the unknown directive '%{unknown[0]}'"
+    elif not {"d", "j"} & set(directives) or not {"Y", "y"} & set(directives):
+        yield f"{pattern!r} has no day or no year; it looks like '%d-%m-%Y %H:%M:%S'"
+    elif not {"m", "b", "B", "j"} & set(directives):
+        yield f"{pattern!r} has no month (%m; %M is minutes); it looks like '%d-%m-%Y %H:%M:%S'"
 
 
 def key_of(column: str) -> str:
@@ -324,7 +337,5 @@ def choice(given: str, known: Iterable[str]) -> str:
     return f"it is one of {', '.join(words)}" if len(words) <= 20 else "see docs/layouts.md for what is possible"
 
 
-def _no_repeats(what: str, names: Sequence[str]) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise _wrong(f"the {what} {name!r} is repeated")
+def _repeats(what: str, names: Sequence[str]) -> Iterator[str]:
+    return (f"the {what} {name!r} is repeated" for name, times in Counter(names).items() if times > 1)

@@ -218,7 +218,12 @@ def test_a_word_that_yaml_takes_for_yes_or_no_must_be_quoted(clicks: Path, word:
     ("kind", "columns", "sentence"),
     [
         ("emails", "{A: email_subject}", "columns: no column means 'email_id', which is the key of emails"),
-        ("campaigns", "{A: email_id}", "columns: no column means 'campaign_id', which is the key of campaigns"),
+        (
+            "campaigns",
+            "{A: email_id}",
+            "columns: no column means 'campaign_id', which is the key of campaigns; columns: no column means "
+            "'campaign_name', which campaigns give",
+        ),
         ("links", "{A: link_name}", "columns: no column means 'link_id', which is the key of links"),
         ("lists", "{A: list_name}", "columns: no column means 'list_id', which is the key of lists"),
         (
@@ -226,7 +231,12 @@ def test_a_word_that_yaml_takes_for_yes_or_no_must_be_quoted(clicks: Path, word:
             "{A: list_id, B: email}",
             "columns: no column means 'selligent_user_id', which is the key of contacts",
         ),
-        ("contacts", "{A: selligent_user_id}", "columns: no column means 'list_id', which is the key of contacts"),
+        (
+            "contacts",
+            "{A: selligent_user_id}",
+            "columns: no column means 'list_id', which is the key of contacts; columns: no column means 'user_id' or "
+            "'email', which contacts give",
+        ),
         ("emails", "{A: email_id}", "columns: no column means 'email_subject', which emails give"),
         ("campaigns", "{A: campaign_id}", "columns: no column means 'campaign_name', which campaigns give"),
         ("links", "{A: link_id}", "columns: no column means 'link_name', which links give"),
@@ -283,6 +293,38 @@ def test_all_faults_of_a_layout_are_told_at_once(clicks: Path) -> None:
         "delimiter: is empty; it separates two columns, such as ';'; "
         "quote: '' is not one character; write null if nothing is quoted; "
         "nam: is unknown; did you mean 'name'?"
+    )
+
+
+def test_all_faults_of_one_key_and_of_the_layout_as_a_whole_are_told_at_once(clicks: Path) -> None:
+    codes = "event_codes: {A: Email Opend, B: FILL_IN}"
+    text = changed("event_codes: {CLICK: Email Link Clicked}", codes, CODED).replace("timezone: Europe/Brussels\n", "")
+    text += "datetime_formats: ['%d-%m %H:%M', '%d-%M-%Y %H:%M']\n  \nnull_values: ['a,b']\ntraits: {C: colour}\n"
+    assert refusal(clicks, text).split("; ") == [
+        "clicks.yml: datetime_formats: '%d-%m %H:%M' has no day or no year",
+        "it looks like '%d-%m-%Y %H:%M:%S'",
+        "datetime_formats: '%d-%M-%Y %H:%M' has no month (%m",
+        "%M is minutes)",
+        "it looks like '%d-%m-%Y %H:%M:%S'",
+        "event_codes: 'A': 'Email Opend' is not an event",
+        "did you mean 'Email Opened'?",
+        f"event_codes: 'B': 'FILL_IN' is not an event; it is one of {EVENTS}".split("; ")[0],
+        f"it is one of {EVENTS}",
+        # Of the rest, what does not depend on a key that is wrong in itself:
+        "traits: belong to a lookup of contacts",
+        "events have properties",
+        "null_values: 'a,b' contains the delimiter or the quote, so no value can equal it",
+    ]
+
+
+def test_what_depends_on_a_wrong_key_is_not_told(clicks: Path) -> None:
+    """Without its wrong event, the layout would have none; without its wrong columns, no person."""
+    assert refusal(clicks, changed("event: Email Link Clicked", "event: click")).count("event: ") == 1
+    text = changed("CUSTOMER_KEY: user_id", "CUSTOMER_KEY: usr_id")
+    text = changed("CLICK_DT: timestamp", "CLICK_DT: timestmp", text)
+    assert refusal(clicks, text) == (
+        "clicks.yml: columns: 'CUSTOMER_KEY': 'usr_id' is not a meaning; did you mean 'user_id'?; "
+        "columns: 'CLICK_DT': 'timestmp' is not a meaning; did you mean 'timestamp'?"
     )
 
 
