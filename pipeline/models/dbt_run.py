@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator
-from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_context
+from dagster_dbt.asset_utils import get_asset_check_key_for_test, get_updated_cli_invocation_params_for_context
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from pipeline.errors import ModelsFailed
@@ -80,7 +80,7 @@ def build(
     arguments: Sequence[str],
     values: Mapping[str, str],
     show: Callable[[str], dg.MetadataValue],
-) -> Iterator[dg.Output[None] | dg.AssetCheckResult | dg.AssetObservation]:
+) -> Iterator[dg.Output[None] | dg.AssetCheckResult]:
     """Build the models and run the tests that a step selects, with environment variables for dbt; then yield the
     results of the tests and the outputs of the models. `show` gives the rows of a failed test's SQL, as metadata.
 
@@ -106,7 +106,10 @@ def build(
     results = getattr(built, "results", ())
     failed_tests = {result.node.unique_id: result.node.compiled_code for result in results if result.failures}
     for message in finished:
-        sql = failed_tests.get(message["data"]["node_info"]["unique_id"])
+        node = message["data"]["node_info"]["unique_id"]
+        if node.startswith("test.") and not _is_selected(context, selected, node):
+            continue  # dbt also runs the tests of others that read a selected table; their failures are in `failure`
+        sql = failed_tests.get(node)
         for event in DbtCoreCliEventMessage(raw_event=message, event_history_metadata={}).to_default_asset_events(
             manifest=selected.manifest,
             dagster_dbt_translator=selected.dagster_dbt_translator,
@@ -118,6 +121,14 @@ def build(
             yield event  # type: ignore[misc]
     if failure is not None:
         raise failure
+
+
+def _is_selected(context: dg.AssetExecutionContext, selected: Any, test: str) -> bool:
+    """Whether the step has a check for a test of dbt."""
+    key = get_asset_check_key_for_test(
+        selected.manifest, selected.dagster_dbt_translator, test, project=selected.dbt_project
+    )
+    return key in context.selected_asset_check_keys
 
 
 def _run_dbt(

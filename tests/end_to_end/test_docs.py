@@ -51,6 +51,8 @@ def test_the_commands_do_what_the_documents_say(copied: Copy) -> None:
     assert re.search("^segment/tracks +4,326 rows$", several, re.MULTILINE)
     assert "reading ACME_clicks_20240611060500.txt" in reloaded
     assert "DEBUG" not in done.stderr
+    one_table = copied.sh(".venv/bin/python -m pipeline run --select segment/email_opened").stderr
+    assert [line.split()[0] for line in one_table.splitlines()] == ["segment/email_opened", "…", "segment/email_opened"]
 
     copied.sh("rm -r data")
     assert not (copied.folder / "data").exists()
