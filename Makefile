@@ -7,7 +7,11 @@ DEV_READY := $(VENV)/.dev-ready
 # uv installs the same pinned versions several times as fast as pip, and compiles them, so that the first run need not.
 # It does not read pip's configuration: where only that leads to an index, pip installs.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-UV := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python --compile-bytecode -c constraints.txt
+UV := $(BIN)/python -m uv pip install --python $(BIN)/python --compile-bytecode -c constraints.txt
+# uv reports what it resolves, downloads, installs and compiles; its list of all packages at the end is left out.
+install = rm -f $(VENV)/.installed; \
+	{ $(PIP) uv && $(UV) -e '$(1)' && touch $(VENV)/.installed; } 2>&1 | sed '/^ [-+~] /d'; \
+	test -e $(VENV)/.installed || { echo "uv can't install here; pip does, in some minutes …"; $(PIP) -e '$(1)'; }
 
 # A virtual environment contains the path of its folder. In a folder that was moved or copied, it would run the program
 # of the other one.
@@ -56,12 +60,12 @@ lint: $(DEV_READY)
 	$(BIN)/sqlfluff lint dbt_project/models dbt_project/tests/*.sql
 
 $(READY): pyproject.toml constraints.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing (once) …"
-	@($(PIP) uv && $(UV) -e .) || $(PIP) -e .
+	@test -x $(BIN)/python || { echo "Making $(VENV) with $$($(PYTHON) --version) …"; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing into $(VENV), once; this takes a minute or two …"
+	@$(call install,.)
 	@echo '$(CURDIR)' > $@
 
 $(DEV_READY): $(READY)
 	@echo "Installing what tests and linters need (once) …"
-	@$(UV) -e '.[dev]' || $(PIP) -e '.[dev]'
+	@$(call install,.[dev])
 	@touch $@

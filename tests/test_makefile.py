@@ -57,3 +57,25 @@ def test_set_up_records_its_folder(folder: Path) -> None:
         ["make", "--dry-run", ".venv/.ready"], cwd=folder, capture_output=True, text=True, check=True
     )
     assert f"echo '{folder}' > .venv/.ready" in commands.stdout
+
+
+# A Python whose uv prints what the real one prints, and that says what pip installs.
+_PYTHON = """#!/bin/sh
+case "$*" in
+*"-m uv pip install"*) printf 'Resolved 2 packages in 5ms\\n + click==8.5.1\\n ~ rich==15.0.0\\n' >&2; exit {status} ;;
+*"-m pip install"*"-e ."*) echo "pip installs" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_set_up_says_what_it_does_and_uses_pip_where_uv_cant_install(folder: Path, status: int) -> None:
+    python = folder / ".venv" / "bin" / "python"
+    python.unlink()
+    python.write_text(_PYTHON.format(status=status), "utf-8")
+    python.chmod(0o755)
+    done = subprocess.run(["make", ".venv/.ready"], cwd=folder, capture_output=True, text=True, check=True)
+    first = ["Installing into .venv, once; this takes a minute or two …", "Resolved 2 packages in 5ms"]
+    then = ["uv can't install here; pip does, in some minutes …", "pip installs"]
+    assert done.stdout.splitlines() == [*first, *(then if status else [])]
+    assert (folder / ".venv" / ".ready").read_text("utf-8") == f"{folder}\n"
