@@ -1,7 +1,7 @@
 """The tables of `raw` as one multi-asset: the export files are read once for all of them."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, date, datetime
 
@@ -21,8 +21,10 @@ from pipeline.exports.checks import (
     unread_files,
     unusual_volumes,
 )
-from pipeline.exports.discovery import known_files
+from pipeline.exports.discovery import is_known, known_files
+from pipeline.exports.export_files import LoadedFile
 from pipeline.exports.loading import Loaded, load
+from pipeline.exports.matching import MatchedFile
 from pipeline.exports.property_registry import contradicting, register_properties
 from pipeline.exports.property_values import unreadable_properties
 from pipeline.exports.resources import Exports
@@ -32,6 +34,7 @@ from pipeline.masking import file_name
 from pipeline.orchestration import markdown
 from pipeline.orchestration.asset_checks import Check, results
 from pipeline.orchestration.asset_keys import raw_table
+from pipeline.orchestration.long_steps import Progress, every_minute
 from pipeline.orchestration.metadata import PARTITION_ROWS, add_by_date, preview, summed
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.orchestration.resources import WarehouseResource
@@ -157,14 +160,23 @@ def raw(
         register_properties(connection, usable, exports.settings().schema_name)
         people = refresh(connection, exports.settings().selligent_suppressed, datetime.now(UTC))
         before, known = last_load_number(connection), known_files(connection)
+        first = look.first.without(broken).within(dates)
+        progress = stack.enter_context(every_minute(context))
+        new = [matched for matched in first.matched if config.reload or not is_known(matched, known)]
+
+        def log(words: str) -> None:
+            context.log.info(words)
+            progress.current = words
+
         loaded = load(
             connection,
             location,
-            look.first.without(broken).within(dates),
+            first,
             lambda: look.settled(lambda: known).without(broken).within(dates),
             reload=config.reload,
             key=exports.settings().pgp_key,
-            log=context.log.info,
+            log=log,
+            done=_noting(progress, new),
         )
         discovered = look.settled(lambda: known).without(broken)
         for file in discovered.waiting:
@@ -189,6 +201,20 @@ def raw(
         yield dg.MaterializeResult(asset_key=key, metadata=metadata)
     checks = {ACCOUNTS: accounts, FILES: files, LAYOUTS: broken_layouts(discovered), **event_checks}
     yield from results(checks, context.selected_asset_check_keys)
+
+
+def _noting(progress: Progress, new: Sequence[MatchedFile]) -> Callable[[MatchedFile, LoadedFile], None]:
+    """Notes each file that is loaded; bytes decide how much is left, since rows are known only afterwards."""
+    of_all = sum(matched.file.size for matched in new)
+    files = read = rows = 0
+
+    def note(matched: MatchedFile, loaded: LoadedFile) -> None:
+        nonlocal files, read, rows
+        files, read, rows = files + 1, read + matched.file.size, rows + loaded.rows
+        words = f"{files:,} of {max(files, len(new)):,} files and {rows:,} rows"
+        progress.note(min(read / of_all, 1.0) if of_all else 0.0, rows, "rows", words)
+
+    return note
 
 
 def _rows_in_tables(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> dict[str, dict[date, int]]:

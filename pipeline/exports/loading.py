@@ -65,6 +65,7 @@ class _Loader:
     known: Mapping[FileKey, KnownFile]
     reload: bool
     log: Callable[[str], None]
+    done: Callable[[MatchedFile, LoadedFile], None]
     suppressing: bool
     key: SecretKey | None
     unchanged: int = 0
@@ -91,10 +92,12 @@ def load(
     key: SecretKey | None = None,
     now: datetime | None = None,
     log: Callable[[str], None] = lambda _: None,
+    done: Callable[[MatchedFile, LoadedFile], None] = lambda _matched, _loaded: None,
 ) -> Loaded:
     """Load the files into `raw`. A file whose bytes and layout are known is skipped, unless `reload`; a file that was
     removed from the location keeps its rows, and so does one whose new bytes are refused. Rows of suppressed people are
-    counted and not kept; `suppression.refresh` has read the list over the same connection. `key` decrypts files.
+    counted and not kept; `suppression.refresh` has read the list over the same connection. `key` decrypts files. `done`
+    is called after each file that is not skipped, perhaps twice.
 
     Files may be discovered before it is certain that they are complete. `settled` then returns those that are. It may
     wait: it is called after a date has been read and before it is committed. A date with other files by then is read
@@ -105,7 +108,8 @@ def load(
     """
     _ensure_a_temporary_folder()
     this = Load(last_load_number(connection) + 1, now or datetime.now(UTC))
-    loader = _Loader(connection, location, this, known_files(connection), reload, log, any_suppressed(connection), key)
+    known, suppressing = known_files(connection), any_suppressed(connection)
+    loader = _Loader(connection, location, this, known, reload, log, done, suppressing, key)
     complete = cache(settled or (lambda: discovered))
     of_dates = cache(lambda: _by_date(complete()))
     first = _by_date(discovered)
@@ -279,6 +283,7 @@ def _take(loader: _Loader, matched: MatchedFile, copy: LocalCopy, before: KnownF
     except duckdb.DataError as error:  # a value that can't be computed with is the file's own fault, too
         raise _Refused(key, unreadable(matched.layout, error), copy.sha256) from None
     record_file(loader.connection, matched, copy.sha256, result, loader.this)
+    loader.done(matched, result)
     return result
 
 

@@ -20,6 +20,7 @@ from pipeline.models.run_span import revisions, run_span
 from pipeline.models.table_metadata import tables_of
 from pipeline.orchestration.asset_keys import delivery_of, raw_table, segment_table, staging_table
 from pipeline.orchestration.file_permissions import keep_private
+from pipeline.orchestration.long_steps import every_minute
 from pipeline.orchestration.metadata import add_by_date, preview
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.orchestration.resources import WarehouseResource
@@ -97,7 +98,7 @@ def models(context: dg.AssetExecutionContext, config: ModelConfig, warehouse: Wa
         with lake.reading() as connection:
             return preview(connection, sql, [])
 
-    with lake.turn():
+    with every_minute(context) as progress, lake.turn():
         with lake.writing_in_turn() as connection:
             check_origin(connection, load_settings())
             pair_up(connection, warehouse.ledger())
@@ -108,7 +109,7 @@ def models(context: dg.AssetExecutionContext, config: ModelConfig, warehouse: Wa
         window = {} if config.full_refresh else span.as_environment()
         quiet = {_WRITE_JSON: os.environ.get(_WRITE_JSON, "false")}
         values = {**window, **known, **as_environment(declared), **quiet}
-        for event in build(context, arguments, values, show):
+        for event in build(context, arguments, values, show, progress):
             # Yielded when the warehouse is free, so that rows can be counted.
             if isinstance(event, dg.Output):
                 outputs.append(event)

@@ -14,6 +14,7 @@ from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from pipeline.errors import ModelsFailed
 from pipeline.models.dbt import DBT_DIR, digest_of_sources, environment, variables
+from pipeline.orchestration.long_steps import Progress
 from pipeline.orchestration.shutdown import signals_set
 from pipeline.settings import DBT_TARGET_DIR, Settings, load_settings
 from pipeline.warehouse import Warehouse
@@ -80,9 +81,11 @@ def build(
     arguments: Sequence[str],
     values: Mapping[str, str],
     show: Callable[[str], dg.MetadataValue],
+    progress: Progress,
 ) -> Iterator[dg.Output[None] | dg.AssetCheckResult]:
     """Build the models and run the tests that a step selects, with environment variables for dbt; then yield the
     results of the tests and the outputs of the models. `show` gives the rows of a failed test's SQL, as metadata.
+    `progress` gets the name and the number of the current one.
 
     Raises:
         ModelsFailed: a model or a test failed; raised after the results of the others.
@@ -95,6 +98,10 @@ def build(
     finished: list[dict[str, Any]] = []
 
     def keep(event: Any) -> None:
+        if event.info.name == "LogStartLine":
+            progress.current = event.data.node_info.node_name
+            # No share: one of them takes most of the time.
+            progress.note(0.0, 0, "", f"{event.data.index} of {event.data.total} models and tests")
         if event.info.name in _RESULTS:
             finished.append(msg_to_dict(event))
 

@@ -8,6 +8,7 @@ from pipeline.ledger import CUT, REPORTED
 from pipeline.ledger.warehouse_copy import mirror_into
 from pipeline.orchestration.asset_keys import DELIVERIES, REPORT
 from pipeline.orchestration.executor import AFTER_FAILURES
+from pipeline.orchestration.long_steps import every_minute
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.report.page import make_report
@@ -35,7 +36,8 @@ def report(
     newest export dates in charts, with the SQL of each number.
     """
     dates, ledger = dates_of(context), warehouse.ledger()
-    with warehouse.open().writing() as connection:  # one for everything: to attach a DuckLake takes a tenth of a second
+    # One connection for everything: to attach a DuckLake takes a tenth of a second.
+    with every_minute(context), warehouse.open().writing() as connection:
         balance = due_is_settled(connection, ledger, dates)
         table = summary(connection, ledger, dates)
         page = make_report(connection, ledger, segment.settings(), datetime.now(UTC))

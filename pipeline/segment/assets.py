@@ -16,6 +16,7 @@ from pipeline.ledger.warehouse_pairing import check_pair, pair_up
 from pipeline.orchestration import markdown
 from pipeline.orchestration.asset_keys import CALL_TABLES, CALLS, OUTBOX, REPORT, delivery_of
 from pipeline.orchestration.instance import is_of_command_line
+from pipeline.orchestration.long_steps import Progress, every_minute
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, SEGMENT_DELIVERY, WAREHOUSE_WRITERS, dates_of
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.orchestration.shutdown import signals_set
@@ -63,7 +64,7 @@ def outbox(
     dates, started = dates_of(context), time.monotonic()
     now, ledger = datetime.now(UTC), warehouse.ledger()
     modelled, lake = ledger.reached(MODELLED, dates), warehouse.open()
-    with lake.writing() as connection:
+    with every_minute(context), lake.writing() as connection:
         check_origin(connection, segment.settings())
         pair_up(connection, ledger)
         refresh(connection, segment.settings().selligent_suppressed, now)
@@ -136,7 +137,7 @@ def _deliver(
         with lake.writing() as connection:
             refresh(connection, listed, datetime.now(UTC))
     before = ledger.standing_of(event.table, dates)
-    with lake.reading() as connection, segment.client() as client:
+    with every_minute(context) as progress, lake.reading() as connection, segment.client() as client:
         try:
             check_origin(connection, segment.settings())
             check_pair(connection, ledger)
@@ -170,9 +171,8 @@ def _deliver(
                 has_delivered=lambda: client.has_delivered,
                 stop=segment.stop,
             )
-            progress = _every_few_seconds(context, event)
             segment.copy_later(dates)  # also where the delivery ends with an error
-            sent = deliver(reader, ledger, event.table, dates, transport, progress)
+            sent = deliver(reader, ledger, event.table, dates, transport, _every_few_seconds(context, event, progress))
     delete_requests(DRY_RUN_DIR, event.table, dates)  # from before there was a key
     after = ledger.standing_of(event.table, dates)
     is_slow = time.monotonic() - started > _COPY_SECONDS
@@ -229,16 +229,19 @@ def _dead_as_markdown(
     return dg.MetadataValue.md(markdown.table(["id", "reason", "message"], dead))
 
 
-def _every_few_seconds(context: dg.AssetExecutionContext, event: Event) -> Callable[[int, int], None]:
+def _every_few_seconds(
+    context: dg.AssetExecutionContext, event: Event, progress: Progress
+) -> Callable[[int, int], None]:
     last = time.monotonic()
 
-    def progress(done: int, of: int) -> None:
+    def note(done: int, of: int) -> None:
         nonlocal last
+        progress.note(done / of if of else 0.0, done, "events", f"{done:,} of {of:,} {event.name} events")
         if time.monotonic() - last >= _PROGRESS_SECONDS:
             last = time.monotonic()
-            context.log.info(f"{done:,} of {of:,} {event.name} delivered")
+            context.log.info(f"{progress}")
 
-    return progress
+    return note
 
 
 deliveries = [_delivery_asset(event) for event in CALLS]

@@ -6,6 +6,7 @@ import dagster as dg
 
 from pipeline.orchestration import markdown
 from pipeline.orchestration.asset_keys import UPKEEP
+from pipeline.orchestration.long_steps import every_minute
 from pipeline.orchestration.partitions import WAREHOUSE_WRITERS
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.settings import load_settings
@@ -25,8 +26,9 @@ def upkeep(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> d
     file has no snapshots: it is checkpointed.
     """
     lake, settings, now = warehouse.open(), load_settings(), datetime.now(UTC)
-    done = tidy(lake, settings.keep_snapshots_days, now)
-    pruned = prune_runs(context.instance, settings.keep_runs_days, now)
+    with every_minute(context):
+        done = tidy(lake, settings.keep_snapshots_days, now)
+        pruned = prune_runs(context.instance, settings.keep_runs_days, now)
     if not lake.is_ducklake:
         context.log.info("a plain DuckDB file was checkpointed; it has no snapshots and no files to merge")
     return dg.MaterializeResult(metadata={**metadata_of(done, is_ducklake=lake.is_ducklake), "runs_deleted": pruned})

@@ -131,7 +131,7 @@ def test_pictures_exist_and_have_a_description() -> None:
         for document, text in DOCUMENTS.items()
         for words, file in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", text)
     ]
-    assert [document for document, _, _ in pictures] == [README, TABLES]
+    assert [document for document, _, _ in pictures] == [README, OPERATIONS, TABLES]
     assert all(len(words) > 40 for _, words, _ in pictures)
     assert [file for document, _, file in pictures if not ((PROJECT_ROOT / document).parent / file).is_file()] == []
 

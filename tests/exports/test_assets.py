@@ -11,6 +11,7 @@ from pipeline.exports.assets import files_as_markdown, raw
 from pipeline.exports.export_files import LoadedFile
 from pipeline.exports.loading import Loaded
 from pipeline.exports.resources import Exports
+from pipeline.orchestration.long_steps import Progress
 from pipeline.orchestration.metadata import PARTITION_ROWS
 from pipeline.orchestration.partitions import tags_of
 from pipeline.orchestration.resources import WarehouseResource
@@ -79,6 +80,8 @@ def test_each_date_of_a_range_has_its_own_number_of_rows(tmp_path: Path, monkeyp
         {"log_20240611.csv": log([ann, bob]), "log_20240613.csv": log([ann])}, LAYOUTS
     )
     Environment(monkeypatch, tmp_path / ".env").load(**project.of_the_pipeline)
+    noted: list[tuple[float, int, str, str]] = []
+    monkeypatch.setattr(Progress, "note", lambda _progress, *values: noted.append(values))
     done = dg.materialize(
         [raw],
         tags=tags_of(ExportDates(DAY, DAY + timedelta(days=2))),
@@ -89,3 +92,8 @@ def test_each_date_of_a_range_has_its_own_number_of_rows(tmp_path: Path, monkeyp
         for materialization in done.asset_materializations_for_node("raw")
         if materialization.asset_key.path[-1] == "events"
     } == {"2024-06-11": 2, "2024-06-12": 0, "2024-06-13": 1}
+    assert [values[1:] for values in noted] == [
+        (2, "rows", "1 of 2 files and 2 rows"),
+        (3, "rows", "2 of 2 files and 3 rows"),
+    ]
+    assert noted[-1][0] == 1.0

@@ -1,0 +1,52 @@
+"""What a step that takes long logs each minute."""
+
+import logging
+import threading
+
+import dagster as dg
+import pytest
+
+from pipeline.orchestration import long_steps
+from pipeline.orchestration.long_steps import Progress, every_minute
+
+LOGGED_SECONDS = 60  # at most; a line comes after a hundredth of a second
+
+
+def test_numbers_have_a_rate_and_the_time_left() -> None:
+    now = iter([0.0, 30.0, 120.0, 7200.0])
+    progress = Progress(lambda: next(now))
+    progress.current = "reading a.csv"
+    assert str(progress) == "running for 30 s; reading a.csv"
+    progress.current = ""
+    progress.note(0.25, 60_000, "rows", "1 of 3 files and 60,000 rows")
+    assert str(progress) == "1 of 3 files and 60,000 rows, 500 rows per second, about 6 min left"
+    assert str(progress) == "1 of 3 files and 60,000 rows, 8 rows per second, about 6.0 h left"
+
+
+def test_nothing_done_yet_has_no_rate() -> None:
+    now = iter([0.0, 61.0])
+    progress = Progress(lambda: next(now))
+    progress.note(0.0, 0, "events", "0 of 5 events")
+    assert str(progress) == "0 of 5 events, running for 1 min"
+
+
+def test_a_long_step_logs_its_progress_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(long_steps, "_EVERY_SECONDS", 0.01)
+    logged, words = threading.Event(), list[str]()
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            words.append(record.getMessage())
+            logged.set()
+
+    @dg.asset(key=["raw", "events"])
+    def slow(context: dg.AssetExecutionContext) -> None:
+        context.log.addHandler(Handler(logging.INFO))
+        with every_minute(context) as progress:
+            progress.current = "tracks"
+            logged.clear()
+            assert logged.wait(LOGGED_SECONDS)
+        assert not any(thread.name == "progress" for thread in threading.enumerate())
+
+    assert dg.materialize([slow]).success
+    assert any("raw/events: running for 0 s; tracks" in line for line in words)
