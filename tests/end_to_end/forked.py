@@ -13,14 +13,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import duckdb
 
@@ -141,8 +141,20 @@ def _become(command: Command) -> NoReturn:
     sys.argv[1:] = command.arguments
     # No test waits some seconds for files that don't change; tests/exports/test_discovery_settled.py has such a wait.
     import_module("pipeline.exports.discovery").SETTLING = timedelta(0)
+    duckdb.connect = _with_one_thread(duckdb.connect)
     runpy.run_module(command.module, run_name="__main__", alter_sys=True)
     sys.exit(0)
+
+
+def _with_one_thread(connect: Callable[..., duckdb.DuckDBPyConnection]) -> Callable[..., duckdb.DuckDBPyConnection]:
+    """DuckDB with one thread, since more of them take longer with a few rows. Commands that are not forked have all."""
+
+    def connected(
+        database: str = ":memory:", read_only: bool = False, config: Mapping[str, Any] | None = None
+    ) -> duckdb.DuckDBPyConnection:
+        return connect(database, read_only, {**(config or {}), "threads": 1})
+
+    return connected
 
 
 if __name__ == "__main__":
