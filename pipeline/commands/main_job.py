@@ -49,7 +49,10 @@ _FILES_TO_REVIEW = """
     )
     FROM raw.export_files
     WHERE load_number > {}
-        AND (status IN ('refused', 'unmatched') OR (status = 'loaded' AND (rejected > 0 OR reason IS NOT NULL)))
+        AND (
+            status IN ('refused', 'unmatched', 'duplicate')
+            OR (status = 'loaded' AND (rejected > 0 OR reason IS NOT NULL))
+        )
     ORDER BY name
 """
 _SHOWN_FILES = 20

@@ -10,8 +10,16 @@ import click
 from pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from pipeline.export_dates import ExportDates
     from pipeline.report.problems import Problem
     from pipeline.report.summary import Line
+
+
+_LONGEST = 200
+EXPLAINED = (
+    "{:,} delivered events are no longer in the tables, since a corrected export does not contain them; so more events "
+    "are delivered than modelled."
+)
 
 
 @click.command()
@@ -19,20 +27,36 @@ if TYPE_CHECKING:
 def status(problems_only: bool) -> int:
     """Per export date and event: rows loaded, rejected, modelled, delivered, waiting, dead, held."""
     settings = load_settings()
+    from pipeline.console import err
+    from pipeline.export_dates import EVERY_DATE
+    from pipeline.exports.file_checks import many_rejected, repeated_files
     from pipeline.ledger import Ledger
     from pipeline.ledger.warehouse_pairing import check_pair
-    from pipeline.report.problems import problems
+    from pipeline.masking import on_one_line
     from pipeline.report.summary import summary
+    from pipeline.segment.unwanted import withdrawn_after_delivery
     from pipeline.warehouse import Warehouse
 
     with Warehouse.of(settings).reading() as connection:
         ledger = Ledger(settings.ledger)
         check_pair(connection, ledger)
-        if not problems_only:
-            show(summary(connection, ledger, None), by_date=True)
+        if problems_only:
+            from pipeline.report.problems import problems  # which imports Dagster
+
+            found = problems(connection, ledger, datetime.now(UTC), delivers=settings.delivers)
+            _show_problems([*found, *_of_dagster(settings)])
             return 0
-        found = problems(connection, ledger, datetime.now(UTC), delivers=settings.delivers)
-    _show_problems([*found, *_of_dagster(settings)])
+        lines = summary(connection, ledger, None)
+        show(lines, by_date=True)
+        odd = [many_rejected(connection, EVERY_DATE), repeated_files(connection)]
+        too_many = _with_more_events_than_tables(lines)
+        gone = withdrawn_after_delivery(connection, ledger, too_many) if too_many else 0
+    for words in (finding.sentence for finding in odd if not finding.holds):
+        err.print(words, style="yellow")
+    for reason, events in ledger.dead_reasons():
+        err.print(on_one_line(f"{events:,} dead: {reason}", _LONGEST), style="yellow")
+    if gone:
+        err.print(EXPLAINED.format(gone), style="yellow")
     return 0
 
 
@@ -62,6 +86,15 @@ def _show_problems(found: "Sequence[Problem]") -> None:
     for problem in found:
         table.add_row(problem.kind, problem.subject, problem.words)
     out.print(table)
+
+
+def _with_more_events_than_tables(lines: "Sequence[Line]") -> "ExportDates | None":
+    """The range of export dates with more due events than the tables contain: a corrected export withdrew some."""
+    from pipeline.export_dates import ExportDates
+
+    due = ("delivered", "waiting", "dead", "held")
+    days = [line.export_date for line in lines if sum(line.numbers[each] for each in due) > line.numbers["modelled"]]
+    return ExportDates(min(days), max(days)) if days else None
 
 
 def show(lines: "Sequence[Line]", *, by_date: bool) -> None:

@@ -23,6 +23,7 @@ from pipeline.exports.checks import (
 )
 from pipeline.exports.discovery import is_known, known_files
 from pipeline.exports.export_files import LoadedFile
+from pipeline.exports.file_checks import many_rejected, repeated_files
 from pipeline.exports.loading import Loaded, load
 from pipeline.exports.matching import MatchedFile
 from pipeline.exports.property_registry import contradicting, register_properties
@@ -82,7 +83,17 @@ LAYOUTS = Check(
     raw_table("export_files"),
     "Every layout can be read and contradicts no other one. Otherwise the files of the others are loaded.",
 )
+REPEATED = Check(
+    "no_file_came_twice",
+    raw_table("export_files"),
+    "No new file has the content of another one; such a file is not loaded again.",
+)
 EVENT_CHECKS = {
+    Check(
+        "few_rows_are_rejected",
+        raw_table("rejected_rows"),
+        "No file has far more rejected rows than its layout usually has: at most 5% of its rows more.",
+    ): many_rejected,
     Check(
         "no_event_is_in_the_future",
         raw_table("events"),
@@ -136,7 +147,7 @@ EVENT_CHECKS = {
         )
         for table, description in _DESCRIPTIONS.items()
     ],
-    check_specs=[check.spec for check in (ACCOUNTS, FILES, LAYOUTS, *EVENT_CHECKS)],
+    check_specs=[check.spec for check in (ACCOUNTS, FILES, LAYOUTS, REPEATED, *EVENT_CHECKS)],
     can_subset=True,
     partitions_def=EXPORT_DATES,
     backfill_policy=ONE_RUN,
@@ -183,6 +194,7 @@ def raw(
             context.log.info(f"{file_name(file.file.name)} waits: {file.reason}")
         accounts = rows_accounted_for(connection, dates)
         files = unread_files(connection, dates, before, discovered.names)
+        repeated = repeated_files(connection, before, dates)
         event_checks = {check: found(connection, dates) for check, found in EVENT_CHECKS.items()}
         counts = _rows_in_tables(connection, dates)
         rows = preview(
@@ -199,7 +211,7 @@ def raw(
         if key == raw_table("events"):
             metadata |= {"preview": rows, "rows_per_second": round(loaded.total("rows") / seconds)}
         yield dg.MaterializeResult(asset_key=key, metadata=metadata)
-    checks = {ACCOUNTS: accounts, FILES: files, LAYOUTS: broken_layouts(discovered), **event_checks}
+    checks = {ACCOUNTS: accounts, FILES: files, LAYOUTS: broken_layouts(discovered), REPEATED: repeated, **event_checks}
     yield from results(checks, context.selected_asset_check_keys)
 
 

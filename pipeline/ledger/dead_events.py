@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pipeline.export_dates import ExportDates
+from pipeline.export_dates import EVERY_DATE, ExportDates
 from pipeline.ledger.database import LedgerDatabase
 from pipeline.ledger.ledger_pairing import advance
 from pipeline.ledger.records import DELIVERED, SUPPRESSED, WITHDRAWN, DeadEvent, Remaining, Replay
@@ -30,10 +30,17 @@ class DeadEventsPart(LedgerDatabase):
         """Events that must not be sent with their batch."""
         return self._values(sa.select(dead_events.c.id).where(dead_events.c.event == event, within(dead_events, dates)))
 
-    def dead_reasons(self, most: int = 5) -> list[tuple[str, int]]:
-        """The most frequent reasons of dead events, with their number of events, the most frequent first."""
+    def dead_reasons(
+        self, most: int | None = 5, dates: ExportDates = EVERY_DATE, *, wanted: bool = False
+    ) -> list[tuple[str, int]]:
+        """The most frequent reasons of dead events, with their number of events, the most frequent first; None: all.
+        `wanted`: without suppressed and withdrawn ones.
+        """
         number = sa.func.count()
-        query = sa.select(dead_events.c.reason, number).group_by(dead_events.c.reason).order_by(number.desc())
+        query = sa.select(dead_events.c.reason, number).where(within(dead_events, dates))
+        if wanted:
+            query = query.where(sa.not_(_UNWANTED))
+        query = query.group_by(dead_events.c.reason).order_by(number.desc())
         with self._engine.connect() as connection:
             rows: Sequence[Any] = connection.execute(query.limit(most)).all()
         return [(reason, events) for reason, events in rows]

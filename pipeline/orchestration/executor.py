@@ -56,7 +56,7 @@ class _InProcess(InProcessExecutor):
 
 def _iterator(job_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
     """Execute the steps that run whatever became of those before them in a plan of their own, after all others."""
-    keys = execution_plan.step_keys_to_execute
+    keys = [step.key for step in execution_plan.get_steps_to_execute_in_topo_order()]
     last = [key for key in keys if execution_plan.get_step_by_key(key).tags.keys() & AFTER_FAILURES.keys()]
     first = [key for key in keys if key not in last]
     ended: set[str] = set()

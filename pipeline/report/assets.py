@@ -13,7 +13,7 @@ from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_W
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.report.page import make_report
 from pipeline.report.summary import NUMBERS, as_markdown, summary, totals
-from pipeline.segment.checks import DUE_IS_SETTLED, due_is_settled
+from pipeline.segment.checks import DUE_IS_SETTLED, NOTHING_DEAD, dead_events, due_is_settled
 from pipeline.segment.resources import SegmentResource
 
 
@@ -21,7 +21,7 @@ from pipeline.segment.resources import SegmentResource
     key=REPORT,
     # It also reads raw and tracks; arrows from there would only hide the path of the events.
     deps=DELIVERIES,
-    check_specs=[DUE_IS_SETTLED.spec],
+    check_specs=[DUE_IS_SETTLED.spec, NOTHING_DEAD.spec],
     group_name="delivery",
     kinds={"duckdb"},
     partitions_def=EXPORT_DATES,
@@ -55,5 +55,5 @@ def report(
             **{number: added_up[number] for number in NUMBERS},
             **{f"delivered_without/{name}": number for name, number in nameless.items()},
         },
-        check_results=[DUE_IS_SETTLED.result(balance)],
+        check_results=[DUE_IS_SETTLED.result(balance), NOTHING_DEAD.result(dead_events(ledger, dates))],
     )

@@ -13,6 +13,8 @@ from pipeline.finding import counted
 from pipeline.ledger import Ledger
 from pipeline.masking import on_one_line
 from pipeline.segment.checks import late_events
+from pipeline.segment.unwanted import withdrawn_after_delivery
+from pipeline.warehouse import has_table
 
 # Problems of one kind that are listed; the others are counted.
 _LISTED = 20
@@ -57,6 +59,7 @@ def problems(connection: duckdb.DuckDBPyConnection, ledger: Ledger, now: datetim
         ),
         *_stuck(connection, ledger, now, delivers),
         *(Problem("dead", counted(events, "event"), reason) for reason, events in ledger.dead_reasons(_LISTED)),
+        *_withdrawn(connection, ledger),
         *_held(ledger),
     ]
 
@@ -82,6 +85,14 @@ def _stuck(connection: duckdb.DuckDBPyConnection, ledger: Ledger, now: datetime,
     late = late_events(connection, ledger, now, delivers=delivers)
     if not late.holds:
         yield Problem("stuck", counted(late.numbers["late"], "event"), late.sentence)
+
+
+def _withdrawn(connection: duckdb.DuckDBPyConnection, ledger: Ledger) -> Iterator[Problem]:
+    if has_table(connection, "staging", "events") and (
+        events := withdrawn_after_delivery(connection, ledger, EVERY_DATE)
+    ):
+        words = "a corrected export no longer contains them; Segment can't take them back"
+        yield Problem("withdrawn", counted(events, "delivered event"), words)
 
 
 def _held(ledger: Ledger) -> Iterator[Problem]:

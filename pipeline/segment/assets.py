@@ -23,7 +23,7 @@ from pipeline.orchestration.shutdown import signals_set
 from pipeline.privacy.addresses import check_addresses, rewrite_addresses
 from pipeline.privacy.suppression import listings, mark, refresh
 from pipeline.segment.bodies import BodyReader
-from pipeline.segment.checks import STAGED_IS_MODELLED, staged_is_modelled
+from pipeline.segment.checks import NOTHING_WITHDRAWN, STAGED_IS_MODELLED, staged_is_modelled, withdrawn_too_late
 from pipeline.segment.circuit_breaker import COOLDOWN_SECONDS
 from pipeline.segment.delivery import DeliveryResult, Transport, deliver
 from pipeline.segment.dry_run import delete_requests, write_requests
@@ -47,7 +47,7 @@ _SHOWN_DEAD = 5
 @dg.asset(
     key=OUTBOX,
     deps=CALL_TABLES,
-    check_specs=[STAGED_IS_MODELLED.spec],
+    check_specs=[STAGED_IS_MODELLED.spec, NOTHING_WITHDRAWN.spec],
     group_name="delivery",
     kinds={"duckdb", "segment"},
     partitions_def=EXPORT_DATES,
@@ -102,7 +102,10 @@ def outbox(
             "events_per_second": round(sum(events.values()) / seconds),
             **{f"events/{table}": number for table, number in events.items()},
         },
-        check_results=[STAGED_IS_MODELLED.result(balance)],
+        check_results=[
+            STAGED_IS_MODELLED.result(balance),
+            NOTHING_WITHDRAWN.result(withdrawn_too_late(due.registered.withdrawn_too_late)),
+        ],
     )
 
 

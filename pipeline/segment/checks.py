@@ -12,8 +12,9 @@ import duckdb
 
 from pipeline.catalog import EVENTS
 from pipeline.export_dates import EVERY_DATE, ExportDates
-from pipeline.finding import Finding, counted, some
+from pipeline.finding import Finding, counted, plural, some
 from pipeline.ledger import Ledger
+from pipeline.masking import on_one_line
 from pipeline.orchestration.asset_checks import Check
 from pipeline.orchestration.asset_keys import OUTBOX, REPORT
 from pipeline.orchestration.executor import AFTER_FAILURES
@@ -34,6 +35,16 @@ DUE_IS_SETTLED = Check(
     REPORT,
     "Events that were ever due = delivered + waiting + dead + held + forgotten.",
 )
+NOTHING_WITHDRAWN = Check(
+    "no_delivered_event_is_withdrawn",
+    OUTBOX,
+    "No corrected export lacks an event that was delivered: Segment can't take it back.",
+)
+NOTHING_DEAD = Check(
+    "no_event_is_dead",
+    REPORT,
+    "Segment takes every event of these dates; suppressed and withdrawn events are exempt.",
+)
 NOTHING_WAITS_FOR_LONG = Check(
     "nothing_waits_for_long",
     REPORT,
@@ -42,6 +53,7 @@ NOTHING_WAITS_FOR_LONG = Check(
 )
 # Between the loading of an event and its delivery.
 DELIVERY_TARGET = timedelta(hours=24)
+_LONGEST_REASON = 200
 
 _WAITING = """
     SELECT export_date, count(*), min(cut_at) FROM delivery.outbox
@@ -119,6 +131,35 @@ def due_is_settled(connection: duckdb.DuckDBPyConnection, ledger: Ledger, dates:
         f"{due:,} events were due, but {words}. Materialize delivery/outbox of these dates again.",
         numbers,
         grave=True,
+    )
+
+
+def withdrawn_too_late(events: int) -> Finding:
+    """Report delivered events that a corrected export no longer contains."""
+    numbers = {"events": events}
+    if not events:
+        return Finding(True, "No delivered event was withdrawn.", numbers)
+    return Finding(
+        False,
+        f"{counted(events, 'event')} delivered, but a corrected export no longer contains "
+        f"{plural(events, 'it', 'them')}. {plural(events, 'It is', 'They are')} in Segment, and no longer in the event "
+        "tables; delete what matters in Segment's destinations.",
+        numbers,
+    )
+
+
+def dead_events(ledger: Ledger, dates: ExportDates) -> Finding:
+    """Report dead events of these dates by reason, without suppressed and withdrawn ones."""
+    reasons = ledger.dead_reasons(most=None, dates=dates, wanted=True)
+    numbers = {"dead": sum(events for _, events in reasons)}
+    if not reasons:
+        return Finding(True, "No event is dead.", numbers)
+    listed = some([f"{on_one_line(reason, _LONGEST_REASON)} ({events:,})" for reason, events in reasons], "; ")
+    return Finding(
+        False,
+        f"{counted(numbers['dead'], 'event')} dead: {listed}. Correct the cause; then `python -m pipeline replay` and "
+        "`python -m pipeline run` send what Segment takes.",
+        numbers,
     )
 
 

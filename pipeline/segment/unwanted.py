@@ -7,7 +7,7 @@ import duckdb
 
 from pipeline.catalog import IDENTIFIES
 from pipeline.export_dates import ExportDates
-from pipeline.ledger import SUPPRESSED, WITHDRAWN, DeadEvent
+from pipeline.ledger import SUPPRESSED, WITHDRAWN, DeadEvent, Ledger
 from pipeline.privacy.digests import is_suppressed
 from pipeline.privacy.suppression import any_suppressed
 from pipeline.segment.staged import PERSON, SUPERSEDED, has_identities, staged_rows
@@ -69,6 +69,14 @@ def withdrawn(connection: Connection, dates: ExportDates, but_cut_at: datetime |
         [dates.first, dates.last, but_cut_at],
     ).fetchall()
     return [DeadEvent(*row) for row in rows]
+
+
+def withdrawn_after_delivery(connection: Connection, ledger: Ledger, dates: ExportDates) -> int:
+    """The number of delivered events of these dates that no export contains any longer."""
+    gone = withdrawn(connection, dates)
+    dead = set(ledger.unwanted_ids())
+    undelivered = set(ledger.undelivered_ids(dates))
+    return sum(event.id not in dead and event.batch_id not in undelivered for event in gone)
 
 
 def superseded(connection: Connection, batch_ids: Sequence[str]) -> list[DeadEvent]:

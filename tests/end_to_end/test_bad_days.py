@@ -8,9 +8,11 @@ from pipeline.export_dates import EVERY_DATE
 from pipeline.ledger import Ledger
 from pipeline.segment.checks import due_is_settled
 from tests.end_to_end.project import Project
-from tests.end_to_end.tiny_exports import ANN, BOB, CAMPAIGNS, EVE, LAYOUT, LAYOUTS, log
+from tests.end_to_end.tiny_exports import ANN, BOB, CAMPAIGNS, EVE, LAYOUT, LAYOUTS, ZOE, log
 from tests.fakes.segment_faults import Answer
 from tests.fakes.segment_server import SegmentServer
+
+BAD = '{"success": false, "message": "a message was rejected"}'
 
 
 def on_a_terminal(project: Project, answer: str, *arguments: str) -> str:
@@ -119,3 +121,37 @@ def test_a_delivery_that_fails_still_leaves_the_report_of_its_run(delivering: Pr
     (project.exports / "log_20240612.csv").write_text(log([BOB]), "utf-8")
     project.run()
     assert len(segment.received_ids) == 2
+
+
+def test_losses_are_warnings_of_the_run_and_of_status(delivering: Project, segment: SegmentServer) -> None:
+    """A file of half-understood rows, the same file twice, a rejected event, and a correction after the delivery."""
+    bad = [f"u{number},m1,c1,VIEW,,tomorrow" for number in range(9)]
+    project = delivering.with_files(
+        {"log_20240611.csv": log([ANN, BOB, EVE]), "log_20240612.csv": log([*bad, ZOE])}, LAYOUTS
+    )
+    segment.misbehave_when(lambda _, messages: any(one["userId"] == "eve" for one in messages), Answer(400, body=BAD))
+    done = project.command("run")
+    assert done.returncode == 0, done.stderr
+    rejected = "1 file with many rejected rows: log_20240612.csv (9 of 10 rows, usually 0%, layout log). Reasons: "
+    dead = "1 event dead: Segment answered 400: "
+    assert f"warning: few_rows_are_rejected: {rejected}" in done.stderr
+    assert f"warning: no_event_is_dead: {dead}" in done.stderr
+    segment.behave()
+
+    project.with_files({"log_20240611_0900.csv": log([ANN, BOB, EVE]), "log_20240612.csv": log([*bad])}, {})
+    done = project.command("run")
+    assert done.returncode == 0, done.stderr
+    twice = "1 file came twice: log_20240611_0900.csv is identical to log_20240611.csv."
+    assert f"warning: no_file_came_twice: {twice}" in done.stderr
+    assert (
+        "warning: no_delivered_event_is_withdrawn: 1 event delivered, but a corrected export no longer" in done.stderr
+    )
+    status = project.command("status")
+    assert rejected.replace("9 of 10", "9 of 9") in status.stderr
+    assert twice in status.stderr
+    assert "1 dead: Segment answered 400" in status.stderr
+    assert (
+        "1 delivered events are no longer in the tables, since a corrected export does not contain them"
+        in status.stderr
+    )
+    balance_holds(project)

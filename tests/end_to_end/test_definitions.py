@@ -23,6 +23,10 @@ ASSETS = {
 WARNINGS = {
     "every_file_is_read",
     "every_layout_is_usable",
+    "few_rows_are_rejected",
+    "no_file_came_twice",
+    "no_delivered_event_is_withdrawn",
+    "no_event_is_dead",
     "every_event_code_is_known",
     "no_value_holds_rows",
     "no_date_is_missing",
