@@ -37,8 +37,9 @@ def _write(file: str) -> None:
     path = _free_path(settings.selligent_layouts / f"{found.file_name.name}.yml")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(draft(found), "utf-8")
+    click.echo(f"\nWrote {path}.")
     layout = read_layout(path)  # raises LayoutError with what is still wrong; the file stays, to be edited
-    click.echo(f"\nWrote {path}. Trying it in a throw-away warehouse …")
+    click.echo("Trying it in a throw-away warehouse …")
     _show_trial(file, layout)
     click.echo("\nNext: edit the layout where a row is wrong; its last lines list what is left to decide.")
 
