@@ -6,9 +6,16 @@ import yaml
 
 from pipeline.layout_drafting.inspection import inspect
 from tests.layout_drafting.drafting import Drafter, Guessed
+from tests.support.export_folder import Desk
 from tests.support.loading_fixtures import connection, plain_desk, plain_file_without_rows
 
 __all__ = ["connection", "draft", "guessed", "plain_desk", "plain_file_without_rows"]
+
+
+@pytest.fixture
+def desk(plain_desk: Desk) -> Desk:
+    """What a draft loads is the same in any store."""
+    return plain_desk
 
 
 @pytest.fixture
