@@ -9,7 +9,6 @@ from playwright.sync_api import Browser, Page, expect
 from pipeline.definitions import defs
 from tests.browser.chromium import open_page
 from tests.browser.dagster_ui import DagsterUi
-from tests.end_to_end import tiny_exports
 from tests.end_to_end.project import Project
 
 DATE = "2024-06-11"
@@ -48,6 +47,13 @@ def test_a_run_of_the_command_line_is_in_the_timeline_and_shows_its_dates(ui: Da
     page.goto(f"{ui.url}/runs")
     expect(page.get_by_text("dates: 2024-06-12 to 2024-06-13")).to_be_visible()
     expect(page.get_by_text("lock")).to_have_count(0)
+    expect(page.get_by_role("dialog")).to_have_count(0)  # of a new user, who would be asked for an address
+
+
+def test_the_launchpad_shows_what_can_be_changed(ui: DagsterUi, page: Page) -> None:
+    page.goto(f"{ui.url}/locations/selligent_to_segment/jobs/selligent_to_segment/playground")
+    for line in ("reload: false", "full_refresh: false"):
+        expect(page.get_by_text(line)).to_be_visible()
 
 
 def test_a_run_of_the_command_line_is_executed_again_in_the_ui(ui: DagsterUi, page: Page, project: Project) -> None:
@@ -62,14 +68,13 @@ def test_a_run_of_the_command_line_is_executed_again_in_the_ui(ui: DagsterUi, pa
 
 
 def test_the_first_line_of_a_failure_is_its_reason(ui: DagsterUi, page: Page, project: Project) -> None:
-    project.with_files({}, {"log.yml": "name: log\n"})
-    done = project.command("run", "--select", "raw/events", "--to", "2024-06-10")
-    project.with_files({}, tiny_exports.LAYOUTS)
-    assert "failed: raw: log.yml: files: is missing" in done.stderr
+    reason = "SELLIGENT_EXPORTS: there is no folder /nowhere"
+    done = project.command("run", "--select", "raw/events", "--to", "2024-06-10", SELLIGENT_EXPORTS="/nowhere")
+    assert f"failed: raw: {reason}" in done.stderr
     page.goto(f"{ui.url}/runs")
     page.get_by_text("partition: 2024-06-10").locator("xpath=preceding::a[1]").click()
     for event in ("STEP_FAILURE", "RUN_FAILURE"):
-        shown = page.get_by_text(event, exact=True).locator("xpath=following::*[contains(., 'Failure: log.yml')][1]")
+        shown = page.get_by_text(event, exact=True).locator(f"xpath=following::*[contains(., 'Failure: {reason}')][1]")
         expect(shown).to_be_visible()
     expect(page.get_by_text("DagsterExecutionStepExecutionError")).to_have_count(0)
 
