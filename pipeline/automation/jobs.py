@@ -8,6 +8,8 @@ from pipeline.orchestration.asset_keys import UPKEEP
 from pipeline.orchestration.brands import brand_tags, is_of_this_brand
 from pipeline.orchestration.partitions import EXPORT_DATES, dates_of_run
 
+# So many runs are enough to find those that ended since the last tick of a sensor.
+_NEWEST_FAILED = 100
 # A run with any other status has ended.
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -37,4 +39,11 @@ warehouse_upkeep = dg.define_asset_job(
 def running_dates(instance: dg.DagsterInstance) -> list[ExportDates]:
     """The export dates of this brand's runs of the main job that are queued or in progress."""
     runs = instance.get_runs(dg.RunsFilter(job_name=MAIN_JOB, statuses=_UNFINISHED))
+    return [dates_of_run(run.tags) for run in runs if is_of_this_brand(run)]
+
+
+def failed_dates(instance: dg.DagsterInstance) -> list[ExportDates]:
+    """The export dates of this brand's newest runs of the main job that failed or were ended."""
+    filters = dg.RunsFilter(job_name=MAIN_JOB, statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED])
+    runs = instance.get_runs(filters, limit=_NEWEST_FAILED)
     return [dates_of_run(run.tags) for run in runs if is_of_this_brand(run)]

@@ -10,6 +10,7 @@ from pipeline.exports.discovery import Discovered, FileKey, KnownFile, is_known
 from pipeline.ledger import Ledger
 from pipeline.segment.unfinished_dates import unfinished
 from pipeline.warehouse import Warehouse, one_value
+from pipeline.warehouse.loads import Load
 
 
 def dates_with_new_files(known: Mapping[FileKey, KnownFile], discovered: Discovered) -> Mapping[date, list[str]]:
@@ -34,12 +35,10 @@ def gone_files(warehouse: Warehouse, discovered: Discovered) -> list[str]:
     return [name for _, name in loaded if name not in there]
 
 
-def unfinished_dates(warehouse: Warehouse, ledger: Ledger) -> set[date]:
-    """Export dates whose newest file has not reached the report; none if there is no warehouse yet."""
+def unfinished_loads(warehouse: Warehouse, ledger: Ledger) -> Mapping[date, Load]:
+    """Export dates whose newest file has not reached the report, with its load; none if there is no warehouse yet."""
     with warehouse.reading_if_any() as connection:
-        if connection is None:
-            return set()
-        return set(unfinished(connection, ledger))
+        return unfinished(connection, ledger) if connection is not None else {}
 
 
 def newest_date(connection: duckdb.DuckDBPyConnection) -> set[date]:

@@ -6,7 +6,7 @@ import dagster as dg
 
 from pipeline.automation.job_names import MAIN_JOB, UPKEEP_JOB
 from pipeline.automation.jobs import running_dates, selligent_to_segment, warehouse_upkeep
-from pipeline.automation.pending_dates import dates_with_new_files, unfinished_dates
+from pipeline.automation.pending_dates import dates_with_new_files, unfinished_loads
 from pipeline.errors import PipelineError
 from pipeline.exports.discovery import known_in
 from pipeline.exports.resources import Exports
@@ -35,7 +35,7 @@ def selligent_to_segment_daily(
     try:
         lake, ledger = warehouse.open(), warehouse.ledger()
         lake.bring_up_to_date()
-        left = unfinished_dates(lake, ledger)
+        left = set(unfinished_loads(lake, ledger))
         if segment.settings().delivers:
             left |= ledger.waiting_dates()
         left |= set(dates_with_new_files(known_in(lake), exports.discover()))

@@ -98,6 +98,27 @@ def test_a_date_in_progress_is_requested_when_its_run_has_ended(
     assert set(daemon.looks()) == {TUESDAY}
 
 
+def test_a_date_whose_run_was_killed_is_requested_once_more(daemon: Daemon, project: Project) -> None:
+    """Before anything was loaded, then after that; a run that fails again is left to the daily schedule."""
+    put(project, "log_20240611.csv")
+    first = daemon.looks()
+    daemon.instance.report_run_failed(going_on(daemon.instance, **{PARTITION_TAG: TUESDAY}))
+    second = daemon.looks()
+    assert set(second) == {TUESDAY}
+    assert second != first
+    assert daemon.looks() == {}
+
+    load_all(project)
+    run = going_on(daemon.instance, **{PARTITION_TAG: TUESDAY})
+    assert daemon.looks() == {}, "it is in progress"
+    daemon.instance.report_run_failed(run)
+    third = daemon.looks()
+    assert set(third) == {TUESDAY}
+    assert third not in (first, second)
+    daemon.instance.report_run_failed(going_on(daemon.instance, **{PARTITION_TAG: TUESDAY}))
+    assert daemon.looks() == {}
+
+
 def test_a_run_of_another_date_does_not_matter(daemon: Daemon, project: Project) -> None:
     going_on(daemon.instance, **{PARTITION_TAG: WEDNESDAY})
     put(project, "log_20240611.csv")
