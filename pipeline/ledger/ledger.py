@@ -9,17 +9,18 @@ import sqlalchemy as sa
 from pipeline.export_dates import EVERY_DATE, ExportDates
 from pipeline.ledger.dead_events import DeadEventsPart, complete_replays
 from pipeline.ledger.earlier_deliveries import EarlierDeliveriesPart
-from pipeline.ledger.ledger_pairing import PairingPart, advance, recognise, record_generation
+from pipeline.ledger.ledger_pairing import advance, recognise, record_generation
 from pipeline.ledger.records import CUT, DELIVERED, HELD, REPORTED, WAITING, Batch, DeadEvent, Settled
 from pipeline.ledger.schema import batches, dead_events, progress, withheld_dates
 from pipeline.ledger.standings import EVENTS_IN_OUTBOX, StandingsPart
 from pipeline.ledger.statements import insert, insert_dead, unknown, within
+from pipeline.ledger.transfer import TransferPart
 from pipeline.warehouse.loads import Load
 
 _SENDABLE = sa.and_(batches.c.status == WAITING, batches.c.export_date.not_in(sa.select(withheld_dates.c.export_date)))
 
 
-class Ledger(DeadEventsPart, EarlierDeliveriesPart, PairingPart, StandingsPart):
+class Ledger(DeadEventsPart, EarlierDeliveriesPart, StandingsPart, TransferPart):
     """The ledger at a SQLAlchemy URL: batches and their sending, and the progress of export dates.
 
     Every change is one transaction. Every method raises DeliveryError if the database can't be used: it is missing,

@@ -10,6 +10,8 @@ from pipeline.warehouse.sql import has_rows
 
 # Name of the row with the brand, whose value is empty for the settings of `.env`.
 _BRAND = "brand"
+# Names of rows that a copy has until it is complete, and the original afterwards.
+INCOMPLETE_COPY, MOVED_TO = "incomplete_copy", "moved_to"
 _START_ANEW = (
     "or start again with another WAREHOUSE, WAREHOUSE_FILES and LEDGER (`rm -r data`, where they are the default)"
 )
@@ -18,6 +20,10 @@ _START_ANEW = (
 def check_origin(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """Raise SettingsError for another brand, namespace, schema or kind of exports than the warehouse was made with."""
     known = dict(connection.execute("SELECT name, value FROM raw.origin").fetchall())
+    if INCOMPLETE_COPY in known:
+        raise SettingsError("WAREHOUSE: is an incomplete copy; call `python -m pipeline copy` again to complete it")
+    if MOVED_TO in known:
+        raise SettingsError(f"WAREHOUSE: was moved to {known[MOVED_TO]}; set WAREHOUSE to it, or copy it back")
     brand = known.get(_BRAND, settings.brand)
     if brand != settings.brand:
         raise SettingsError(

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.errors import SettingsError, missing_packages
 from pipeline.warehouse.sql import literal
 
-# Under this name a DuckDB connection stores the password.
+# Under this name a DuckDB connection stores the password of the server of `lake`.
 LOGIN = "catalog"
 
 
@@ -38,10 +38,9 @@ class PostgresServer:
         # An invalid string is left as it is, for the driver to refuse.
         return cls(make_conninfo(**parameters) or dsn, password)
 
-    @property
-    def secret(self) -> str:
-        """The statement that gives a DuckDB connection the password."""
-        return f"CREATE SECRET {LOGIN} (TYPE postgres, PASSWORD {literal(self.password)})"
+    def secret(self, name: str) -> str:
+        """The statement that gives a DuckDB connection the password, under a name."""
+        return f"CREATE SECRET {name} (TYPE postgres, PASSWORD {literal(self.password)})"
 
 
 def parameters_of(dsn: str) -> dict[str, str]:

@@ -41,6 +41,6 @@ class S3Server:
     def secret(self) -> str:
         """The statement that lets a DuckDB connection reach it."""
         return (
-            f"CREATE SECRET warehouse_files (TYPE s3, PROVIDER credential_chain, "
+            f"CREATE SECRET IF NOT EXISTS warehouse_files (TYPE s3, PROVIDER credential_chain, "
             f"ENDPOINT {literal(self.endpoint)}, USE_SSL {str(self.use_ssl).lower()}, URL_STYLE '{self.url_style}')"
         )

@@ -116,10 +116,10 @@ class Warehouse:
         catalog = "postgres_scanner" if self.server is not None else "sqlite_scanner"
         return ["ducklake", catalog, *(s3.EXTENSIONS if self.is_in_s3 else ())]
 
-    @property
-    def attach_options(self) -> dict[str, str | int | bool]:
-        """Options of ATTACH. WAL lets readers and the writer work at once on a SQLite catalog; the data path is
-        given each time, so that a project's folder can be moved.
+    def attach_options(self, login: str = LOGIN) -> dict[str, str | int | bool]:
+        """Options of ATTACH; `login` is the name of the secret with the server's password. WAL lets readers and the
+        writer work at once on a SQLite catalog; the data path is given each time, so that a project's folder can be
+        moved.
         """
         if not self.is_ducklake:  # without a type, ATTACH would also accept a SQLite database
             return {"type": "duckdb"}
@@ -127,7 +127,7 @@ class Warehouse:
         if self.catalog_file is not None:
             options |= {"meta_journal_mode": "WAL", "meta_busy_timeout": BUSY_TIMEOUT_MS}
         if self.server is not None:
-            options |= {"meta_secret": LOGIN}
+            options |= {"meta_secret": login}
         return options
 
     def exists(self) -> bool:
@@ -320,20 +320,34 @@ class Warehouse:
             except ModuleNotFoundError:
                 raise SettingsError(missing_packages("WAREHOUSE_FILES", "s3://", "s3")) from None
 
-    def attach_statements(self, *, read_only: bool) -> list[str]:
-        """The statements that attach `lake` to a new DuckDB connection; a reader attaches read-only."""
+    def attach_beside(self, connection: duckdb.DuckDBPyConnection, alias: str) -> None:
+        """Attach it read-only, under another alias than `lake`, to the connection of another warehouse.
+
+        Raises:
+            WarehouseError: it can't be opened.
+        """
+        *statements, _use = self.attach_statements(read_only=True, alias=alias)
+        try:
+            for statement in statements:
+                connection.execute(statement)
+        except duckdb.Error as error:
+            raise WarehouseError(_attach_failure(self, str(error))) from None
+
+    def attach_statements(self, *, read_only: bool, alias: str = ALIAS) -> list[str]:
+        """The statements that attach it to a new DuckDB connection, as `lake`; a reader attaches read-only."""
+        login = LOGIN if alias == ALIAS else f"{LOGIN}_of_{alias}"
         load = [f"LOAD {name}" for name in self.extensions]
         load += [ONE_SNAPSHOT] if "sqlite_scanner" in self.extensions else []
-        load += [self.server.secret] if self.server is not None else []
+        load += [self.server.secret(login)] if self.server is not None else []
         load += [s3.S3Server.of().secret] if self.is_in_s3 else []
         self.import_extensions()
-        options = {**self.attach_options, **({"read_only": True} if read_only else {})}
+        options = {**self.attach_options(login), **({"read_only": True} if read_only else {})}
         listed = ", ".join(
             f"{name} {literal(value) if isinstance(value, str) else str(value).lower()}"
             for name, value in options.items()
         )
-        attach = f"ATTACH {literal(self.path)} AS {ALIAS}" + (f" ({listed})" if listed else "")
-        return [*load, attach, f"USE {ALIAS}"]
+        attach = f"ATTACH {literal(self.path)} AS {alias}" + (f" ({listed})" if listed else "")
+        return [*load, attach, f"USE {alias}"]
 
     def snapshot(self, connection: duckdb.DuckDBPyConnection) -> int | None:
         """The number of a DuckLake's newest snapshot, which every write increases; None for a DuckDB file."""

@@ -47,6 +47,7 @@ BRANDS = By(
     "end_to_end/test_brands.py", "test_two_brands_are_delivered_to_their_own_sources_and_are_in_one_ui_without_mixing"
 )
 QUESTIONS = By("layout_drafting/test_dialogue.py", "test_on_a_terminal_the_layout_is_written_and_tried_at_once")
+COPY = By("end_to_end/test_copy.py", "test_everything_moves_to_a_server_and_back")
 CHECK = By("commands/test_check.py", "test_a_usable_installation_passes_and_the_test_event_arrives")
 PLAN = By("end_to_end/test_properties.py", "test_tables_messages_and_tracking_plan_agree_on_each_property")
 MINUTES = "takes minutes, and runs this test itself or beside it"
@@ -99,6 +100,8 @@ COMMANDS: Mapping[str, By | Only] = {
         "end_to_end/test_status.py", "test_problems_are_listed_with_their_reasons"
     ),
     "rm -r .venv; make run": By("test_makefile.py", "test_an_environment_of_another_folder_is_refused"),
+    "python -m pipeline copy --to WAREHOUSE": COPY,
+    "python -m pipeline copy --to WAREHOUSE [--files WAREHOUSE_FILES] [--ledger LEDGER]": COPY,
     "python -m pipeline status --problems": By(
         "end_to_end/test_status.py", "test_problems_are_listed_with_their_reasons"
     ),

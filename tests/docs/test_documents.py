@@ -49,6 +49,7 @@ KNOWN_BLOCKS = {
     (OPERATIONS, "Run from a timer", "ini"): 2,
     (OPERATIONS, "Run from a timer", "crontab"): 1,
     (OPERATIONS, "Run in a container", "sh"): 1,
+    (OPERATIONS, "Move to another store", "sh"): 1,  # read by test_copy.py
     (OPERATIONS, "Several brands", "dotenv"): 1,
     (OPERATIONS, "Several brands", "sh"): 1,
     (OPERATIONS, "Several brands", "python"): 1,

@@ -73,7 +73,7 @@ def test_several_machines_attach_a_server_and_a_bucket() -> None:
     assert shared.catalog_file is None
     assert shared.exists()
     assert shared.extensions == ["ducklake", "postgres_scanner", "httpfs", "aws"]
-    assert shared.attach_options == {
+    assert shared.attach_options() == {
         "data_path": "s3://bucket/prefix/",
         "override_data_path": True,
         "meta_secret": "catalog",

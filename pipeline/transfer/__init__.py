@@ -1,0 +1,1 @@
+"""The warehouse and the ledger, moved to other stores."""
