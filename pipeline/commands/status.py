@@ -16,10 +16,6 @@ if TYPE_CHECKING:
 
 
 _LONGEST = 200
-EXPLAINED = (
-    "{:,} delivered events are no longer in the tables, since a corrected export does not contain them; so more events "
-    "are delivered than modelled."
-)
 
 
 @click.command()
@@ -30,6 +26,7 @@ def status(problems_only: bool) -> int:
     from pipeline.console import err
     from pipeline.export_dates import EVERY_DATE
     from pipeline.exports.file_checks import many_rejected, repeated_files
+    from pipeline.finding import counted, plural
     from pipeline.ledger import Ledger
     from pipeline.ledger.warehouse_pairing import check_pair
     from pipeline.masking import on_one_line
@@ -44,7 +41,7 @@ def status(problems_only: bool) -> int:
             from pipeline.report.problems import problems  # which imports Dagster
 
             found = problems(connection, ledger, datetime.now(UTC), delivers=settings.delivers)
-            _show_problems([*found, *_of_dagster(settings)])
+            _show_problems([*_of_layouts(settings), *found, *_of_dagster(settings)])
             return 0
         lines = summary(connection, ledger, None)
         show(lines, by_date=True)
@@ -56,8 +53,26 @@ def status(problems_only: bool) -> int:
     for reason, events in ledger.dead_reasons():
         err.print(on_one_line(f"{events:,} dead: {reason}", _LONGEST), style="yellow")
     if gone:
-        err.print(EXPLAINED.format(gone), style="yellow")
+        err.print(
+            f"{counted(gone, 'delivered event')} {plural(gone, 'is', 'are')} no longer in the tables, since a "
+            f"corrected export does not contain {plural(gone, 'it', 'them')}; so more are delivered than modelled.",
+            style="yellow",
+        )
     return 0
+
+
+def _of_layouts(settings: Settings) -> "list[Problem]":
+    """Layouts that can't be used; their files wait."""
+    from pipeline.errors import LayoutError
+    from pipeline.exports.layout_files import read_usable_layouts
+    from pipeline.report.problems import Problem
+
+    try:
+        return [
+            Problem("layout", one.name, one.fault) for one in read_usable_layouts(settings.selligent_layouts).broken
+        ]
+    except LayoutError as error:
+        return [Problem("layout", "", str(error))]
 
 
 def _of_dagster(settings: Settings) -> "list[Problem]":

@@ -1,6 +1,7 @@
 """What goes wrong in operation, and the commands that docs/operations.md names for it, as they are typed."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -83,6 +84,8 @@ def test_a_broken_layout_stops_no_other_and_its_files_are_loaded_once_it_is_corr
     assert "every_layout_is_usable" in done.stderr
     assert len(segment.received_ids) == 1
     assert project.query("SELECT name, status FROM raw.export_files") == [("log_20240611.csv", "loaded")]
+    listed = project.command("status", "--problems", COLUMNS="300").stdout
+    assert re.search(r"^layout +campaigns\.yml +campaigns\.yml: kind: 'campaign' is not ", listed)
     again = project.command("run")
     assert (again.returncode, again.stdout.splitlines()[0]) == (2, "There is nothing new.")
     refused = project.command("run", "--no-delivery")
@@ -150,8 +153,8 @@ def test_losses_are_warnings_of_the_run_and_of_status(delivering: Project, segme
     assert rejected.replace("9 of 10", "9 of 9") in status.stderr
     assert twice in status.stderr
     assert "1 dead: Segment answered 400" in status.stderr
-    assert (
-        "1 delivered events are no longer in the tables, since a corrected export does not contain them"
-        in status.stderr
-    )
+    corrected = "1 delivered event is no longer in the tables, since a corrected export does not contain it; so more"
+    assert corrected in status.stderr
+    listed = project.command("status", "--problems", COLUMNS="300").stdout
+    assert re.search(r"withdrawn +1 delivered event +a corrected export no longer contains them", listed)
     balance_holds(project)
