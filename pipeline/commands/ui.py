@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sys
 
 import click
@@ -27,6 +28,7 @@ def ui(port: int, host: str, workspace: str) -> None:
     if not locations.is_file():
         raise SettingsError(f"--workspace: {locations}: there is no such file")
     load_settings()
+    _check_port(host, port)
     from pipeline.orchestration.instance import dagster_home, fail_dead_runs, opened_instance
 
     environment |= {"DAGSTER_HOME": str(dagster_home())}
@@ -38,3 +40,15 @@ def ui(port: int, host: str, workspace: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     arguments = ["dagster", "dev", "-w", str(locations), "-h", host, "-p", str(port)]
     os.execve(sys.executable, [sys.executable, "-m", *arguments], environment)
+
+
+def _check_port(host: str, port: int) -> None:
+    """Raise SettingsError for an address that can't be listened on: Dagster would start its daemon all the same, and
+    say that it serves.
+    """
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as a server would, right after another ended
+            probe.bind((host, port))
+    except OSError as error:
+        raise SettingsError(f"--port: {host}:{port} can't be used: {error.strerror}; name another port") from None

@@ -15,13 +15,13 @@ from pipeline.exports.checks import (
     future_events,
     missing_dates,
     placeholder_dates,
-    shared_event_ids,
     suspect_quotes,
     unknown_codes,
     unread_files,
     unusual_volumes,
 )
 from pipeline.exports.discovery import is_known, known_files
+from pipeline.exports.event_id_checks import shared_event_ids
 from pipeline.exports.export_files import LoadedFile
 from pipeline.exports.file_checks import many_rejected, repeated_files
 from pipeline.exports.loading import Loaded, load
@@ -109,7 +109,8 @@ EVENT_CHECKS = {
     Check(
         "every_event_id_is_of_one_event",
         raw_table("events"),
-        "Rows of one file that share an event_id have the same person and time.",
+        "Rows of one file that share an event_id have the same person and time, and event ids don't begin anew with "
+        "each file.",
     ): shared_event_ids,
     Check(
         "every_event_code_is_known",

@@ -12,7 +12,6 @@ from pipeline.exports.row_rules import OUTSIDE_OF_YEARS
 from pipeline.finding import Finding, counted, plural, some
 from pipeline.masking import file_name, on_one_line
 from pipeline.warehouse import one_row
-from pipeline.warehouse.trimming import identifier_sql
 
 # The tolerance for a wrong clock; an event that is further ahead can't have happened.
 CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -302,44 +301,6 @@ def future_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> 
     )
 
 
-# A hash of a row's person and time.
-_IDENTITY = f"""
-    hash({identifier_sql("user_id")}, lower({identifier_sql("email")}), {identifier_sql("list_id")},
-        {identifier_sql("selligent_user_id")}, occurred_at)
-"""
-_SHARED_IDS = f"""
-    SELECT file, layout, id AS text, count(*) AS rows
-    FROM (
-        SELECT export_date, file, layout, event, {identifier_sql("event_id")} AS id, {_IDENTITY} AS identity
-        FROM raw.events
-        WHERE export_date BETWEEN $1 AND $2 AND event_id IS NOT NULL AND event IS NOT NULL
-            AND rejected_because IS NULL
-    )
-    WHERE id IS NOT NULL
-    GROUP BY export_date, file, layout, event, id
-    HAVING min(identity) <> max(identity)
-"""
-
-
-def shared_event_ids(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
-    """Values of `event_id` that rows of one file share although they differ in person or time. Such rows are one
-    event. Either the column is not an id of a row, or a spreadsheet has shortened its numbers.
-    """
-    query = f"SELECT count(*), coalesce(sum(rows), 0) FROM ({_SHARED_IDS})"
-    ids, rows = one_row(connection, query, [dates.first, dates.last])
-    numbers = {"event_ids": ids, "rows": int(rows)}
-    if not ids:
-        return Finding(True, "Rows that share an event_id have the same person and time.", numbers)
-    examples = _most_frequent(connection, _SHARED_IDS, dates, ids)
-    return Finding(
-        False,
-        f"{counted(ids, 'event_id')} shared by rows that differ in person or time: {examples}. These {rows:,} rows "
-        f"become only {counted(ids, 'event')}. If a spreadsheet shortened the ids, have the export made again. "
-        "Otherwise, remove event_id from the layout; an event is then identified by its person, time and other ids.",
-        numbers,
-    )
-
-
 # Systems write their first or last day for a missing date: 0001-01-01, 1601-01-01, 1753-01-01,
 # 1899-12-30, 1900-01-01, 1904-01-01, 1970-01-01, 9999-12-31; a zone can move it by a day. No export has emails from
 # before this time, the start of the year 2000 in the earliest zone.
@@ -363,7 +324,7 @@ def placeholder_dates(connection: duckdb.DuckDBPyConnection, dates: ExportDates)
     numbers = {"rows": int(rows)}
     if not rows:
         return Finding(True, "No date-time is a placeholder for a missing one.", numbers)
-    examples = _most_frequent(connection, _PLACEHOLDERS, dates, texts)
+    examples = most_frequent(connection, _PLACEHOLDERS, dates, texts)
     return Finding(
         False,
         f"{counted(int(rows), 'row')} {plural(int(rows), 'has', 'have')} a placeholder for a date-time: {examples}. "
@@ -373,7 +334,7 @@ def placeholder_dates(connection: duckdb.DuckDBPyConnection, dates: ExportDates)
     )
 
 
-def _most_frequent(connection: duckdb.DuckDBPyConnection, query: str, dates: ExportDates, in_all: int) -> str:
+def most_frequent(connection: duckdb.DuckDBPyConnection, query: str, dates: ExportDates, in_all: int) -> str:
     """The most frequent of `in_all` texts; the query has columns `file`, `layout`, `text` and `rows`."""
     found = connection.execute(
         f"{query} ORDER BY rows DESC, file, text LIMIT {_EXAMPLES}", [dates.first, dates.last]

@@ -24,8 +24,8 @@ class Guess:
 _NO_IDEA = Guess(None, "")
 # The ids of events are made of it, so a wrong one can't be corrected once events were delivered.
 _EVENT_ID = (
-    "CHECK: an id of the event that each export of it repeats? Otherwise remove the line, since ids of events depend "
-    "on it"
+    "CHECK: an id of the event that each export of it repeats, and that no other event ever has, in any file? "
+    "Otherwise remove the line, since ids of events depend on it"
 )
 
 
@@ -83,7 +83,7 @@ def _by_role(column: Column) -> Guess | None:
     if vocabulary.is_bot(name):
         if column.are_flags or not column.values:
             return Guess("is_bot", "by its name and its values" if column.values else why)
-        return Guess(None, "its name says bot, but its values are none of 1/0, true/false, yes/no")
+        return Guess(None, "its name says bot, but its values are neither of 1/0 nor of yes and no")
     if vocabulary.is_email_subject(name):
         return Guess("email_subject", why)
     if vocabulary.is_send_id(name):

@@ -16,7 +16,6 @@ _LONGEST_CODE, _LONGEST_OPAQUE_CODE = 60, 30
 _ENOUGH_ROWS = 10
 _SOUNDS_LIKE_EVENTS = 5
 _NAMED_EVENT = 3
-_FLAGS = ({"y", "n"}, {"j", "n"}, {"o", "n"})
 # Words that may be codes: without digits, which ids have.
 _LONGEST_WORDS = (3, 10)
 
@@ -100,11 +99,9 @@ def _are_opaque_codes(column: Column) -> bool:
         return False
     if vocabulary.code(column.name) == _NAMED_EVENT:
         return True
-    values = {value.lower() for value in column.distinct}
-    is_flag = column.are_flags or any(values <= pair for pair in _FLAGS)
     if not vocabulary.code(column.name) and not _is_repeated(column):
         return False
-    return len(values) > 1 and not is_flag and not vocabulary.is_description(column.name)
+    return len(column.distinct) > 1 and not column.are_flags and not vocabulary.is_description(column.name)
 
 
 def are_event_names(column: Column) -> bool:

@@ -23,7 +23,11 @@ _MOSTLY = 0.9
 _ADDRESS = re.compile(r"\"?[^@\s][^@]*@[^@\s]+")
 _WHOLE = re.compile(r"\d+", re.ASCII)
 _UUID = re.compile(r"\{?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\}?", re.IGNORECASE)
-_FLAGS = ({"0", "1"}, {"true", "false"}, {"yes", "no"})
+# As `is_bot` is read.
+_FLAGS = (
+    *({"0", "1"}, {"true", "false"}, {"yes", "no"}, {"y", "n"}, {"t", "f"}),
+    *({"j", "n"}, {"ja", "nee"}, {"ja", "nein"}, {"o", "n"}, {"oui", "non"}),
+)
 _URL = re.compile(r"https?://", re.IGNORECASE)
 
 

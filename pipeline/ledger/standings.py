@@ -77,6 +77,15 @@ class StandingsPart(LedgerDatabase):
             )
         return found
 
+    def waiting_reasons(self, most: int = 5) -> list[tuple[str, int]]:
+        """Why tried batches still wait, with the number of their events, the most frequent first."""
+        dead = sa.select(sa.func.count()).where(dead_events.c.batch_id == batches.c.batch_id).scalar_subquery()
+        number = sa.func.sum(EVENTS_IN_OUTBOX - dead)
+        tried = sa.and_(batches.c.status == WAITING, batches.c.reason.is_not(None))
+        query = sa.select(batches.c.reason, number).where(tried).group_by(batches.c.reason).order_by(number.desc())
+        with self._engine.connect() as connection:
+            return [(str(reason), int(events)) for reason, events in connection.execute(query.limit(most)).tuples()]
+
     def standing_of(self, event: str, dates: ExportDates) -> Standing:
         """Events of one name over some export dates."""
         found = [standing for standing in self.standings(dates) if standing.event == event]

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
@@ -11,7 +12,7 @@ from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_pairing import check_pair
 from pipeline.preflight.points import Point, checked, failed, ok, warning
 from pipeline.settings import Settings
-from pipeline.warehouse import Warehouse
+from pipeline.warehouse import Warehouse, has_rows
 from pipeline.warehouse.immutable_settings import check_origin
 
 _WAREHOUSE, _FILES, _LEDGER = "WAREHOUSE", "WAREHOUSE_FILES", "LEDGER"
@@ -25,7 +26,7 @@ def store_points(settings: Settings) -> Iterator[Point]:
         yield _writable(_FILES, Path(warehouse.files), "has the warehouse's Parquet files")
     file = _file_of(settings.ledger)
     if file is not None and not file.exists():
-        yield _writable(_LEDGER, file, "")
+        yield checked(_LEDGER, lambda: _no_ledger(warehouse, file))
     else:
         yield checked(_LEDGER, lambda: _ledger(settings, warehouse))
 
@@ -54,6 +55,18 @@ def _ledger(settings: Settings, warehouse: Warehouse) -> Point:
     except PipelineError as error:
         return failed(_LEDGER, str(error))
     return ok(_LEDGER, f"can be read, and has {delivered:,} delivered events")
+
+
+def _no_ledger(warehouse: Warehouse, file: Path) -> Point:
+    """A ledger is created with the warehouse; one that is missing beside a warehouse with batches was lost."""
+    with suppress(EarlierWarehouse), warehouse.reading_if_any() as connection:  # which has a point of its own
+        if connection is not None and has_rows(connection, "SELECT 1 FROM delivery.outbox LIMIT 1"):
+            return failed(
+                _LEDGER,
+                f"{file} does not exist, and the warehouse has events that were due. If the setting was changed, "
+                "change it back; if the file was lost, `python -m pipeline reconcile` makes it again",
+            )
+    return _writable(_LEDGER, file, "")
 
 
 def _writable(subject: str, path: Path, content: str) -> Point:

@@ -57,6 +57,7 @@ def problems(connection: duckdb.DuckDBPyConnection, ledger: Ledger, now: datetim
             Problem("rejected", name, f"{rejected:,} of {counted(rows, 'row')}: {reasons or 'see raw.rejected_rows'}")
             for name, rejected, rows, reasons in _rows(connection, _REJECTED)
         ),
+        *_waiting(ledger, delivers),
         *_stuck(connection, ledger, now, delivers),
         *(Problem("dead", counted(events, "event"), reason) for reason, events in ledger.dead_reasons(_LISTED)),
         *_withdrawn(connection, ledger),
@@ -79,6 +80,13 @@ def _listed(found: Iterator[Problem]) -> Iterator[Problem]:
     for kind, number in left.items():
         if number > _LISTED:
             yield Problem(kind, f"and {counted(number - _LISTED, 'more file')}", "see raw.export_files")
+
+
+def _waiting(ledger: Ledger, delivers: bool) -> Iterator[Problem]:
+    """Events that a run has tried to send, without success."""
+    if delivers:
+        for reason, events in ledger.waiting_reasons():
+            yield Problem("waiting", counted(events, "event"), on_one_line(reason, _LONGEST))
 
 
 def _stuck(connection: duckdb.DuckDBPyConnection, ledger: Ledger, now: datetime, delivers: bool) -> Iterator[Problem]:

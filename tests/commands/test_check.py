@@ -11,6 +11,7 @@ import pytest
 from pipeline.preflight.points import Outcome
 from pipeline.preflight.stores import store_points
 from pipeline.settings import Settings, load_settings
+from pipeline.warehouse import Warehouse
 from tests.end_to_end.tiny_exports import CAMPAIGNS, LAYOUT, log
 from tests.fakes.public_api_server import PublicApiServer
 from tests.fakes.segment_server import SegmentServer
@@ -241,6 +242,17 @@ def test_a_test_event_that_is_refused_fails(settings: dict[str, str], segment: S
     assert (status, points["test event"][0]) == (1, "failed")
     assert "Check SEGMENT_WRITE_KEY and SEGMENT_REGION" in points["test event"][1]
     assert wrong not in str(points)
+
+
+def test_a_lost_ledger_fails(settings: dict[str, str], tmp_path: Path) -> None:
+    assert check(settings)[0] == 0
+    with Warehouse(settings["WAREHOUSE"], f"{tmp_path}/stores/warehouse/").writing() as connection:
+        assert check(settings)[1]["LEDGER"][0] == "ok"
+        connection.execute("INSERT INTO delivery.outbox (id, export_date) VALUES (uuid(), DATE '2024-06-11')")
+    status, points = check(settings)
+    assert (status, points["LEDGER"][0]) == (1, "failed")
+    assert "does not exist, and the warehouse has events that were due" in points["LEDGER"][1]
+    assert not (tmp_path / "stores" / "ledger.sqlite").exists()
 
 
 def test_a_store_that_can_not_be_created_fails(

@@ -110,6 +110,9 @@ def test_a_delivery_that_fails_still_leaves_the_report_of_its_run(delivering: Pr
     assert f"The report: {page}" in done.stdout
     assert "no such key" in page.read_text()
     assert project.query("SELECT status, count(*) FROM delivery.events GROUP BY ALL") == [("waiting", 1)]
+    problems = " ".join(project.command("status", "--problems").stdout.split())
+    assert problems.startswith("waiting 1 event ")
+    assert "no such key" in problems
     assert project.command("status").stdout.splitlines()[-1].split() == ["all", "1", "0", "1", "0", "1", "0", "0"]
 
     before = page.read_text()

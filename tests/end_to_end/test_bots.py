@@ -24,8 +24,8 @@ STATUSES = "SELECT event, status, count(*) FROM delivery.events GROUP BY ALL ORD
 def log(day: int) -> str:
     """Opens of Ann, Bob and Eve, and clicks of Ann and Bob; those of Bob and Eve by machines."""
     rows = [
-        f"ann,ann@example.org,m1,,0,2024-06-{day}T08:00:00Z,VIEW",
-        f"bob,bob@example.org,m1,,1,2024-06-{day}T08:00:01Z,VIEW",
+        f"ann,ann@example.org,m1,,Nee,2024-06-{day}T08:00:00Z,VIEW",
+        f"bob,bob@example.org,m1,,J,2024-06-{day}T08:00:01Z,VIEW",
         f",eve@example.org,m1,,yes,2024-06-{day}T08:00:02Z,VIEW",
         f"ann,ann@example.org,m1,l1,,2024-06-{day}T08:01:00Z,CLICK",
         f"bob,bob@example.org,m1,l1,true,2024-06-{day}T08:01:01Z,CLICK",

@@ -9,12 +9,12 @@ from pipeline.export_dates import ExportDates
 from pipeline.exports.checks import (
     future_events,
     missing_dates,
-    shared_event_ids,
     suspect_quotes,
     unknown_codes,
     unread_files,
     unusual_volumes,
 )
+from pipeline.exports.event_id_checks import shared_event_ids
 from pipeline.exports.layouts import Layout
 from pipeline.exports.property_values import unreadable_properties
 from pipeline.exports.row_accounting import rows_accounted_for

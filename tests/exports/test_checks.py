@@ -9,12 +9,12 @@ from pipeline.exports.checks import (
     future_events,
     missing_dates,
     placeholder_dates,
-    shared_event_ids,
     suspect_quotes,
     unknown_codes,
     unread_files,
     unusual_volumes,
 )
+from pipeline.exports.event_id_checks import shared_event_ids
 from pipeline.warehouse.loads import last_load_number
 from tests.support.export_folder import CODED, EVERY_DATE, HEADER, NOW, ZOE, Desk, layout
 
@@ -236,7 +236,11 @@ def test_rows_of_many_people_under_one_event_id_are_reported(desk: Desk) -> None
     desk.put("opens_20240611.csv", "ROWID,CUSTOMER,OPENED_AT\n" + rows + "7,C-1,2024-06-10T09:00:00\n")
     desk.load()
     found = shared_event_ids(desk.connection, EVERY_DATE)
-    assert (found.holds, found.grave, found.numbers) == (False, False, {"event_ids": 1, "rows": 100})
+    assert (found.holds, found.grave, found.numbers) == (
+        False,
+        False,
+        {"event_ids": 1, "rows": 100, "rows_of_several_files": 0},
+    )
     assert found.sentence.startswith(
         "1 event_id shared by rows that differ in person or time: '1.23457E+15' in opens_20240611.csv (100 rows, "
         "layout opens). These 100 rows become only 1 event. "
@@ -272,6 +276,32 @@ def test_two_files_may_repeat_an_event_id(desk: Desk) -> None:
     desk.layouts = (BY_ROW_ID,)
     desk.put("opens_1.csv", "ROWID,CUSTOMER,OPENED_AT\nr1,C-1,2024-06-10T09:00:00\n")
     desk.put("opens_2.csv", "ROWID,CUSTOMER,OPENED_AT\nr1,C-2,2024-06-10T09:00:00\n")
+    desk.load()
+    assert shared_event_ids(desk.connection, EVERY_DATE).holds
+
+
+def test_an_event_id_that_begins_anew_with_each_file_is_reported(desk: Desk) -> None:
+    desk.layouts = (BY_ROW_ID,)
+    header = "ROWID,CUSTOMER,OPENED_AT\n"
+    for day in (11, 12):
+        rows = "".join(f"{number},C-{day}{number},2024-06-{day - 1}T09:00:00\n" for number in range(20))
+        desk.put(f"opens_202406{day}.csv", header + rows)
+    desk.load()
+    found = shared_event_ids(desk.connection, EVERY_DATE)
+    assert (found.holds, found.grave, found.numbers["rows_of_several_files"]) == (False, False, 40)
+    assert found.sentence.startswith(
+        "Rows of 2 files have the event_id of other events, as if it began anew with each file: '0' in "
+    )
+    desk.layouts = (layout(columns={"CUSTOMER": "user_id", "OPENED_AT": "timestamp"}),)
+    desk.load()
+    assert shared_event_ids(desk.connection, EVERY_DATE).holds, "the recommended remedy works"
+
+
+def test_a_few_corrected_rows_are_no_ids_that_begin_anew(desk: Desk) -> None:
+    desk.layouts = (BY_ROW_ID,)
+    rows = [f"{number},C-{number},2024-06-10T09:00:{number:02}" for number in range(30)]
+    for name, those in (("opens_1.csv", rows), ("opens_2.csv", [*rows[:29], "29,C-1,2024-06-10T10:00:00"])):
+        desk.put(name, "\n".join(["ROWID,CUSTOMER,OPENED_AT", *those]) + "\n")
     desk.load()
     assert shared_event_ids(desk.connection, EVERY_DATE).holds
 

@@ -53,7 +53,7 @@ def test_columns_that_nobody_knows_stay_out(draft: Drafter) -> None:
     assert yaml.safe_load(text)["columns"] == {"CUSTOMER_KEY": "user_id", "OPEN_DT": "timestamp"}
     assert "#  SHOE_SIZE: shoe_size   # e.g. 'abc'" in text
     assert "they are kept in raw.events.extra, and not sent" in text
-    assert "its name says bot, but its values are none of 1/0, true/false, yes/no" in text
+    assert "its name says bot, but its values are neither of 1/0 nor of yes and no" in text
 
 
 def test_a_code_is_never_guessed_without_being_refused(draft: Drafter, tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_an_id_of_rows_is_always_to_be_verified(drafts: Mapping[str, str], draft
     same_words = lines("event_id,user_id,event,timestamp", "1,C-1,Email Opened,2024-06-11T09:15:10Z")
     for text, column in ((drafts["ACME_MAILLOG_2024-06-11_0700.txt"], "ID"), (draft(same_words), "event_id")):
         [line] = [line for line in text.splitlines() if line.startswith(f"  {column}: event_id ")]
-        assert "CHECK: an id of the event that each export of it repeats?" in line
+        assert "CHECK: an id of the event that each export of it repeats, and that no other event ever has" in line
         assert any(step.startswith(f"columns: {column} as event_id: ") for step in points(text))
 
 

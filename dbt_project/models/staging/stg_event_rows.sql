@@ -32,8 +32,8 @@ with understood as not materialized (
         {{ visible("raw_events.list_name") }} as list_name,
         {{ identifier("raw_events.event_id") }} as event_id,
         case
-            when lower({{ trimmed("raw_events.is_bot") }}) in ('1', 'true', 'yes') then true
-            when lower({{ trimmed("raw_events.is_bot") }}) in ('0', 'false', 'no') then false
+            when lower({{ trimmed("raw_events.is_bot") }}) in ('1', 'true', 'yes', 'y', 't', 'j', 'ja', 'o', 'oui') then true
+            when lower({{ trimmed("raw_events.is_bot") }}) in ('0', 'false', 'no', 'n', 'f', 'nee', 'nein', 'non') then false
         end as is_bot,
         {{ identifier("raw_events.ip") }} as ip,
         {{ visible("raw_events.user_agent") }} as user_agent,
