@@ -7,7 +7,7 @@ import dagster as dg
 from dagster._core.scheduler.instigation import InstigatorStatus
 
 from pipeline.automation.job_names import AUTOMATIONS, MAIN_JOB
-from pipeline.automation.redaction import reason_of, redacted
+from pipeline.automation.redaction import SEE_THE_RUN, reason_of, redacted
 from pipeline.orchestration.brands import is_of_this_brand
 from pipeline.orchestration.instance import CODE_LOCATION
 from pipeline.settings import Settings
@@ -36,7 +36,10 @@ def _reasons(instance: dg.DagsterInstance, run: dg.DagsterRun, settings: Setting
         for entry in entries:
             assert entry.dagster_event is not None
             step = f"{entry.step_key.replace('__', '/')}: " if entry.step_key else ""
-            yield f"{step}{reason_of(entry.dagster_event, settings)}"
+            reason = reason_of(entry.dagster_event, settings)
+            if reason == SEE_THE_RUN:  # no step failed; a run whose process was killed has a message
+                reason = entry.dagster_event.message or reason
+            yield f"{step}{reason}"
         if entries:
             return
 

@@ -78,10 +78,11 @@ def _of_layouts(settings: Settings) -> "list[Problem]":
 def _of_dagster(settings: Settings) -> "list[Problem]":
     """The last run and what is switched off; no problems by themselves, but often the cause of one."""
     from pipeline.automation.overview import last_run, switched_off
-    from pipeline.orchestration.instance import opened_instance
+    from pipeline.orchestration.instance import fail_dead_runs, opened_instance
     from pipeline.report.problems import Problem
 
     with opened_instance() as instance:
+        fail_dead_runs(instance)  # a process that was killed could not record it
         run, off = last_run(instance, settings), switched_off(instance)
     return [
         Problem("last run", "", run or "none yet"),

@@ -257,3 +257,8 @@ def test_a_run_that_was_killed_has_failed_and_holds_nothing(project: Project) ->
     )
     assert json.loads(done.stdout.splitlines()[-1]) == [["FAILURE", "SUCCESS"], 0], done.stderr
     assert len(project.ids()) == 1
+
+    project.with_files({"log_20240612.csv": log(["bob,m1,c1,VIEW,,2024-06-11T08:00:00Z"])}, {})
+    assert project.killed("pipeline.exports.assets:load", "run").returncode == 9
+    shown = " ".join(project.command("status", "--problems").stdout.split())
+    assert "UTC: failure: The process of this run was killed. The next run completes its work." in shown
