@@ -23,9 +23,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def make(folder: Path) -> "subprocess.CompletedProcess[str]":
+def make(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     variables = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
-    command = ["make", "--dry-run", "run"]
+    command = ["make", *(arguments or ("--dry-run", "run"))]
     return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
 
 
@@ -53,10 +53,7 @@ def test_an_environment_of_another_machine_is_refused(folder: Path) -> None:
 
 
 def test_set_up_records_its_folder(folder: Path) -> None:
-    commands = subprocess.run(
-        ["make", "--dry-run", ".venv/.ready"], cwd=folder, capture_output=True, text=True, check=True
-    )
-    assert f"echo '{folder}' > .venv/.ready" in commands.stdout
+    assert f"echo '{folder}' > .venv/.ready" in make(folder, "--dry-run", ".venv/.ready").stdout
 
 
 # A Python whose uv prints what the real one prints, and that says what pip installs.
@@ -74,7 +71,8 @@ def test_set_up_says_what_it_does_and_uses_pip_where_uv_cant_install(folder: Pat
     python.unlink()
     python.write_text(_PYTHON.format(status=status), "utf-8")
     python.chmod(0o755)
-    done = subprocess.run(["make", ".venv/.ready"], cwd=folder, capture_output=True, text=True, check=True)
+    done = make(folder, ".venv/.ready")
+    assert done.returncode == 0, done.stderr
     first = ["Installing into .venv, once; this takes a minute or two …", "Resolved 2 packages in 5ms"]
     then = ["uv can't install here; pip does, in some minutes …", "pip installs"]
     assert done.stdout.splitlines() == [*first, *(then if status else [])]

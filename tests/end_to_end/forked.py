@@ -12,6 +12,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -135,6 +136,7 @@ def _become(command: Command) -> NoReturn:
     os.umask(command.umask)
     os.environ.clear()
     os.environ.update(command.environment)
+    tempfile.tempdir = None  # TMPDIR of the command, not of the server's rehearsal
     time.tzset()
     os.chdir(command.folder)
     sys.path[0] = command.folder
