@@ -44,7 +44,7 @@ def ui(port: int, host: str, workspace: str) -> None:
 
 def _check_port(host: str, port: int) -> None:
     """Raise SettingsError for an address that can't be listened on: Dagster would start its daemon all the same, and
-    say that it serves.
+    report that it serves.
     """
     try:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:

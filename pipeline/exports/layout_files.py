@@ -60,7 +60,7 @@ def read_layout(path: Path) -> Layout:
         raise LayoutError(f"{path.name}: {'; '.join(dict.fromkeys(faults))}") from None
 
 
-# Keys that are checked together: while one of them is wrong, nothing can be said about the others.
+# Keys that are checked together: while one of them is wrong, the others can't be checked.
 _TOGETHER = (
     {"event", "event_column", "event_codes", "event_codes_default"},
     {"timezone", "datetime_formats"},
@@ -71,7 +71,7 @@ _TOGETHER = (
 
 def _of_other_keys(content: Mapping[str, Any], wrong: set[str]) -> Iterator[str]:
     """The faults of a layout as a whole that are independent of keys that are wrong in themselves."""
-    if not wrong or wrong & {"kind", "columns"}:  # nothing more can be said without them
+    if not wrong or wrong & {"kind", "columns"}:  # nothing more can be checked without them
         return
     rest = {"name": "x", "files": "x", **{key: value for key, value in content.items() if key not in wrong}}
     try:

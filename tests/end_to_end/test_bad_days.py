@@ -17,7 +17,7 @@ BAD = '{"success": false, "message": "a message was rejected"}'
 
 
 def on_a_terminal(project: Project, answer: str, *arguments: str) -> str:
-    """What a command prints whose input is a terminal, on which somebody types the answer."""
+    """What a command prints whose input is a terminal, on which a person types the answer."""
     ours, theirs = os.openpty()
     os.write(ours, answer.encode())
     words = [sys.executable, "-m", "pipeline", *arguments]
