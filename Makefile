@@ -63,6 +63,8 @@ $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || { echo "Making $(VENV) with $$($(PYTHON) --version) …"; $(PYTHON) -m venv $(VENV); }
 	@echo "Installing into $(VENV), once; this takes a minute or two …"
 	@$(call install,.)
+# The first run need not parse the dbt project. If that fails, its message is left to the run, whose settings it is about.
+	@$(BIN)/python -m pipeline.models.manifest >/dev/null 2>&1 || true
 	@echo '$(CURDIR)' > $@
 
 $(DEV_READY): $(READY)

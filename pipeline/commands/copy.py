@@ -13,7 +13,7 @@ def copy(to: str, files: str | None, ledger: str | None) -> int:
     """Copy the warehouse to another store, compare both, and switch over; the ledger likewise with --ledger."""
     settings = load_settings()
     from pipeline.console import err, out
-    from pipeline.models.dbt_run import in_environment
+    from pipeline.models.dbt_runner import in_environment
     from pipeline.orchestration.instance import exclusive, opened_instance
     from pipeline.transfer.move import move
 

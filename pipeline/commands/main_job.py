@@ -178,7 +178,7 @@ def _run_job(dates: ExportDates, *, everything: bool) -> bool:
 
 def _load_dbt() -> None:
     """Start to load dbt and its project, which the second step needs: the first waits for its second listing."""
-    from pipeline.models.dbt_run import preload
+    from pipeline.models.dbt_runner import preload
 
     preload()
 

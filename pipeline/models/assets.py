@@ -3,23 +3,20 @@
 import os
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
-from filelock import FileLock
 from pydantic import Field
 
 from pipeline.ledger import MODELLED
 from pipeline.ledger.warehouse_pairing import pair_up
-from pipeline.models.dbt import DBT_DIR, digest_of_sources
-from pipeline.models.dbt_run import build, parse
-from pipeline.models.properties import write_properties
+from pipeline.models.dbt import DBT_DIR
+from pipeline.models.dbt_run import build
+from pipeline.models.manifest import prepared_manifest
 from pipeline.models.run_span import revisions, run_span
 from pipeline.models.table_metadata import tables_of
 from pipeline.orchestration.asset_keys import delivery_of, raw_table, segment_table, staging_table
-from pipeline.orchestration.file_permissions import keep_private
 from pipeline.orchestration.long_steps import every_minute
 from pipeline.orchestration.metadata import add_by_date, preview
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
@@ -36,22 +33,6 @@ _WRITE_JSON = "DBT_WRITE_JSON"
 
 
 dbt_project = DbtProject(project_dir=DBT_DIR, profiles_dir=DBT_DIR, target_path=DBT_TARGET_DIR)
-
-
-def prepared_manifest() -> Path:
-    """The path of an up-to-date manifest; dbt parses only when the project has changed."""
-    keep_private()  # processes of the service start here, and write nothing before
-    path, made_from = DBT_TARGET_DIR / "manifest.json", DBT_TARGET_DIR / "manifest.sources"
-    DBT_TARGET_DIR.mkdir(parents=True, exist_ok=True)
-    # One process at a time, the service's or a command's: another would read a half-written manifest.
-    with FileLock(DBT_TARGET_DIR / ".parsing"):
-        write_properties()
-        settings = load_settings()
-        sources = f"{digest_of_sources()} identify={settings.segment_identify}"
-        if not path.exists() or not made_from.exists() or made_from.read_text("utf-8") != sources:
-            parse(settings)
-            made_from.write_text(sources, "utf-8")
-    return path
 
 
 class ModelConfig(dg.Config):

@@ -1,10 +1,6 @@
-"""dbt in this process: starting another takes seconds, and it would load what this one has loaded already."""
+"""What a step of the models runs in dbt, and what dbt reports of it."""
 
-import json
-import os
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
 from typing import Any
 
 import dagster as dg
@@ -12,68 +8,10 @@ from dagster_dbt import DagsterDbtTranslator
 from dagster_dbt.asset_utils import get_asset_check_key_for_test, get_updated_cli_invocation_params_for_context
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
-from pipeline.errors import ModelsFailed
-from pipeline.models.dbt import DBT_DIR, digest_of_sources, environment, variables
+from pipeline.models.dbt_runner import run_models
 from pipeline.orchestration.long_steps import Progress
-from pipeline.orchestration.shutdown import signals_set
-from pipeline.settings import DBT_TARGET_DIR, Settings, load_settings
-from pipeline.warehouse import Warehouse
 
 _RESULTS = ("LogModelResult", "LogTestResult")
-# One invocation of dbt at a time: its flags, its log and its adapter are global.
-_DBT = threading.RLock()
-# The parsed projects of this process, by variables and sources.
-_manifests: dict[tuple[str, str], Any] = {}
-
-
-def preload() -> threading.Thread:
-    """Start to import dbt and to parse its project, so that the next `build` in this process has only to run it.
-
-    The thread prints and raises nothing: `build` reports what is wrong. dbt's environment variables are set here, and
-    stay: a thread that adds variables would disturb others that list them.
-    """
-    settings = load_settings()
-    os.environ.update(_environment(settings))
-
-    def parse_in_silence() -> None:
-        with suppress(ModelsFailed, OSError):
-            _parsed(settings, ["--no-write-json", "--log-level", "none"])
-
-    thread = threading.Thread(target=parse_in_silence, name="dbt")
-    thread.start()
-    return thread
-
-
-def parse(settings: Settings) -> None:
-    """Write the manifest of the dbt project.
-
-    Raises:
-        ModelsFailed: dbt can't parse it.
-    """
-    _manifests.clear()
-    _parsed(settings)
-
-
-def _parsed(settings: Settings, options: Sequence[str] = ()) -> Any:
-    """The parsed project, which is parsed once; raises ModelsFailed."""
-    variable = _variables(settings)
-    key = (variable[-1], digest_of_sources())
-    with _DBT:
-        if key not in _manifests:
-            manifest, failure = _run_dbt(["parse", *options, *variable], _environment(settings))
-            if failure is not None:
-                raise failure
-            _manifests[key] = manifest
-        return _manifests[key]
-
-
-def _environment(settings: Settings) -> Mapping[str, str]:
-    # That of a run: dbt parses everything again where a variable or the profile differs.
-    return {**environment(Warehouse.of(settings)), "DBT_LOG_PATH": str(DBT_TARGET_DIR)}
-
-
-def _variables(settings: Settings) -> Sequence[str]:
-    return ["--vars", json.dumps(variables(settings))]
 
 
 def build(
@@ -105,11 +43,7 @@ def build(
         if event.info.name in _RESULTS:
             finished.append(msg_to_dict(event))
 
-    settings = load_settings()
-    with _DBT:
-        manifest = _parsed(settings, ["--no-write-json"])
-        arguments = ["build", *_variables(settings), *arguments, *selected.selection_args]
-        built, failure = _run_dbt(arguments, {**_environment(settings), **values}, keep, manifest)
+    built, failure = run_models([*arguments, *selected.selection_args], values, keep)
     results = getattr(built, "results", ())
     failed_tests = {result.node.unique_id: result.node.compiled_code for result in results if result.failures}
     for message in finished:
@@ -136,50 +70,3 @@ def _is_selected(context: dg.AssetExecutionContext, selected: Any, test: str) ->
         selected.manifest, selected.dagster_dbt_translator, test, project=selected.dbt_project
     )
     return key in context.selected_asset_check_keys
-
-
-def _run_dbt(
-    arguments: Sequence[str],
-    values: Mapping[str, str],
-    on_event: Callable[[Any], None] = lambda _event: None,
-    manifest: Any = None,
-) -> tuple[Any, ModelsFailed | None]:
-    """What dbt returns, and its failure. Raises any other error, such as a full disk."""
-    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-    from dbt.cli.main import dbtRunner
-    from dbt_common.exceptions import DbtBaseException
-
-    from pipeline.models.dbt_plugin import INTERRUPT
-
-    errors: list[str] = []
-
-    def note(event: Any) -> None:
-        if event.info.level == "error" and event.info.name != "MainStackTrace":
-            errors.append(event.info.msg)
-        on_event(event)
-
-    folders = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR), "--target-path", str(DBT_TARGET_DIR)]
-    with in_environment(values), signals_set(INTERRUPT):
-        try:
-            result = dbtRunner(manifest, callbacks=[note]).invoke(["--no-use-colors", *arguments, *folders])
-        finally:
-            DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]  # which releases the warehouse
-    if result.exception is not None and not isinstance(result.exception, DbtBaseException):
-        raise result.exception  # of the system, such as a full disk, or of Python
-    failure = None if result.success else ModelsFailed("\n".join(errors) or str(result.exception))
-    return result.result, failure
-
-
-@contextmanager
-def in_environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables while the block runs."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.models import assets, dbt
+from pipeline.models import dbt
 from pipeline.settings import Settings
 
 
@@ -36,8 +36,8 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def parser(sources: Path, monkeypatch: pytest.MonkeyPatch) -> Parser:
     target = sources.parent / "target"
     parser = Parser(target)
-    monkeypatch.setattr(assets, "DBT_TARGET_DIR", target)
-    monkeypatch.setattr(assets, "parse", parser.parse)
+    monkeypatch.setattr(manifest, "DBT_TARGET_DIR", target)
+    monkeypatch.setattr(manifest, "parse", parser.parse)
     return parser
 
 
@@ -48,9 +48,9 @@ def set_time(path: Path, hours: float) -> None:
 
 def test_it_is_made_once(parser: Parser, sources: Path) -> None:
     for _ in range(2):
-        assert assets.prepared_manifest().exists()
+        assert manifest.prepared_manifest().exists()
     set_time(sources / "models" / "events.sql", 5)
-    assets.prepared_manifest()
+    manifest.prepared_manifest()
     assert parser.parsed == 1
 
 
@@ -66,16 +66,16 @@ def test_it_is_made_once(parser: Parser, sources: Path) -> None:
 )
 def test_it_is_made_anew_although_it_is_newer_than_what_it_is_made_of(parser: Parser, sources: Path, change) -> None:  # type: ignore[no-untyped-def]
     """It was made by a clock that was ahead, or an update brought files that are older than it."""
-    set_time(assets.prepared_manifest(), 2)
+    set_time(manifest.prepared_manifest(), 2)
     change(sources)
     for path in sources.rglob("*.*"):
         set_time(path, -48)
-    assets.prepared_manifest()
+    manifest.prepared_manifest()
     assert parser.parsed == 2
 
 
 def test_it_is_made_anew_where_its_making_was_cut_short(parser: Parser) -> None:
-    path = assets.prepared_manifest()
+    path = manifest.prepared_manifest()
     path.with_name("manifest.sources").unlink()
-    assets.prepared_manifest()
+    manifest.prepared_manifest()
     assert parser.parsed == 2
