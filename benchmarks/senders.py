@@ -13,7 +13,6 @@ SECONDS is the longest duration of an exchange of `pipeline`.
 - ready: sends prepared bodies over as many connections as `pipeline`: the upper limit of a sender based on `requests`.
 """
 
-import gzip
 import json
 import sys
 import time
@@ -25,6 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import requests
+from isal import igzip
 from requests.adapters import HTTPAdapter
 
 from benchmarks.processes import Clone
@@ -181,7 +181,7 @@ def ready(port: int, _events: int) -> dict[str, float]:
     with Warehouse.of(load_settings()).reading() as connection:
         reader = BodyReader(connection, MessageSource.of(load_settings(), connection))
         ready_made = [
-            gzip.compress(body_of(body.messages, datetime.now(UTC)), GZIP_LEVEL)
+            igzip.compress(body_of(body.messages, datetime.now(UTC)), GZIP_LEVEL)
             for stretch in stretches(cut_batches(connection, DATES))
             for body in reader.bodies(stretch, [])
         ]

@@ -6,7 +6,6 @@ The bare parts are the statements of `bare`, the messages of all events as JSON 
 are sent to the stub server. What makes bodies of the messages is not measured.
 """
 
-import gzip
 import json
 import sys
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import duckdb
+from isal import igzip
 
 from benchmarks import bare, end_to_end
 from benchmarks.processes import Clone
@@ -104,7 +104,7 @@ def _bodies(connection: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[byt
 
 
 def _body(messages: list[str]) -> bytes:
-    return gzip.compress(body_of(SEPARATOR.join(messages).encode(), datetime.now(UTC)), GZIP_LEVEL)
+    return igzip.compress(body_of(SEPARATOR.join(messages).encode(), datetime.now(UTC)), GZIP_LEVEL)
 
 
 if __name__ == "__main__":

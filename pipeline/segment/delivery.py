@@ -255,26 +255,39 @@ class _BatchQueue:
         yield from self._items([batch for batch in self._waiting if batch.export_date >= before], send)
         if history is None:
             return
-        for stretch in stretches([b for b in self._waiting if b.export_date < before]):
-            for group in groups(stretch, HISTORY_READ_AHEAD):
-                newer = [b for b in self._ledger.waiting_since(before) if b.batch_id not in self._handed_out]
-                self.events += sum(batch.events for batch in newer)
-                yield from self._items(newer, send)
-                yield from self._group(self._reader, group, stretch, history.send, is_history=True)
+        old = [batch for batch in self._waiting if batch.export_date < before]
+        for reader, stretch, group in self._made_ahead(old, HISTORY_READ_AHEAD):
+            newer = [b for b in self._ledger.waiting_since(before) if b.batch_id not in self._handed_out]
+            self.events += sum(batch.events for batch in newer)
+            yield from self._items(newer, send)
+            yield from self._group(reader, group, stretch, history.send, is_history=True)
 
     def _items(self, waiting: Sequence[Batch], send: Send) -> Iterator[_QueuedBatch]:
-        """Batches of any dates. While a stretch is sent, the bodies of the next one are made in another thread."""
+        for reader, stretch, group in self._made_ahead(waiting, READ_AHEAD):
+            yield from self._group(reader, group, stretch, send)
+
+    def _made_ahead(
+        self, waiting: Sequence[Batch], size: int
+    ) -> Iterator[tuple[BodyReader, Sequence[Batch], Sequence[Batch]]]:
+        """Batches of any dates in groups of a size, each with its stretch and the reader of that. While a stretch is
+        sent, the bodies of the next one are made in another thread.
+        """
         listed = list(stretches(waiting))
-        with self._reader.beside() as beside, ThreadPoolExecutor(1, thread_name_prefix="bodies") as maker:
-            reader, next_reader = self._reader, beside
+        if not listed:
+            return
+        with (
+            self._reader.beside() as reader,
+            self._reader.beside() as next_reader,
+            ThreadPoolExecutor(1, thread_name_prefix="bodies") as maker,
+        ):
             making: Future[None] | None = None
             for stretch, following in zip_longest(listed, listed[1:]):
                 if making is not None:
                     making.result()
                 if following is not None:
                     making = maker.submit(next_reader.make, following, self._dead_ids(following))
-                for group in groups(stretch):
-                    yield from self._group(reader, group, stretch, send)
+                for group in groups(stretch, size):
+                    yield reader, stretch, group
                 reader, next_reader = next_reader, reader
 
     def _group(

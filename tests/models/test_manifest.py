@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.models import dbt
+from pipeline.models import dbt, manifest
 from pipeline.settings import Settings
 
 
