@@ -174,6 +174,7 @@ def raw(
         before, known = last_load_number(connection), known_files(connection)
         first = look.first.without(broken).within(dates)
         progress = stack.enter_context(every_minute(context))
+        progress.watch(connection)
         new = [matched for matched in first.matched if config.reload or not is_known(matched, known)]
 
         def log(words: str) -> None:

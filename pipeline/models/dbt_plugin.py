@@ -5,14 +5,16 @@ spares it what this process has done before: where the process keeps the warehou
 """
 
 import threading
+from contextlib import suppress
 from typing import Any
 from weakref import WeakSet
 
+import duckdb
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt_common.exceptions import DbtRuntimeError
-from duckdb import DuckDBPyConnection
 
+from pipeline.orchestration.long_steps import ESTIMATED
 from pipeline.warehouse import ONE_SNAPSHOT, are_checked
 from pipeline.warehouse.attached import shared
 from pipeline.warehouse.file_sync import provide_sync
@@ -26,9 +28,9 @@ class Interrupt(threading.Event):
 
     def __init__(self) -> None:
         super().__init__()
-        self._cursors = WeakSet[DuckDBPyConnection]()
+        self._cursors = WeakSet[duckdb.DuckDBPyConnection]()
 
-    def add(self, cursor: DuckDBPyConnection) -> None:
+    def add(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Add a cursor that dbt is about to use.
 
         Raises:
@@ -37,6 +39,14 @@ class Interrupt(threading.Event):
         if self.is_set():
             raise DbtRuntimeError("dbt was interrupted")
         self._cursors.add(cursor)
+
+    def done(self) -> float:
+        """How much of the query in progress is done, in percent; a negative number where that is not known."""
+        done = -1.0
+        for cursor in list(self._cursors):
+            with suppress(duckdb.Error):  # dbt has closed it
+                done = max(done, cursor.query_progress())
+        return done
 
     def set(self) -> None:
         """Interrupt every query."""
@@ -60,7 +70,7 @@ class Plugin(BasePlugin):
         config["allow_unsigned_extensions"] = are_checked(map(str, creds.extensions or ()))
         config.update(shared(creds.path) or {})
 
-    def configure_connection(self, conn: DuckDBPyConnection) -> None:
+    def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Prepare a new database as the warehouse's writers do; dbt's cursors share the function."""
         assert self.creds is not None
         if shared(self.creds.path) is None:
@@ -68,6 +78,7 @@ class Plugin(BasePlugin):
                 conn.execute(ONE_SNAPSHOT)
             provide_sync(conn, self._files)
 
-    def configure_cursor(self, cursor: DuckDBPyConnection) -> None:
-        """Let signals interrupt the cursor."""
+    def configure_cursor(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Let signals interrupt the cursor, and DuckDB estimate how much of its query is done."""
+        cursor.execute(ESTIMATED)
         INTERRUPT.add(cursor)

@@ -33,7 +33,10 @@ def build(
         values = {**values, "DBT_INDIRECT_SELECTION": selected.indirect_selection}
     from dbt_common.events.functions import msg_to_dict
 
+    from pipeline.models.dbt_plugin import INTERRUPT
+
     finished: list[dict[str, Any]] = []
+    progress.query = INTERRUPT.done
 
     def keep(event: Any) -> None:
         if event.info.name == "LogStartLine":

@@ -37,7 +37,8 @@ def report(
     """
     dates, ledger = dates_of(context), warehouse.ledger()
     # One connection for everything: to attach a DuckLake takes a tenth of a second.
-    with every_minute(context), warehouse.open().writing() as connection:
+    with every_minute(context) as progress, warehouse.open().writing() as connection:
+        progress.watch(connection)
         balance = due_is_settled(connection, ledger, dates)
         table = summary(connection, ledger, dates)
         page = make_report(connection, ledger, segment.settings(), datetime.now(UTC))

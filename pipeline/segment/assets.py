@@ -64,7 +64,8 @@ def outbox(
     dates, started = dates_of(context), time.monotonic()
     now, ledger = datetime.now(UTC), warehouse.ledger()
     modelled, lake = ledger.reached(MODELLED, dates), warehouse.open()
-    with every_minute(context), lake.writing() as connection:
+    with every_minute(context) as progress, lake.writing() as connection:
+        progress.watch(connection)
         check_origin(connection, segment.settings())
         pair_up(connection, ledger)
         refresh(connection, segment.settings().selligent_suppressed, now)

@@ -1,9 +1,11 @@
 """What a step that takes long logs each minute."""
 
 import logging
+import re
 import threading
 
 import dagster as dg
+import duckdb
 import pytest
 
 from pipeline.orchestration import long_steps
@@ -28,6 +30,33 @@ def test_nothing_done_yet_has_no_rate() -> None:
     progress = Progress(lambda: next(now))
     progress.note(0.0, 0, "events", "0 of 5 events")
     assert str(progress) == "0 of 5 events, running for 1 min"
+
+
+def test_a_long_query_has_its_share() -> None:
+    """DuckDB estimates it while the query runs, and has none before and after, nor of a closed connection."""
+    connection = duckdb.connect()
+    progress = Progress(lambda: 0.0)
+    progress.current = "reading a.csv"
+    progress.watch(connection)
+    assert str(progress) == "running for 0 s; reading a.csv"
+    # A scan of so many rows takes longer than any test may, so it ends when it is interrupted.
+    endless = threading.Thread(target=_interrupted, args=(connection,))
+    connection.execute("CREATE TABLE a AS SELECT range AS n FROM range(100_000)")
+    endless.start()
+    try:
+        while "%" not in (words := str(progress)):
+            assert endless.is_alive()
+    finally:
+        connection.interrupt()
+        endless.join()
+    assert re.fullmatch(r"running for 0 s; reading a\.csv, \d+% of its query done", words)
+    connection.close()
+    assert str(progress) == "running for 0 s; reading a.csv"
+
+
+def _interrupted(connection: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(duckdb.InterruptException):
+        connection.execute("SELECT max(hash(a.n, b.n, c.n)) FROM a, a AS b, a AS c")
 
 
 def test_a_long_step_logs_its_progress_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
