@@ -31,7 +31,8 @@
     {{ relation }}.export_date between date '{{ run_window("first_date") }}' and date '{{ run_window("last_date") }}'
 {%- endmacro %}
 
-{#- The rows whose events happened in the time span of this run's exports. -#}
-{% macro in_run_span(column) -%}
-    {{ column }} between timestamptz '{{ run_window("earliest") }}' and timestamptz '{{ run_window("latest") }}'
+{#- The rows whose events happened in the time span of this run's exports, or in another span. -#}
+{% macro in_run_span(column, span=none) -%}
+    {%- set span = span or (run_window("earliest"), run_window("latest")) -%}
+    {{ column }} between timestamptz '{{ span[0] }}' and timestamptz '{{ span[1] }}'
 {%- endmacro %}

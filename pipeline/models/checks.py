@@ -118,7 +118,7 @@ CHECKS = {
     Check(
         "every_id_has_its_name",
         STAGED_EVENTS,
-        "Emails, campaigns, links and lists have a name, from their row or from a lookup.",
+        "Emails, campaigns, links and lists have a name, from their row, a lookup or another row.",
     ): ids_without_name,
     Check(
         "nothing_is_earlier_than_its_email",

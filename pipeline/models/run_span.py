@@ -6,7 +6,7 @@ from datetime import datetime
 
 import duckdb
 
-from pipeline.catalog import LOOKUPS, NEWEST_LOOKUP_FIRST
+from pipeline.catalog import LOOKUPS, NAMES, NEWEST_LOOKUP_FIRST
 from pipeline.export_dates import ExportDates
 from pipeline.privacy.suppression import any_newly_suppressed, any_suppressed
 from pipeline.warehouse import has_table, one_column, one_row
@@ -17,7 +17,8 @@ from pipeline.warehouse.trimming import identifier_sql, visible_sql
 class RunSpan:
     """Export dates of a run, and the first and last timestamp of their events; None without events.
 
-    `all_names`: lookups of these dates changed names of events of other dates, so those are modelled, too.
+    `all_names`: lookups of these dates changed names of events of other dates, so those are modelled, too. The model
+    `stg_events` itself finds what names in rows of events change.
     `corrected`: a file of these dates was replaced by newer content, so events may have to be deleted.
     `suppressed`: `no` (no person is suppressed), `known` (every suppressed person is already removed from the tables)
     or `new` (one may not be).
@@ -86,7 +87,9 @@ def _renamed_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -
     query = "SELECT DISTINCT kind FROM raw.export_files WHERE status = 'replaced' AND export_date BETWEEN ? AND ?"
     replaced = one_column(connection, query, [dates.first, dates.last])
     found = [one_row(connection, _renamed_by(kind), [dates.first, dates.last]) for kind in LOOKUPS]
-    found += [one_row(connection, _misnamed_by(kind)) for kind in replaced if kind in LOOKUPS]
+    if replaced:
+        names = set(NAMES) if has_table(connection, "staging", "names") else set()
+        found += [one_row(connection, _misnamed_by(kind, kind in names)) for kind in replaced if kind in LOOKUPS]
     spans = [span for span in found if span[0] is not None]
     if not spans:
         return None
@@ -135,8 +138,27 @@ def _renamed_by(kind: str) -> str:
     """
 
 
-def _misnamed_by(kind: str) -> str:
-    """SQL for the time span of events whose name is neither that of their row nor that of the newest lookup.
+def _given(kind: str, has_names: bool) -> str:
+    """SQL for what each key gives to events: the newest lookup, else the newest name in rows of events, if there are
+    such names.
+    """
+    columns = ", ".join((*LOOKUPS[kind].key, *LOOKUPS[kind].values))
+    looked_up = f"SELECT {columns} FROM ({_snapshots(kind)}) {_newest(kind)}"
+    if not has_names:
+        return looked_up
+    id_, name = NAMES[kind]
+    return f"""
+        SELECT {id_}, coalesce(looked_up.{name}, found.found_name) AS {name}
+        FROM ({looked_up}) AS looked_up
+        FULL JOIN (
+            SELECT id AS {id_}, arg_max(found_name, export_date) AS found_name FROM staging.names
+            WHERE kind = '{kind}' AND found_name IS NOT NULL GROUP BY id
+        ) AS found USING ({id_})
+    """
+
+
+def _misnamed_by(kind: str, has_names: bool) -> str:
+    """SQL for the time span of events whose name is neither that of their row nor the one that they should be given.
 
     It is slow, since it scans all events.
     """
@@ -147,7 +169,7 @@ def _misnamed_by(kind: str) -> str:
     looked_up = f"row({', '.join(f'today.{value}' for value in values)})"
     should_have = f"row({', '.join(f'coalesce(own.{value}, today.{value})' for value in values)})"
     return f"""
-        WITH today AS (SELECT {keys}, {", ".join(values)} FROM ({_snapshots(kind)}) {_newest(kind)}),
+        WITH today AS ({_given(kind, has_names)}),
         misnamed AS (
             SELECT events.id, events.timestamp
             FROM staging.events AS events

@@ -24,7 +24,7 @@ event_column: WHAT
 event_codes: {SENT: Email Delivered, VIEW: Email Opened, CLICK: Email Link Clicked, OTHER: null}
 columns:
   {WHO: user_id, ADDRESS: email, LIST: list_id, SID: selligent_user_id,
-   MAIL: email_id, LINK: link_name, WHEN: timestamp}
+   MAIL: email_id, SUBJECT: email_subject, WHEN: timestamp}
 """
 CONTACTS = r"""
 name: contacts
@@ -32,7 +32,7 @@ files: 'contacts_(?P<date>\d{8})\.csv'
 kind: contacts
 columns: {LIST: list_id, SID: selligent_user_id, WHO: user_id, ADDRESS: email}
 """
-HEADER = "WHO,ADDRESS,LIST,SID,MAIL,LINK,WHEN,WHAT,NOTE\n"
+HEADER = "WHO,ADDRESS,LIST,SID,MAIL,SUBJECT,WHEN,WHAT,NOTE\n"
 OTHERS = 30
 # With those whose rows name the person, and another person whose id and address contain the person's.
 OF_OTHERS = OTHERS + 3
@@ -57,7 +57,7 @@ def day(number: int) -> str:
         f"{USER},,,,m1,,{moment}:05Z,OTHER,skipped",
         f"{USER},,,,m1,,yesterday,VIEW,rejected",
         f"{USER},{EMAIL}",
-        f"user-x,x@example.org,,,m1,mailto:{EMAIL},{moment}:06Z,CLICK,in a link",
+        f"user-x,x@example.org,,,m2,mailto:{EMAIL},{moment}:06Z,CLICK,in a subject",
         f"user-y,y@example.org,,,m1,,{moment}:07Z,VIEW,ask {EMAIL}.",
         f"user-{USER}9,jo{EMAIL},,,m1,,{moment}:08Z,VIEW,another person",
         "broken",

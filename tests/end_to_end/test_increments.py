@@ -3,7 +3,7 @@
 import json
 
 from tests.end_to_end.project import SCHEMA, TABLES, Project
-from tests.end_to_end.tiny_exports import CONTACTS, LAYOUTS, UNSUBSCRIBED, log
+from tests.end_to_end.tiny_exports import CONTACTS, LAYOUTS, NAMED_CLICKS, UNSUBSCRIBED, log
 from tests.fakes.segment_server import SegmentServer
 
 _SAME = "* EXCLUDE (received_at, uuid_ts)"
@@ -114,6 +114,27 @@ def test_a_name_that_comes_late_is_filled_in_and_the_newest_name_wins(once: Proj
     (once.exports / "campaigns_20240613.csv").write_text("ID,NAME\nc1,Summer sale\n", "utf-8")
     once.run()
     assert once.query(f"SELECT DISTINCT campaign_name FROM {SCHEMA}.email_opened") == [("Summer sale",)]
+
+
+def test_a_name_in_a_row_serves_the_events_of_other_exports_and_delivered_ones_are_not_sent_again(
+    delivering: Project, segment: SegmentServer
+) -> None:
+    """Ann's open is delivered before the export of the next day has the name. Bob's is of the same day as the name."""
+    ann, bob = "ann,m1,c1,VIEW,,2024-06-10T08:00:00Z", "bob,m1,c1,VIEW,,2024-06-11T08:00:00Z"
+    delivering.with_files({"log_20240611.csv": log([ann])}, LAYOUTS | {"clicks.yml": NAMED_CLICKS})
+    delivering.run()
+    click = "WHO,CAMPAIGN,NAME,WHEN\neve,c1,Spring,2024-06-11T09:00:00Z\n"
+    delivering.with_files({"log_20240612.csv": log([bob]), "clicks_20240612.csv": click}, {})
+    delivering.run()
+
+    opens = f"SELECT user_id, campaign_name FROM {SCHEMA}.email_opened ORDER BY ALL"
+    assert delivering.query(opens) == [("ann", "Spring"), ("bob", "Spring")]
+    sent = {one["userId"]: one["properties"].get("campaign_name") for one in segment.messages.values()}
+    assert sent == {"ann": None, "bob": "Spring", "eve": "Spring"}
+    assert not segment.duplicates
+    by_days = _content(delivering)
+    assert delivering.materialize(MODELS, "2024-06-12", config=FULL_REFRESH)
+    assert _content(delivering) == by_days
 
 
 def test_names_and_persons_are_those_of_the_newest_lookups_whatever_came_meanwhile(project: Project) -> None:

@@ -39,7 +39,8 @@ def compared(
             {
                 (node.source.name, node.name.split(".")[-1].strip('"'))
                 for node in lineage(column, sql, schema=tables, dialect="duckdb").walk()
-                if isinstance(node.source, exp.Table)
+                # Names in rows of events come from the same column of these rows, through a temporary table.
+                if isinstance(node.source, exp.Table) and node.source.name != "shared_names"
             },
             {(dep.asset_key.path[-1], dep.column_name) for dep in LINEAGE[key].deps_by_column.get(column, ())},
         )

@@ -19,6 +19,15 @@ kind: campaigns
 columns: {ID: campaign_id, NAME: campaign_name}
 """
 
+NAMED_CLICKS = r"""
+name: clicks
+files: 'clicks_(?P<date>\d{8})\.csv'
+kind: events
+timezone: UTC
+event: Email Link Clicked
+columns: {WHO: user_id, CAMPAIGN: campaign_id, NAME: campaign_name, WHEN: timestamp}
+"""
+
 UNSUBSCRIBED = r"""
 name: unsubscribed
 files: 'unsubscribed_(?P<date>\d{8})\.csv'

@@ -1,33 +1,38 @@
 {#-
-    One row per event, with names and persons from lookups, and without suppressed people. If several exports contain an
-    event, the row of the earliest export counts. A run writes only rows that are new or changed, and deletes events that were
-    withdrawn or suppressed.
+    One row per event, with names and persons from lookups, names from other rows where no lookup has them, and without
+    suppressed people. If several exports contain an event, the row of the earliest export counts. A run writes only rows
+    that are new or changed, and deletes events that were withdrawn or suppressed.
 -#}
 {{ config(
     alias="events",
     materialized="incremental",
     incremental_strategy="upsert_by_id",
-    pre_hook=["{{ prepare_revisions() }}", "{{ drop_withdrawn('stg_event_rows') }}", "{{ drop_suppressed() }}"],
+    pre_hook=["{{ prepare_revisions() }}", "{{ drop_withdrawn('stg_event_rows') }}", "{{ drop_suppressed() }}", "{{ replace_names() }}"],
 ) }}
 
+{#- Events of other dates that lack a name are modelled again if rows of this run change it. -#}
+{%- set renamed = renamed_span(ref("stg_event_rows")) -%}
 {#- If a corrected file of these dates no longer contains an event, the next export that contains it counts. -#}
 {%- set in_this_run -%}
     (
         {{ in_run_dates("event_rows") }} or {{ run_window("all_names") }}
+        {%- if renamed %}
+        or {{ is_renamed("event_rows") }}
+        {%- endif %}
         {%- if is_incremental() and run_window("corrected") == "true" %}
         or event_rows.id in (
             select known.id from {{ this }} as known
             where {{ in_run_dates("known") }} and {{ in_run_span("known.timestamp") }}
         )
         {%- endif %}
-    ) and {{ in_run_span("event_rows.timestamp") }}
+    ) and {{ in_run_span("event_rows.timestamp", renamed) }}
 {%- endset %}
 {#- Exports of other dates can contain the same event. Its timestamp is the same, so few files are searched. -#}
 with repeated as (
 
     select id
     from {{ ref("stg_event_rows") }}
-    where {{ in_run_span("timestamp") }}
+    where {{ in_run_span("timestamp", renamed) }}
         and id in (select event_rows.id from {{ ref("stg_event_rows") }} as event_rows where {{ in_this_run }})
     group by id
     having count(*) > 1
@@ -46,7 +51,7 @@ first_rows as not materialized (
 
     select *
     from {{ ref("stg_event_rows") }}
-    where {{ in_run_span("timestamp") }}
+    where {{ in_run_span("timestamp", renamed) }}
         and id in (select id from repeated)
     qualify row_number() over (
         partition by id order by export_date, exported_at, file, row_number
@@ -55,19 +60,19 @@ first_rows as not materialized (
 ),
 
 emails as (
-    {{ newest_lookup("emails") }}
+    {{ named_by("emails") }}
 ),
 
 campaigns as (
-    {{ newest_lookup("campaigns") }}
+    {{ named_by("campaigns") }}
 ),
 
 links as (
-    {{ newest_lookup("links") }}
+    {{ named_by("links") }}
 ),
 
 lists as (
-    {{ newest_lookup("lists") }}
+    {{ named_by("lists") }}
 ),
 
 contacts as (
@@ -130,7 +135,7 @@ select
 from unsuppressed
 left join {{ this }} as known
     on unsuppressed.id = known.id
-    and {{ in_run_span("known.timestamp") }}
+    and {{ in_run_span("known.timestamp", renamed) }}
 where known.id is null
     or row({{ staged_columns("unsuppressed") }}) is distinct from row({{ staged_columns("known") }})
 {% else %}
