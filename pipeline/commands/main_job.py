@@ -23,6 +23,7 @@ from pipeline.exports.matching import Unmatched
 from pipeline.exports.property_registry import contradicting
 from pipeline.filesystems.remote_files import warning_of, without_login
 from pipeline.filesystems.temporary_files import remove_abandoned
+from pipeline.finding import counted, plural
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_copy import mirror
 from pipeline.ledger.warehouse_pairing import check_pair, is_copy_behind
@@ -207,10 +208,19 @@ def _print_result(
     identities = sum(line.numbers["held"] for line in lines if line.event == IDENTIFIES.table)
     if identities:
         out.print(
-            f"{identities:,} identify calls held, since SEGMENT_IDENTIFY is false; a run sends them once it is true"
+            f"{counted(identities, 'identify call')} held, since SEGMENT_IDENTIFY is false; a run sends "
+            f"{plural(identities, 'it', 'them')} once it is true"
         )
-    if held := totals(lines)["held"] - identities:
-        out.print(f"{held:,} events of machines are held; `python -m pipeline replay --held` releases them")
+    if new_ids := sum(each.events for each in ledger.replacing(EVERY_DATE)):
+        out.print(
+            f"{counted(new_ids, 'event')} {plural(new_ids, 'is', 'are')} held as delivered before under other ids; "
+            "`python -m pipeline status --problems` has the reason"
+        )
+    if held := totals(lines)["held"] - identities - new_ids:
+        out.print(
+            f"{counted(held, 'event')} of machines {plural(held, 'is', 'are')} held; "
+            "`python -m pipeline replay --held` releases them"
+        )
     for reason, events in ledger.dead_reasons():
         out.print(on_one_line(f"{events:,} dead: {reason}", _LONGEST))
     for name, words in odd[:_SHOWN_FILES]:

@@ -30,7 +30,7 @@ _LONGEST_MESSAGE = 200
 @click.option("--date", "day", type=DATE, metavar="DATE", help="Only events of this export date.")
 @click.option("--from", "first", type=DATE, metavar="DATE", help="Only events of this export date or later ones.")
 @click.option("--to", "last", type=DATE, metavar="DATE", help="Last export date; alone: only that date.")
-@click.option("--held", is_flag=True, help="Release events of machines, which SEGMENT_BOTS=hold held.")
+@click.option("--held", is_flag=True, help="Release events of machines, or those with this --reason.")
 @click.option("--delivered", is_flag=True, help="Send delivered events again, after a wrong key or region.")
 def replay(
     event: str | None,
@@ -46,9 +46,8 @@ def replay(
     """
     if held and delivered:
         raise click.UsageError("--held and --delivered contradict each other: an event is one or the other")
-    if (held or delivered) and reason is not None:
-        option = "--held" if held else "--delivered"
-        raise click.UsageError(f"{option} and --reason contradict each other: only dead events have a reason")
+    if delivered and reason is not None:
+        raise click.UsageError("--delivered and --reason contradict each other: delivered events have no reason")
     if day and (first or last):
         raise click.UsageError("--date contradicts --from and --to")
     settings = load_settings()
@@ -66,7 +65,7 @@ def replay(
         check_origin(connection, settings)
         check_pair(connection, ledger)
     if held:
-        _release(settings, warehouse, ledger, table, dates)
+        _release(settings, warehouse, ledger, table, reason, dates)
     elif delivered:
         _replay_delivered(settings, warehouse, ledger, table, dates)
     else:
@@ -89,6 +88,7 @@ def _replay_dead(
     from pipeline.privacy.suppression import refresh
     from pipeline.segment.enqueue import cut_due
     from pipeline.segment.messages import MessageSource
+    from pipeline.segment.new_ids import held_with_new_ids
     from pipeline.segment.outbox import Cut
     from pipeline.segment.replay import dates_of, samples
 
@@ -116,18 +116,26 @@ def _replay_dead(
         out.print(
             f"{cut.held:,} of them are events of machines and held; `python -m pipeline replay --held` releases them."
         )
+    if cut.replacing:
+        out.print(held_with_new_ids(ledger.replacing(EVERY_DATE)).sentence)
     if left := len(ids) - replayed:
         out.print(f"{left:,} stay dead for now: their dates are withheld, or the tables no longer contain them.")
 
 
 def _release(
-    settings: Settings, warehouse: "Warehouse", ledger: "Ledger", table: str | None, dates: ExportDates
+    settings: Settings,
+    warehouse: "Warehouse",
+    ledger: "Ledger",
+    table: str | None,
+    reason: str | None,
+    dates: ExportDates,
 ) -> None:
     from pipeline.console import out
     from pipeline.ledger.warehouse_copy import mirror_into
     from pipeline.ledger.warehouse_pairing import pair_up
     from pipeline.privacy.suppression import refresh
     from pipeline.segment.enqueue import register
+    from pipeline.segment.new_ids import accept_released, held_with_new_ids
     from pipeline.warehouse import has_table
 
     now = datetime.now(UTC)
@@ -136,10 +144,18 @@ def _release(
         refresh(connection, settings.selligent_suppressed, now)
         if has_table(connection, "staging", "events"):  # also what a killed run has cut and not registered
             register(connection, ledger, dates, now)
-        released = ledger.release_held(table, dates)
+        if reason is None:
+            released = ledger.release_held(table, dates)
+        else:
+            # First, so that a release that is killed can be repeated.
+            accept_released(connection, ledger, table, reason, dates)
+            released = ledger.release_replacing(table, dates, reason)
         mirror_into(connection, ledger, dates)
     if not released:
         out.print("No held event matches.")
+    if reason is None and not (left := held_with_new_ids(ledger.replacing(dates))).holds:
+        out.print(left.sentence)
+    if not released:
         return
     out.print(f"{counted(released, 'held event')} released; {_next_step(settings)}")
     if any(day in dates for day in ledger.withheld()):

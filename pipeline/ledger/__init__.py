@@ -1,9 +1,9 @@
 """The status of every batch: the record that a delivery relies on.
 
 One row per batch and one per dead event, so that ten million events take some ten thousand rows. SQLite on one machine,
-PostgreSQL on several. `Ledger` is one class in five parts: batches and progress (ledger.py), dead events
-(dead_events.py), replays of delivered batches (earlier_deliveries.py), numbers (standings.py), and the warehouse that
-it belongs to (ledger_pairing.py).
+PostgreSQL on several. `Ledger` is one class in six parts: batches and progress (ledger.py), dead events
+(dead_events.py), replays of delivered batches (earlier_deliveries.py), held batches (held_batches.py), numbers
+(standings.py), and the warehouse that it belongs to (ledger_pairing.py).
 """
 
 from pipeline.ledger.ledger import Ledger
@@ -11,6 +11,7 @@ from pipeline.ledger.records import (
     CUT,
     HELD,
     MODELLED,
+    NEW_IDS,
     REPORTED,
     SUPPRESSED,
     WAITING,
@@ -22,6 +23,7 @@ from pipeline.ledger.records import (
     Pairing,
     Reconciled,
     Remaining,
+    Replacing,
     Replay,
     SentBatch,
     Settled,
@@ -32,6 +34,7 @@ __all__ = [
     "CUT",
     "HELD",
     "MODELLED",
+    "NEW_IDS",
     "REPORTED",
     "SUPPRESSED",
     "WAITING",
@@ -44,6 +47,7 @@ __all__ = [
     "Pairing",
     "Reconciled",
     "Remaining",
+    "Replacing",
     "Replay",
     "SentBatch",
     "Settled",

@@ -9,9 +9,10 @@ import sqlalchemy as sa
 from pipeline.export_dates import EVERY_DATE, ExportDates
 from pipeline.ledger.dead_events import DeadEventsPart, complete_replays
 from pipeline.ledger.earlier_deliveries import EarlierDeliveriesPart
+from pipeline.ledger.held_batches import HeldBatchesPart
 from pipeline.ledger.ledger_pairing import advance, recognise, record_generation
-from pipeline.ledger.records import CUT, DELIVERED, HELD, REPORTED, WAITING, Batch, DeadEvent, Settled
-from pipeline.ledger.schema import batches, dead_events, progress, withheld_dates
+from pipeline.ledger.records import CUT, DELIVERED, REPORTED, WAITING, Batch, DeadEvent, Settled
+from pipeline.ledger.schema import batches, progress, withheld_dates
 from pipeline.ledger.standings import EVENTS_IN_OUTBOX, StandingsPart
 from pipeline.ledger.statements import insert, insert_dead, unknown, within
 from pipeline.ledger.transfer import TransferPart
@@ -20,7 +21,7 @@ from pipeline.warehouse.loads import Load
 _SENDABLE = sa.and_(batches.c.status == WAITING, batches.c.export_date.not_in(sa.select(withheld_dates.c.export_date)))
 
 
-class Ledger(DeadEventsPart, EarlierDeliveriesPart, StandingsPart, TransferPart):
+class Ledger(DeadEventsPart, EarlierDeliveriesPart, HeldBatchesPart, StandingsPart, TransferPart):
     """The ledger at a SQLAlchemy URL: batches and their sending, and the progress of export dates.
 
     Every change is one transaction. Every method raises DeliveryError if the database can't be used: it is missing,
@@ -77,30 +78,6 @@ class Ledger(DeadEventsPart, EarlierDeliveriesPart, StandingsPart, TransferPart)
     def withheld(self) -> list[date]:
         """Withheld export dates, in order."""
         return self._values(sa.select(withheld_dates.c.export_date).order_by(withheld_dates.c.export_date))
-
-    # Held batches
-
-    def hold(self, event: str) -> None:
-        """Hold the waiting batches of an event, of every date."""
-        of_these = sa.and_(batches.c.status == WAITING, batches.c.event == event)
-        with self._engine.begin() as connection:
-            if connection.execute(sa.update(batches).where(of_these).values(status=HELD)).rowcount:
-                advance(connection)
-
-    def release_held(self, event: str | None, dates: ExportDates) -> int:
-        """Set held batches back to waiting; None: of every event. Returns the number of their events."""
-        of_these = sa.and_(batches.c.status == HELD, within(batches, dates))
-        if event is not None:
-            of_these = sa.and_(of_these, batches.c.event == event)
-        dead = sa.select(sa.func.count()).where(dead_events.c.batch_id == batches.c.batch_id).scalar_subquery()
-        with self._engine.begin() as connection:
-            numbers: Sequence[int] = (
-                connection.execute(sa.select(EVENTS_IN_OUTBOX - dead).where(of_these)).scalars().all()
-            )
-            if numbers:
-                connection.execute(sa.update(batches).where(of_these).values(status=WAITING))
-                advance(connection)
-        return sum(numbers)
 
     # Sending
 

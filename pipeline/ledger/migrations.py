@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.errors import SettingsError
-from pipeline.ledger.schema import earlier_deliveries, metadata, origin
+from pipeline.ledger.schema import accepted_withdrawals, earlier_deliveries, metadata, origin
 
 _NAME = "schema_version"
 
@@ -47,11 +47,17 @@ def _earlier_deliveries(connection: Connection) -> None:
     earlier_deliveries.create(connection, checkfirst=True)
 
 
+def _accepted_withdrawals(connection: Connection) -> None:
+    """Add the table of withdrawals that were accepted."""
+    accepted_withdrawals.create(connection, checkfirst=True)
+
+
 # By the number that the tables have afterwards. A released migration is never changed.
 MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {
     1: _number_tables,
     2: _names_that_were_missing,
     3: _earlier_deliveries,
+    4: _accepted_withdrawals,
 }
 NEWEST = max(MIGRATIONS)
 

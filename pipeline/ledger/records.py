@@ -10,6 +10,8 @@ from pipeline.export_dates import ExportDates
 WAITING, DELIVERED, HELD = "waiting", "delivered", "held"
 # Reasons of events that are dead on purpose: their people are suppressed, or no export contains them any longer.
 SUPPRESSED, WITHDRAWN = "suppressed", "withdrawn"
+# The reason of held batches whose events replace delivered ones under other ids begins with this.
+NEW_IDS = "new ids"
 # Stages of an export date, one after the other: in the event tables, in the outbox, in the report.
 MODELLED, CUT, REPORTED = "modelled", "cut", "reported"
 
@@ -24,6 +26,7 @@ class Batch:
     sequence: int
     events: int
     status: str = WAITING
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,18 @@ class Standing:
     dead: int
     forgotten: int = 0
     held: int = 0
+
+
+@dataclass(frozen=True)
+class Replacing:
+    """Held events of one export date and event name that replace delivered ones under other ids, and why it is
+    assumed.
+    """
+
+    export_date: date
+    event: str
+    reason: str
+    events: int
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,15 @@ earlier_deliveries = sa.Table(
     sa.Column("replayed_at", Instant, nullable=False),
 )
 
+# Delivered events that had left the tables when new events of their export date and name were sent all the same.
+accepted_withdrawals = sa.Table(
+    "accepted_withdrawals",
+    metadata,
+    sa.Column("export_date", sa.Date, primary_key=True),
+    sa.Column("event", sa.String(64), primary_key=True),
+    sa.Column("events", sa.Integer, nullable=False),
+)
+
 # Numbers of forgotten events: nothing here leads back to a person.
 forgotten = sa.Table(
     "forgotten",

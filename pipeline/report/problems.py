@@ -13,6 +13,7 @@ from pipeline.finding import counted
 from pipeline.ledger import Ledger
 from pipeline.masking import on_one_line
 from pipeline.segment.checks import late_events
+from pipeline.segment.new_ids import release_command
 from pipeline.segment.unwanted import withdrawn_after_delivery
 from pipeline.warehouse import has_table
 
@@ -107,6 +108,13 @@ def _held(ledger: Ledger) -> Iterator[Problem]:
     for span in ranges(ledger.withheld()):
         yield Problem("withheld", str(span), "a run with `--release` and these dates delivers their events")
     machines = identities = 0
+    for each in ledger.replacing(EVERY_DATE):
+        machines -= each.events
+        words = (
+            f"{each.reason}; restore what was changed and run again, or release them: "
+            f"`{release_command(each.export_date, each.export_date)}`"
+        )
+        yield Problem("held", f"{counted(each.events, f'new {each.event} event')} of {each.export_date}", words)
     for standing in ledger.standings(EVERY_DATE):
         if standing.event == IDENTIFIES.table:
             identities += standing.held

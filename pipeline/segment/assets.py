@@ -23,12 +23,19 @@ from pipeline.orchestration.shutdown import signals_set
 from pipeline.privacy.addresses import check_addresses, rewrite_addresses
 from pipeline.privacy.suppression import listings, mark, refresh
 from pipeline.segment.bodies import BodyReader
-from pipeline.segment.checks import NOTHING_WITHDRAWN, STAGED_IS_MODELLED, staged_is_modelled, withdrawn_too_late
+from pipeline.segment.checks import (
+    NO_NEW_IDS,
+    NOTHING_WITHDRAWN,
+    STAGED_IS_MODELLED,
+    staged_is_modelled,
+    withdrawn_too_late,
+)
 from pipeline.segment.circuit_breaker import COOLDOWN_SECONDS
 from pipeline.segment.delivery import DeliveryResult, Transport, deliver
 from pipeline.segment.dry_run import delete_requests, write_requests
 from pipeline.segment.enqueue import cut_due, register
 from pipeline.segment.messages import MessageSource
+from pipeline.segment.new_ids import held_with_new_ids
 from pipeline.segment.outbox import dates_of_moved_events
 from pipeline.segment.replay import revive, samples
 from pipeline.segment.resources import SegmentResource
@@ -47,7 +54,7 @@ _SHOWN_DEAD = 5
 @dg.asset(
     key=OUTBOX,
     deps=CALL_TABLES,
-    check_specs=[STAGED_IS_MODELLED.spec, NOTHING_WITHDRAWN.spec],
+    check_specs=[STAGED_IS_MODELLED.spec, NOTHING_WITHDRAWN.spec, NO_NEW_IDS.spec],
     group_name="delivery",
     kinds={"duckdb", "segment"},
     partitions_def=EXPORT_DATES,
@@ -90,7 +97,7 @@ def outbox(
             "events": sum(events.values()),
             "batches": due.cut.batches,
             "dead": due.cut.dead,
-            "held": due.cut.held,
+            "held": due.cut.held + due.cut.replacing_events,
             "suppressed": due.registered.suppressed,
             "replayed": len(due.cut.replayed_ids),
             "withheld_dates": len(due.withheld),
@@ -106,6 +113,7 @@ def outbox(
         check_results=[
             STAGED_IS_MODELLED.result(balance),
             NOTHING_WITHDRAWN.result(withdrawn_too_late(due.registered.withdrawn_too_late)),
+            NO_NEW_IDS.result(held_with_new_ids(ledger.replacing(dates))),
         ],
     )
 

@@ -40,6 +40,11 @@ NOTHING_WITHDRAWN = Check(
     OUTBOX,
     "No corrected export lacks an event that was delivered: Segment can't take it back.",
 )
+NO_NEW_IDS = Check(
+    "delivered_events_keep_their_ids",
+    OUTBOX,
+    "No changed layout or setting gives delivered events other ids; events that seem to have one are held.",
+)
 NOTHING_DEAD = Check(
     "no_event_is_dead",
     REPORT,

@@ -13,6 +13,7 @@ from pipeline.ledger.warehouse_pairing import pairing_of, record_ledger_generati
 from pipeline.privacy.suppression import any_newly_suppressed
 from pipeline.segment import outbox, unwanted
 from pipeline.segment.delivery import CURRENT_DAYS
+from pipeline.segment.new_ids import guard
 from pipeline.segment.outbox import Cut, CutRules, Limits, cut
 from pipeline.segment.rate_limiter import events_at_once
 from pipeline.segment.staged import has_identities
@@ -36,10 +37,10 @@ def register(
     dates: ExportDates,
     now: datetime,
     replayed_ids: Collection[str] = (),
-    cut_at: datetime | None = None,
+    withdrawn: tuple[int, int] | None = None,
 ) -> Registered:
     """Register every batch and every undeliverable event of these dates that is not in the ledger; events in
-    `replayed_ids` are no longer dead. `cut_at` is the time of a cut that has just been made.
+    `replayed_ids` are no longer dead. `withdrawn` are the numbers of withdrawn events, if they are registered already.
 
     The outbox is written first and the ledger second, so a process killed in between loses nothing: the next one
     registers what is missing.
@@ -56,12 +57,12 @@ def register(
     everywhere = any_newly_suppressed(connection, "withdrawn_at")
     listed = unwanted.suppressed(connection, ledger.undelivered_ids(EVERY_DATE if everywhere else dates))
     suppressed, _ = ledger.withdraw(listed, now) if listed else (0, 0)
-    gone = unwanted.withdrawn(connection, dates, cut_at)
+    gone = unwanted.withdrawn(connection, dates) if withdrawn is None else []
     if has_identities(connection):
         gone += unwanted.superseded(connection, ledger.waiting_ids(EVERY_DATE))
-    if not gone:
-        return Registered(0, 0, suppressed)
-    return Registered(*ledger.withdraw(gone, now), suppressed)
+    numbers = [withdrawn or (0, 0), ledger.withdraw(gone, now) if gone else (0, 0)]
+    in_time, too_late = (sum(each) for each in zip(*numbers, strict=True))
+    return Registered(in_time, too_late, suppressed)
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,10 @@ def cut_due(
     The warehouse and the ledger have to be a pair (see `pair_up`).
     """
     withheld = [day for day in ledger.withheld() if day in dates]
+    # Before the cut, whose events are in the tables.
+    gone = unwanted.withdrawn(connection, dates)
+    withdrawn = ledger.withdraw(gone, now) if gone else (0, 0)
+    guarded = guard(connection, ledger, gone, dates) if withdrawn[1] else None
     done = cut(
         connection,
         settings.schema_name,
@@ -100,13 +105,17 @@ def cut_due(
             replays_only=replays_only,
             hold_bots=settings.segment_bots == "hold",
             identify=settings.segment_identify,
+            hold_from=guarded.hold_from if guarded else None,
+            held_because=guarded.because if guarded else {},
         ),
     )
     if settings.segment_identify:
         ledger.release_held(IDENTIFIES.table, EVERY_DATE)
     else:  # it was switched off; no asset sends what is waiting
         ledger.hold(IDENTIFIES.table)
-    registered = register(connection, ledger, dates, now, done.replayed_ids, now)
+    registered = register(connection, ledger, dates, now, done.replayed_ids, withdrawn)
+    if guarded:
+        ledger.accept_withdrawals(guarded.to_accept(done))
     record_ledger_generation(connection, ledger)
     return Due(done, registered, withheld)
 

@@ -4,7 +4,7 @@ It has the place of each event, and not its message: that is made from the event
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import duckdb
@@ -66,7 +66,9 @@ class CutRules:
     `integrations` are the destinations that messages name. Events of `withheld` dates are not due. `limits` are below
     Segment's where a low rate limit requires it. Events of `replayed_ids` that are due move from their batches into new
     ones; with `replays_only`, no other events are cut. With `hold_bots`, events that machines caused are cut into
-    batches of their own, which are held. With `identify`, the identities of contacts are due, too.
+    batches of their own, which are held. With `identify`, the identities of contacts are due, too. `hold_from` are
+    export dates whose new events are held if there are so many or more, and `held_because` are their reasons; None:
+    they need not be counted.
     """
 
     integrations: Mapping[str, bool] | None = None
@@ -76,12 +78,15 @@ class CutRules:
     replays_only: bool = False
     hold_bots: bool = False
     identify: bool = False
+    hold_from: Mapping[date, int] | None = None
+    held_because: Mapping[date, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Cut:
     """The result of a cut: events by event name, undeliverable events, and batches; `replayed_ids` had been in other
-    batches before. `held` events are in held batches.
+    batches before. `held` events are those of machines in held batches. `new` are the other events by export date, if
+    they were counted; those of `replacing` dates are held.
     """
 
     events: Mapping[str, int]
@@ -89,6 +94,13 @@ class Cut:
     batches: int
     replayed_ids: Sequence[str] = ()
     held: int = 0
+    new: Mapping[date, int] = field(default_factory=dict)
+    replacing: Collection[date] = ()
+
+    @property
+    def replacing_events(self) -> int:
+        """The number of events that are held since they seem to replace delivered ones."""
+        return sum(self.new[day] for day in self.replacing)
 
 
 def cut(connection: Connection, schema: str, dates: ExportDates, now: datetime, rules: CutRules | None = None) -> Cut:
@@ -102,6 +114,8 @@ def cut(connection: Connection, schema: str, dates: ExportDates, now: datetime, 
     if not spans:
         return Cut(events, 0, 0)
     moved: list[str] = []
+    new: dict[date, int] = {}
+    held_because: dict[date, str] = {}
     suppressing = any_suppressed(connection)
     source = MessageSource(schema, rules.integrations, declared_properties(connection))
     with transaction(connection):
@@ -112,6 +126,11 @@ def cut(connection: Connection, schema: str, dates: ExportDates, now: datetime, 
             )
         connection.execute(_due(source, dates, spans, rules, suppressing))
         counted = connection.execute(_COUNTED).fetchall()
+        if rules.hold_from is not None:
+            new = dict(connection.execute(_NEW).fetchall())
+            held_because = {
+                day: rules.held_because[day] for day, least in rules.hold_from.items() if new.get(day, 0) >= least
+            }
         connection.execute(_running({event: start for event, start, *_ in counted}))
         connection.execute(_laid_out(rules.limits))
         connection.execute(_new_batches(dates))
@@ -119,14 +138,15 @@ def cut(connection: Connection, schema: str, dates: ExportDates, now: datetime, 
         if rules.replayed_ids:
             moved = [key for (key,) in connection.execute(_MOVED).fetchall()]
             connection.execute(f"DELETE FROM delivery.outbox WHERE id IN ({_MOVED})")
-        connection.execute(_FILL_OUTBOX, [now])
+        connection.execute(_fill_outbox(held_because), [now])
         if counted:
             advance_warehouse(connection)
         (batches,) = one_row(connection, "SELECT count(*) FROM temp.new_batches")
         for table in ("due", "running", "laid_out", "new_batches", "replayed"):
             connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
     events |= {event: number for event, _, number, *_ in counted}
-    return Cut(events, sum(dead for *_, dead, _ in counted), batches, moved, sum(held for *_, held in counted))
+    dead, held = (sum(row[column] for row in counted) for column in (3, 4))
+    return Cut(events, dead, batches, moved, held, new, held_because.keys())
 
 
 _MOVED = "SELECT CAST(id AS VARCHAR) FROM temp.due WHERE id IN (SELECT id FROM temp.replayed)"
@@ -291,14 +311,23 @@ def _new_batches(dates: ExportDates) -> str:
     """
 
 
-_FILL_OUTBOX = """
-    INSERT INTO delivery.outbox BY NAME
-    SELECT
-        CAST(id AS VARCHAR) AS id, CAST(event AS VARCHAR) AS event, export_date, timestamp,
-        batch_id, sequence, dead_because, $1 AS cut_at, held AND dead_because IS NULL AS held
-    FROM temp.laid_out
-    LEFT JOIN temp.new_batches USING (batch)
-"""
+_MAY_HAVE_NEW_ID = f"dead_because IS NULL AND NOT held AND event <> {literal(IDENTIFIES.table)}"
+_NEW = f"SELECT export_date, count(*) FROM temp.due WHERE {_MAY_HAVE_NEW_ID} GROUP BY export_date"
+
+
+def _fill_outbox(held_because: Mapping[date, str]) -> str:
+    """SQL that inserts the events with their batches; those of one batch have the same reason to be held, or none."""
+    reasons = " ".join(f"WHEN DATE '{day}' THEN {literal(reason)}" for day, reason in held_because.items())
+    because = f"CASE WHEN {_MAY_HAVE_NEW_ID} THEN CASE export_date {reasons} END END" if reasons else "NULL::VARCHAR"
+    return f"""
+        INSERT INTO delivery.outbox BY NAME
+        SELECT
+            CAST(id AS VARCHAR) AS id, CAST(event AS VARCHAR) AS event, export_date, timestamp,
+            batch_id, sequence, dead_because, $1 AS cut_at,
+            held AND dead_because IS NULL OR {because} IS NOT NULL AS held, {because} AS held_because
+        FROM temp.laid_out
+        LEFT JOIN temp.new_batches USING (batch)
+    """
 
 
 def _within(dates: ExportDates) -> str:
@@ -308,7 +337,8 @@ def _within(dates: ExportDates) -> str:
 def cut_batches(connection: Connection, dates: ExportDates) -> list[Batch]:
     """Every batch of these dates, with the status that it was cut with."""
     rows = connection.execute(
-        f"SELECT batch_id, event, export_date, sequence, count(*), CASE WHEN held THEN '{HELD}' ELSE '{WAITING}' END "
+        f"SELECT batch_id, event, export_date, sequence, count(*), CASE WHEN held THEN '{HELD}' ELSE '{WAITING}' END, "
+        "held_because "
         "FROM delivery.outbox WHERE batch_id IS NOT NULL AND export_date BETWEEN ? AND ? "
         "GROUP BY ALL ORDER BY export_date, sequence",
         [dates.first, dates.last],

@@ -1,7 +1,6 @@
 """Events in the outbox that are not to be sent any longer: their people are suppressed, or no export contains them."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import duckdb
 
@@ -44,39 +43,37 @@ def suppressed(connection: Connection, batch_ids: Sequence[str]) -> list[DeadEve
     return [DeadEvent(*row) for row in rows]
 
 
-def withdrawn(connection: Connection, dates: ExportDates, but_cut_at: datetime | None = None) -> list[DeadEvent]:
+def withdrawn(connection: Connection, dates: ExportDates) -> list[DeadEvent]:
     """Events in the outbox that no export contains any longer: a corrected file replaced the one that did.
 
-    Events of suppressed people left the tables for another reason. `but_cut_at` is the time of a cut that has just been
-    made: its events were in the tables.
+    Events of suppressed people left the tables for another reason.
     """
     is_theirs = f"id IN (SELECT id FROM rows_of_gone WHERE {_IS_SUPPRESSED})"
     but_suppressed = f"WHERE NOT {is_theirs}" if any_suppressed(connection) else ""
+    # The time of an identity may change.
+    identities = " UNION ALL SELECT id FROM staging.identities" if has_identities(connection) else ""
     rows = connection.execute(
         f"""
         WITH cut AS (
             SELECT id, event, export_date, batch_id, timestamp FROM delivery.outbox
-            WHERE export_date BETWEEN $1 AND $2 AND cut_at IS DISTINCT FROM $3
+            WHERE export_date BETWEEN $1 AND $2
         ),
         gone AS MATERIALIZED (
             FROM cut
-            WHERE CAST(id AS UUID) NOT IN (SELECT id FROM {staged_rows(connection)} WHERE {_in_span_of("cut")})
+            WHERE CAST(id AS UUID) NOT IN (SELECT id FROM staging.events WHERE {_in_span_of("cut")}{identities})
         ),
         {_ROWS_OF_GONE}
         SELECT id, event, export_date, batch_id, '{WITHDRAWN}: a corrected export no longer contains it'
         FROM gone {but_suppressed}
         """,
-        [dates.first, dates.last, but_cut_at],
+        [dates.first, dates.last],
     ).fetchall()
     return [DeadEvent(*row) for row in rows]
 
 
 def withdrawn_after_delivery(connection: Connection, ledger: Ledger, dates: ExportDates) -> int:
     """The number of delivered events of these dates that no export contains any longer."""
-    gone = withdrawn(connection, dates)
-    dead = set(ledger.unwanted_ids())
-    undelivered = set(ledger.undelivered_ids(dates))
-    return sum(event.id not in dead and event.batch_id not in undelivered for event in gone)
+    return len(ledger.delivered_among(withdrawn(connection, dates)))
 
 
 def superseded(connection: Connection, batch_ids: Sequence[str]) -> list[DeadEvent]:

@@ -48,6 +48,10 @@ BRANDS = By(
 )
 QUESTIONS = By("layout_drafting/test_dialogue.py", "test_on_a_terminal_the_layout_is_written_and_tried_at_once")
 COPY = By("end_to_end/test_copy.py", "test_everything_moves_to_a_server_and_back")
+NEW_IDS = By(
+    "end_to_end/test_new_ids.py",
+    "test_after_the_release_all_are_sent_and_a_later_file_of_the_date_is_sent_at_once",
+)
 CHECK = By("commands/test_check.py", "test_a_usable_installation_passes_and_the_test_event_arrives")
 PLAN = By("end_to_end/test_properties.py", "test_tables_messages_and_tracking_plan_agree_on_each_property")
 MINUTES = "takes minutes, and runs this test itself or beside it"
@@ -68,6 +72,8 @@ COMMANDS: Mapping[str, By | Only] = {
     "python -m pipeline replay [--event NAME] [--reason TEXT] [--date DATE]": STORY,
     "python -m pipeline replay --held [--event NAME] [--date DATE]": HOLDING,
     "python -m pipeline replay --held": HOLDING,
+    'python -m pipeline replay --held --reason "new ids"': NEW_IDS,
+    'python -m pipeline replay --held --reason "new ids" [--date DATE]': NEW_IDS,
     "python -m pipeline replay --delivered": WRONG_SOURCE,
     "python -m pipeline replay --delivered [--from DATE] [--to DATE] [--event NAME]": WRONG_SOURCE,
     "python -m pipeline inspect FILE": STORY,

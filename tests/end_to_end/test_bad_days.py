@@ -48,7 +48,7 @@ def test_events_that_went_to_a_wrong_source_are_sent_again(project: Project, seg
     refused = project.command("replay", "--delivered", "--reason", "answered")
     assert (refused.returncode, refused.stderr) == (
         2,
-        "--delivered and --reason contradict each other: only dead events have a reason\n",
+        "--delivered and --reason contradict each other: delivered events have no reason\n",
     )
     nothing = project.command("replay", "--delivered", "--event", "email_bounced", "--from", "2024-06-11")
     assert nothing.stdout == "No delivered event matches.\n"

@@ -66,11 +66,12 @@ def test_events_of_machines_are_modelled_and_held_and_leave_once_when_they_are_r
     balance_holds(project)
     assert "There is nothing new." in project.run()
 
-    refused = project.command("replay", "--held", "--reason", "answered")
+    refused = project.command("replay", "--delivered", "--reason", "answered")
     assert (refused.returncode, refused.stderr) == (
         2,
-        "--held and --reason contradict each other: only dead events have a reason\n",
+        "--delivered and --reason contradict each other: delivered events have no reason\n",
     )
+    assert "No held event matches." in project.command("replay", "--held", "--reason", "answered").stdout
     assert "No held event matches." in project.command("replay", "--held", "--event", "email_bounced").stdout
     released = project.command("replay", "--held", "--event", "Email Opened", "--date", "2024-06-11")
     assert "2 held events released" in released.stdout, released.stderr
@@ -100,7 +101,7 @@ def test_whenever_a_run_or_a_release_is_killed_the_next_one_completes_it(
     done = project.command("replay", "--held", "--event", "email_opened")  # what the outbox has, and the ledger lacks
     assert "2 held events released" in done.stdout, done.stderr
     assert segment.requests == []
-    in_the_ledger, before_its_copy = "pipeline.ledger.ledger:advance", "pipeline.ledger.warehouse_copy:_sync"
+    in_the_ledger, before_its_copy = "pipeline.ledger.held_batches:advance", "pipeline.ledger.warehouse_copy:_sync"
     assert project.killed(in_the_ledger, "replay", "--held").returncode == 9
     project.run()
     assert project.query(STATUSES) == [

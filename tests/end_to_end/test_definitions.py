@@ -25,6 +25,7 @@ WARNINGS = {
     "every_layout_is_usable",
     "few_rows_are_rejected",
     "no_file_came_twice",
+    "delivered_events_keep_their_ids",
     "no_delivered_event_is_withdrawn",
     "no_event_is_dead",
     "every_event_code_is_known",

@@ -4,7 +4,7 @@ SELECT
     CASE
         WHEN events.status = 'waiting' AND withheld.export_date IS NOT NULL
             THEN 'withheld until released with --release'
-        WHEN events.status = 'held' THEN 'of machines; held until released with replay --held'
+        WHEN events.status = 'held' AND events.reason IS NULL THEN 'of machines; held until released with replay --held'
         ELSE coalesce(
             left(regexp_replace(events.reason, '[^\s"''<>(]+@[^\s"''<>)]+', '(address)', 'g'), 300), 'not tried yet'
         )

@@ -117,7 +117,8 @@ COMMENT ON COLUMN delivery.outbox.batch_id IS 'The batch that contains the event
 COMMENT ON COLUMN delivery.outbox.sequence IS 'Number of the batch among those of its event and date, in sending order.';
 COMMENT ON COLUMN delivery.outbox.dead_because IS 'Why Segment would silently drop the event, which is therefore in no batch. Null: it is in one.';
 COMMENT ON COLUMN delivery.outbox.cut_at IS 'When its batch was created (UTC).';
-COMMENT ON COLUMN delivery.outbox.held IS 'Whether its batch was created as held: a machine caused the event, and SEGMENT_BOTS was hold. Whether it is still held: delivery.events.status.';
+COMMENT ON COLUMN delivery.outbox.held IS 'Whether its batch was created as held: a machine caused the event, and SEGMENT_BOTS was hold, or it has held_because. Whether it is still held: delivery.events.status.';
+COMMENT ON COLUMN delivery.outbox.held_because IS 'Why its batch was created as held: its events replace delivered ones under new ids. Null: for no such reason.';
 
 COMMENT ON TABLE delivery.batches IS 'One row per batch: a copy of the delivery ledger.';
 COMMENT ON COLUMN delivery.batches.batch_id IS 'Hash of all ids in the batch, and of its sequence.';
@@ -160,4 +161,4 @@ COMMENT ON COLUMN delivery.earlier_deliveries.delivered_at IS 'When Segment acce
 COMMENT ON COLUMN delivery.earlier_deliveries.replayed_at IS 'When the batch was set back to waiting (UTC).';
 
 -- A DuckLake has no comments on columns of views.
-COMMENT ON VIEW delivery.events IS 'One row per event that was ever due, with its status. id: the event''s id; event: its table; export_date: date of the export that contains it; status: waiting, delivered, dead or held; delivered_at: when Segment accepted it (UTC); attempts: number of attempts of its batch; reason: why it is dead or still waiting.';
+COMMENT ON VIEW delivery.events IS 'One row per event that was ever due, with its status. id: the event''s id; event: its table; export_date: date of the export that contains it; status: waiting, delivered, dead or held; delivered_at: when Segment accepted it (UTC); attempts: number of attempts of its batch; reason: why it is dead, held or still waiting.';

@@ -9,7 +9,8 @@ CREATE TABLE IF NOT EXISTS delivery.outbox (
     sequence INTEGER,
     dead_because VARCHAR,
     cut_at TIMESTAMPTZ,
-    held BOOLEAN
+    held BOOLEAN,
+    held_because VARCHAR
 );
 
 ALTER TABLE delivery.outbox SET PARTITIONED BY (year(export_date), month(export_date), event);

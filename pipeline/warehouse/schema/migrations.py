@@ -75,6 +75,11 @@ MIGRATIONS: Mapping[int, Sequence[str]] = {
     ),
     # delivery.earlier_deliveries, which delivery.sql creates.
     6: (),
+    # Events that replace delivered ones under other ids are held.
+    7: (
+        "ALTER TABLE delivery.outbox ADD COLUMN IF NOT EXISTS held_because VARCHAR",
+        "DROP VIEW IF EXISTS delivery.events",  # created anew after the migrations
+    ),
 }
 NEWEST = max(MIGRATIONS)
 # What only a DuckLake understands.

@@ -9,7 +9,7 @@ SELECT
     END AS status,
     CASE WHEN dead_events.id IS NULL THEN batches.delivered_at END AS delivered_at,
     coalesce(batches.attempts, 0) AS attempts,
-    coalesce(dead_events.reason, batches.reason) AS reason
+    coalesce(dead_events.reason, batches.reason, CASE WHEN batches.status IS NULL THEN outbox.held_because END) AS reason
 FROM delivery.outbox
 LEFT JOIN delivery.batches ON outbox.batch_id = batches.batch_id
 LEFT JOIN delivery.dead_events ON outbox.id = dead_events.id;
