@@ -44,6 +44,7 @@ KNOWN_BLOCKS = {
     (OPERATIONS, "Rerun a step", "sh"): 1,
     (OPERATIONS, "Replay dead events", "sh"): 1,
     (OPERATIONS, "Hold events of machines", "sh"): 1,
+    (OPERATIONS, "Events with new ids", "sh"): 1,
     (OPERATIONS, "Run as a service", "sh"): 1,
     (OPERATIONS, "Run as a service", "ini"): 1,
     (OPERATIONS, "Run from a timer", "ini"): 2,
