@@ -27,6 +27,7 @@ _CREDENTIALS = (
 # As Python writes them.
 _OF_THE_SYSTEM = re.compile(r"[\w.]+: \[Errno -?\d+\] (?P<words>[^:]+)(?:: '(?P<file>.*)')?$", re.DOTALL)
 _OF_UNICODE = re.compile(r"Unicode\w*Error: (?P<words>.*)", re.DOTALL)
+_INTERRUPTED = "dagster._core.errors.DagsterExecutionInterruptedError"
 _OURS = "pipeline.errors."
 _OF_DBT = f"{_OURS}ModelsFailed:"
 _IN_CONNECTION_STRINGS = ("AccountKey=", "SharedAccessSignature=")
@@ -56,6 +57,8 @@ def _sentence(text: str, settings: Settings) -> str:
         text = text.removeprefix(_OF_DBT)
     elif text.startswith(_OURS):
         return " ".join(completed(text.removeprefix(_OURS), settings).split())
+    if text.startswith(_INTERRUPTED):
+        return "a signal ended the run: Ctrl+C, or its service was stopped; the next run continues"
     if (words := sentence(text, settings)) is not None:
         return words
     if found := _OF_THE_SYSTEM.match(text):

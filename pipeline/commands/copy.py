@@ -2,6 +2,7 @@
 
 import click
 
+from pipeline.finding import counted, plural
 from pipeline.settings import load_settings
 
 
@@ -21,10 +22,10 @@ def copy(to: str, files: str | None, ledger: str | None) -> int:
     with in_environment({name: value for name, value in given.items() if value is not None}):
         new = load_settings()
     with opened_instance() as instance, exclusive(instance):
-        moved = move(settings, new, lambda table, rows: err.print(f"{table}: {rows:,} rows"))
-    out.print(f"Copied and compared: {moved.rows:,} rows of {moved.tables} tables.")
+        moved = move(settings, new, lambda table, rows: err.print(f"{table}: {counted(rows, 'row')}"))
+    out.print(f"Copied and compared: {counted(moved.rows, 'row')} of {moved.tables} tables.")
     if moved.batches is not None:
-        out.print(f"Copied and compared: {moved.batches:,} batches of the ledger.")
+        out.print(f"Copied and compared: {moved.batches:,} {plural(moved.batches, 'batch', 'batches')} of the ledger.")
     changed = ", ".join(name for name, value in given.items() if value is not None)
     out.print(f"Now set {changed} to the values given here. The former stores are refused by runs, and can be removed.")
     return 0

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.finding import counted
 from pipeline.settings import export_credentials, load_settings
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _show_trial(file: str, layout: "Layout") -> None:
     done = trial(file, layout, settings, lambda: settings.pgp_key)
     out.print(done.sentence)
     for one in done.tables:
-        table = Table(*one.columns, title=f"{one.name}: {one.rows_in_all:,} rows", title_justify="left")
+        table = Table(*one.columns, title=f"{one.name}: {counted(one.rows_in_all, 'row')}", title_justify="left")
         for row in one.rows:
             table.add_row(*row)
         out.print(table)

@@ -222,11 +222,11 @@ def _print_result(
             "`python -m pipeline replay --held` releases them"
         )
     for reason, events in ledger.dead_reasons():
-        out.print(on_one_line(f"{events:,} dead: {reason}", _LONGEST))
+        out.print(on_one_line(f"{counted(events, 'event')} dead: {reason}", _LONGEST))
     for name, words in odd[:_SHOWN_FILES]:
         err.print(on_one_line(f"{name}: {words}", _LONGEST), style="yellow")
     if len(odd) > _SHOWN_FILES:
-        err.print(f"{len(odd) - _SHOWN_FILES} more files; see raw.export_files", style="yellow")
+        err.print(f"{counted(len(odd) - _SHOWN_FILES, 'more file')}; see raw.export_files", style="yellow")
     if not settings.delivers and waiting:
         out.print(f"Dry run, since SEGMENT_WRITE_KEY is not set: the requests are in {DRY_RUN_DIR}")
     if REPORT_PAGE.exists():

@@ -11,7 +11,7 @@ from pipeline.catalog import CALLS_BY_TABLE
 from pipeline.commands.options import DATE, date_range
 from pipeline.errors import SettingsError
 from pipeline.export_dates import EVERY_DATE, ExportDates
-from pipeline.finding import counted
+from pipeline.finding import counted, plural
 from pipeline.masking import on_one_line
 from pipeline.settings import DRY_RUN_DIR, Settings, load_settings
 
@@ -90,7 +90,7 @@ def _replay_dead(
     from pipeline.segment.messages import MessageSource
     from pipeline.segment.new_ids import held_with_new_ids
     from pipeline.segment.outbox import Cut
-    from pipeline.segment.replay import dates_of, samples
+    from pipeline.segment.replay import dates_of, dead_again, samples
 
     now, cut = datetime.now(UTC), Cut({}, 0, 0)
     requested = ledger.request_replays(table, reason, dates)
@@ -107,19 +107,26 @@ def _replay_dead(
             _show(samples(connection, MessageSource.of(settings, connection), ids, _SHOWN), len(ids))
             cut = cut_due(connection, ledger, settings, span, now, replays_only=True).cut
             mirror_into(connection, ledger, span)
+        still = dead_again(connection, cut.replayed_ids)
     replayed = len(cut.replayed_ids)
-    if replayed:
-        out.print(f"{counted(replayed, 'dead event')} replayed; {_next_step(settings)}")
-    elif not requested:
+    if revived := replayed - sum(events for _, events in still):
+        out.print(f"{counted(revived, 'dead event')} set back to waiting; {_next_step(settings)}")
+    for reason, events in still:
+        out.print(f"{counted(events, 'event')} {plural(events, 'is', 'are')} dead again: {reason}")
+    if not replayed and not requested:
         out.print("No dead event matches; withdrawn and suppressed ones stay dead.")
     if cut.held:
         out.print(
-            f"{cut.held:,} of them are events of machines and held; `python -m pipeline replay --held` releases them."
+            f"{cut.held:,} of them {plural(cut.held, 'is an event', 'are events')} of machines and held; "
+            "`python -m pipeline replay --held` releases them."
         )
     if cut.replacing:
         out.print(held_with_new_ids(ledger.replacing(EVERY_DATE)).sentence)
     if left := len(ids) - replayed:
-        out.print(f"{left:,} stay dead for now: their dates are withheld, or the tables no longer contain them.")
+        out.print(
+            f"{left:,} {plural(left, 'stays', 'stay')} dead for now: their dates are withheld, or the tables no longer "
+            "contain them."
+        )
 
 
 def _release(
@@ -194,7 +201,10 @@ def _replay_delivered(
         mirror_into(connection, ledger, found.dates)
     out.print(f"{counted(replayed, 'delivered event')} set back to waiting; {_next_step(settings)}")
     if gone := done.withdrawn_in_time + done.suppressed:
-        out.print(f"{gone:,} of them are dead instead: withdrawn by a corrected export, or of suppressed people.")
+        out.print(
+            f"{gone:,} of them {plural(gone, 'is', 'are')} dead instead: withdrawn by a corrected export, or of "
+            "suppressed people."
+        )
     if any(day in found.dates for day in ledger.withheld()):
         out.print("Those of withheld dates are sent after a run with --release.")
 

@@ -16,7 +16,11 @@ from pipeline.settings import load_settings
     is_flag=True,
     help="Load and model only; these dates, or all that is not delivered yet, are withheld until a release.",
 )
-@click.option("--release", is_flag=True, help="Deliver dates that were withheld: all of them, or those given.")
+@click.option(
+    "--release",
+    is_flag=True,
+    help="Deliver dates that were withheld: all of them, or those given. Newer waiting events go before old dates.",
+)
 @click.option(
     "--select",
     "assets",

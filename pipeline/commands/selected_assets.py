@@ -1,6 +1,7 @@
 """`run --select`: some assets again, for the dates given, without the steps before and after them."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -41,9 +42,25 @@ def matching(patterns: Iterable[str], names: Collection[str]) -> list[str]:
     for pattern in patterns:
         matched = {name for name in names if fnmatchcase(name, pattern.removeprefix(f"{BRAND}/"))}
         if not matched:
-            raise SettingsError(f"--select: there is no asset {pattern}; the assets are {', '.join(sorted(names))}")
+            raise SettingsError(f"--select: there is no asset {pattern}{_meant(pattern, names)}")
         found |= matched
     return sorted(found)
+
+
+def _meant(pattern: str, names: Collection[str]) -> str:
+    """What may have been meant: another command, names that are similar or end so, or else all names."""
+    from pipeline.orchestration.asset_keys import UPKEEP
+
+    name = pattern.removeprefix(f"{BRAND}/").lower()
+    if name == UPKEEP.to_user_string().removeprefix(f"{BRAND}/"):
+        return " in the main job; `python -m pipeline upkeep` runs it"
+    close = get_close_matches(name, names, n=3)
+    close += [each for each in sorted(names) if each.partition("/")[2] == name.rpartition("/")[2] and each not in close]
+    if not close and (group := sorted(each for each in names if each.partition("/")[0] == name.rstrip("/"))):
+        return f"; did you mean '{group[0].partition('/')[0]}/*'?"
+    if close:
+        return f"; did you mean {' or '.join(close)}?"
+    return f"; the assets are {', '.join(sorted(names))}"
 
 
 def _assets() -> Iterable[Any]:

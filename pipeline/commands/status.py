@@ -40,8 +40,9 @@ def status(problems_only: bool) -> int:
         if problems_only:
             from pipeline.report.problems import problems  # which imports Dagster
 
-            found = problems(connection, ledger, datetime.now(UTC), delivers=settings.delivers)
-            _show_problems([*_of_layouts(settings), *found, *_of_dagster(settings)])
+            present, unlisted = _present_files(settings)
+            found = problems(connection, ledger, datetime.now(UTC), delivers=settings.delivers, present=present)
+            _show_problems([*unlisted, *_of_layouts(settings), *found, *_of_dagster(settings)])
             return 0
         lines = summary(connection, ledger, None)
         show(lines, by_date=True)
@@ -51,7 +52,7 @@ def status(problems_only: bool) -> int:
     for words in (finding.sentence for finding in odd if not finding.holds):
         err.print(words, style="yellow")
     for reason, events in ledger.dead_reasons():
-        err.print(on_one_line(f"{events:,} dead: {reason}", _LONGEST), style="yellow")
+        err.print(on_one_line(f"{counted(events, 'event')} dead: {reason}", _LONGEST), style="yellow")
     if gone:
         err.print(
             f"{counted(gone, 'delivered event')} {plural(gone, 'is', 'are')} no longer in the tables, since a "
@@ -59,6 +60,19 @@ def status(problems_only: bool) -> int:
             style="yellow",
         )
     return 0
+
+
+def _present_files(settings: Settings) -> "tuple[set[str] | None, list[Problem]]":
+    """The names of the files in the exports' location; None with a problem if it can't be listed."""
+    from pipeline.errors import PipelineError
+    from pipeline.exports.locations import ExportLocation
+    from pipeline.report.problems import Problem
+
+    try:
+        with ExportLocation(settings.selligent_exports, follow_links=settings.selligent_follow_links) as location:
+            return {file.name for file in location.files()}, []
+    except PipelineError as error:
+        return None, [Problem("exports", "", str(error))]
 
 
 def _of_layouts(settings: Settings) -> "list[Problem]":
@@ -76,16 +90,18 @@ def _of_layouts(settings: Settings) -> "list[Problem]":
 
 
 def _of_dagster(settings: Settings) -> "list[Problem]":
-    """The last run and what is switched off; no problems by themselves, but often the cause of one."""
-    from pipeline.automation.overview import last_run, switched_off
+    """The last run, a failed one before it, and what is switched off: often the cause of a problem."""
+    from pipeline.automation.overview import failed_run, last_run, switched_off
     from pipeline.orchestration.instance import fail_dead_runs, opened_instance
     from pipeline.report.problems import Problem
 
     with opened_instance() as instance:
         fail_dead_runs(instance)  # a process that was killed could not record it
         run, off = last_run(instance, settings), switched_off(instance)
+        failed = failed_run(instance, settings)
     return [
         Problem("last run", "", run or "none yet"),
+        *([Problem("failed run", "", failed)] if failed else []),
         Problem("Dagster", "", f"switched off: {', '.join(off)}" if off else "every sensor and schedule is on"),
     ]
 
@@ -95,6 +111,13 @@ def _show_problems(found: "Sequence[Problem]") -> None:
 
     from pipeline.console import out
 
+    if not out.is_terminal:  # a line each, which other programs can search
+        kinds, subjects = (
+            max(map(len, texts)) for texts in zip(*((each.kind, each.subject) for each in found), strict=True)
+        )
+        for each in found:
+            out.print(f"{each.kind:{kinds}}  {each.subject:{subjects}}  {each.words}")
+        return
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     for _ in range(2):

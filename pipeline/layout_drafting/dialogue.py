@@ -11,6 +11,7 @@ from pipeline.catalog import EVENTS_BY_NAME
 from pipeline.errors import LayoutError
 from pipeline.exports.layout_files import layout_paths, read_layout
 from pipeline.exports.layouts import MEANINGS, choice, time_zones
+from pipeline.finding import counted
 from pipeline.layout_drafting.column_meanings import Guess
 from pipeline.layout_drafting.event_codes import are_event_names
 from pipeline.layout_drafting.inspected import Inspected
@@ -123,7 +124,7 @@ def _event(inspected: Inspected) -> Inspected:
         if proposal is not None:
             click.echo(f"  {proposal.why}")
         default = None if proposal is None else proposal.event or "0"
-        codes[value] = _ask_event(f"Event of {example(value)} ({count:,} rows)", default, is_optional=True)
+        codes[value] = _ask_event(f"Event of {example(value)} ({counted(count, 'row')})", default, is_optional=True)
     return replace(inspected, codes=codes)
 
 

@@ -5,6 +5,7 @@ A placeholder is invalid in a layout, so a draft with placeholders is refused an
 
 from collections.abc import Iterable
 
+from pipeline.finding import counted
 from pipeline.layout_drafting.datetime_formats import Moments, moments_of
 from pipeline.layout_drafting.dialect import Table
 from pipeline.layout_drafting.drafted_columns import column_lines, optional_lines
@@ -130,7 +131,7 @@ def _quote(table: Table) -> list[str]:
 def _header(inspected: Inspected) -> list[str]:
     table = inspected.table
     if table.has_header:
-        again = f"CHECK: the header row occurs {table.repeated_headers:,} more times and is rejected"
+        again = f"CHECK: the header row occurs {counted(table.repeated_headers, 'more time')} and is rejected"
         return line("header", "true", "the first row looks like names", again if table.repeated_headers else "")
     names = ", ".join(scalar(column.name) for column in inspected.columns)
     why = "The first row contains values, so these names are made up; replace them with your own:"
@@ -143,7 +144,7 @@ def _nulls(inspected: Inspected) -> list[str]:
     if not inspected.nulls:
         return []
     values = ", ".join(scalar(value, "'") for value in ("", *(value for value, _ in inspected.nulls)))
-    counts = ", ".join(f"{example(value)} occurs {count:,} times" for value, count in inspected.nulls)
+    counts = ", ".join(f"{example(value)} occurs {counted(count, 'time')}" for value, count in inspected.nulls)
     return line("null_values", f"[{values}]", counts)
 
 

@@ -17,6 +17,7 @@ from pipeline.exports.layouts import Layout
 from pipeline.exports.loading import load
 from pipeline.exports.locations import ExportLocation
 from pipeline.filesystems.temporary_files import temporary_folder
+from pipeline.finding import counted
 from pipeline.layout_drafting.file_head import whole_file
 from pipeline.masking import on_one_line
 from pipeline.models.dbt import run_dbt, variables
@@ -70,7 +71,10 @@ def trial(file: str, layout: Layout, settings: Settings, key: Callable[[], Secre
             loaded = load(connection, location, seen, key=key())
             reasons = [f"{one.status}: {one.reason}" for one in loaded.files if one.status != "loaded"]
             reasons += [one.reason for one in seen.waiting]
-            counts = [f"{one.rows:,} rows, {one.skipped:,} skipped, {one.rejected:,} rejected" for one in loaded.files]
+            counts = [
+                f"{counted(one.rows, 'row')}, {one.skipped:,} skipped, {one.rejected:,} rejected"
+                for one in loaded.files
+            ]
         if not reasons and layout.kind == "events":
             _build(warehouse, folder, settings)
         with warehouse.reading() as connection:

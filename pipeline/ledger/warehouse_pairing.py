@@ -11,6 +11,7 @@ from uuid import uuid4
 import duckdb
 
 from pipeline.errors import SettingsError
+from pipeline.finding import counted
 from pipeline.ledger import Ledger, Pairing
 from pipeline.warehouse import has_rows, one_column, transaction
 
@@ -61,7 +62,8 @@ def _mismatch(connection: Connection | None, ledger: Ledger) -> str | None:
     if not was_cut and not ledger.has_sent():
         return None
     if connection is None or not was_cut:
-        return f"the ledger has {ledger.delivered_events():,} delivered events, and the warehouse contains none of them"
+        events = ledger.delivered_events()
+        return f"the ledger has {counted(events, 'delivered event')}, and the warehouse contains none of them"
     if not (ours.pair and theirs.pair) and _agree(connection, ledger):
         return None  # they predate pairing, or a process was killed while it paired them
     if not ledger.batch_ids():

@@ -14,7 +14,7 @@ from pipeline.exports.locations import ExportLocation
 from pipeline.exports.matching import NO_LAYOUT, PatternTimeouts, Unmatched
 from pipeline.exports.property_registry import check_properties
 from pipeline.filesystems.remote_files import warning_of
-from pipeline.finding import counted, some
+from pipeline.finding import counted, plural, some
 from pipeline.preflight.points import Point, checked, failed, ok, warning
 from pipeline.privacy.suppression_list import check
 from pipeline.settings import Settings
@@ -124,4 +124,8 @@ def _ignored(discovered: Discovered, *, all_layouts: bool) -> Iterator[Point]:
 
 def _suppressed(location: str | None) -> Point:
     people = check(location)
-    return ok(_SUPPRESSED, f"lists {people.user_ids:,} user ids and {people.emails:,} email addresses")
+    return ok(
+        _SUPPRESSED,
+        f"lists {counted(people.user_ids, 'user id')} and {people.emails:,} email "
+        f"{plural(people.emails, 'address', 'addresses')}",
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 
 from pipeline.errors import EarlierWarehouse, PipelineError
+from pipeline.finding import counted
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_pairing import check_pair
 from pipeline.preflight.points import Point, checked, failed, ok, warning
@@ -54,7 +55,7 @@ def _ledger(settings: Settings, warehouse: Warehouse) -> Point:
         pass  # a point of its own
     except PipelineError as error:
         return failed(_LEDGER, str(error))
-    return ok(_LEDGER, f"can be read, and has {delivered:,} delivered events")
+    return ok(_LEDGER, f"can be read, and has {counted(delivered, 'delivered event')}")
 
 
 def _no_ledger(warehouse: Warehouse, file: Path) -> Point:

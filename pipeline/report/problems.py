@@ -1,6 +1,6 @@
 """What a person should look at, from the warehouse and the ledger: the list that `status --problems` prints."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -50,10 +50,23 @@ class Problem:
     words: str
 
 
-def problems(connection: duckdb.DuckDBPyConnection, ledger: Ledger, now: datetime, *, delivers: bool) -> list[Problem]:
-    """All problems, those that stop data first. `delivers`: without a write key, no event is late."""
+def problems(
+    connection: duckdb.DuckDBPyConnection,
+    ledger: Ledger,
+    now: datetime,
+    *,
+    delivers: bool,
+    present: Collection[str] | None = None,
+) -> list[Problem]:
+    """All problems, those that stop data first. `delivers`: without a write key, no event is late. `present` are the
+    files in the exports' location: of refused, unmatched and repeated files, only those count; None: all.
+    """
     return [
-        *_listed(Problem(status, name, reason or "") for name, status, reason in _rows(connection, _FILES)),
+        *_listed(
+            Problem(status, name, reason or "")
+            for name, status, reason in _rows(connection, _FILES)
+            if present is None or name in present
+        ),
         *_listed(
             Problem("rejected", name, f"{rejected:,} of {counted(rows, 'row')}: {reasons or 'see raw.rejected_rows'}")
             for name, rejected, rows, reasons in _rows(connection, _REJECTED)

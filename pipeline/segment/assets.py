@@ -89,7 +89,7 @@ def outbox(
     ledger.reach(CUT, modelled)
     if due.cut.dead:
         context.log.warning(
-            f"{due.cut.dead:,} events are dead because Segment would drop them; delivery.events has the reasons"
+            f"{counted(due.cut.dead, 'event')} dead, which Segment would drop; delivery.events has the reasons"
         )
     events, seconds = due.cut.events, time.monotonic() - started
     return dg.MaterializeResult(
@@ -212,8 +212,8 @@ def _deliver(
         retries = not sent.refused and not is_of_command_line(context.run)
         remedy = "fix that and run again" if sent.refused else "run again to send them"
         raise dg.Failure(
-            f"{sent.stopped_by.rstrip('.')}. {after.waiting:,} events are still waiting; "
-            f"{'they will be retried' if retries else remedy}.",
+            f"{sent.stopped_by.rstrip('.')}. {counted(after.waiting, 'event')} still waiting; "
+            f"{'delivery is retried' if retries else remedy}.",
             metadata=metadata,
             allow_retries=retries,
         )

@@ -79,6 +79,17 @@ def samples(
     return [(key, table, messages.get(key, ""), reason) for key, table, _, reason in shown]
 
 
+def dead_again(connection: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> list[tuple[str, int]]:
+    """Why replayed events are dead again, since Segment would still drop them, with the number of events."""
+    if not ids:
+        return []
+    return connection.execute(
+        "SELECT dead_because, count(*) FROM delivery.outbox "
+        "WHERE dead_because IS NOT NULL AND id IN (SELECT unnest(?::VARCHAR[])) GROUP BY ALL ORDER BY 2 DESC, 1",
+        [list(ids)],
+    ).fetchall()
+
+
 _MASKED = (
     "regexp_replace(regexp_replace(regexp_replace(json_merge_patch(message, "
     """CASE WHEN message ->> '$.userId' IS NULL THEN '{}' """

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.remote_origin import (
     RegisteredCodeLocationOrigin,
     RemoteInstigatorOrigin,
@@ -12,7 +13,8 @@ from dagster._core.remote_origin import (
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, SensorInstigatorData
 
 from pipeline.automation.job_names import AUTOMATIONS, MAIN_JOB
-from pipeline.automation.overview import last_run, switched_off
+from pipeline.automation.overview import failed_run, last_run, switched_off
+from pipeline.orchestration.partitions import PARTITION_TAG
 from pipeline.settings import load_settings
 from tests.automation.test_alerts import fail
 from tests.end_to_end.project import Project
@@ -41,6 +43,34 @@ def test_the_newest_run_counts(instance: dg.DagsterInstance, project: Project) -
     fail(instance)
     succeeding.execute_in_process(instance=instance)
     assert str(last_run(instance, load_settings())).endswith(" UTC: success")
+
+
+def test_a_failed_run_is_shown_until_a_later_one_completes_its_dates(
+    instance: dg.DagsterInstance, project: Project
+) -> None:
+    assert failed_run(instance, load_settings()) is None
+    fail(instance)
+    assert failed_run(instance, load_settings()) is None  # it is the last run
+    succeeding.execute_in_process(instance=instance, tags={PARTITION_TAG: "2024-06-11"})  # of one date
+    assert " UTC: failure: raw: ValueError: login of" in str(failed_run(instance, load_settings()))
+    succeeding.execute_in_process(instance=instance)
+    assert failed_run(instance, load_settings()) is None
+
+
+@dg.job(name=MAIN_JOB, executor_def=dg.in_process_executor)
+def ended_by_a_signal() -> None:
+    @dg.op
+    def interrupted() -> None:
+        raise DagsterExecutionInterruptedError
+
+    interrupted()
+
+
+def test_a_run_that_a_signal_ended_is_described_in_words(instance: dg.DagsterInstance, project: Project) -> None:
+    ended_by_a_signal.execute_in_process(instance=instance, raise_on_error=False)
+    shown = str(last_run(instance, load_settings()))
+    assert shown.endswith(": a signal ended the run: Ctrl+C, or its service was stopped; the next run continues"), shown
+    assert "Dagster" not in shown
 
 
 def test_a_sensor_is_on_or_off_in_this_code_location(tmp_path: Path) -> None:

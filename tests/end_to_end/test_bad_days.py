@@ -155,7 +155,7 @@ def test_losses_are_warnings_of_the_run_and_of_status(delivering: Project, segme
     status = project.command("status")
     assert rejected.replace("9 of 10", "9 of 9") in status.stderr
     assert twice in status.stderr
-    assert "1 dead: Segment answered 400" in status.stderr
+    assert "1 event dead: Segment answered 400" in status.stderr
     corrected = "1 delivered event is no longer in the tables, since a corrected export does not contain it; so more"
     assert corrected in status.stderr
     listed = project.command("status", "--problems", COLUMNS="300").stdout

@@ -202,7 +202,7 @@ def test_a_new_list_is_work_even_where_no_file_is_new(project: Project) -> None:
     with_list(project.with_files(EXPORTS, {"log.yml": LOG, "contacts.yml": CONTACTS}))
     project.run(SELLIGENT_SUPPRESSED="")
     assert len(project.ids()) == 2 * (OF_OTHERS + 4)
-    assert "8 dead: suppressed" in project.run()
+    assert "8 events dead: suppressed" in project.run()
     assert len(project.ids()) == 2 * OF_OTHERS
     statuses = project.query("SELECT status, count(*) FROM delivery.events GROUP BY ALL ORDER BY ALL")
     assert statuses == [("dead", 8), ("waiting", 2 * OF_OTHERS)]

@@ -130,7 +130,7 @@ def test_a_dead_event_is_put_back_by_a_command_and_sent_by_the_next_run(
     done = delivering.command("run")
     assert done.returncode == 0, done.stderr
     words = 'Segment answered 400: {"success": false, "message": "Schema violation"}'
-    assert f"1 dead: {words}" in done.stdout
+    assert f"1 event dead: {words}" in done.stdout
     assert f"Segment rejected 1 Email Opened event; it is now dead. Reason: {words}" in done.stderr
     assert len(segment.received_ids) == 4
     segment.behave()
