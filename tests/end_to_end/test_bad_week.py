@@ -14,6 +14,7 @@ from tests.fakes.segment_server import SegmentServer
 
 KEY = "test-key"
 PIPELINE = ".venv/bin/python -m pipeline"
+REJECTED = '{"success": false, "message": "a message was rejected"}'
 HUGE = ANN.replace("ann", "u" * 3000)
 
 
@@ -157,14 +158,16 @@ def a_run_is_cut_off_and_its_date_requested_again(week: Week, segment: SegmentSe
 
 def a_dead_event_is_listed_in_a_few_words(week: Week, segment: SegmentServer) -> None:
     """A.7: Segment refuses an event of many kilobytes; the lists show its reason and not the event."""
-    week.put("exports/log_20240616.csv", log([HUGE]))
-    segment.misbehave_when(lambda *_: True, Answer(400, body="a message was rejected"))
+    week.put("exports/log_20240616.csv", log([HUGE, BOB.replace("bob", "max")]))
+    segment.misbehave_when(
+        lambda _, messages: any(len(one["userId"]) > 1000 for one in messages), Answer(400, body=REJECTED)
+    )
     assert "warning: no_event_is_dead: 1 event dead: Segment answered 400" in week.does("make run")
     segment.behave()
     listed, replayed = week.does(f"{PIPELINE} status --problems"), week.does(f"{PIPELINE} replay")
     assert "Segment answered 400" in listed
     assert re.search(r"duplicate log_20240611_again\.csv .* rejected log_20240613\.csv .* dead ", listed)
-    assert "u" * 100 in replayed
+    assert "1 dead event set back to waiting" in replayed
     assert "u" * 201 not in listed + replayed
     week.does("make run")
     assert segment.received_ids == week.ids()
