@@ -37,7 +37,7 @@ test: $(DEV_READY)
 	$(BIN)/python -m pytest
 
 ui: $(READY)
-	@$(BIN)/python -m pipeline ui
+	@$(BIN)/python -m pipeline ui $(if $(PORT),--port '$(PORT)')
 
 sql: $(READY)
 	@$(BIN)/python -m pipeline sql

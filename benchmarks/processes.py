@@ -60,6 +60,7 @@ class Clone:
             "DAGSTER_HOME",
             "PIPELINE_ENV_FILE",
             "PYTHONPATH",
+            "PYTHONDONTWRITEBYTECODE",  # each run would compile the program
         }
         kept = {name: value for name, value in os.environ.items() if name not in settings and name[:4] != "DBT_"}
         given = {

@@ -52,6 +52,12 @@ def test_an_environment_of_another_machine_is_refused(folder: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
 
 
+def test_the_port_of_the_ui_can_be_chosen(folder: Path) -> None:
+    (folder / ".venv" / ".ready").write_text(f"{folder}\n", "utf-8")
+    done = make(folder, "--dry-run", "ui", "PORT=3001")
+    assert done.stdout == ".venv/bin/python -m pipeline ui --port '3001'\n"
+
+
 def test_set_up_records_its_folder(folder: Path) -> None:
     assert f"echo '{folder}' > .venv/.ready" in make(folder, "--dry-run", ".venv/.ready").stdout
 

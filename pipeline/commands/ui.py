@@ -38,8 +38,10 @@ def ui(port: int, host: str, workspace: str) -> None:
     os.chdir(PROJECT_ROOT)
     # A shell script starts background processes with SIGINT ignored, and Dagster would inherit that.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # What takes the command's place is a package of its own; a user of this one need not install it.
+    quiet = ["-W", "ignore:Function `dev_command` is superseded:FutureWarning"]
     arguments = ["dagster", "dev", "-w", str(locations), "-h", host, "-p", str(port)]
-    os.execve(sys.executable, [sys.executable, "-m", *arguments], environment)
+    os.execve(sys.executable, [sys.executable, *quiet, "-m", *arguments], environment)
 
 
 def _check_port(host: str, port: int) -> None:

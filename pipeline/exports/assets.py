@@ -23,7 +23,7 @@ from pipeline.exports.checks import (
 from pipeline.exports.discovery import is_known, known_files
 from pipeline.exports.event_id_checks import shared_event_ids
 from pipeline.exports.export_files import LoadedFile
-from pipeline.exports.file_checks import many_rejected, repeated_files
+from pipeline.exports.file_checks import many_rejected, repeated_files, without_person
 from pipeline.exports.loading import Loaded, load
 from pipeline.exports.matching import MatchedFile
 from pipeline.exports.property_registry import contradicting, register_properties
@@ -89,6 +89,11 @@ REPEATED = Check(
     "No new file has the content of another one; such a file is not loaded again.",
 )
 EVENT_CHECKS = {
+    Check(
+        "every_person_column_is_found",
+        raw_table("export_files"),
+        "Every file has the columns by which its layout identifies the person: user id, email, Selligent user id.",
+    ): without_person,
     Check(
         "few_rows_are_rejected",
         raw_table("rejected_rows"),

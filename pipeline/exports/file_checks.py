@@ -1,4 +1,4 @@
-"""Checks of single files: how many of their rows were rejected, and whether they came before.
+"""Checks of single files: their rejected rows, their missing columns, and whether they came before.
 
 The commands use them, too, so the queries have no parameters, for which DuckDB would import pandas.
 """
@@ -8,8 +8,10 @@ from datetime import date, timedelta
 import duckdb
 
 from pipeline.export_dates import EVERY_DATE, ExportDates
+from pipeline.exports.row_rules import UNIDENTIFIED
 from pipeline.finding import Finding, counted, some
 from pipeline.masking import file_name, on_one_line
+from pipeline.warehouse import literal
 
 # A file is compared with those of its layout in so many weeks before it.
 REJECTED_LOOKBACK_WEEKS = 8
@@ -89,5 +91,27 @@ def repeated_files(connection: duckdb.DuckDBPyConnection, since: int = 0, dates:
         False,
         f"{counted(len(found), 'file')} came twice: {some(files, '; ')}. Their events count once. Ask for the right "
         "export if another one was expected.",
+        numbers,
+    )
+
+
+def without_person(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> Finding:
+    """Files of these dates that lack a column by which their layout identifies the person."""
+    found = connection.execute(
+        "SELECT name, layout, reason FROM raw.export_files "
+        f"WHERE status = 'loaded' AND contains(reason, {literal(UNIDENTIFIED)}) "
+        f"AND export_date BETWEEN DATE '{dates.first}' AND DATE '{dates.last}' ORDER BY export_date DESC, name"
+    ).fetchall()
+    numbers = {"files": len(found)}
+    if not found:
+        return Finding(True, "Every file has the columns that identify the person.", numbers)
+    files = [
+        f"{file_name(name)} ({on_one_line(reason.split(UNIDENTIFIED)[1], _LONGEST_REASON)}, layout {layout})"
+        for name, layout, reason in found
+    ]
+    return Finding(
+        False,
+        f"{counted(len(found), 'file')} without a column that identifies the person: {some(files, '; ')}. Correct its "
+        "name in the layout, or remove it there if these exports don't have it; the next run reads the files again.",
         numbers,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from difflib import get_close_matches
 
 from pipeline.catalog import LOOKUPS
 from pipeline.exports.datetimes import STORABLE, instants, parsed
@@ -13,6 +14,9 @@ from pipeline.masking import on_one_line_sql
 from pipeline.warehouse import literal, quoted
 from pipeline.warehouse.trimming import identifier_sql, is_something_sql, trimmed_sql
 
+# Precedes the missing columns that identify the person, among the reasons in `raw.export_files`.
+UNIDENTIFIED = "no person is identified by "
+_OF_PERSON = ("user_id", "email", "selligent_user_id")
 # The end of the reason for a date-time that can't be stored.
 OUTSIDE_OF_YEARS = "is outside of the years 1 to 9998"
 # The reason repeats this many characters of a value; the row itself is stored beside it.
@@ -33,6 +37,24 @@ def missing_columns(rows: FileRows, layout: Layout) -> list[str]:
     names = {key_of(name) for name in rows.columns}
     missing = [column for column in used_columns(layout) if key_of(column) not in names]
     return [*missing, *missing_sources(rows, layout)]
+
+
+def what_is_missing(rows: FileRows, layout: Layout) -> str | None:
+    """The missing columns in words, those that identify the person with similar ones that the file has; None if none
+    is missing.
+    """
+    missing = missing_columns(rows, layout)
+    if not missing:
+        return None
+    words = f"the file has no column {', '.join(map(repr, missing))}; its values are treated as empty"
+    personal = [column for column in missing if layout.columns.get(column) in _OF_PERSON]
+    if not personal:
+        return words
+    used = {key_of(column) for column in used_columns(layout)}
+    others = {key_of(name): name for name in rows.columns if key_of(name) not in used}
+    near = [others[key] for column in personal for key in get_close_matches(key_of(column), others, n=1)]
+    meant = f" (the file has {', '.join(map(repr, near))})" if near else ""
+    return f"{words}; {UNIDENTIFIED}{', '.join(map(repr, personal))}{meant}"
 
 
 def event_rows(rows: FileRows, layout: Layout, export_date: date) -> str:

@@ -7,7 +7,7 @@ import duckdb
 from pipeline.errors import FileRefused
 from pipeline.exports.formats.rows import FileRows
 from pipeline.exports.matching import MatchedFile
-from pipeline.exports.row_rules import event_rows, lookup_rows, missing_columns
+from pipeline.exports.row_rules import event_rows, lookup_rows, what_is_missing
 from pipeline.exports.suppression_filter import keep_out, keep_out_unread
 from pipeline.privacy.suppression import learn_contacts
 from pipeline.warehouse import literal, one_row, one_value
@@ -52,10 +52,7 @@ def write_rows(
             "of them is kept. Have it sent again, in files below 1 GB"
         )
     writer.count_suspect_rows()
-    warning = None
-    if missing := missing_columns(rows, matched.layout):
-        warning = f"the file has no column {', '.join(map(repr, missing))}; its values are treated as empty"
-    return replace(writer.written, records=rows.records, warning=warning)
+    return replace(writer.written, records=rows.records, warning=what_is_missing(rows, matched.layout))
 
 
 class _RowWriter:

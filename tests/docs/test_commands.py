@@ -59,6 +59,7 @@ A_SERVER = "needs the server that it is about"
 COMMANDS: Mapping[str, By | Only] = {
     "make run": STORY,
     "make ui": STORY,
+    "make ui PORT=3001": By("test_makefile.py", "test_the_port_of_the_ui_can_be_chosen"),
     "make sql": STORY,
     "rm -r data": STORY,
     "python -m pipeline run": STORY,

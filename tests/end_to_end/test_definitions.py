@@ -24,6 +24,7 @@ WARNINGS = {
     "every_file_is_read",
     "every_layout_is_usable",
     "few_rows_are_rejected",
+    "every_person_column_is_found",
     "no_file_came_twice",
     "delivered_events_keep_their_ids",
     "no_delivered_event_is_withdrawn",

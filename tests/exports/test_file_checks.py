@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from pipeline.export_dates import ExportDates
-from pipeline.exports.file_checks import many_rejected, repeated_files
+from pipeline.exports.file_checks import many_rejected, repeated_files, without_person
 from pipeline.warehouse.loads import last_load_number
 from tests.support.export_folder import EVERY_DATE, HALF, HEADER, NO_PERSON, ZOE, Desk
 
@@ -75,3 +75,16 @@ def test_a_file_that_came_twice_is_reported_once(desk: Desk) -> None:
     assert found.sentence.startswith("1 file came twice: opens_again.csv is identical to opens.csv. ")
     assert repeated_files(desk.connection).numbers == {"files": 1}
     assert repeated_files(desk.connection, last_load_number(desk.connection)).holds
+
+
+def test_a_file_without_a_column_of_the_person_is_reported_with_what_it_has_instead(desk: Desk) -> None:
+    desk.put("opens.csv", (HEADER + ZOE).replace("MAIL", "E_MAIL", 1))
+    desk.load()
+    found = without_person(desk.connection, EVERY_DATE)
+    assert found.numbers == {"files": 1}
+    assert found.sentence.startswith(
+        "1 file without a column that identifies the person: opens.csv ('MAIL' (the file has 'E_MAIL'), layout opens). "
+    )
+    desk.put("opens.csv", HEADER + ZOE)
+    desk.load()
+    assert without_person(desk.connection, EVERY_DATE).holds

@@ -76,7 +76,9 @@ def test_a_file_without_a_header_takes_its_names_from_the_layout(read: Reader) -
 def test_a_column_that_the_header_lacks_is_taken_as_empty_and_told(read: Reader) -> None:
     reading = read("CUSTOMER,OPENED_AT\nC-1,2024-06-11T09:15:10\n")
     assert reading.counts == ("loaded", 1, 0, 0)
-    assert reading.file.reason == "the file has no column 'MAIL', 'SUBJECT'; its values are treated as empty"
+    assert reading.file.reason == (
+        "the file has no column 'MAIL', 'SUBJECT'; its values are treated as empty; no person is identified by 'MAIL'"
+    )
     assert reading.all("user_id", "email", "email_subject") == [("C-1", None, None)]
 
 

@@ -53,7 +53,9 @@ def test_columns_match_by_name_in_any_order_and_case(read: Reader, written: Writ
     reading = read(written(query), NAME, **PARQUET)
     assert reading.all("user_id", "email", "occurred_at") == [("C-1", None, AT)]
     assert json.loads(reading.rows[0]["extra"]) == {"it's / ~ odd": "a/b~c"}
-    assert reading.file.reason == "the file has no column 'MAIL', 'SUBJECT'; its values are treated as empty"
+    assert reading.file.reason == (
+        "the file has no column 'MAIL', 'SUBJECT'; its values are treated as empty; no person is identified by 'MAIL'"
+    )
 
 
 VALUES = {
