@@ -129,7 +129,7 @@ def assert_no_byte_leaves(project: Project, segment: RecordingServer, traits: st
     ]
     segment.behave()
     replayed = project.command("replay")
-    assert "2 dead events replayed" in replayed.stdout, replayed.stderr
+    assert "2 dead events set back to waiting" in replayed.stdout, replayed.stderr
     assert "@" not in replayed.stdout.replace("***@***", "")
     project.run()
     assert segment.received_ids == project.ids()

@@ -142,7 +142,7 @@ def test_a_dead_event_is_put_back_by_a_command_and_sent_by_the_next_run(
     assert "No dead event matches" in none.stdout
     done = delivering.command("replay", "--event", "Email Opened", "--reason", "Schema", "--date", "2024-06-11")
     assert done.returncode == 0, done.stderr
-    assert "1 dead event replayed" in done.stdout
+    assert "1 dead event set back to waiting" in done.stdout
     assert "Schema violation" in done.stdout
     assert "u3" not in done.stdout
     assert max(map(len, done.stdout.splitlines())) < 600
