@@ -63,6 +63,10 @@ SHOWN_BY: Mapping[str, tuple[str, str]] = {
         "end_to_end/test_holding_back.py",
         "test_history_is_loaded_without_delivery_and_delivered_when_it_is_released",
     ),
+    "New events are held since": (
+        "end_to_end/test_new_ids.py",
+        "test_a_changed_time_zone_sends_nothing_until_it_is_restored_or_released",
+    ),
     "Events of machines are held": (
         "end_to_end/test_bots.py",
         "test_events_of_machines_are_modelled_and_held_and_leave_once_when_they_are_released",

@@ -75,9 +75,9 @@ def test_padded_values_are_stored_without_what_pads_them(padded: Project) -> Non
         "user_id, email, email_id, email_subject, campaign_id, link_id, list_id, selligent_user_id, send_id, is_bot"
     )
     assert padded.query(f"SELECT {columns} FROM staging.events ORDER BY timestamp") == [
-        ("K-1", None, "m1", None, "77", "l1", None, None, "s1", True),
+        ("K-1", None, "m1", "Hello", "77", "l1", None, None, "s1", True),
         (None, "K-2@example.com", "m1", "Hello  ", "77", None, None, None, None, None),
-        ("K-3", None, "m1", None, None, None, "12", "7", None, None),
+        ("K-3", None, "m1", "Hello", None, None, "12", "7", None, None),
         ("K-4", None, None, None, None, None, None, None, None, None),
     ]
 
