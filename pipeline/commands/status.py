@@ -25,7 +25,7 @@ def status(problems_only: bool) -> int:
     settings = load_settings()
     from pipeline.console import err
     from pipeline.export_dates import EVERY_DATE
-    from pipeline.exports.file_checks import many_rejected, repeated_files
+    from pipeline.exports.file_checks import many_rejected, repeated_files, without_person
     from pipeline.finding import counted, plural
     from pipeline.ledger import Ledger
     from pipeline.ledger.warehouse_pairing import check_pair
@@ -46,7 +46,7 @@ def status(problems_only: bool) -> int:
             return 0
         lines = summary(connection, ledger, None)
         show(lines, by_date=True)
-        odd = [many_rejected(connection, EVERY_DATE), repeated_files(connection)]
+        odd = [check(connection, dates=EVERY_DATE) for check in (many_rejected, repeated_files, without_person)]
         too_many = _with_more_events_than_tables(lines)
         gone = withdrawn_after_delivery(connection, ledger, too_many) if too_many else 0
     for words in (finding.sentence for finding in odd if not finding.holds):

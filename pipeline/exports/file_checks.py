@@ -1,6 +1,7 @@
 """Checks of single files: their rejected rows, their missing columns, and whether they came before.
 
-The commands use them, too, so the queries have no parameters, for which DuckDB would import pandas.
+The commands use them, too, so the queries have no parameters, for which DuckDB would import pandas, and nothing is
+imported that reads files.
 """
 
 from datetime import date, timedelta
@@ -8,7 +9,6 @@ from datetime import date, timedelta
 import duckdb
 
 from pipeline.export_dates import EVERY_DATE, ExportDates
-from pipeline.exports.row_rules import UNIDENTIFIED
 from pipeline.finding import Finding, counted, some
 from pipeline.masking import file_name, on_one_line
 from pipeline.warehouse import literal
@@ -19,6 +19,8 @@ REJECTED_LOOKBACK_WEEKS = 8
 # smaller file always counts.
 REJECTED_MAX_EXCESS = 0.05
 REJECTED_MIN_ROWS = 5
+# Precedes the missing columns that identify the person, among the reasons in `raw.export_files`.
+UNIDENTIFIED = "no person is identified by "
 
 _LONGEST_REASON = 120
 _SHOWN_REASONS = 3

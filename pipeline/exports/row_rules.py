@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 from pipeline.catalog import LOOKUPS
 from pipeline.exports.datetimes import STORABLE, instants, parsed
+from pipeline.exports.file_checks import UNIDENTIFIED
 from pipeline.exports.formats.rows import FileRows
 from pipeline.exports.headers import used_columns
 from pipeline.exports.layouts import MEANINGS, Layout, key_of
@@ -14,8 +15,6 @@ from pipeline.masking import on_one_line_sql
 from pipeline.warehouse import literal, quoted
 from pipeline.warehouse.trimming import identifier_sql, is_something_sql, trimmed_sql
 
-# Precedes the missing columns that identify the person, among the reasons in `raw.export_files`.
-UNIDENTIFIED = "no person is identified by "
 _OF_PERSON = ("user_id", "email", "selligent_user_id")
 # The end of the reason for a date-time that can't be stored.
 OUTSIDE_OF_YEARS = "is outside of the years 1 to 9998"
