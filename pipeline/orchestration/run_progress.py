@@ -9,19 +9,20 @@ import dagster as dg
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from pipeline.console import err as console
+from pipeline.finding import plural
 from pipeline.masking import on_one_line
 from pipeline.orchestration.markdown import plain
 from pipeline.orchestration.metadata import PARTITION_ROWS
 
-# Metadata of a materialization that is shown in progress, and the label.
+# Metadata of a materialization that is shown in progress, and the label of one and of several.
 _SHOWN = {
-    PARTITION_ROWS: "rows",
-    "events": "events",
-    "delivered": "delivered",
-    "requests_written": "requests written",
-    "batches": "batches",
-    "waiting": "waiting",
-    "dead": "dead",
+    PARTITION_ROWS: ("row", "rows"),
+    "events": ("event", "events"),
+    "delivered": ("delivered", "delivered"),
+    "requests_written": ("request written", "requests written"),
+    "batches": ("batch", "batches"),
+    "waiting": ("waiting", "waiting"),
+    "dead": ("dead", "dead"),
 }
 # The length of a line of progress; Dagster's UI has the whole text.
 _LONGEST = 2000
@@ -82,7 +83,7 @@ class _Display(logging.Handler):
                 self._numbers[key] = of_other_dates + entry.value
 
     def _print_materialized(self) -> None:
-        words = ", ".join(f"{number:,} {_SHOWN[key]}" for key, number in self._numbers.items())
+        words = ", ".join(f"{number:,} {plural(number, *_SHOWN[key])}" for key, number in self._numbers.items())
         if words and self._asset is not None:
             console.print(f"{self._asset.to_user_string():<32} {words}")
         self._asset, self._numbers = None, {}

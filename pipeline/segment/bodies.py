@@ -10,6 +10,7 @@ import duckdb
 
 from pipeline.catalog import CALLS_BY_TABLE, NAMES, Event
 from pipeline.errors import DeliveryError
+from pipeline.finding import counted, plural
 from pipeline.ledger import Batch, DeadEvent
 from pipeline.segment.messages import SEPARATOR, MessageSource, dead_because
 from pipeline.warehouse import ALIAS, has_rows, literal
@@ -173,14 +174,14 @@ class _Made:
         which = f"batch of {batch.event} of {batch.export_date} ({batch.batch_id})"
         if self.events != batch.events:
             raise DeliveryError(
-                f"A {which} has {batch.events:,} events in the ledger and {self.events:,} in the warehouse, so it is "
-                "not sent"
+                f"A {which} has {counted(batch.events, 'event')} in the ledger and {self.events:,} in the warehouse, "
+                "so it is not sent"
             )
         if self.missing:
             raise DeliveryError(
-                f"A {which} has {self.missing:,} events that the table of the event no longer contains, so it is not "
-                f"sent. Run the date again (`python -m pipeline run --from {batch.export_date} --to "
-                f"{batch.export_date}`): that registers them as withdrawn"
+                f"A {which} has {counted(self.missing, 'event')} that the table of the event no longer contains, so it "
+                f"is not sent. Run the date again (`python -m pipeline run --from {batch.export_date} --to "
+                f"{batch.export_date}`): that registers {plural(self.missing, 'it', 'them')} as withdrawn"
             )
 
 

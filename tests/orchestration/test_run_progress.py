@@ -68,6 +68,12 @@ def test_control_characters_are_shown_as_what_they_are(tmp_path: Path, monkeypat
     assert "warning: codes: reading \\x1b]0;x\\x07\\u202e.csv" in written.getvalue()
 
 
+def test_a_number_agrees_with_its_noun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = Terminal()
+    assert run_of(["reading"], tmp_path, monkeypatch, SafeConsole(file=written, width=10_000))
+    assert f"{'raw':<32} 1 event\n" in written.getvalue()
+
+
 def test_a_display_that_fails_is_reported_once_and_the_step_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,7 +89,7 @@ def test_a_body_that_late_names_make_too_large_is_halved_before_it_is_sent(sende
 def test_an_event_without_a_row_in_its_table_stops_its_batch_with_what_to_do(sender: Sender, ledger: Ledger) -> None:
     put_out(sender, event_row(1), event_row(2))
     sender.lake.withdraw_events(2)
-    with pytest.raises(DeliveryError, match=f"1 events that the table .* run --from {DAY} --to {DAY}"):
+    with pytest.raises(DeliveryError, match=f"has 1 event that the table .* run --from {DAY} --to {DAY}"):
         sender.deliver()
     assert sender.server.bodies == []
     assert sender.standing() == (0, 2, 0)

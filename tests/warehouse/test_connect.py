@@ -1,5 +1,6 @@
 """`pipeline.connect()`, as scripts and notebooks use it."""
 
+import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,7 +47,8 @@ def test_results_become_frames_and_tables(warehouse: Warehouse) -> None:
     moment = datetime(2024, 6, 11, 7, 15, 10, tzinfo=UTC)
     with pipeline.connect() as connection:
         opens = connection.sql("SELECT * FROM email_opened")
-        frame = opens.df()
+        with warnings.catch_warnings(action="error"):  # pandas 3.1 warns of how DuckDB uses it, in each notebook
+            frame = opens.df()
         assert frame["id"].tolist() == ["a"]
         assert frame["timestamp"].dt.tz_convert("UTC").tolist() == [moment]
         assert opens.pl().rows() == [("a", moment)]
