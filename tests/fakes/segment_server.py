@@ -167,6 +167,10 @@ class SegmentServer(Misbehaviour):
             if not self._changed.wait_for(lambda: len(self._requests) >= count, timeout):
                 raise TimeoutError(f"{len(self._requests)} of {count} requests came within {timeout} seconds")
 
+    def wait_until_idle(self, *, timeout: float = 30) -> None:
+        """Until every connection is closed and what came over it is recorded: for a sender that was killed."""
+        self._uvicorn.drain(timeout)
+
     def summary(self) -> dict[str, Any]:
         """All of it in numbers, fit for JSON."""
         with self._changed:

@@ -9,6 +9,9 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+# A connection is accepted in one turn of the event loop and gets its protocol in a later one.
+_ACCEPTING_TURNS = 10
+
 
 class _Protocol(H11Protocol):
     """Uvicorn's HTTP protocol, which lets the application reach the connection in order to break it."""
@@ -49,8 +52,19 @@ class Uvicorn(uvicorn.Server):
             connection.shutdown()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(5):
-                while self.server_state.connections or self.server_state.tasks:
-                    await asyncio.sleep(0.001)
+                await self._drained()
+
+    async def _drained(self) -> None:
+        """Until there is no connection. One that waits to be accepted becomes one within a few turns of the loop."""
+        idle_turns = 0
+        while idle_turns < _ACCEPTING_TURNS:
+            is_idle = not self.server_state.connections and not self.server_state.tasks
+            idle_turns = idle_turns + 1 if is_idle else 0
+            await asyncio.sleep(0.001)
+
+    def drain(self, timeout: float) -> None:
+        """Wait until every connection is closed and its requests are handled. Raises TimeoutError."""
+        asyncio.run_coroutine_threadsafe(self._drained(), self.loop).result(timeout)
 
     def stop(self) -> None:
         self.loop.call_soon_threadsafe(self.state.stopping.set)

@@ -116,6 +116,15 @@ def test_counting_only_looks_at_nothing_but_can_still_fail() -> None:
         assert not server.dropped
 
 
+def test_what_a_killed_sender_had_sent_is_recorded_once_the_server_is_idle(server: SegmentServer) -> None:
+    port = int(server.url.rpartition(":")[2])
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(b"POST /v1/batch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}")
+    server.wait_until_idle()
+    assert len(server.requests) == 20
+
+
 def test_the_clock_can_move() -> None:
     now = [NOW]
     with SegmentServer(clock=lambda: now[0]) as server:
