@@ -18,7 +18,7 @@ class InspectionRefused(SettingsError):
 
 
 class LocationError(PipelineError):
-    """The location of the exports can't be read."""
+    """The location of the exports can't be read, or that of the report can't be written."""
 
 
 class FileRefused(PipelineError):

@@ -36,6 +36,7 @@ def check(send_test: bool) -> int:
 
 def _points(send_test: bool) -> "Iterator[Point]":
     from pipeline.preflight.exports import export_points
+    from pipeline.preflight.places import report_point
     from pipeline.preflight.points import failed, ok
     from pipeline.preflight.segment import segment_points
     from pipeline.preflight.segment import send_test as send
@@ -51,6 +52,7 @@ def _points(send_test: bool) -> "Iterator[Point]":
     yield ok("settings", "every setting has a possible value")
     yield from export_points(settings)
     yield from store_points(settings)
+    yield report_point(settings)
     yield from segment_points(settings)
     if send_test:
         yield send(settings)

@@ -33,6 +33,7 @@ from pipeline.preflight.write_key import key_point
 from pipeline.privacy.addresses import are_outdated
 from pipeline.privacy.suppression import has_people_to_remove
 from pipeline.privacy.suppression_list import check
+from pipeline.report.location import destination_of
 from pipeline.report.summary import summary, totals
 from pipeline.segment.unfinished_dates import unfinished
 from pipeline.settings import DRY_RUN_DIR, ENV_FILE, REPORT_PAGE, Settings
@@ -72,10 +73,12 @@ def run_main_job(
     """
     check(settings.selligent_suppressed)
     remove_abandoned()  # what a killed run has left
+    destination_of(settings).require_packages()
     warehouse, ledger = Warehouse.of(settings), Ledger(settings.ledger)
     layouts = read_usable_layouts(settings.selligent_layouts)
-    if warning := warning_of(settings.selligent_exports):
-        err.print(f"SELLIGENT_EXPORTS: {warning}", style="yellow")
+    for name, url in (("SELLIGENT_EXPORTS", settings.selligent_exports), ("REPORT", settings.report)):
+        if warning := warning_of(url):
+            err.print(f"{name}: {warning}", style="yellow")
     if (key := key_point(settings)).outcome is Outcome.WARNING:
         err.print(f"{key.subject}: {key.sentence}; see `python -m pipeline check`", style="yellow")
     with ExportLocation(settings.selligent_exports, follow_links=settings.selligent_follow_links) as location:
@@ -109,12 +112,13 @@ def run_main_job(
         out.print("There is nothing new.")
         for ignored in found.unmatched[:_SHOWN_FILES]:  # on stdout: cron would mail stderr at each call
             out.print(on_one_line(f"{ignored.file.name}: ignored: {ignored.reason}", _LONGEST), style="yellow")
-    report_before = _report_written_at()
-    succeeded = [_run_job(span, everything=True) for span in work]
-    succeeded += [_run_job(span, everything=False) for span in sending]
-    is_old = not all(succeeded) and _report_written_at() == report_before
-    _print_result(settings, warehouse, ledger, found.last_load, is_report_old=is_old)
-    if not all(succeeded):
+    runs = [_run_job(span, everything=True) for span in work]
+    runs += [_run_job(span, everything=False) for span in sending]
+    has_failed = not all(run.has_succeeded for run in runs)
+    if _print_result(settings, warehouse, ledger, found.last_load):
+        _print_report(settings, is_new=any(run.has_reported for run in runs), has_failed=has_failed)
+        _print_next(settings)
+    if has_failed:
         return 1
     return 2 if found.broken else 0
 
@@ -166,15 +170,27 @@ def _reading(warehouse: Warehouse) -> Iterator[DuckDBPyConnection | None]:
         yield connection
 
 
-def _run_job(dates: ExportDates, *, everything: bool) -> bool:
+@dataclass(frozen=True)
+class _Run:
+    """Whether all steps of a run succeeded, and whether its report did."""
+
+    has_succeeded: bool
+    has_reported: bool
+
+
+def _run_job(dates: ExportDates, *, everything: bool) -> _Run:
     # Imported here, as they import Dagster.
     from pipeline.orchestration.asset_keys import CONFIRMATION, DELIVERIES, OUTBOX, REPORT
     from pipeline.orchestration.partitions import tags_of
 
     if everything:
-        return bool(run_job(MAIN_JOB, f"Export dates {dates}", tags_of(dates), meanwhile=_load_dbt).success)
-    sending = [OUTBOX, *DELIVERIES, REPORT, CONFIRMATION]
-    return bool(run_job(MAIN_JOB, f"Waiting events of export dates {dates}", tags_of(dates), sending).success)
+        result = run_job(MAIN_JOB, f"Export dates {dates}", tags_of(dates), meanwhile=_load_dbt)
+    else:
+        sending = [OUTBOX, *DELIVERIES, REPORT, CONFIRMATION]
+        result = run_job(MAIN_JOB, f"Waiting events of export dates {dates}", tags_of(dates), sending)
+    step = REPORT.to_python_identifier()
+    reported = result.filter_events(lambda event: event.is_step_success and event.step_key == step)
+    return _Run(bool(result.success), bool(reported))
 
 
 def _load_dbt() -> None:
@@ -184,17 +200,12 @@ def _load_dbt() -> None:
     preload()
 
 
-def _report_written_at() -> int | None:
-    return REPORT_PAGE.stat().st_mtime_ns if REPORT_PAGE.exists() else None
-
-
-def _print_result(
-    settings: Settings, warehouse: Warehouse, ledger: Ledger, last_load: int, *, is_report_old: bool
-) -> None:
+def _print_result(settings: Settings, warehouse: Warehouse, ledger: Ledger, last_load: int) -> bool:
+    """Print what became of the events; whether there is a warehouse."""
     with warehouse.reading_if_any() as connection:
         if connection is None:
             out.print(f"There is nothing to load in {without_login(settings.selligent_exports)}.")
-            return
+            return False
         lines = summary(connection, ledger, None)
         odd = connection.execute(_FILES_TO_REVIEW.format(last_load)).fetchall()
         waiting = has_rows(connection, "SELECT 1 FROM delivery.outbox LIMIT 1")
@@ -229,9 +240,18 @@ def _print_result(
         err.print(f"{counted(len(odd) - _SHOWN_FILES, 'more file')}; see raw.export_files", style="yellow")
     if not settings.delivers and waiting:
         out.print(f"Dry run, since SEGMENT_WRITE_KEY is not set: the requests are in {DRY_RUN_DIR}")
-    if REPORT_PAGE.exists():
-        of_before = " of an earlier run, since this one failed before its report" if is_report_old else ""
-        out.print(f"The report{of_before}: {REPORT_PAGE}")
+    return True
+
+
+def _print_report(settings: Settings, *, is_new: bool, has_failed: bool) -> None:
+    """The location of the page, if this command wrote it, or if it can be seen at once that an earlier one did."""
+    report = destination_of(settings)
+    if is_new or (report.folder is not None and (report.folder / REPORT_PAGE).exists()):
+        of_before = "" if is_new or not has_failed else " of an earlier run, since this one failed before its report"
+        out.print(f"The report{of_before}: {report.shown(REPORT_PAGE)}")
+
+
+def _print_next(settings: Settings) -> None:
     if settings.brand:
         command = f"python -m pipeline --env-file {ENV_FILE}"
         out.print(f"Next: `{command} sql` (tables), `{command} status` (each date)", soft_wrap=True)

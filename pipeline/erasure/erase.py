@@ -12,6 +12,7 @@ from pipeline.erasure import files, rows, verification
 from pipeline.erasure.byte_search import ByteSearch
 from pipeline.erasure.search_terms import as_bytes, make_search_terms
 from pipeline.errors import SettingsError, WarehouseError
+from pipeline.filesystems.destination import Destination
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_pairing import pair_up
 from pipeline.orchestration.instance import dagster_home, exclusive, opened_instance
@@ -20,7 +21,7 @@ from pipeline.privacy.suppression import learn_contacts, refresh
 from pipeline.privacy.suppression_list import SETTING, check
 from pipeline.segment.bodies import BodyReader
 from pipeline.segment.messages import MessageSource
-from pipeline.settings import DBT_TARGET_DIR, DRY_RUN_DIR, REPORT_DIR, SPILL_DIR, Settings
+from pipeline.settings import DBT_TARGET_DIR, DRY_RUN_DIR, REPORT_DIR, REPORT_PAGE, SPILL_DIR, Settings
 from pipeline.warehouse import Warehouse
 
 
@@ -90,12 +91,21 @@ def _remove(settings: Settings, warehouse: Warehouse, ledger: Ledger) -> dict[st
         files.compact_sqlite(warehouse.catalog_file)
     ledger.compact()
     shutil.rmtree(SPILL_DIR, ignore_errors=True)  # what DuckDB spilled for processes that were killed
-    for name, folder in (("dbt's files", DBT_TARGET_DIR), ("report", REPORT_DIR)):
-        for path in files.files_below(folder):
+    for name, paths in (("dbt's files", files.files_below(DBT_TARGET_DIR)), ("report", _pages(settings))):
+        for path in paths:
             if search.found_in(path):
                 path.unlink()
                 removed[name] = removed.get(name, 0) + 1
     return removed
+
+
+def _pages(settings: Settings) -> list[Path]:
+    """The report's pages on this machine: that of REPORT, and what was left in the folder that is the default. Other
+    files in a folder of REPORT are not the program's.
+    """
+    folder = Destination(settings.report, "REPORT").folder
+    page = {folder / REPORT_PAGE} if folder is not None and (folder / REPORT_PAGE).is_file() else set()
+    return sorted({*files.files_below(REPORT_DIR), *page})
 
 
 def _search(settings: Settings, warehouse: Warehouse, ledger: Ledger, removed: dict[str, int]) -> list[Location]:
@@ -113,7 +123,7 @@ def _search(settings: Settings, warehouse: Warehouse, ledger: Ledger, removed: d
         "ledger": verification.with_companions(ledger.file),
         "dry run": files.files_below(DRY_RUN_DIR),
         "dbt's files": files.files_below(DBT_TARGET_DIR),
-        "report": files.files_below(REPORT_DIR),
+        "report": _pages(settings),
         "Dagster's files": files.files_below(dagster_home()),
     }
     excluded = [Path(path) for path in (settings.selligent_suppressed, settings.selligent_exports) if path]

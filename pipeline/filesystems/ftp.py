@@ -145,9 +145,37 @@ class CarefulFTP(FTPFileSystem):  # type: ignore[misc] # it has no types
 
     def _open(self, path: str, mode: str = "rb", **_: Any) -> Any:
         if mode != "rb":
-            raise ValueError(f"files on an FTP server are only read, and {mode!r} is another mode")
+            raise ValueError(f"files on an FTP server are opened for reading only, and {mode!r} is another mode")
         path = self._strip_protocol(path)
         return io.BufferedReader(_Download(self._connected, path), buffer_size=_BUFFER_BYTES)
+
+    def makedirs(self, path: str, exist_ok: bool = True) -> None:
+        """Create a folder, and those above it that don't exist. Raises an error of ftplib."""
+        folder, connection = self._strip_protocol(path), self._connected()
+        try:
+            connection.cwd(wired(folder))
+        except error_perm:
+            if folder == "/":
+                raise
+            self.makedirs(self._parent(folder))
+            connection.mkd(wired(folder))
+
+    def pipe_file(self, path: str, value: bytes, **_: Any) -> None:
+        """Write a file. Raises an error of ftplib."""
+        self._connected().storbinary(f"STOR {wired(self._strip_protocol(path))}", io.BytesIO(value))
+
+    def replace(self, source: str, target: str) -> None:
+        """Rename a file over another one. Raises an error of ftplib."""
+        connection, old, new = self._connected(), *(wired(self._strip_protocol(path)) for path in (source, target))
+        try:
+            connection.rename(old, new)
+        except error_perm:  # some servers don't rename over a file; for a moment, there is none
+            connection.delete(new)
+            connection.rename(old, new)
+
+    def rm_file(self, path: str) -> None:
+        """Remove a file. Raises an error of ftplib."""
+        self._connected().delete(wired(self._strip_protocol(path)))
 
     def close(self) -> None:
         """Close the connection without waiting for an answer."""

@@ -50,12 +50,24 @@ def open_filesystem(url: str, setting: str) -> tuple[Any, str]:
     try:
         filesystem, path = url_to_fs(url)
     except ImportError:
-        scheme = scheme_of(url)
-        if extra := _EXTRAS.get(scheme):
-            raise SettingsError(missing_packages(setting, f"{scheme}://", extra)) from None
-        raise SettingsError(f"{setting}: {scheme}:// needs an fsspec implementation that is not installed") from None
+        raise _not_installed(url, setting) from None
     filesystem.invalidate_cache()
     return filesystem, str(path)
+
+
+def require_packages(url: str, setting: str) -> None:
+    """Raise SettingsError if the packages for a URL are not installed; it does not connect."""
+    try:
+        fsspec.get_filesystem_class(scheme_of(url) or "file")
+    except ImportError:
+        raise _not_installed(url, setting) from None
+
+
+def _not_installed(url: str, setting: str) -> SettingsError:
+    scheme = scheme_of(url)
+    if extra := _EXTRAS.get(scheme):
+        return SettingsError(missing_packages(setting, f"{scheme}://", extra))
+    return SettingsError(f"{setting}: {scheme}:// needs an fsspec implementation that is not installed")
 
 
 def close(filesystem: Any) -> None:

@@ -3,9 +3,11 @@
 fsspec imports it when an sftp:// URL is used, since its packages are an extra.
 """
 
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from asyncssh.sftp import SFTPNoSuchFile, SFTPOpUnsupported
 from fsspec.asyn import sync_wrapper
 from sshfs import SSHFileSystem
 from sshfs.utils import wrap_exceptions
@@ -46,6 +48,18 @@ class CarefulSFTP(SSHFileSystem):  # type: ignore[misc] # it has no types
             return str(await channel.realpath(path))
 
     realpath = sync_wrapper(_realpath)
+
+    @wrap_exceptions  # type: ignore[untyped-decorator] # as above
+    async def _replace(self, source: str, target: str) -> None:
+        async with self._pool.get() as channel:
+            try:
+                await channel.posix_rename(source, target)
+            except SFTPOpUnsupported:  # SFTP itself can't rename over a file; for a moment, there is none
+                with suppress(SFTPNoSuchFile):
+                    await channel.unlink(target)
+                await channel.rename(source, target)
+
+    replace = sync_wrapper(_replace)
 
     def close(self) -> None:
         """Close without waiting, since sshfs keeps a connection that does not close within 0.1 s."""

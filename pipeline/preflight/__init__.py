@@ -1,1 +1,1 @@
-"""The pre-flight: whether settings, layouts, places, stores and Segment fit together. It changes none of them."""
+"""The pre-flight: whether settings, layouts, places, stores and Segment fit together. It leaves them as they are."""

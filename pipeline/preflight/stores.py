@@ -1,6 +1,5 @@
 """Points about the warehouse and the ledger: they can be opened, belong together, and fit the settings."""
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +10,7 @@ from pipeline.errors import EarlierWarehouse, PipelineError
 from pipeline.finding import counted
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_pairing import check_pair
+from pipeline.preflight.places import writable
 from pipeline.preflight.points import Point, checked, failed, ok, warning
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse, has_rows
@@ -24,7 +24,7 @@ def store_points(settings: Settings) -> Iterator[Point]:
     warehouse = Warehouse.of(settings)
     yield checked(_WAREHOUSE, lambda: _warehouse(warehouse, settings))
     if warehouse.is_ducklake and not warehouse.is_in_s3:
-        yield _writable(_FILES, Path(warehouse.files), "has the warehouse's Parquet files")
+        yield writable(_FILES, Path(warehouse.files), "has the warehouse's Parquet files")
     file = _file_of(settings.ledger)
     if file is not None and not file.exists():
         yield checked(_LEDGER, lambda: _no_ledger(warehouse, file))
@@ -42,7 +42,7 @@ def _warehouse(warehouse: Warehouse, settings: Settings) -> Point:
         return warning(_WAREHOUSE, str(error))
     if warehouse.catalog_file is None:
         return ok(_WAREHOUSE, f"{warehouse.shown} can be reached; the first run creates the tables")
-    return _writable(_WAREHOUSE, warehouse.catalog_file, "")
+    return writable(_WAREHOUSE, warehouse.catalog_file, "")
 
 
 def _ledger(settings: Settings, warehouse: Warehouse) -> Point:
@@ -67,17 +67,7 @@ def _no_ledger(warehouse: Warehouse, file: Path) -> Point:
                 f"{file} does not exist, and the warehouse has events that were due. If the setting was changed, "
                 "change it back; if the file was lost, `python -m pipeline reconcile` makes it again",
             )
-    return _writable(_LEDGER, file, "")
-
-
-def _writable(subject: str, path: Path, content: str) -> Point:
-    """Whether a file or folder can be written, or created where it does not exist yet."""
-    existing = next(each for each in (path, *path.parents) if each.exists())
-    if not os.access(existing, os.W_OK):
-        return failed(subject, f"{existing} can't be written; change its owner or mode, or the setting")
-    if existing == path:
-        return ok(subject, f"{path} {content}, and can be written")
-    return ok(subject, f"{path} does not exist yet; the first run creates it")
+    return writable(_LEDGER, file, "")
 
 
 def _file_of(ledger: str) -> Path | None:

@@ -11,6 +11,7 @@ from pipeline.orchestration.executor import AFTER_FAILURES
 from pipeline.orchestration.long_steps import every_minute
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.orchestration.resources import WarehouseResource
+from pipeline.report.location import publish
 from pipeline.report.page import make_report
 from pipeline.report.summary import NUMBERS, as_markdown, summary, totals
 from pipeline.segment.checks import DUE_IS_SETTLED, NOTHING_DEAD, dead_events, due_is_settled
@@ -32,8 +33,8 @@ from pipeline.segment.resources import SegmentResource
 def report(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, segment: SegmentResource
 ) -> dg.MaterializeResult:
-    """Files → rows → events → delivered, by date and event: every number reconciles. data/report/index.html shows the
-    newest export dates in charts, with the SQL of each number.
+    """Files → rows → events → delivered, by date and event: every number reconciles. The page, which is written to
+    REPORT, shows the newest export dates in charts, with the SQL of each number.
     """
     dates, ledger = dates_of(context), warehouse.ledger()
     # One connection for everything: to attach a DuckLake takes a tenth of a second.
@@ -41,18 +42,19 @@ def report(
         progress.watch(connection)
         balance = due_is_settled(connection, ledger, dates)
         table = summary(connection, ledger, dates)
-        page = make_report(connection, ledger, segment.settings(), datetime.now(UTC))
-        if page.dates is None or not (dates.first in page.dates and dates.last in page.dates):
+        made = make_report(connection, ledger, segment.settings(), datetime.now(UTC))
+        if made.dates is None or not (dates.first in made.dates and dates.last in made.dates):
             mirror_into(connection, ledger, dates)
     segment.is_copied()
+    location = publish(made.page, segment.settings())  # after the connection is closed: a server may be slow
     added_up, nameless = totals(table), ledger.delivered_without_name(dates)
     ledger.reach(REPORTED, ledger.reached(CUT, dates))
     return dg.MaterializeResult(
         metadata={
             "reconciliation": dg.MetadataValue.md(as_markdown(table)),
-            "delivered_of_due": dg.MetadataValue.md(page.bars),
-            "page": dg.MetadataValue.path(str(page.path)),
-            **{f"picture/{chart.name}": dg.MetadataValue.md(chart.markdown) for chart in page.charts},
+            "delivered_of_due": dg.MetadataValue.md(made.bars),
+            "page": dg.MetadataValue.path(location),
+            **{f"picture/{chart.name}": dg.MetadataValue.md(chart.markdown) for chart in made.charts},
             **{number: added_up[number] for number in NUMBERS},
             **{f"delivered_without/{name}": number for name, number in nameless.items()},
         },

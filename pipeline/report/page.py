@@ -1,6 +1,5 @@
 """The report as one HTML page without scripts or external resources."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,12 +16,11 @@ from pipeline.finding import counted
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_copy import mirror_into
 from pipeline.masking import masked, printable
-from pipeline.orchestration.system_errors import naming
 from pipeline.report import formatting
 from pipeline.report.charts import COLOURS, Chart, bars_in_text, draw_charts, import_matplotlib
 from pipeline.report.numbers import Numbers, lines, newest_dates, read_numbers
 from pipeline.report.queries import TITLES
-from pipeline.settings import REPORT_PAGE, Settings
+from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
 
 
@@ -101,30 +99,18 @@ def _shown(value: object) -> object:
     return value
 
 
-def write(page: str, path: Path = REPORT_PAGE) -> Path:
-    """Replace the page atomically, so that a reader never gets half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(f".{os.getpid()}")
-    with naming(path):
-        unfinished.write_text(page, "utf-8")
-        unfinished.replace(path)
-    return path
-
-
 @dataclass(frozen=True)
 class Report:
-    """The page's path, its charts, one of them in text, and its export dates (None: there are none yet)."""
+    """The page as HTML, its charts, one of them in text, and its export dates (None: there are none yet)."""
 
-    path: Path
+    page: str
     charts: Sequence[Chart]
     bars: str
     dates: ExportDates | None
 
 
-def make_report(
-    connection: duckdb.DuckDBPyConnection, ledger: Ledger, settings: Settings, now: datetime, path: Path = REPORT_PAGE
-) -> Report:
-    """Write the page about the newest export dates, whatever the dates of the run, over a connection for writing.
+def make_report(connection: duckdb.DuckDBPyConnection, ledger: Ledger, settings: Settings, now: datetime) -> Report:
+    """The page about the newest export dates, whatever the dates of the run, over a connection for writing.
 
     The ledger's copies of these dates are updated first: a delivery that was killed, or a replay, may have changed them
     since the last run.
@@ -137,4 +123,4 @@ def make_report(
         importing.result()
     charts = draw_charts(numbers)
     page = render(numbers, charts, Provenance.of(settings, now))
-    return Report(write(page, path), charts, bars_in_text(numbers), dates)
+    return Report(page, charts, bars_in_text(numbers), dates)

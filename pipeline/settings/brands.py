@@ -12,7 +12,8 @@ from pipeline.settings.env_file import values_of
 
 _NAMESPACE, _SOURCE = "message_id_namespace", "segment_source_name"
 # Two brands with one of these in common would mix their events, or Segment would take events of one for the other's.
-_OF_ONE_BRAND = ("segment_write_key", _NAMESPACE, "warehouse", "warehouse_files", "ledger")
+# Their reports would replace each other.
+_OF_ONE_BRAND = ("segment_write_key", _NAMESPACE, "warehouse", "warehouse_files", "ledger", "report")
 
 
 def faults_of_brand(settings: BaseSettings, file: Path, values: Mapping[str, str | None]) -> Iterator[str]:

@@ -47,4 +47,5 @@ INSTALLATION_DIR = PROJECT_ROOT / os.environ.get("PIPELINE_DATA_DIR", "data")
 DATA_DIR = INSTALLATION_DIR / "brands" / BRAND if BRAND else INSTALLATION_DIR
 # Each of these can contain personal data, which `forget` searches.
 DRY_RUN_DIR, DBT_TARGET_DIR, SPILL_DIR, REPORT_DIR = (DATA_DIR / name for name in ("dry_run", "dbt", "tmp", "report"))
-REPORT_PAGE = REPORT_DIR / "index.html"
+# The file of the report in the folder of REPORT.
+REPORT_PAGE = "index.html"

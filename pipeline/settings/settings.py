@@ -25,8 +25,9 @@ from pipeline.export_dates import ExportDates
 from pipeline.naming import snake_case
 from pipeline.openpgp import KeyRefused, SecretKey, key_in, opened_key
 from pipeline.settings.brands import faults_of_brand
+from pipeline.settings.destinations import check_folder
 from pipeline.settings.env_file import text_of, values_of
-from pipeline.settings.paths import BRAND, DEFAULT_STORES, ENV_FILE, PROJECT_ROOT
+from pipeline.settings.paths import BRAND, DEFAULT_STORES, ENV_FILE, PROJECT_ROOT, REPORT_DIR
 from pipeline.settings.value_checks import check_key, check_namespace, check_region, check_url, clean, fault
 
 # Segment docs, "Regional Segment": each region has its own endpoint, and the other's events are lost.
@@ -76,6 +77,7 @@ class Settings(BaseSettings):
     )
     warehouse_files: str = Field(default=f"{DEFAULT_STORES}/warehouse/", validate_default=True)
     ledger: str = Field(default=f"sqlite:///{DEFAULT_STORES}/ledger.sqlite", validate_default=True, repr=False)
+    report: str = Field(default=str(REPORT_DIR), repr=False)
     keep_snapshots_days: int = 30
     keep_runs_days: int = 90
     alert_webhook: SecretStr | None = Field(default=None, repr=False)
@@ -252,6 +254,11 @@ class Settings(BaseSettings):
         elif url.get_backend_name() != "postgresql":
             raise fault("is neither sqlite:///FILE nor postgresql://…")
         return url.render_as_string(hide_password=False)
+
+    @field_validator("report")
+    @classmethod
+    def _folder_of_the_report(cls, value: str) -> str:
+        return check_folder(value, PROJECT_ROOT)
 
     @field_validator("alert_webhook")
     @classmethod

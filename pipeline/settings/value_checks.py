@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 # Settings with a path; one that is not UTF-8 comes from a file system with such names.
 PATHS = (
     *("selligent_exports", "selligent_layouts", "selligent_suppressed", "selligent_pgp_key"),
-    *("warehouse", "warehouse_files", "ledger"),
+    *("warehouse", "warehouse_files", "ledger", "report"),
 )
 # Never passed to dbt, and chosen by a person.
 _FREE = "selligent_pgp_passphrase"

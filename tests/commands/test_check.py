@@ -15,6 +15,7 @@ from pipeline.warehouse import Warehouse
 from tests.end_to_end.tiny_exports import CAMPAIGNS, LAYOUT, log
 from tests.fakes.public_api_server import PublicApiServer
 from tests.fakes.segment_server import SegmentServer
+from tests.fakes.sftp import Sftp
 from tests.support.warehouses import ducklake_in
 
 KEY = "Zk4tQ9vLr2Xw7Hn1Bc6Ym3Ps8Dg5Jf0A"
@@ -153,6 +154,30 @@ def test_a_property_of_another_type_than_its_column_fails(settings: dict[str, st
     status, points = check({**settings, "WAREHOUSE": warehouse.location, "WAREHOUSE_FILES": warehouse.files})
     assert status == 1
     assert "'link' is text, and the event tables have it as integer" in points["layouts"][1]
+
+
+def test_the_report_is_tried_out_and_nothing_is_left(
+    settings: dict[str, str], known_sftp: Sftp, tmp_path: Path
+) -> None:
+    _, points = check(settings)
+    assert points["REPORT"] == ("ok", f"{tmp_path}/data/report does not exist yet; the first run creates it")
+    (tmp_path / "pages").mkdir()
+    _, points = check({**settings, "REPORT": f"{tmp_path}/pages"})
+    assert points["REPORT"] == ("ok", f"{tmp_path}/pages is the folder of the report page, and can be written")
+
+    shown = f"sftp://127.0.0.1:{known_sftp.port}/pages/"
+    settings["REPORT"] = known_sftp.url("/pages")
+    status, points = check(settings)
+    assert (status, points["REPORT"]) == (0, ("ok", f"{shown} does not exist yet; the first run creates it"))
+    assert list(known_sftp.folder.iterdir()) == []
+    (known_sftp.folder / "pages").mkdir()
+    assert check(settings)[1]["REPORT"] == ("ok", f"{shown} can be written")
+    assert list((known_sftp.folder / "pages").iterdir()) == []
+
+    settings["REPORT"] = known_sftp.url("/pages", password="wrong")
+    status, points = check(settings)
+    assert (status, points["REPORT"][0]) == (1, "failed")
+    assert points["REPORT"][1].startswith(f"{shown} can't be reached (PermissionError: the login was refused")
 
 
 def test_places_that_do_not_exist_fail(settings: dict[str, str], tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 from pipeline.export_dates import EVERY_DATE
 from pipeline.ledger import Ledger
@@ -12,6 +13,7 @@ from tests.end_to_end.project import Project
 from tests.end_to_end.tiny_exports import ANN, BOB, CAMPAIGNS, EVE, LAYOUT, LAYOUTS, ZOE, log
 from tests.fakes.segment_faults import Answer
 from tests.fakes.segment_server import SegmentServer
+from tests.fakes.sftp import PASSWORD, sftp_server
 
 BAD = '{"success": false, "message": "a message was rejected"}'
 
@@ -161,3 +163,39 @@ def test_losses_are_warnings_of_the_run_and_of_status(delivering: Project, segme
     listed = project.command("status", "--problems", COLUMNS="300").stdout
     assert re.search(r"withdrawn +1 delivered event +a corrected export no longer contains them", listed)
     balance_holds(project)
+
+
+def test_a_report_whose_server_is_down_fails_alone_and_the_next_run_writes_it(
+    delivering: Project, segment: SegmentServer, home: Path
+) -> None:
+    project = delivering.with_files({"log_20240611.csv": log([ANN])}, LAYOUTS)
+    pages = project.folder / "pages"
+    pages.mkdir()
+    with sftp_server(pages) as server:
+        (home / ".ssh" / "known_hosts").write_text(server.host_key)
+        project.settings["REPORT"] = server.url("/reports")
+    refused = project.command("run", REPORT="stfp://127.0.0.1/reports")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == (
+        "REPORT: stfp:// is not a known protocol; use s3://, sftp://, ftps://, abfs:// or a folder\n"
+    )
+    assert not (project.folder / "ledger.sqlite").exists()
+
+    done = project.command("run")
+    assert done.returncode == 1
+    location = f"sftp://127.0.0.1:{server.port}/reports/index.html"
+    assert f"failed: delivery/report: REPORT: {location} can't be written (ConnectionRefusedError" in done.stderr
+    assert [line for line in done.stderr.splitlines() if line.startswith("failed: ")] == [done.stderr.splitlines()[-1]]
+    assert "The report" not in done.stdout
+    assert PASSWORD not in done.stdout + done.stderr
+    assert len(segment.received_ids) == 1
+    assert project.query("SELECT status FROM delivery.events") == [("delivered",)]
+
+    with sftp_server(pages, server.port):
+        assert f"The report: {location}\n" in project.run()
+    assert "Every number reconciles" in (pages / "reports" / "index.html").read_text("utf-8")
+    assert len(segment.requests) == 1
+    project.settings["REPORT"] = str(project.folder / "other")
+    done = project.command("run", "--select", "delivery/report")
+    assert done.returncode == 0, done.stderr
+    assert (project.folder / "other" / "index.html").exists()

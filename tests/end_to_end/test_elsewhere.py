@@ -47,6 +47,7 @@ def elsewhere(
     delivering.settings |= {
         "SELLIGENT_EXPORTS": known_sftp.url("/out"),
         "LEDGER": postgres.url(postgres.create(f"ledger-{name}")),
+        "REPORT": known_sftp.url("/reports"),
         "WAREHOUSE_FILES": f"s3://{s3_environment.bucket(name)}/lake/",
     }
     yield delivering
@@ -70,6 +71,9 @@ def test_the_examples_arrive_by_whatever_way(
     assert segment.received_ids == elsewhere.ids()
     assert not segment.dropped
     assert not segment.duplicates
+    page = known_sftp.folder / "reports" / "index.html"
+    assert f"The report: sftp://127.0.0.1:{known_sftp.port}/reports/index.html\n" in output
+    assert "Every number reconciles" in page.read_text("utf-8")
     counted = {table: len(elsewhere.ids(table)) for table in EVENTS}
     assert counted == EVENTS
 
@@ -87,7 +91,9 @@ def test_the_examples_arrive_by_whatever_way(
     for path in sorted((PROJECT_ROOT / "examples" / "exports").iterdir()):
         s3.client.upload_file(str(path), bucket, f"out/{path.name}")
     s3.client.put_object(Bucket=bucket, Key="out/ACME_interactions_20240614_0600.csv", Body=_ONE_CLICK.encode())
-    output = other.run(SELLIGENT_EXPORTS=f"s3://{bucket}/out")
+    output = other.run(SELLIGENT_EXPORTS=f"s3://{bucket}/out", REPORT=f"s3://{bucket}/reports")
+    assert f"The report: s3://{bucket}/reports/index.html\n" in output
+    assert "reports/index.html" in s3.keys(bucket)
     assert "4,327" in output
     assert segment.received_ids == elsewhere.ids()
 

@@ -30,6 +30,8 @@ class Behaviour:
     cut_after: int | None = None
     # It reports that on the control connection; else it stays silent, as one whose machine is gone.
     reports_cuts: bool = True
+    # Whether a file can be renamed over another one.
+    renames_over_files: bool = True
     # Commands that it does not know.
     unknown: set[str] = field(default_factory=set)
 
@@ -86,7 +88,7 @@ def ftp_server(folder: Path, *, tls: bool = True, host: str = "127.0.0.1", port:
     """A server for the block, whose certificate is for `host`."""
     behaviour = Behaviour()
     authorizer = DummyAuthorizer()
-    authorizer.add_user(USER, PASSWORD, str(folder), perm="elr")
+    authorizer.add_user(USER, PASSWORD, str(folder), perm="elradfmw")
     base: Any = TLS_FTPHandler if tls else FTPHandler
 
     class Handler(base):  # type: ignore[misc]
@@ -95,6 +97,8 @@ def ftp_server(folder: Path, *, tls: bool = True, host: str = "127.0.0.1", port:
         def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
             if cmd in behaviour.unknown:
                 self.respond(f'500 Command "{cmd}" not understood.')
+            elif cmd == "RNTO" and (folder / arg.strip("/")).exists() and not behaviour.renames_over_files:
+                self.respond("550 A file with that name exists.")
             else:
                 super().pre_process_command(line, cmd, arg)
 

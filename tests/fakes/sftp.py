@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,6 +15,33 @@ PASSWORD = "sftp/hunter2@#%:"
 USER = "zoe"
 CLIENT_KEY = asyncssh.generate_private_key("ssh-ed25519")
 _HOST_KEY = asyncssh.generate_private_key("ssh-ed25519")
+
+
+@dataclass
+class Behaviour:
+    """What a server does otherwise than as it should."""
+
+    # Whether it has OpenSSH's extension, by which a file can be renamed over another one.
+    renames_over_files: bool = True
+    # Whether it has room for what is written.
+    has_room: bool = True
+
+
+class _Files(asyncssh.SFTPServer):
+    def __init__(self, channel: asyncssh.SSHServerChannel, folder: Path, behaviour: Behaviour) -> None:
+        super().__init__(channel, chroot=str(folder).encode())
+        self._behaviour = behaviour
+
+    def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
+        if not self._behaviour.renames_over_files:
+            raise asyncssh.SFTPOpUnsupported("Unsupported request")
+        super().posix_rename(oldpath, newpath)
+
+    def write(self, file_obj: object, offset: int, data: bytes) -> int:
+        if not self._behaviour.has_room:
+            super().write(file_obj, offset, data[: len(data) // 2])
+            raise asyncssh.SFTPFailure("Failure")
+        return int(super().write(file_obj, offset, data))
 
 
 class Connections:
@@ -69,6 +96,7 @@ class Sftp:
     port: int
     connections: Connections
     _loop: asyncio.AbstractEventLoop
+    behaviour: Behaviour = field(default_factory=Behaviour)
 
     @contextmanager
     def busy(self) -> Iterator[None]:
@@ -98,13 +126,13 @@ class Sftp:
 @contextmanager
 def sftp_server(folder: Path, port: int = 0) -> Iterator[Sftp]:
     """A server for the block; `port` 0 is any that is free."""
-    connections = Connections()
+    connections, behaviour = Connections(), Behaviour()
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
 
     def chrooted(channel: asyncssh.SSHServerChannel) -> asyncssh.SFTPServer:
-        return asyncssh.SFTPServer(channel, chroot=str(folder).encode())
+        return _Files(channel, folder, behaviour)
 
     async def listen() -> asyncssh.SSHAcceptor:
         return await asyncssh.listen(
@@ -123,7 +151,7 @@ def sftp_server(folder: Path, port: int = 0) -> Iterator[Sftp]:
 
     acceptor = asyncio.run_coroutine_threadsafe(listen(), loop).result()
     try:
-        yield Sftp(folder, acceptor.get_port(), connections, loop)
+        yield Sftp(folder, acceptor.get_port(), connections, loop, behaviour)
     finally:
         asyncio.run_coroutine_threadsafe(close(acceptor), loop).result()
         loop.call_soon_threadsafe(loop.stop)

@@ -14,11 +14,11 @@ import dagster as dg
 import duckdb
 import pytest
 
-from pipeline.errors import PipelineError, WarehouseError
+from pipeline.errors import LocationError, PipelineError, WarehouseError
 from pipeline.ledger import Ledger
 from pipeline.orchestration.instance import opened_instance
 from pipeline.orchestration.system_errors import completed, naming, sentence, words_of_error
-from pipeline.report.page import write
+from pipeline.report.location import publish
 from pipeline.settings import SPILL_DIR, Settings
 from pipeline.warehouse import Warehouse, transaction
 from tests.support.warehouses import ducklake_in, plain_file_in
@@ -33,6 +33,7 @@ def settings(tmp_path: Path) -> Settings:
         warehouse=f"ducklake:sqlite:{tmp_path}/warehouse.sqlite",
         warehouse_files=f"{tmp_path}/files/",
         ledger=f"sqlite:///{tmp_path}/ledger.sqlite",
+        report=f"{tmp_path}/report",
     )
 
 
@@ -201,12 +202,15 @@ def test_dagsters_own_files_are_named(tmp_path: Path, monkeypatch: pytest.Monkey
         instance.add_run(run)
 
 
-def test_a_page_that_can_not_be_written_is_named_and_the_former_stays(tmp_path: Path) -> None:
-    page = write("before", tmp_path / "index.html")
-    with small_files(1_000), pytest.raises(OSError, match="File too large") as caught:
-        write("x" * 10_000, page)
-    assert words_of_error(caught.value, None) == f"{page} can't be written: {LIMIT}"
+def test_a_page_that_can_not_be_written_is_named_and_the_former_stays(tmp_path: Path, settings: Settings) -> None:
+    page = tmp_path / "report" / "index.html"
+    assert publish("before", settings) == str(page)
+    with small_files(1_000), pytest.raises(LocationError) as caught:
+        publish("x" * 10_000, settings)
+    assert str(caught.value) == f"REPORT: {page} can't be written: {LIMIT}"
+    assert completed(str(caught.value), settings) == str(caught.value)
     assert page.read_text() == "before"
+    assert list(page.parent.iterdir()) == [page]
 
 
 def test_what_an_error_names_itself_stays(tmp_path: Path) -> None:

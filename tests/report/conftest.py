@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.export_dates import ExportDates
 from pipeline.ledger import DeadEvent, Ledger, Settled
+from pipeline.report.location import publish
 from pipeline.report.numbers import Numbers, newest_dates, read_numbers
 from pipeline.report.page import Report, make_report
 from pipeline.segment import outbox
@@ -39,12 +40,16 @@ class Reported:
 
     def make(self, **settings: object) -> Report:
         given = {"segment_write_key": WRITE_KEY, **settings}
-        path = self.folder / "report" / "index.html"
         with self.warehouse.writing() as connection:
-            return make_report(connection, self.ledger, settings_of(self.warehouse, **given), MADE_AT, path)
+            return make_report(connection, self.ledger, settings_of(self.warehouse, **given), MADE_AT)
 
     def page(self, **settings: object) -> str:
-        return self.make(**settings).path.read_text("utf-8")
+        return self.make(**settings).page
+
+    def published(self) -> Path:
+        """The page as a file."""
+        settings = settings_of(self.warehouse, report=f"{self.folder}/report")
+        return Path(publish(self.page(), settings))
 
     def numbers(self) -> Numbers:
         with self.warehouse.reading() as connection:

@@ -17,7 +17,7 @@ def shown(browser: Browser, reported: Reported, size: tuple[int, int]) -> Iterat
     """The page, which complains of nothing, opens nothing, and asks for nothing but itself."""
     complaints: list[str] = []
     asked: list[str] = []
-    address = reported.make().path.as_uri()
+    address = reported.published().as_uri()
     with open_page(browser, *size) as page:
         page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -161,6 +161,7 @@ OWN = {
     "WAREHOUSE": "ducklake:sqlite:data/shared.sqlite",
     "WAREHOUSE_FILES": "data/shared/",
     "LEDGER": "sqlite:///data/shared.sqlite",
+    "REPORT": "data/shared-report",
 }
 
 

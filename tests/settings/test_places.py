@@ -1,5 +1,7 @@
 """Where things go to and come from: Segment's endpoint, its Public API, the stores."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.settings.environment import SECRET, Environment
@@ -148,3 +150,27 @@ def test_a_ledger_is_a_file_or_a_server(environment: Environment, ledger: str, r
 def test_the_password_of_a_ledger_reaches_the_database(environment: Environment) -> None:
     url = f"postgresql+psycopg://zoe:{SECRET}@db/ledger"
     assert environment.load(LEDGER=url).ledger == url
+
+
+# The report
+
+
+@pytest.mark.parametrize(
+    ("report", "rest"),
+    [
+        ("stfp://host/out", "stfp:// is not a known protocol; use s3://, sftp://, ftps://, abfs:// or a folder"),
+        ("s3://", "names no bucket; use a URL such as s3://bucket/prefix"),
+        ("sftp:///out", "names no host; use a URL such as s3://bucket/prefix"),
+        ("sftp://host:port/out", "is not a URL such as s3://bucket/prefix"),
+        ("sftp://[::1/out", "is not a URL such as s3://bucket/prefix"),
+    ],
+)
+def test_a_report_goes_to_a_folder_or_a_url(environment: Environment, report: str, rest: str) -> None:
+    assert environment.refusal(REPORT=report) == f"REPORT: {rest}"
+
+
+def test_a_file_is_no_folder_of_a_report(environment: Environment, tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+    file.touch()
+    for path in (file, file / "folder"):
+        assert environment.refusal(REPORT=str(path)) == f"REPORT: {file} is a file; name a folder"

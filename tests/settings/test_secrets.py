@@ -16,6 +16,7 @@ RIGHT_WITH_SECRETS = {
     "SELLIGENT_EXPORTS": f"sftp://zoe:{SECRET}@example.com/out",
     "WAREHOUSE": f"ducklake:postgres:host=db password={SECRET}",
     "LEDGER": f"postgresql://zoe:{SECRET}@db/ledger",
+    "REPORT": f"sftp://zoe:{SECRET}@example.com/report",
 }
 
 
@@ -55,6 +56,8 @@ def test_a_write_key_is_told_only_when_asked_for(environment: Environment) -> No
         ("SEGMENT_PUBLIC_API_TOKEN", f"{SECRET} {SECRET}"),
         ("SEGMENT_PUBLIC_API", f"http://zoe:{SECRET}@example.com"),
         ("SEGMENT_PUBLIC_API", f"https://zoe:{SECRET}@eu1.api.segmentapis.com"),
+        ("REPORT", f"stfp://zoe:{SECRET}@example.com/report"),
+        ("REPORT", f"sftp://zoe:{SECRET}@[::1/report"),
         ("ALERT_WEBHOOK", f"http://example.com/{SECRET}"),
         ("ALERT_WEBHOOK", f"https://[::1/{SECRET}"),
     ],

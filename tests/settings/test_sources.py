@@ -40,6 +40,7 @@ def test_every_setting_of_the_contract_has_its_default(environment: Environment)
         "warehouse_files": f"{PROJECT_ROOT}/data/warehouse/",
         "ledger": f"sqlite:///{PROJECT_ROOT}/data/ledger.sqlite",
         "alert_webhook": None,
+        "report": f"{PROJECT_ROOT}/data/report",
         "keep_snapshots_days": 30,
         "keep_runs_days": 90,
     }
@@ -58,6 +59,7 @@ def test_paths_are_relative_to_the_project_wherever_a_command_is_started(
         WAREHOUSE="ducklake:sqlite:lake.sqlite",
         WAREHOUSE_FILES="files",
         LEDGER="sqlite:///ledger.sqlite",
+        REPORT="pages/",
     )
     assert found.selligent_exports == f"{PROJECT_ROOT}/in"
     assert found.selligent_layouts == PROJECT_ROOT / "layouts"
@@ -65,6 +67,7 @@ def test_paths_are_relative_to_the_project_wherever_a_command_is_started(
     assert found.warehouse == f"ducklake:sqlite:{PROJECT_ROOT}/lake.sqlite"
     assert found.warehouse_files == f"{PROJECT_ROOT}/files/"
     assert found.ledger == f"sqlite:///{PROJECT_ROOT}/ledger.sqlite"
+    assert found.report == f"{PROJECT_ROOT}/pages"
     assert environment.load(WAREHOUSE="lake.duckdb").warehouse == f"{PROJECT_ROOT}/lake.duckdb"
 
 
@@ -82,6 +85,8 @@ def test_absolute_paths_and_urls_stay_as_they_are(environment: Environment) -> N
     for url in ("sftp://user@host/out", "s3://bucket/prefix", "abfs://container/prefix"):
         assert environment.load(SELLIGENT_EXPORTS=url).selligent_exports == url
         assert environment.load(SELLIGENT_SUPPRESSED=url).selligent_suppressed == url
+        assert environment.load(REPORT=url).report == url
+    assert environment.load(REPORT=f"file://{PROJECT_ROOT}/pages").report == f"{PROJECT_ROOT}/pages"
     for url in ("s3://bucket/files", "s3://bucket/files/"):
         assert environment.load(WAREHOUSE_FILES=url).warehouse_files == "s3://bucket/files/"
 
