@@ -20,21 +20,22 @@ _FAULT = re.compile(r"; (?=[A-Z][A-Z_]+: )")
 
 @click.command()
 @click.option("--send-test", is_flag=True, help="Also send one event that is marked as a test to Segment.")
-def check(send_test: bool) -> int:
+@click.option("--read", "reads", is_flag=True, help="Also read the newest file of each layout, without keeping it.")
+def check(send_test: bool, reads: bool) -> int:
     """Check settings, layouts, places, stores, key and region; exit status 1 where a point fails."""
     from pipeline.console import out
     from pipeline.masking import masked, on_one_line
     from pipeline.preflight.points import Outcome
 
     found = set()
-    for point in _points(send_test):
+    for point in _points(send_test, reads):
         found.add(point.outcome)
         sentence = on_one_line(masked(point.sentence), _LONGEST)
         out.print(f"{point.outcome:7}  {point.subject}: {sentence}", style=_STYLES[point.outcome])
     return int(Outcome.FAILED in found)
 
 
-def _points(send_test: bool) -> "Iterator[Point]":
+def _points(send_test: bool, reads: bool) -> "Iterator[Point]":
     from pipeline.preflight.exports import export_points
     from pipeline.preflight.places import report_point
     from pipeline.preflight.points import failed, ok
@@ -50,7 +51,7 @@ def _points(send_test: bool) -> "Iterator[Point]":
             yield failed(subject, sentence)
         return
     yield ok("settings", "every setting has a possible value")
-    yield from export_points(settings)
+    yield from export_points(settings, reads=reads)
     yield from store_points(settings)
     yield report_point(settings)
     yield from segment_points(settings)

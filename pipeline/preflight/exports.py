@@ -16,6 +16,7 @@ from pipeline.exports.property_registry import check_properties
 from pipeline.filesystems.remote_files import warning_of
 from pipeline.finding import counted, plural, some
 from pipeline.preflight.points import Point, checked, failed, ok, warning
+from pipeline.preflight.reading import newest_files
 from pipeline.privacy.suppression_list import check
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
@@ -25,14 +26,17 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _LOCATION, _SUPPRESSED = "SELLIGENT_EXPORTS", "SELLIGENT_SUPPRESSED"
 
 
-def export_points(settings: Settings) -> Iterator[Point]:
-    """The location with its files, each layout with the files that it matches now, and the suppressed people."""
+def export_points(settings: Settings, *, reads: bool = False) -> Iterator[Point]:
+    """The location with its files, each layout with the files that it matches now and, if it `reads`, with what the
+    newest of them contains, and the suppressed people.
+    """
     read, wrong = _layouts(settings.selligent_layouts)
     yield from wrong or _columns(settings, list(read.values()))
     try:
         with ExportLocation(settings.selligent_exports, follow_links=settings.selligent_follow_links) as location:
             discovered = discover(location, list(read.values()), settings.loadable_dates())
             shown = location.shown
+            contents = list(newest_files(location, discovered, settings.pgp_key)) if reads else []
     except PipelineError as error:
         yield failed(_LOCATION, str(error))
     else:
@@ -41,6 +45,7 @@ def export_points(settings: Settings) -> Iterator[Point]:
         yield _location(shown, discovered)
         yield from _files_of_layouts(read, discovered)
         yield from _ignored(discovered, all_layouts=not wrong)
+        yield from contents
     if settings.selligent_suppressed is not None:
         yield checked(_SUPPRESSED, lambda: _suppressed(settings.selligent_suppressed))
 

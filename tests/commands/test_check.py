@@ -126,6 +126,44 @@ def test_a_wrong_layout_does_not_hide_the_others(settings: dict[str, str], tmp_p
     assert points["files"][1].startswith("1 file ignored ('notes.txt'): no layout matches its name")
 
 
+def test_the_newest_file_of_each_layout_is_read_if_asked_for(settings: dict[str, str], tmp_path: Path) -> None:
+    exports = tmp_path / "exports"
+    (tmp_path / "layouts" / "campaigns.yml").write_text(CAMPAIGNS)
+    (exports / "campaigns_20240611.csv").write_text("ID,NAME\nc1,Welcome\n")
+    (exports / "log_20240612.csv").write_text(log([*ROWS * 30, "ann,m1,c1,VIEW,,yesterday"]))
+    _, points = check(settings)
+    assert not [subject for subject in points if subject.startswith("rows of")]
+
+    status, points = check(settings, "--read")
+    assert status == 0
+    assert points["rows of layout campaigns"] == (
+        "ok",
+        "campaigns_20240611.csv has 1 row of campaigns, 0 skipped, 0 rejected",
+    )
+    outcome, sentence = points["rows of layout log"]
+    assert (outcome, sentence.partition(" (")[0]) == (
+        "ok",
+        "log_20240612.csv has 30 rows of events, 0 skipped, 1 rejected",
+    )
+    assert "(the first in line 32: the date-time 'yesterday' in column WHEN cannot be read as ISO 8601" in sentence
+    assert not (tmp_path / "stores").exists()
+
+
+def test_a_newest_file_that_a_run_would_warn_of_or_refuse_is_reported(settings: dict[str, str], tmp_path: Path) -> None:
+    newest = tmp_path / "exports" / "log_20240612.csv"
+    newest.write_text(log(ROWS).replace("WHO", "CUSTOMER", 1))
+    status, points = check(settings, "--read")
+    outcome, sentence = points["rows of layout log"]
+    assert (status, outcome) == (0, "warning")
+    assert "the file has no column 'WHO'" in sentence
+
+    newest.write_bytes(b"\x00\x01")
+    status, points = check(settings, "--read")
+    assert status == 1
+    assert points["rows of layout log"][0] == "failed"
+    assert points["rows of layout log"][1].startswith("log_20240612.csv is refused: ")
+
+
 def test_files_before_the_first_export_date_are_one_line(settings: dict[str, str]) -> None:
     _, points = check({**settings, "FIRST_EXPORT_DATE": "2024-07-01"})
     found = outcomes(points, "warning")
