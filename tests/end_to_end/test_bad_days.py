@@ -165,6 +165,29 @@ def test_losses_are_warnings_of_the_run_and_of_status(delivering: Project, segme
     balance_holds(project)
 
 
+def test_a_renamed_column_of_the_person_is_a_warning_until_the_layout_names_it(
+    delivering: Project, segment: SegmentServer
+) -> None:
+    """The address still identifies the person, so no row is rejected; but the user id is part of no message."""
+    both = LAYOUT.replace("{WHO: user_id", "{WHO: user_id, ADDRESS: email")
+    renamed = "WHOM,ADDRESS,MAIL,CAMPAIGN,WHAT,LINK,WHEN\nann,ann@example.com,m1,c1,VIEW,,2024-06-10T08:00:00Z\n"
+    project = delivering.with_files({"log_20240611.csv": renamed}, {"log.yml": both})
+    done = project.command("run", "--no-delivery")
+    assert done.returncode == 0, done.stderr
+    lacks = (
+        "1 file without a column that identifies the person: log_20240611.csv ('WHO' (the file has 'WHOM'), layout log)"
+    )
+    assert f"warning: every_person_column_is_found: {lacks}" in done.stderr
+    assert lacks in project.command("status").stderr
+
+    project.with_files({}, {"log.yml": both.replace("WHO: user_id", "WHOM: user_id")})
+    done = project.command("run", "--release")
+    assert done.returncode == 0, done.stderr
+    assert "every_person_column_is_found" not in done.stderr
+    assert project.command("status").stderr == ""
+    assert [message["userId"] for message in segment.messages.values()] == ["ann"]
+
+
 def test_a_report_whose_server_is_down_fails_alone_and_the_next_run_writes_it(
     delivering: Project, segment: SegmentServer, home: Path
 ) -> None:
