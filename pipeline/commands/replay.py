@@ -1,7 +1,9 @@
 """`python -m pipeline replay`: retry dead events, release held ones, or send delivered ones again."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,8 @@ from pipeline.masking import on_one_line
 from pipeline.settings import DRY_RUN_DIR, Settings, load_settings
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     from pipeline.ledger import Delivered, Ledger
     from pipeline.warehouse import Warehouse
 
@@ -64,39 +68,53 @@ def replay(
     with warehouse.reading() as connection:
         check_origin(connection, settings)
         check_pair(connection, ledger)
+    selection = _Selection(settings, warehouse, ledger, table, reason, dates)
     if held:
-        _release(settings, warehouse, ledger, table, reason, dates)
+        _release(selection)
     elif delivered:
-        _replay_delivered(settings, warehouse, ledger, table, dates)
+        _replay_delivered(selection)
     else:
-        _replay_dead(settings, warehouse, ledger, table, reason, dates)
+        _replay_dead(selection)
     return 0
 
 
-def _replay_dead(
-    settings: Settings,
-    warehouse: "Warehouse",
-    ledger: "Ledger",
-    table: str | None,
-    reason: str | None,
-    dates: ExportDates,
-) -> None:
+@dataclass(frozen=True)
+class _Selection:
+    """The events that the options select, and where they are; None: of any table, with any reason."""
+
+    settings: Settings
+    warehouse: "Warehouse"
+    ledger: "Ledger"
+    table: str | None
+    reason: str | None
+    dates: ExportDates
+
+    @contextmanager
+    def writing(self, now: datetime) -> Iterator["DuckDBPyConnection"]:
+        """A connection for changes, once warehouse and ledger are a pair and the list of suppressed people is read."""
+        from pipeline.ledger.warehouse_pairing import pair_up
+        from pipeline.privacy.suppression import refresh
+
+        with self.warehouse.writing() as connection:
+            pair_up(connection, self.ledger)
+            refresh(connection, self.settings.selligent_suppressed, now)
+            yield connection
+
+
+def _replay_dead(selection: _Selection) -> None:
     from pipeline.console import out
     from pipeline.ledger.warehouse_copy import mirror_into
-    from pipeline.ledger.warehouse_pairing import pair_up
     from pipeline.privacy.addresses import rewrite_addresses
-    from pipeline.privacy.suppression import refresh
     from pipeline.segment.enqueue import cut_due
     from pipeline.segment.messages import MessageSource
     from pipeline.segment.new_ids import held_with_new_ids
     from pipeline.segment.outbox import Cut
     from pipeline.segment.replay import dates_of, dead_again, samples
 
+    settings, ledger = selection.settings, selection.ledger
     now, cut = datetime.now(UTC), Cut({}, 0, 0)
-    requested = ledger.request_replays(table, reason, dates)
-    with warehouse.writing() as connection:
-        pair_up(connection, ledger)
-        refresh(connection, settings.selligent_suppressed, now)
+    requested = ledger.request_replays(selection.table, selection.reason, selection.dates)
+    with selection.writing(now) as connection:
         rewrite_addresses(connection, settings, DRY_RUN_DIR)
         replays = ledger.replays()
         ids = [replay.id for replay in replays]
@@ -129,26 +147,16 @@ def _replay_dead(
         )
 
 
-def _release(
-    settings: Settings,
-    warehouse: "Warehouse",
-    ledger: "Ledger",
-    table: str | None,
-    reason: str | None,
-    dates: ExportDates,
-) -> None:
+def _release(selection: _Selection) -> None:
     from pipeline.console import out
     from pipeline.ledger.warehouse_copy import mirror_into
-    from pipeline.ledger.warehouse_pairing import pair_up
-    from pipeline.privacy.suppression import refresh
     from pipeline.segment.enqueue import register
     from pipeline.segment.new_ids import accept_released, held_with_new_ids
     from pipeline.warehouse import has_table
 
+    ledger, table, reason, dates = selection.ledger, selection.table, selection.reason, selection.dates
     now = datetime.now(UTC)
-    with warehouse.writing() as connection:
-        pair_up(connection, ledger)
-        refresh(connection, settings.selligent_suppressed, now)
+    with selection.writing(now) as connection:
         if has_table(connection, "staging", "events"):  # also what a killed run has cut and not registered
             register(connection, ledger, dates, now)
         if reason is None:
@@ -164,22 +172,19 @@ def _release(
         out.print(left.sentence)
     if not released:
         return
-    out.print(f"{counted(released, 'held event')} released; {_next_step(settings)}")
+    out.print(f"{counted(released, 'held event')} released; {_next_step(selection.settings)}")
     if any(day in dates for day in ledger.withheld()):
         out.print("Those of withheld dates are sent after a run with --release.")
 
 
-def _replay_delivered(
-    settings: Settings, warehouse: "Warehouse", ledger: "Ledger", table: str | None, dates: ExportDates
-) -> None:
+def _replay_delivered(selection: _Selection) -> None:
     from pipeline.console import out
     from pipeline.ledger.warehouse_copy import mirror_into
-    from pipeline.ledger.warehouse_pairing import pair_up
-    from pipeline.privacy.suppression import refresh
     from pipeline.segment.enqueue import Registered, register
     from pipeline.warehouse import has_table
 
-    if (found := ledger.delivered(table, dates)) is None:
+    ledger, table = selection.ledger, selection.table
+    if (found := ledger.delivered(table, selection.dates)) is None:
         out.print("No delivered event matches.")
         return
     out.print(
@@ -191,15 +196,13 @@ def _replay_delivered(
         out.print("Nothing was changed.")
         return
     now = datetime.now(UTC)
-    with warehouse.writing() as connection:
-        pair_up(connection, ledger)
-        refresh(connection, settings.selligent_suppressed, now)
+    with selection.writing(now) as connection:
         replayed = ledger.replay_delivered(table, found.dates, now)
         # Not sent: events of people who were listed, or that a corrected export removed, since they were delivered.
         is_staged = has_table(connection, "staging", "events")
         done = register(connection, ledger, found.dates, now) if is_staged else Registered(0, 0)
         mirror_into(connection, ledger, found.dates)
-    out.print(f"{counted(replayed, 'delivered event')} set back to waiting; {_next_step(settings)}")
+    out.print(f"{counted(replayed, 'delivered event')} set back to waiting; {_next_step(selection.settings)}")
     if gone := done.withdrawn_in_time + done.suppressed:
         out.print(
             f"{gone:,} of them {plural(gone, 'is', 'are')} dead instead: withdrawn by a corrected export, or of "
