@@ -6,15 +6,17 @@ from datetime import date
 
 import duckdb
 
-from pipeline.exports.discovery import Discovered, FileKey, KnownFile, is_known
+from pipeline.exports.discovery import Discovered, KnownFiles, is_known
 from pipeline.ledger import Ledger
 from pipeline.segment.unfinished_dates import unfinished
 from pipeline.warehouse import Warehouse, one_value
 from pipeline.warehouse.loads import Load
 
 
-def dates_with_new_files(known: Mapping[FileKey, KnownFile], discovered: Discovered) -> Mapping[date, list[str]]:
-    """Export dates with files that are new, changed, or of a changed layout, and a fingerprint of each such file."""
+def dates_with_new_files(known: KnownFiles, discovered: Discovered) -> Mapping[date, list[str]]:
+    """Export dates with files that are new, changed, or of changed layouts, and a fingerprint of each such file for
+    each of the layouts that have to load it.
+    """
     new: dict[date, list[str]] = defaultdict(list)
     for matched in discovered.matched:
         if not is_known(matched, known):

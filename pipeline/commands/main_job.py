@@ -44,18 +44,18 @@ from pipeline.warehouse.loads import last_load_number
 
 # Files to review although the run went well; on stderr, which cron sends by mail.
 _FILES_TO_REVIEW = """
-    SELECT name, concat_ws('; ',
+    SELECT DISTINCT name, concat_ws('; ',
         CASE WHEN status = 'loaded' THEN reason ELSE status || ': ' || reason END,
-        CASE WHEN rejected > 0
-            THEN format('{{:d}} of {{:d}} rows rejected; raw.rejected_rows has the reasons', rejected, rows) END
+        CASE WHEN rejected > 0 THEN format('{{:d}} of {{:d}} rows rejected{{}}; raw.rejected_rows has the reasons',
+            rejected, rows, CASE WHEN layouts > 1 THEN ' as ' || kind ELSE '' END) END
+    ) AS words
+    FROM (
+        SELECT *, count(*) OVER (PARTITION BY export_date, name) AS layouts
+        FROM raw.export_files WHERE load_number > {} AND status <> 'replaced'
     )
-    FROM raw.export_files
-    WHERE load_number > {}
-        AND (
-            status IN ('refused', 'unmatched', 'duplicate')
-            OR (status = 'loaded' AND (rejected > 0 OR reason IS NOT NULL))
-        )
-    ORDER BY name
+    WHERE status IN ('refused', 'unmatched', 'duplicate')
+        OR (status = 'loaded' AND (rejected > 0 OR reason IS NOT NULL))
+    ORDER BY name, words
 """
 _SHOWN_FILES = 20
 _LONGEST = 2000

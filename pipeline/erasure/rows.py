@@ -42,16 +42,16 @@ _DISTINGUISHING = (
 # distinguished from other people's texts, which can contain such numbers, too.
 _FORGOTTEN_TEXTS = f"""
     CREATE OR REPLACE TEMP TABLE forgotten_texts AS
-    SELECT DISTINCT texts.export_date, texts.file, texts.line, texts.text
+    SELECT DISTINCT texts.export_date, texts.file, texts.layout, texts.line, texts.text
     FROM (SELECT *, unnest({words("text")}) AS word FROM raw.rejected_rows) AS texts
     JOIN temp.forgotten_rows AS gone
-        ON gone.export_date = texts.export_date AND gone.file = texts.file
+        ON gone.export_date = texts.export_date AND gone.file = texts.file AND gone.layout = texts.layout
         AND {trimmed_sql("gone.selligent_user_id")} = texts.word
     WHERE ends_with(texts.reason, gone.rejected_because) -- the reason may have an archive member in front of it
         AND list_has_all({words("texts.text")}, {words("gone.found_text")})
 """
-# File names are identifiers, so they are not blanked; the search reports them if they name a person.
-_KEPT = ("file", "name")
+# Names of files and layouts are identifiers, so they are not blanked; the search reports them if they name a person.
+_KEPT = ("file", "layout", "name")
 
 
 def find_events(connection: Connection, schema: str) -> None:
@@ -118,8 +118,8 @@ def forget_rows(connection: Connection, ledger: Ledger, schema: str) -> dict[str
         )
         of_theirs = f"{_STAGED} OR (rejected_because IS NOT NULL AND {names_people})"
         connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE forgotten_rows AS SELECT export_date, file, rejected_because, "
-            f"selligent_user_id, concat_ws(' ', {', '.join(_DISTINGUISHING)}) AS found_text "
+            f"CREATE OR REPLACE TEMP TABLE forgotten_rows AS SELECT export_date, file, layout, "
+            f"rejected_because, selligent_user_id, concat_ws(' ', {', '.join(_DISTINGUISHING)}) AS found_text "
             f"FROM raw.events AS events WHERE {of_theirs}"
         )
         connection.execute(_FORGOTTEN_TEXTS)
@@ -131,13 +131,13 @@ def forget_rows(connection: Connection, ledger: Ledger, schema: str) -> dict[str
             any_value=True,
         )
         rejected = (
-            f"{names_people} OR (export_date, file, line, text) IN "
-            "(SELECT (export_date, file, line, text) FROM temp.forgotten_texts)"
+            f"{names_people} OR (export_date, file, layout, line, text) IN "
+            "(SELECT (export_date, file, layout, line, text) FROM temp.forgotten_texts)"
         )
         connection.execute(
-            "CREATE OR REPLACE TEMP TABLE touched_files AS SELECT export_date, file FROM temp.forgotten_rows "
-            f"UNION SELECT export_date, file FROM raw.rejected_rows AS rejected_rows WHERE {rejected} "
-            f"UNION SELECT export_date, file FROM raw.lookups WHERE {_STAGED}"
+            "CREATE OR REPLACE TEMP TABLE touched_files AS SELECT export_date, file, layout FROM temp.forgotten_rows "
+            f"UNION SELECT export_date, file, layout FROM raw.rejected_rows AS rejected_rows WHERE {rejected} "
+            f"UNION SELECT export_date, file, layout FROM raw.lookups WHERE {_STAGED}"
         )
         conditions = {
             '"raw"."rejected_rows"': rejected,
@@ -162,7 +162,7 @@ def forget_rows(connection: Connection, ledger: Ledger, schema: str) -> dict[str
 
 
 def _joined(connection: Connection, table: str) -> str:
-    columns = (f"{table.split('.')[1]}.{quoted(name)}" for name in text_columns(connection, table) if name != "file")
+    columns = (f"{table.split('.')[1]}.{quoted(name)}" for name in text_columns(connection, table) if name not in _KEPT)
     return f"concat_ws(' ', {', '.join(columns)})"
 
 
@@ -178,23 +178,24 @@ def _count_again(connection: Connection) -> None:
         SET skipped = counted.skipped, rejected = counted.rejected,
             suppressed = files.rows - counted.events - counted.skipped - counted.rejected
         FROM (
-            SELECT export_date, file,
+            SELECT export_date, file, layout,
                 count(*) FILTER (what = 'event') AS events, count(*) FILTER (what = 'skipped') AS skipped,
                 count(*) FILTER (what = 'rejected') AS rejected
             FROM (
-                SELECT export_date, file, 'nothing' AS what FROM temp.touched_files
+                SELECT export_date, file, layout, 'nothing' AS what FROM temp.touched_files
                 UNION ALL
-                SELECT export_date, file, CASE WHEN event IS NULL THEN 'skipped' ELSE 'event' END FROM raw.events
-                WHERE rejected_because IS NULL
+                SELECT export_date, file, layout, CASE WHEN event IS NULL THEN 'skipped' ELSE 'event' END
+                FROM raw.events WHERE rejected_because IS NULL
                 UNION ALL
-                SELECT export_date, file, 'event' FROM raw.lookups
+                SELECT export_date, file, layout, 'event' FROM raw.lookups
                 UNION ALL
-                SELECT export_date, file, 'rejected' FROM raw.rejected_rows
+                SELECT export_date, file, layout, 'rejected' FROM raw.rejected_rows
             )
-            WHERE (export_date, file) IN (SELECT (export_date, file) FROM temp.touched_files)
-            GROUP BY export_date, file
+            WHERE (export_date, file, layout) IN (SELECT (export_date, file, layout) FROM temp.touched_files)
+            GROUP BY export_date, file, layout
         ) AS counted
         WHERE files.status = 'loaded' AND files.export_date = counted.export_date AND files.name = counted.file
+            AND files.layout = counted.layout
         """
     )
 

@@ -20,7 +20,7 @@ from pipeline.exports.checks import (
     unread_files,
     unusual_volumes,
 )
-from pipeline.exports.discovery import is_known, known_files
+from pipeline.exports.discovery import FileKey, is_known, known_files
 from pipeline.exports.event_id_checks import shared_event_ids
 from pipeline.exports.export_files import LoadedFile
 from pipeline.exports.file_checks import many_rejected, repeated_files, without_person
@@ -45,8 +45,8 @@ from pipeline.warehouse.immutable_settings import ensure_origin
 from pipeline.warehouse.loads import last_load_number
 
 _DESCRIPTIONS = {
-    "export_files": "One row for each file and content: its layout, its number of rows, and its status. Look here "
-    "first if a file seems to be missing.",
+    "export_files": "One row for each file, layout and content: its number of rows, and its status. Look here first if "
+    "a file seems to be missing.",
     "events": "Every data row of the export files, as text, with its file and row number. The layout "
     "decides whether a row becomes an event, is skipped (known but not needed), or is rejected with a reason.",
     "rejected_rows": "Every row that could not be read or used: file, line, reason, and the row itself. No row is "
@@ -224,13 +224,15 @@ def raw(
 
 def _noting(progress: Progress, new: Sequence[MatchedFile]) -> Callable[[MatchedFile, LoadedFile], None]:
     """Notes each file that is loaded; bytes decide how much is left, since rows are known only afterwards."""
-    of_all = sum(matched.file.size for matched in new)
-    files = read = rows = 0
+    of_all, of_files = sum(matched.file.size for matched in new), len({matched.key for matched in new})
+    files = set[FileKey]()
+    read = rows = 0
 
     def note(matched: MatchedFile, loaded: LoadedFile) -> None:
-        nonlocal files, read, rows
-        files, read, rows = files + 1, read + matched.file.size, rows + loaded.rows
-        words = f"{files:,} of {max(files, len(new)):,} files and {rows:,} rows"
+        nonlocal read, rows
+        files.add(matched.key)
+        read, rows = read + matched.file.size, rows + loaded.rows
+        words = f"{len(files):,} of {max(len(files), of_files):,} files and {rows:,} rows"
         progress.note(min(read / of_all, 1.0) if of_all else 0.0, rows, "rows", words)
 
     return note
@@ -275,7 +277,14 @@ def files_as_markdown(loaded: Loaded) -> str:
         return "No file is new or changed."
     numbers = ["rows", "skipped", "rejected", "suppressed"]
     rows = [
-        (file.export_date, file.name, file.status, *(getattr(file, number) for number in numbers), file.reason)
+        (
+            file.export_date,
+            file.name,
+            file.layout or "",
+            file.status,
+            *(getattr(file, number) for number in numbers),
+            file.reason,
+        )
         for file in loaded.files
     ]
-    return markdown.table(["date", "file", "status", *numbers, "reason"], rows, numbers)
+    return markdown.table(["date", "file", "layout", "status", *numbers, "reason"], rows, numbers)

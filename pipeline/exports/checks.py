@@ -30,7 +30,7 @@ _EXAMPLES = 3
 
 # An unmatched file is reported only when it is discovered: it may not be an export, and stay there forever.
 _UNREAD = """
-    SELECT name, status, reason FROM raw.export_files
+    SELECT DISTINCT name, status, reason FROM raw.export_files
     WHERE (status = 'refused' AND export_date BETWEEN $1 AND $2) OR (status = 'unmatched' AND load_number > $3)
     ORDER BY status, name
 """
@@ -112,8 +112,10 @@ def unknown_codes(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> 
 
 
 _SUSPECT_QUOTES = """
-    SELECT name, layout, suspect_rows, suspect_line FROM raw.export_files
+    SELECT name, string_agg(layout, ', ' ORDER BY layout), max(suspect_rows) AS suspect_rows, min(suspect_line)
+    FROM raw.export_files
     WHERE status = 'loaded' AND suspect_rows > 0 AND export_date BETWEEN $1 AND $2
+    GROUP BY export_date, name
     ORDER BY suspect_rows DESC, name
 """
 

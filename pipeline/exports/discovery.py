@@ -19,6 +19,7 @@ from pipeline.exports.locations import ExportLocation
 from pipeline.exports.matching import NO_LAYOUT, MatchedFile, PatternTimeouts, Unmatched, match
 from pipeline.warehouse import Warehouse
 
+# The export date and the name of a file.
 FileKey = tuple[date, str]
 # A file that has not changed for this long is complete.
 SETTLING = timedelta(seconds=5)
@@ -26,7 +27,7 @@ SETTLING = timedelta(seconds=5)
 
 @dataclass(frozen=True)
 class KnownFile:
-    """The newest row of a file in `raw.export_files`."""
+    """The newest row of a file and a layout in `raw.export_files`."""
 
     size: int
     modified_at: datetime
@@ -47,6 +48,10 @@ class KnownFile:
         if isinstance(matched, Unmatched):
             return same_file and self.status == "unmatched" and self.reason == matched.reason
         return same_file and self.layout_fingerprint == matched.layout.fingerprint
+
+
+# By file, and by the name of its layout; None is that of an unmatched file.
+KnownFiles = Mapping[FileKey, Mapping[str | None, KnownFile]]
 
 
 @dataclass(frozen=True)
@@ -78,10 +83,10 @@ class Discovered:
     def without(self, broken: Sequence[BrokenLayout]) -> "Discovered":
         """The same, where these layouts turned out to be broken, too."""
         names = {layout.name for layout in broken}
-        of_these = [matched.file for matched in self.matched if matched.layout.name in names]
+        of_these = {matched.file: None for matched in self.matched if names & set(matched.layouts)}
         return replace(
             self,
-            matched=[matched for matched in self.matched if matched.layout.name not in names],
+            matched=[matched for matched in self.matched if matched.file not in of_these],
             undecided=[*self.undecided, *of_these],
             broken=[*self.broken, *broken],
         )
@@ -90,15 +95,32 @@ class Discovered:
         """Those of these dates, and unmatched files of any date, since no run would be requested for them."""
         return replace(self, matched=[matched for matched in self.matched if matched.export_date in dates])
 
-    def new_dates(self, known: Mapping[FileKey, KnownFile]) -> set[date]:
-        """Export dates with a file that is new or changed, or whose layout changed."""
+    def new_dates(self, known: KnownFiles) -> set[date]:
+        """Export dates with a file that is new or changed, or whose layouts changed."""
         return {matched.export_date for matched in self.matched if not is_known(matched, known)}
 
 
-def is_known(matched: MatchedFile | Unmatched, known: Mapping[FileKey, KnownFile]) -> bool:
-    """Whether this file, as it is now, was processed before."""
-    before = known.get((matched.export_date, matched.file.name))
-    return before is not None and before.is_unchanged(matched)
+def is_known(matched: MatchedFile | Unmatched, known: KnownFiles) -> bool:
+    """Whether this file, as it is now, was processed before: by its layout, and by none that is no longer its own."""
+    of_file = known.get((matched.export_date, matched.file.name), {})
+    before = of_file.get(None if isinstance(matched, Unmatched) else matched.layout.name)
+    if before is None or not before.is_unchanged(matched):
+        return False
+    return isinstance(matched, Unmatched) or not former_layouts(matched, known)
+
+
+def former_layouts(matched: MatchedFile, known: KnownFiles) -> list[str]:
+    """Layouts that loaded or refused this file and no longer match it. A refused file keeps the rows of all layouts, so
+    for its own layout those that loaded it are none.
+    """
+    of_file = known.get(matched.key, {})
+    own = of_file.get(matched.layout.name)
+    is_refused = own is not None and own.status == "refused"
+    return [
+        layout
+        for layout, before in of_file.items()
+        if layout is not None and layout not in matched.layouts and not (is_refused and before.status == "loaded")
+    ]
 
 
 def discover(
@@ -108,31 +130,43 @@ def discover(
     timeouts: PatternTimeouts | None = None,
     broken: Sequence[BrokenLayout] = (),
 ) -> Discovered:
-    """List the location and match every file with a layout; raises LocationError. Files of other export dates than the
-    `loadable` ones are unmatched. Several calls share `timeouts`. Files that may belong to a `broken` layout are
+    """List the location and match every file with its layouts; raises LocationError. Files of other export dates than
+    the `loadable` ones are unmatched. Several calls share `timeouts`. Files that may belong to a `broken` layout are
     undecided.
     """
     files = location.files()
     markers = tuple({layout.ready_marker for layout in layouts if layout.ready_marker})
     timeouts = timeouts or PatternTimeouts()
-    matches = [
-        match(file, layouts, loadable, timeouts) for file in files if file.fault or not file.name.endswith(markers)
-    ]
-    undecided = {each.file.name: each.file for each in matches if _may_be_of(each, broken, timeouts)} if broken else {}
-    matches = [each for each in matches if each.file.name not in undecided]
+    matched: list[MatchedFile] = []
+    unmatched: list[Unmatched] = []
+    undecided: list[ExportFile] = []
+    for file in files:
+        if not file.fault and file.name.endswith(markers):
+            continue
+        found = match(file, layouts, loadable, timeouts)
+        if _may_be_of(file, found, broken, timeouts):
+            undecided.append(file)
+        elif isinstance(found, Unmatched):
+            unmatched.append(found)
+        else:
+            matched += found
     readable = {file.name: file for file in files if not file.fault}
-    complete, waiting = _complete([m for m in matches if isinstance(m, MatchedFile)], readable)
-    unmatched = [m for m in matches if isinstance(m, Unmatched)]
-    return Discovered(complete, unmatched, waiting, list(undecided.values()), broken)
+    complete, waiting = _complete(matched, readable)
+    return Discovered(complete, unmatched, waiting, undecided, broken)
 
 
-def _may_be_of(matched: MatchedFile | Unmatched, broken: Sequence[BrokenLayout], timeouts: PatternTimeouts) -> bool:
+def _may_be_of(
+    file: ExportFile,
+    found: Sequence[MatchedFile] | Unmatched,
+    broken: Sequence[BrokenLayout],
+    timeouts: PatternTimeouts,
+) -> bool:
     """Whether a file may belong to one of these layouts: it would then be read otherwise, or no longer be read."""
-    if matched.file.fault:
+    if file.fault:
         return False
-    if isinstance(matched, Unmatched) and matched.reason == NO_LAYOUT and any(one.pattern is None for one in broken):
+    if isinstance(found, Unmatched) and found.reason == NO_LAYOUT and any(one.pattern is None for one in broken):
         return True
-    name = unescaped(matched.file.base_name)
+    name = unescaped(file.base_name)
     try:
         return any(timeouts.fullmatch(layout, name) for layout in broken)
     except TimeoutError:
@@ -190,7 +224,7 @@ class Look:
         self.first = self._discover()
         watch.note(matched.file for matched in self.first.matched)
 
-    def settled(self, known: Callable[[], Mapping[FileKey, KnownFile]]) -> Discovered:
+    def settled(self, known: Callable[[], KnownFiles]) -> Discovered:
         """The files that are complete, once that is certain; the first listing, if it needs no second one. `known` is
         called only if needed, and is as of the first listing. Raises as `discover` and `known` do.
         """
@@ -198,7 +232,7 @@ class Look:
             self._settled = self._second(known)
         return self._settled
 
-    def _second(self, known: Callable[[], Mapping[FileKey, KnownFile]]) -> Discovered:
+    def _second(self, known: Callable[[], KnownFiles]) -> Discovered:
         first, watch = self.first, self._watch
         open_files = [each for each in first.matched if not each.marker and watch.seconds_left(each.file) > 0]
         if open_files:
@@ -210,12 +244,13 @@ class Look:
         second = self._discover()
         watch.note(matched.file for matched in second.matched)
         unchanged = {matched.file for matched in first.matched}
-        growing = [matched for matched in second.matched if not matched.marker and matched.file not in unchanged]
-        names = {matched.file.name for matched in growing}
+        growing = {
+            matched.file: matched for matched in second.matched if not matched.marker and matched.file not in unchanged
+        }
         return replace(
             second,
-            matched=[matched for matched in second.matched if matched.file.name not in names],
-            waiting=[*second.waiting, *(_waits(matched, "is still being written") for matched in growing)],
+            matched=[matched for matched in second.matched if matched.file not in growing],
+            waiting=[*second.waiting, *(_waits(matched, "is still being written") for matched in growing.values())],
         )
 
 
@@ -226,8 +261,11 @@ def _waits(matched: MatchedFile, reason: str) -> Incomplete:
 def _complete(
     matches: Sequence[MatchedFile], files: Mapping[str, ExportFile]
 ) -> tuple[list[MatchedFile], list[Incomplete]]:
-    """Files with their ready marker and their first part; files that lack either one wait."""
-    ready, waiting = [], []
+    """Files with their ready marker and their first part. A file that lacks either one for any of its layouts waits for
+    all of them, since it is loaded as a whole.
+    """
+    ready: list[MatchedFile] = []
+    waiting: dict[ExportFile, Incomplete] = {}
     parts: dict[tuple[str, str], list[MatchedFile]] = defaultdict(list)
     for matched in matches:
         if matched.part is not None:
@@ -237,13 +275,15 @@ def _complete(
         marker = _marker(matched, files)
         first = first_parts.get((matched.layout.name, matched.export), matched)
         if matched.layout.ready_marker and marker is None:
-            waiting.append(_waits(matched, f"its ready marker ({matched.layout.ready_marker}) is not there yet"))
+            reason = f"its ready marker ({matched.layout.ready_marker}) is not there yet"
+            waiting.setdefault(matched.file, _waits(matched, reason))
         elif first.part is not None and first.part > 1:
-            waiting.append(_waits(matched, "the first part of its export, with the header, is not there yet"))
+            reason = "the first part of its export, with the header, is not there yet"
+            waiting.setdefault(matched.file, _waits(matched, reason))
         else:
             first_part = None if first is matched else first.file
             ready.append(replace(matched, marker=marker, first_part=first_part))
-    return ready, waiting
+    return [matched for matched in ready if matched.file not in waiting], list(waiting.values())
 
 
 def _marker(matched: MatchedFile, files: Mapping[str, ExportFile]) -> ExportFile | None:
@@ -258,20 +298,24 @@ def _marker(matched: MatchedFile, files: Mapping[str, ExportFile]) -> ExportFile
     return next((files[name] for name in names if name in files), None)
 
 
-def known_files(connection: duckdb.DuckDBPyConnection) -> dict[FileKey, KnownFile]:
-    """The current row of every file in `raw.export_files`. If newer bytes of a file were refused, that is its current
-    row, beside the one of the loaded bytes. A duplicate counts only while the other file is there, and never for a
-    lookup: earlier versions treated some lookups as duplicates.
+def known_files(connection: duckdb.DuckDBPyConnection) -> KnownFiles:
+    """The current row of every file and layout in `raw.export_files`. If newer bytes of a file were refused, that is
+    its current row, beside the one of the loaded bytes. A duplicate counts only while the other file is there, and
+    never for a lookup: earlier versions treated some lookups as duplicates.
     """
     rows = connection.execute(
-        "SELECT export_date, name, size, modified_at, sha256, layout_fingerprint, status, reason "
+        "SELECT export_date, name, layout, size, modified_at, sha256, layout_fingerprint, status, reason "
         "FROM raw.export_files WHERE status <> 'replaced' AND (status <> 'duplicate' OR kind = 'events' AND sha256 IN "
-        "(SELECT sha256 FROM raw.export_files WHERE status = 'loaded')) ORDER BY status = 'refused'"
+        "(SELECT sha256 FROM raw.export_files WHERE status = 'loaded' AND kind = 'events')) "
+        "ORDER BY status = 'refused'"
     ).fetchall()
-    return {(row[0], row[1]): KnownFile(*row[2:]) for row in rows}
+    known: dict[FileKey, dict[str | None, KnownFile]] = defaultdict(dict)
+    for export_date, name, layout, *values in rows:
+        known[export_date, name][layout] = KnownFile(*values)
+    return dict(known)
 
 
-def known_in(warehouse: Warehouse) -> dict[FileKey, KnownFile]:
+def known_in(warehouse: Warehouse) -> KnownFiles:
     """The known files of a warehouse, which may not exist yet. Raises WarehouseError: it can't be opened."""
     with warehouse.reading_if_any() as connection:
         return known_files(connection) if connection is not None else {}

@@ -14,8 +14,8 @@ Connection = duckdb.DuckDBPyConnection
 
 @dataclass(frozen=True)
 class LoadedFile:
-    """The status of one file. `rows` = events + `skipped` + `rejected` + `suppressed` (lookups: rows + the last two);
-    `records` and suspect rows as in `WrittenRows`.
+    """The status of one file and layout. `rows` = events + `skipped` + `rejected` + `suppressed` (lookups: rows + the
+    last two); `records` and suspect rows as in `WrittenRows`.
     """
 
     name: str
@@ -30,18 +30,22 @@ class LoadedFile:
     records: int = 0
     suspect_rows: int = 0
     suspect_line: int | None = None
+    layout: str | None = None
 
 
 def record_file(
     connection: Connection, matched: MatchedFile, sha256: str | None, result: LoadedFile, load: Load
 ) -> None:
-    """Insert the file's row. Rows of former bytes stay as `replaced`: models compute their span of time anew."""
+    """Insert the row of the file and its layout. Rows of former bytes, and of layouts that no longer match it, stay as
+    `replaced`: models compute their span of time anew.
+    """
     # A file that no layout matched may be recorded at another date: that of its modification.
     connection.execute(
         "UPDATE raw.export_files SET status = 'replaced' "
-        "WHERE name = $1 AND (status = 'unmatched' OR export_date = $2 AND status <> 'replaced'"
+        "WHERE name = $1 AND (status = 'unmatched' OR export_date = $2 AND status <> 'replaced' "
+        "AND NOT list_contains($3::VARCHAR[], coalesce(layout, ''))"
         + (" AND status <> 'loaded')" if result.status == "refused" else ")"),
-        [matched.file.name, matched.export_date],
+        [matched.file.name, matched.export_date, matched.other_layouts],
     )
     values = vars(result) | {
         "size": matched.file.size,
@@ -60,7 +64,8 @@ def record_file(
         SELECT {", ".join(f"${name} AS {name}" for name in values)}, first_event_at, last_event_at
         FROM (
             SELECT min(occurred_at) AS first_event_at, max(occurred_at) AS last_event_at
-            FROM raw.events WHERE export_date = $export_date AND file = $name AND event IS NOT NULL
+            FROM raw.events
+            WHERE export_date = $export_date AND file = $name AND layout = $layout AND event IS NOT NULL
         )
         """,
         values,
@@ -71,8 +76,8 @@ def record_time(connection: Connection, matched: MatchedFile) -> None:
     """Record the newer time of unchanged bytes, so that the next discovery need not read them."""
     connection.execute(
         "UPDATE raw.export_files SET modified_at = ?, size = ? "
-        "WHERE export_date = ? AND name = ? AND status = 'loaded'",
-        [matched.file.modified_at, matched.file.size, matched.export_date, matched.file.name],
+        "WHERE export_date = ? AND name = ? AND layout = ? AND status = 'loaded'",
+        [matched.file.modified_at, matched.file.size, matched.export_date, matched.file.name, matched.layout.name],
     )
 
 

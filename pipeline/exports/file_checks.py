@@ -48,7 +48,7 @@ _REJECTED = f"""
 _REASONS = f"""
     SELECT {_REASON} AS words, count(*) AS rows FROM raw.rejected_rows
     WHERE export_date BETWEEN DATE '{{first}}' AND DATE '{{last}}'
-        AND (export_date, file) IN (SELECT (export_date, name) FROM ({_REJECTED}))
+        AND (export_date, file, layout) IN (SELECT (export_date, name, layout) FROM ({_REJECTED}))
     GROUP BY ALL ORDER BY rows DESC, words
 """
 
@@ -58,8 +58,8 @@ def many_rejected(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> 
     lookback = timedelta(weeks=REJECTED_LOOKBACK_WEEKS)
     earliest = max(dates.first, date.min + lookback) - lookback
     span = {"earliest": earliest, "first": dates.first, "last": dates.last}
-    found = connection.execute(_REJECTED.format(**span) + "ORDER BY export_date DESC, name").fetchall()
-    numbers = {"files": len(found), "rows": sum(row[4] for row in found)}
+    found = connection.execute(_REJECTED.format(**span) + "ORDER BY export_date DESC, name, layout").fetchall()
+    numbers = {"files": len({row[:2] for row in found}), "rows": sum(row[4] for row in found)}
     if not found:
         return Finding(True, "No file has more rejected rows than usual.", numbers)
     files = [
@@ -71,7 +71,7 @@ def many_rejected(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -> 
     rest = f"; and {len(shown) - _SHOWN_REASONS:,} more reasons" if len(shown) > _SHOWN_REASONS else ""
     return Finding(
         False,
-        f"{counted(len(found), 'file')} with many rejected rows: {some(files, '; ')}. Reasons: "
+        f"{counted(numbers['files'], 'file')} with many rejected rows: {some(files, '; ')}. Reasons: "
         f"{'; '.join(shown[:_SHOWN_REASONS])}{rest}. raw.rejected_rows has the rows. Correct the layout, and run "
         "again, or have the export made again.",
         numbers,

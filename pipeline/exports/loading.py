@@ -1,6 +1,5 @@
-"""Load export files into `raw`: each file once, by its bytes; each date in one transaction."""
+"""Load export files into `raw`: each file once for each of its layouts, by its bytes; each date in one transaction."""
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -9,23 +8,23 @@ from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from tempfile import gettempdir
+from typing import Any
 
 import duckdb
 from rich.filesize import decimal
 
 from pipeline.errors import FileChanged, FileRefused, FileUnreadable, WarehouseError
-from pipeline.exports.archives import Piece, left_out, pieces
+from pipeline.exports.archives import left_out, pieces
 from pipeline.exports.decryption import decrypted
-from pipeline.exports.discovery import Discovered, FileKey, KnownFile, is_known, known_files
+from pipeline.exports.discovery import Discovered, FileKey, KnownFile, KnownFiles, former_layouts, is_known, known_files
 from pipeline.exports.export_files import LoadedFile, record_file, record_time, record_unmatched
 from pipeline.exports.formats import FORMATS
-from pipeline.exports.formats.csv_surroundings import is_end_marker, states_row_count
-from pipeline.exports.formats.rows import ExportInput, FileRows, unreadable
+from pipeline.exports.formats.rows import ExportInput, unreadable
 from pipeline.exports.listing import ExportFile
 from pipeline.exports.locations import ExportLocation, LocalCopy
-from pipeline.exports.matching import MatchedFile, Promise, Unmatched, promise_of_marker
+from pipeline.exports.matching import MatchedFile, Unmatched
+from pipeline.exports.promises import check_md5, has_promised_rows, promise_of
 from pipeline.exports.row_writer import WrittenRows, write_rows
-from pipeline.exports.transcoding import CHUNK_BYTES
 from pipeline.filesystems.temporary_files import temporary_folder
 from pipeline.finding import some
 from pipeline.masking import file_name
@@ -37,23 +36,21 @@ from pipeline.warehouse.loads import Load, last_load_number
 
 Connection = duckdb.DuckDBPyConnection
 _ByDate = Mapping[date, Sequence[MatchedFile]]
-# More than any ready marker contains.
-_MARKER_BYTES = 10_000
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """The files of some dates, as they were loaded."""
+    """The files of some dates, as they were loaded: each once for each of its layouts. `unchanged` counts files."""
 
     files: Sequence[LoadedFile]
     unchanged: int
 
     def count(self, status: str) -> int:
         """Files with this status."""
-        return sum(file.status == status for file in self.files)
+        return len({(file.export_date, file.name) for file in self.files if file.status == status})
 
     def total(self, number: str, *, lookups: bool = False) -> int:
-        """Sum of `rows`, `skipped`, `rejected` or `suppressed` over the files of events (or of lookups)."""
+        """Sum of `rows`, `skipped`, `rejected` or `suppressed` over the files as events (or as lookups)."""
         return sum(getattr(file, number) for file in self.files if (file.kind != "events") == lookups)
 
 
@@ -62,7 +59,7 @@ class _Loader:
     connection: Connection
     location: ExportLocation
     this: Load
-    known: Mapping[FileKey, KnownFile]
+    known: KnownFiles
     reload: bool
     log: Callable[[str], None]
     done: Callable[[MatchedFile, LoadedFile], None]
@@ -94,10 +91,11 @@ def load(
     log: Callable[[str], None] = lambda _: None,
     done: Callable[[MatchedFile, LoadedFile], None] = lambda _matched, _loaded: None,
 ) -> Loaded:
-    """Load the files into `raw`. A file whose bytes and layout are known is skipped, unless `reload`; a file that was
-    removed from the location keeps its rows, and so does one whose new bytes are refused. Rows of suppressed people are
-    counted and not kept; `suppression.refresh` has read the list over the same connection. `key` decrypts files. `done`
-    is called after each file that is not skipped, perhaps twice.
+    """Load the files into `raw`. A file whose bytes and layouts are known is skipped, unless `reload`; a file that was
+    removed from the location keeps its rows, and so does one whose new bytes are refused. If one layout of a file
+    refuses it, no other loads it. Rows of suppressed people are counted and not kept; `suppression.refresh` has read
+    the list over the same connection. `key` decrypts files. `done` is called after each file and layout that is not
+    skipped, perhaps twice.
 
     Files may be discovered before it is certain that they are complete. `settled` then returns those that are. It may
     wait: it is called after a date has been read and before it is committed. A date with other files by then is read
@@ -150,7 +148,7 @@ def _load_date(
         unchanged = loader.unchanged
         try:
             with transaction(loader.connection):
-                loaded = [file for matched in files if (file := _load_file(loader, matched)) is not None]
+                loaded = [result for matches in _by_file(files) for result in _load_file(loader, matches)]
                 if (complete := of_dates().get(day, [])) != files:
                     raise _Unsettled
                 return loaded
@@ -160,25 +158,34 @@ def _load_date(
             loader.missing.clear()
         except _Failed as failed:
             loader.exclude(failed)
-            keys = [_key(matched) for matched in files]
-            _try_each(loader, files[keys.index(failed.key) + 1 :])
+            by_file = _by_file(files)
+            keys = [matches[0].key for matches in by_file]
+            _try_each(loader, by_file[keys.index(failed.key) + 1 :])
             loader.unchanged = unchanged
         except duckdb.Error as error:  # not the file's fault: a refusal would outlast a full disk
             raise _not_loaded(day, error) from None
 
 
-def _try_each(loader: _Loader, files: Sequence[MatchedFile]) -> None:
+def _by_file(files: Sequence[MatchedFile]) -> list[list[MatchedFile]]:
+    """The matches of each file, in the order in which its layouts load it."""
+    by_file: dict[FileKey, list[MatchedFile]] = defaultdict(list)
     for matched in files:
+        by_file[matched.key].append(matched)
+    return list(by_file.values())
+
+
+def _try_each(loader: _Loader, by_file: Sequence[Sequence[MatchedFile]]) -> None:
+    for matches in by_file:
         try:
             with transaction(loader.connection):
-                _load_file(loader, matched)
+                _load_file(loader, matches)
                 raise _Tried
         except _Tried:
             continue
         except _Failed as failed:
             loader.exclude(failed)
         except duckdb.Error as error:
-            raise _not_loaded(matched.export_date, error) from None
+            raise _not_loaded(matches[0].export_date, error) from None
 
 
 def _not_loaded(day: date, error: duckdb.Error) -> WarehouseError:
@@ -217,82 +224,97 @@ class _Missing(_Failed):
     """The file, its ready marker or its first part was removed or changed."""
 
 
-def _key(matched: MatchedFile) -> FileKey:
-    return matched.export_date, matched.file.name
-
-
-def _load_file(loader: _Loader, matched: MatchedFile) -> LoadedFile | None:
+def _load_file(loader: _Loader, matches: Sequence[MatchedFile]) -> list[LoadedFile]:
     loader.written = False
     try:
-        return _load_or_fail(loader, matched)
+        return _load_or_fail(loader, matches)
     except _Failed as failed:
         if loader.written:
             raise
         loader.exclude(failed)
-        return _load_or_fail(loader, matched)
+        return _load_or_fail(loader, matches)
 
 
-def _load_or_fail(loader: _Loader, matched: MatchedFile) -> LoadedFile | None:
-    key = _key(matched)
-    before = loader.known.get(key)
+def _load_or_fail(loader: _Loader, matches: Sequence[MatchedFile]) -> list[LoadedFile]:
+    """Load a file by all of its layouts, or by none."""
+    file, key = matches[0].file, matches[0].key
     if key in loader.missing:
         loader.log(
-            f"{file_name(matched.file.name)}, its ready marker or the first part of its export was removed or changed "
+            f"{file_name(file.name)}, its ready marker or the first part of its export was removed or changed "
             "while being read; the next run tries again"
         )
-        return None
+        return []
     if (refused := loader.refused.get(key)) is not None:
-        return _note_refused(loader, matched, before, refused)
-    if not loader.reload and is_known(matched, loader.known):
-        loader.unchanged += 1
-        return None
-    try:
-        with loader.location.local(matched.file) as copy:
-            return _take(loader, matched, copy, before)
-    except (FileNotFoundError, FileChanged):
-        raise _Missing(key) from None
-    except FileUnreadable as error:
-        raise _Refused(key, str(error), None) from None
+        return [_note_refused(loader, matched, refused) for matched in matches]
+    results: list[LoadedFile] = []
+    if loader.reload or not all(is_known(matched, loader.known) for matched in matches):
+        try:
+            with loader.location.local(file) as copy:
+                results = [result for matched in matches if (result := _take(loader, matched, copy)) is not None]
+        except (FileNotFoundError, FileChanged):
+            raise _Missing(key) from None
+        except FileUnreadable as error:
+            raise _Refused(key, str(error), None) from None
+    loader.unchanged += not results
+    return results
 
 
-def _note_refused(loader: _Loader, matched: MatchedFile, before: KnownFile | None, refused: _Refused) -> LoadedFile:
-    result = LoadedFile(matched.file.name, matched.export_date, None, "refused", reason=refused.reason)
+def _before(loader: _Loader, matched: MatchedFile) -> KnownFile | None:
+    return loader.known.get(matched.key, {}).get(matched.layout.name)
+
+
+def _result(matched: MatchedFile, kind: str | None, status: str, **further: Any) -> LoadedFile:
+    return LoadedFile(matched.file.name, matched.export_date, kind, status, layout=matched.layout.name, **further)
+
+
+def _note_refused(loader: _Loader, matched: MatchedFile, refused: _Refused) -> LoadedFile:
+    before, result = _before(loader, matched), _result(matched, None, "refused", reason=refused.reason)
     noted = before is not None and (before.status, before.sha256, before.reason) == ("refused", None, refused.reason)
     if not noted:  # a file that can't be read for weeks has one row
         record_file(loader.connection, matched, refused.sha256, result, loader.this)
     return result
 
 
-def _take(loader: _Loader, matched: MatchedFile, copy: LocalCopy, before: KnownFile | None) -> LoadedFile | None:
-    key = _key(matched)
-    if not loader.reload and before is not None and before.is_loaded_from(copy.sha256, matched.layout):
-        loader.unchanged += 1
-        record_time(loader.connection, matched)
+def _take(loader: _Loader, matched: MatchedFile, copy: LocalCopy) -> LoadedFile | None:
+    before = _before(loader, matched)
+    if (
+        not loader.reload
+        and before is not None
+        and before.is_loaded_from(copy.sha256, matched.layout)
+        and not former_layouts(matched, loader.known)  # only a newer load makes models drop their events
+    ):
+        if not before.is_unchanged(matched):
+            record_time(loader.connection, matched)
         return None
     if (other := _same_bytes(loader, matched, copy)) is not None:
         _remove_rows(loader, matched)
-        reason = f"is identical to {other}"
-        result = LoadedFile(matched.file.name, matched.export_date, None, "duplicate", reason=reason)
+        result = _result(matched, None, "duplicate", reason=f"is identical to {other}")
         record_file(loader.connection, matched, copy.sha256, result, loader.this)
         return result
     loader.log(f"reading {file_name(matched.file.name)} ({decimal(matched.file.size)}) as {matched.layout.name}")
     try:
         result = _replace(loader, matched, copy)
     except FileRefused as error:
-        raise _Refused(key, str(error), copy.sha256) from None
+        raise _refused(matched, str(error), copy) from None
     except duckdb.DataError as error:  # a value that can't be computed with is the file's own fault, too
-        raise _Refused(key, unreadable(matched.layout, error), copy.sha256) from None
+        raise _refused(matched, unreadable(matched.layout, error), copy) from None
     record_file(loader.connection, matched, copy.sha256, result, loader.this)
     loader.done(matched, result)
     return result
 
 
+def _refused(matched: MatchedFile, reason: str, copy: LocalCopy) -> _Refused:
+    """The refusal of a file by one of its layouts, which is named if it has several."""
+    by = f"layout {matched.layout.name}: " if matched.other_layouts else ""
+    return _Refused(matched.key, by + reason, copy.sha256)
+
+
 def _replace(loader: _Loader, matched: MatchedFile, copy: LocalCopy) -> LoadedFile:
-    promise = _promise(loader, matched)
+    promise = promise_of(loader.location, matched)
     with temporary_folder() as folder, naming(folder):
         path = decrypted(copy.path, matched.file.name, folder, loader.key)
         if promise.md5 is not None:
-            _check_md5(copy.path, path, promise.md5)
+            check_md5(copy.path, path, promise.md5)
         first_part = _first_part(loader, matched.first_part) if matched.first_part else None
         file = ExportInput(loader.connection, matched.layout, path, folder, first_part)
         rows = FORMATS[matched.layout.format].read(file)
@@ -302,7 +324,7 @@ def _replace(loader: _Loader, matched: MatchedFile, copy: LocalCopy) -> LoadedFi
         else:
             written = WrittenRows(warning=None if pieces(path) else "it is an archive with no file in it")
         ignored = left_out(path)
-    if promise.rows is not None and not _has_promised_rows(promise.rows, written, rows):
+    if promise.rows is not None and not has_promised_rows(promise.rows, written, rows):
         raise FileRefused(
             f"{promise.rows:,} rows are announced by its name or its ready marker, but it has {written.rows:,}; "
             "have it sent again"
@@ -313,7 +335,7 @@ def _replace(loader: _Loader, matched: MatchedFile, copy: LocalCopy) -> LoadedFi
         warnings.append(f"the archive also contains {named}, which {'is' if len(ignored) == 1 else 'are'} ignored")
     numbers = {name: value for name, value in vars(written).items() if name != "warning"}
     reason = "; ".join(warnings) or None
-    return LoadedFile(matched.file.name, matched.export_date, matched.layout.kind, "loaded", reason=reason, **numbers)
+    return _result(matched, matched.layout.kind, "loaded", reason=reason, **numbers)
 
 
 def _first_part(loader: _Loader, file: ExportFile) -> Callable[[], AbstractContextManager[Path]]:
@@ -325,15 +347,6 @@ def _first_part(loader: _Loader, file: ExportFile) -> Callable[[], AbstractConte
             yield decrypted(copy.path, file.name, folder, loader.key)
 
     return opened
-
-
-def _has_promised_rows(promised: int, written: WrittenRows, rows: FileRows | None) -> bool:
-    """Whether a file has the promised number of rows; a rejected trailer is none of them."""
-    if rows is None or rows.trailer is None or not written.rejected:
-        return written.rows == promised
-    if is_end_marker(rows.trailer):
-        return written.rows == promised + 1
-    return written.rows == promised or (written.rows == promised + 1 and states_row_count(rows.trailer, promised))
 
 
 def _same_bytes(loader: _Loader, matched: MatchedFile, copy: LocalCopy) -> str | None:
@@ -349,33 +362,14 @@ def _same_bytes(loader: _Loader, matched: MatchedFile, copy: LocalCopy) -> str |
 
 
 def _remove_rows(loader: _Loader, matched: MatchedFile) -> None:
+    """Remove the file's rows but for those of its other layouts: also those of layouts that no longer match it."""
     loader.written = True
     for table in ("raw.events", "raw.rejected_rows", "raw.lookups"):
         loader.connection.execute(
-            f"DELETE FROM {table} WHERE export_date = ? AND file = ?", [matched.export_date, matched.file.name]
+            f"DELETE FROM {table} WHERE export_date = ? AND file = ? "
+            "AND NOT list_contains(?::VARCHAR[], coalesce(layout, ''))",
+            [matched.export_date, matched.file.name, matched.other_layouts],
         )
-
-
-def _promise(loader: _Loader, matched: MatchedFile) -> Promise:
-    if matched.marker is None:
-        return matched.promise
-    with loader.location.local(matched.marker) as marker, marker.path.open("rb") as file:
-        marked = promise_of_marker(file.read(_MARKER_BYTES).decode("ascii", "replace"))
-    named = matched.promise
-    return Promise(rows=marked.rows if named.rows is None else named.rows, md5=named.md5 or marked.md5)
-
-
-def _check_md5(came: Path, path: Path, promised: str) -> None:
-    """The MD5 of the file as it came or decrypted, or of the text inside; it is meant to detect damage, not forgery."""
-    whole = [Piece(None, lambda: came.open("rb")), Piece(None, lambda: path.open("rb"))]
-    for piece in (*whole[came == path :], *pieces(path)):
-        with piece.open() as stream:
-            digest = hashlib.md5(usedforsecurity=False)
-            while chunk := stream.read(CHUNK_BYTES):
-                digest.update(chunk)
-        if digest.hexdigest() == promised:
-            return
-    raise FileRefused(f"the file does not match the expected MD5 ({promised}); have it sent again")
 
 
 def _note_unmatched(loader: _Loader, unmatched: Sequence[Unmatched]) -> list[LoadedFile]:

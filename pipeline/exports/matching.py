@@ -1,7 +1,7 @@
-"""The layout and the export date of a file, both from its name."""
+"""The layouts and the export date of a file, all from its name."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import regex
 
+from pipeline.catalog import LOOKUPS
 from pipeline.export_dates import ExportDates
 from pipeline.exports.file_names import escaped, unescaped
 from pipeline.exports.layout_files import BrokenLayout
@@ -26,6 +27,9 @@ _SHORT_TIMEOUT_SECONDS = 0.001
 # The reason of a file that no layout matches.
 NO_LAYOUT = "no layout matches its name; write one, or move the file elsewhere"
 
+# Lookups before events, so that an event is known to be of a suppressed person by a contact of the same file.
+_LOADING_ORDER = ("contacts", *(kind for kind in LOOKUPS if kind != "contacts"), "events")
+
 MD5 = re.compile(r"\b[0-9a-fA-F]{32}\b")
 
 
@@ -39,10 +43,11 @@ class Promise:
 
 @dataclass(frozen=True)
 class MatchedFile:
-    """A file that can be loaded: one layout fits, and its date is known.
+    """A file that a layout can load: its date is known.
 
-    `export` is the same for all parts of a split export; `first_part` is the file whose header applies to this one as
-    well; `marker` is the file beside it that marks it as complete.
+    `layouts` are the names of all layouts that load this file, each by a match of its own. `export` is the same for all
+    parts of a split export; `first_part` is the file whose header applies to this one as well; `marker` is the file
+    beside it that marks it as complete.
     """
 
     file: ExportFile
@@ -50,10 +55,21 @@ class MatchedFile:
     export_date: date
     exported_at: datetime
     export: str
+    layouts: tuple[str, ...]
     part: int | None = None
     promise: Promise = Promise()
     first_part: ExportFile | None = None
     marker: ExportFile | None = None
+
+    @property
+    def key(self) -> tuple[date, str]:
+        """What identifies the file, whichever layout loads it: its export date and name."""
+        return self.export_date, self.file.name
+
+    @property
+    def other_layouts(self) -> list[str]:
+        """The names of the other layouts that load this file."""
+        return [name for name in self.layouts if name != self.layout.name]
 
 
 @dataclass(frozen=True)
@@ -89,14 +105,15 @@ class PatternTimeouts:
 
 def match(
     file: ExportFile, layouts: Sequence[Layout], loadable: ExportDates, timeouts: PatternTimeouts | None = None
-) -> MatchedFile | Unmatched:
-    """The file with its layout and its dates, or why it is ignored: also for a date outside of those that are
-    `loadable`. All files of a discovery share `timeouts`.
+) -> list[MatchedFile] | Unmatched:
+    """The file with its dates, once for each of its layouts, in the order in which they load it; or why it is ignored:
+    also for a date outside of those that are `loadable`. A file has at most one layout of each kind. All files of a
+    discovery share `timeouts`.
     """
     if file.fault:
         return Unmatched(file, file.fault)
     timeouts, name = timeouts or PatternTimeouts(), unescaped(file.base_name)
-    fitting = []
+    fitting: list[tuple[Layout, regex.Match[str]]] = []
     for layout in layouts:
         try:
             found = timeouts.fullmatch(layout, name)
@@ -110,22 +127,49 @@ def match(
             fitting.append((layout, found))
     if not fitting:
         return Unmatched(file, NO_LAYOUT)
-    if len(fitting) > 1:
-        names = ", ".join(layout.name for layout, _ in fitting)
-        return Unmatched(file, f"more than one layout matches its name ({names}); make their patterns stricter")
-    layout, found = fitting[0]
+    fitting.sort(key=lambda each: _LOADING_ORDER.index(each[0].kind))
     try:
-        export_date, exported_at = _dates(file, layout, found)
-        export, part = _export(file, layout, found)
-        promise = _promise(found)
+        _ensure_one_of_each_kind([layout for layout, _ in fitting])
+        names = tuple(layout.name for layout, _ in fitting)
+        matched = [_matched(file, layout, found, names) for layout, found in fitting]
+        export_date = _common_date(matched)
     except ValueError as error:
         return Unmatched(file, str(error))
-    of = "its name says" if found.groupdict().get("date") else "it was last modified on"
+    of = "its name says" if fitting[0][1].groupdict().get("date") else "it was last modified on"
     if export_date < loadable.first:
         return Unmatched(file, f"{of} {export_date}, which is before FIRST_EXPORT_DATE ({loadable.first})")
     if export_date > loadable.last:
         return Unmatched(file, f"{of} {export_date}, which is in the future; it is loaded from that day on")
-    return MatchedFile(file, layout, export_date, exported_at, export, part, promise)
+    return matched
+
+
+def _ensure_one_of_each_kind(layouts: Sequence[Layout]) -> None:
+    by_kind: dict[str, list[str]] = defaultdict(list)
+    for layout in layouts:
+        by_kind[layout.kind].append(layout.name)
+    for kind, names in by_kind.items():
+        if len(names) > 1:
+            raise ValueError(
+                f"more than one layout of {kind} matches its name ({', '.join(names)}); make their patterns stricter"
+            )
+
+
+def _matched(file: ExportFile, layout: Layout, found: "regex.Match[str]", layouts: tuple[str, ...]) -> MatchedFile:
+    export_date, exported_at = _dates(file, layout, found)
+    export, part = _export(file, layout, found)
+    return MatchedFile(file, layout, export_date, exported_at, export, layouts, part, _promise(found))
+
+
+def _common_date(matched: Sequence[MatchedFile]) -> date:
+    """The export date that all layouts of a file give it; they differ if only some have a group for it."""
+    first = matched[0]
+    for other in matched[1:]:
+        if other.export_date != first.export_date:
+            raise ValueError(
+                f"its layouts give it different export dates ({first.layout.name}: {first.export_date}, "
+                f"{other.layout.name}: {other.export_date}); write the group 'date' alike in both patterns"
+            )
+    return first.export_date
 
 
 def _export(file: ExportFile, layout: Layout, found: "regex.Match[str]") -> tuple[str, int | None]:

@@ -111,11 +111,9 @@ _UNREADABLE = """
         WHERE export_date BETWEEN $1 AND $2 AND unreadable_properties IS NOT NULL
             AND event IS NOT NULL AND rejected_because IS NULL
         UNION ALL
-        SELECT lookups.export_date, file, layout, unnest(unreadable_traits)
-        FROM raw.lookups AS lookups
-        JOIN raw.export_files AS files
-            ON files.export_date = lookups.export_date AND files.name = lookups.file AND files.status = 'loaded'
-        WHERE lookups.export_date BETWEEN $1 AND $2 AND unreadable_traits IS NOT NULL
+        SELECT export_date, file, layout, unnest(unreadable_traits)
+        FROM raw.lookups
+        WHERE export_date BETWEEN $1 AND $2 AND unreadable_traits IS NOT NULL
     )
     GROUP BY ALL
     ORDER BY rows DESC, file, property

@@ -1,4 +1,4 @@
-"""Write the rows of one file into the tables of `raw`: accepted, skipped, or rejected with a reason."""
+"""Write the rows of one file and layout into the tables of `raw`: accepted, skipped, or rejected with a reason."""
 
 from dataclasses import dataclass, replace
 
@@ -65,19 +65,25 @@ class _RowWriter:
         self._load = load
         self._suppressing = suppressing
         self.written = WrittenRows()
-        self._file = f"DATE '{matched.export_date}' AS export_date, {literal(matched.file.name)} AS file"
+        self._file = (
+            f"DATE '{matched.export_date}' AS export_date, {literal(matched.file.name)} AS file, "
+            f"{literal(matched.layout.name)} AS layout"
+        )
         self._export = f"{literal(matched.export)} AS export"
         self._exported_at = f"TIMESTAMPTZ '{matched.exported_at.isoformat()}' AS exported_at"
         self._loaded_at = f"TIMESTAMPTZ '{load.at.isoformat()}' AS loaded_at"
         self._export_date = matched.export_date
-        self._is_file = f"export_date = DATE '{matched.export_date}' AND file = {literal(matched.file.name)}"
+        self._is_file = (
+            f"export_date = DATE '{matched.export_date}' AND file = {literal(matched.file.name)} "
+            f"AND layout = {literal(matched.layout.name)}"
+        )
 
     def write_events(self) -> None:
         rows = event_rows(self._rows, self._layout, self._export_date)
         rows, suppressed = keep_out(self._connection, rows) if self._suppressing else (rows, 0)
         self._connection.execute(
             f"INSERT INTO raw.events BY NAME SELECT {self._file}, {self._export}, {self._exported_at}, "
-            f"{self._loaded_at}, {literal(self._layout.name)} AS layout, * FROM ({rows})"
+            f"{self._loaded_at}, * FROM ({rows})"
         )
         read, skipped, rejected = one_row(
             self._connection,

@@ -22,22 +22,29 @@ _LISTED = 20
 _LONGEST = 400
 
 _FILES = """
-    SELECT name, status, reason FROM raw.export_files
+    SELECT DISTINCT ON (status, export_date, name) name, status, reason FROM raw.export_files
     WHERE status IN ('refused', 'unmatched', 'duplicate')
     ORDER BY status DESC, export_date DESC, name
 """
 # Quoted values differ from row to row, and may be personal.
 _REJECTED = r"""
     WITH reasons AS (
-        SELECT file, left(regexp_replace(reason, '(?s)''.*''', '''…'''), 120) AS reason, count(*) AS rows
+        SELECT export_date, file, layout, count(*) AS rows,
+            left(regexp_replace(reason, '(?s)''.*''', '''…'''), 120) AS reason
         FROM raw.rejected_rows GROUP BY ALL
+    ),
+    loaded AS (
+        SELECT export_date, name, layout, rejected, rows,
+            CASE WHEN count(*) OVER (PARTITION BY export_date, name) > 1 THEN ' as ' || kind ELSE '' END AS read_as
+        FROM raw.export_files WHERE status = 'loaded'
     )
-    SELECT files.name, any_value(files.rejected), any_value(files.rows),
+    SELECT files.name, any_value(files.rejected), any_value(files.rows), any_value(files.read_as),
         string_agg(format('{} ({:d})', reasons.reason, reasons.rows), '; ' ORDER BY reasons.rows DESC, reasons.reason)
-    FROM raw.export_files AS files LEFT JOIN reasons ON files.name = reasons.file
-    WHERE files.status = 'loaded' AND files.rejected > 0
-    GROUP BY files.name, files.export_date
-    ORDER BY files.export_date DESC, files.name
+    FROM loaded AS files LEFT JOIN reasons
+        ON files.export_date = reasons.export_date AND files.name = reasons.file AND files.layout = reasons.layout
+    WHERE files.rejected > 0
+    GROUP BY files.name, files.export_date, files.layout
+    ORDER BY files.export_date DESC, files.name, files.layout
 """
 
 
@@ -68,8 +75,12 @@ def problems(
             if present is None or name in present
         ),
         *_listed(
-            Problem("rejected", name, f"{rejected:,} of {counted(rows, 'row')}: {reasons or 'see raw.rejected_rows'}")
-            for name, rejected, rows, reasons in _rows(connection, _REJECTED)
+            Problem(
+                "rejected",
+                name,
+                f"{rejected:,} of {counted(rows, 'row')}{read_as}: {reasons or 'see raw.rejected_rows'}",
+            )
+            for name, rejected, rows, read_as, reasons in _rows(connection, _REJECTED)
         ),
         *_waiting(ledger, delivers),
         *_stuck(connection, ledger, now, delivers),

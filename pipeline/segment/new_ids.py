@@ -33,7 +33,7 @@ Withdrawn = Mapping[date, Mapping[str, int]]
 # Layouts of files of a date that were read again with the same bytes.
 _CHANGED_LAYOUTS = """
     SELECT DISTINCT files.layout FROM raw.export_files AS files
-    JOIN raw.export_files AS former USING (export_date, name, sha256)
+    JOIN raw.export_files AS former USING (export_date, name, kind, sha256)
     WHERE files.status = 'loaded' AND former.status = 'replaced' AND files.kind = 'events'
         AND files.layout_fingerprint <> former.layout_fingerprint AND export_date = ?
     ORDER BY ALL

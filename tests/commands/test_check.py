@@ -164,6 +164,15 @@ def test_a_newest_file_that_a_run_would_warn_of_or_refuse_is_reported(settings: 
     assert points["rows of layout log"][1].startswith("log_20240612.csv is refused: ")
 
 
+def test_a_file_of_several_layouts_is_counted_for_each_of_them(settings: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "layouts" / "campaigns.yml").write_text(CAMPAIGNS.replace("campaigns_", "log_"))
+    status, points = check(settings)
+    assert status == 0
+    matching = "matches 2 files, the newest of 2024-06-12"
+    assert {points[f"layout {name}.yml"] for name in ("log", "campaigns")} == {("ok", matching)}
+    assert points["SELLIGENT_EXPORTS"][1].endswith("contains 2 files")
+
+
 def test_files_before_the_first_export_date_are_one_line(settings: dict[str, str]) -> None:
     _, points = check({**settings, "FIRST_EXPORT_DATE": "2024-07-01"})
     found = outcomes(points, "warning")

@@ -2,10 +2,14 @@
 
 import re
 from collections import Counter
+from datetime import UTC, date, datetime
 
 import pytest
 
+from pipeline.export_dates import ExportDates
 from pipeline.exports.layout_files import read_layouts
+from pipeline.exports.listing import ExportFile
+from pipeline.exports.matching import Unmatched, match
 from pipeline.settings import PROJECT_ROOT
 from tests.docs.documents import (
     ARCHITECTURE,
@@ -34,6 +38,7 @@ KNOWN_BLOCKS = {
     (README, "Load your own exports", "dotenv"): 1,
     (LAYOUTS, "Layouts", "yaml"): 1,
     (LAYOUTS, "Properties", "yaml"): 1,
+    (LAYOUTS, "Several layouts for one file", "yaml"): 1,
     (LAYOUTS, "Draft a layout from an unknown export", "yaml"): 1,
     (TABLES, "Export date and delivery", "sql"): 1,
     (TABLES, "Where an event comes from", "sql"): 1,
@@ -143,6 +148,16 @@ def test_the_example_of_a_layout_is_one(tmp_path) -> None:
     (tmp_path / "interactions.yml").write_text(written, "utf-8")
     [layout] = read_layouts(tmp_path)
     assert layout.name == "interactions"
+
+
+def test_the_example_of_a_second_layout_matches_the_files_of_the_first(tmp_path) -> None:
+    for title in ("Layouts", "Several layouts for one file"):
+        [written] = blocks("yaml", section(LAYOUTS, title))
+        (tmp_path / f"{title}.yml").write_text(written, "utf-8")
+    file = ExportFile("ACME_interactions_20240611_0715.csv", 1, datetime(2024, 6, 11, 6, tzinfo=UTC))
+    matched = match(file, read_layouts(tmp_path), ExportDates(date(2024, 1, 1), date(2024, 12, 31)))
+    assert not isinstance(matched, Unmatched)
+    assert [one.layout.name for one in matched] == ["interaction_contacts", "interactions"]
 
 
 def test_the_example_of_properties_can_follow_it(tmp_path) -> None:

@@ -1,12 +1,12 @@
 """Files that arrive again and again: their rows, their dates, and a location that records the fetched ones."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
 from pipeline.export_dates import ExportDates
-from pipeline.exports.discovery import Discovered, FileKey, KnownFile, Look, Watch, known_files
+from pipeline.exports.discovery import Discovered, KnownFiles, Look, Watch, known_files
 from pipeline.exports.listing import ExportFile
 from pipeline.exports.loading import Loaded, load
 from pipeline.exports.locations import ExportLocation, LocalCopy
@@ -65,7 +65,7 @@ class Looking:
             self.desk.put(name, content, NOW + clock)
         self.during_sleep()
 
-    def known(self) -> Mapping[FileKey, KnownFile]:
+    def known(self) -> KnownFiles:
         return known_files(self.desk.connection)
 
     def loadable(self) -> ExportDates:

@@ -25,16 +25,18 @@ DAY = date(2024, 6, 11)
 def test_files_are_told_in_a_table() -> None:
     loaded = Loaded(
         [
-            LoadedFile("opens.csv", DAY, "events", "loaded", rows=12_345, skipped=1_000, rejected=7, suppressed=2),
-            LoadedFile("bounces.csv", DAY, None, "refused", reason="line 1: the header has no column 'A|B'"),
+            LoadedFile("opens.csv", DAY, "events", "loaded", 12_345, 1_000, 7, 2, layout="opens"),
+            LoadedFile(
+                "bounces.csv", DAY, None, "refused", reason="line 1: the header has no column 'A|B'", layout="all"
+            ),
         ],
         unchanged=3,
     )
     assert files_as_markdown(loaded).splitlines() == [
-        "| date | file | status | rows | skipped | rejected | suppressed | reason |",
-        "| --- | --- | --- | --: | --: | --: | --: | --- |",
-        "| 2024-06-11 | opens.csv | loaded | 12,345 | 1,000 | 7 | 2 |  |",
-        "| 2024-06-11 | bounces.csv | refused | 0 | 0 | 0 | 0 | line 1: the header has no column 'A\\|B' |",
+        "| date | file | layout | status | rows | skipped | rejected | suppressed | reason |",
+        "| --- | --- | --- | --- | --: | --: | --: | --: | --- |",
+        "| 2024-06-11 | opens.csv | opens | loaded | 12,345 | 1,000 | 7 | 2 |  |",
+        "| 2024-06-11 | bounces.csv | all | refused | 0 | 0 | 0 | 0 | line 1: the header has no column 'A\\|B' |",
     ]
 
 

@@ -16,7 +16,9 @@ from tests.exports.arrivals import MONDAY, TUESDAY
 from tests.support.export_folder import HEADER, LOADABLE, NOW, WRITTEN, ZOE, Desk, layout
 
 DATED = layout(files=r"opens_(?P<date>\d{8})\.csv")
-LANDED = MatchedFile(ExportFile("opens_20240610.csv", 100, WRITTEN), DATED, MONDAY, WRITTEN, "opens_20240610.csv")
+LANDED = MatchedFile(
+    ExportFile("opens_20240610.csv", 100, WRITTEN), DATED, MONDAY, WRITTEN, "opens_20240610.csv", ("opens",)
+)
 STRANGER = Unmatched(ExportFile("readme.md", 100, WRITTEN), "no layout matches its name")
 KNOWN = KnownFile(100, WRITTEN, "sha", DATED.fingerprint, "loaded", None)
 KNOWN_STRANGER = KnownFile(100, WRITTEN, None, None, "unmatched", "no layout matches its name")
@@ -63,7 +65,7 @@ def test_a_place_that_is_not_there_cannot_be_looked_at(desk: Desk) -> None:
 def test_a_date_is_new_where_a_file_is_new_or_changed_or_under_a_changed_layout(
     known: dict[FileKey, KnownFile], new: set[date]
 ) -> None:
-    assert Discovered([LANDED], [STRANGER]).new_dates(known) == new
+    assert Discovered([LANDED], [STRANGER]).new_dates({key: {"opens": file} for key, file in known.items()}) == new
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,7 @@ def test_a_date_is_new_where_a_file_is_new_or_changed_or_under_a_changed_layout(
 )
 def test_a_stranger_is_known_while_the_reason_stays_the_same(changes: dict[str, Any], known: bool) -> None:
     remembered = replace(KNOWN_STRANGER, **changes)
-    assert is_known(STRANGER, {(WRITTEN.date(), "readme.md"): remembered}) == known
+    assert is_known(STRANGER, {(WRITTEN.date(), "readme.md"): {None: remembered}}) == known
 
 
 @pytest.mark.parametrize(
@@ -98,10 +100,10 @@ def test_the_newest_row_of_a_file_is_what_is_known(desk: Desk) -> None:
     later = WRITTEN + timedelta(hours=1)
     desk.put("opens.csv", HEADER + ZOE)
     desk.load(at=NOW)
-    assert known_files(desk.connection)[key].status == "loaded"
+    assert known_files(desk.connection)[key]["opens"].status == "loaded"
     desk.put("opens.csv", "NOTHING\n", later)
     desk.load(at=NOW + timedelta(hours=1))
-    known = known_files(desk.connection)[key]
+    known = known_files(desk.connection)[key]["opens"]
     assert (known.status, known.size, known.modified_at) == ("refused", len("NOTHING\n"), later)
     assert known.reason == "line 1: the header has no column 'OPENED_AT'; it has 'NOTHING'"
 
@@ -112,7 +114,7 @@ def test_what_was_replaced_is_not_known_any_more(desk: Desk) -> None:
         desk.put("opens.csv", content, WRITTEN + timedelta(hours=hour))
         desk.load(at=NOW + timedelta(hours=hour))
     known = known_files(desk.connection)
-    assert {name: file.size for (_, name), file in known.items()} == {"opens.csv": len(second)}
+    assert {name: file["opens"].size for (_, name), file in known.items()} == {"opens.csv": len(second)}
 
 
 def test_nothing_is_known_at_first(desk: Desk) -> None:

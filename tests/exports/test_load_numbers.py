@@ -61,7 +61,7 @@ def test_bytes_that_were_refused_are_not_read_at_each_load_though_the_clock_was_
     desk.load()
     desk.put("opens.csv", REFUSED, WRITTEN + HOUR)
     desk.load(at=BACK)
-    assert known_files(desk.connection)[TUESDAY, "opens.csv"].status == "refused"
+    assert known_files(desk.connection)[TUESDAY, "opens.csv"]["opens"].status == "refused"
     assert desk.load(at=BACK).unchanged == 1
 
 

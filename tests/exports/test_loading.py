@@ -32,7 +32,8 @@ def test_a_file_is_remembered_with_what_it_was_and_how_it_was_read(desk: Desk) -
     )
     desk.put("opens_20240610_0630.csv", content)
     loaded = desk.load()
-    assert loaded == Loaded([LoadedFile("opens_20240610_0630.csv", MONDAY, "events", "loaded", 4, 1, 1, records=4)], 0)
+    expected = LoadedFile("opens_20240610_0630.csv", MONDAY, "events", "loaded", 4, 1, 1, records=4, layout="opens")
+    assert loaded == Loaded([expected], 0)
     [file] = desk.files(
         "export_date", "name", "size", "modified_at", "layout", "kind", "exported_at", "status", "reason",
         "rows", "skipped", "rejected", "first_event_at", "last_event_at", "loaded_at",
@@ -127,7 +128,8 @@ def test_new_bytes_take_the_place_of_the_rows_of_the_former(desk: Desk) -> None:
     desk.load()
     desk.put("opens.csv", HEADER + JEF, WRITTEN + HOUR)
     loaded = desk.load(at=NOW + HOUR)
-    assert loaded == Loaded([LoadedFile("opens.csv", TUESDAY, "events", "loaded", 1, 0, 0, records=1)], 1)
+    expected = LoadedFile("opens.csv", TUESDAY, "events", "loaded", 1, 0, 0, records=1, layout="opens")
+    assert loaded == Loaded([expected], 1)
     assert desk.events("file", "row_number", "user_id", "loaded_at") == [
         ("opens.csv", 1, "C-2", NOW + HOUR),
         ("opens_too.csv", 1, "C-2", NOW),

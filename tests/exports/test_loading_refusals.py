@@ -16,9 +16,9 @@ def test_a_refused_file_is_told_and_the_others_of_its_date_are_loaded(desk: Desk
     reason = "line 1: the header has no column 'OPENED_AT'; it has 'NOTHING', 'HERE'"
     assert desk.load() == Loaded(
         [
-            LoadedFile("opens_a.csv", TUESDAY, "events", "loaded", 1, records=1),
-            LoadedFile("opens_b.csv", TUESDAY, None, "refused", reason=reason),
-            LoadedFile("opens_c.csv", TUESDAY, "events", "loaded", 1, records=1),
+            LoadedFile("opens_a.csv", TUESDAY, "events", "loaded", 1, records=1, layout="opens"),
+            LoadedFile("opens_b.csv", TUESDAY, None, "refused", reason=reason, layout="opens"),
+            LoadedFile("opens_c.csv", TUESDAY, "events", "loaded", 1, records=1, layout="opens"),
         ],
         0,
     )
@@ -97,12 +97,12 @@ def test_a_file_without_a_layout_is_told_once_and_not_read(desk: Desk, watched: 
     ]
 
 
-def test_a_file_with_two_layouts_is_told(desk: Desk) -> None:
+def test_a_file_with_two_layouts_of_events_is_told(desk: Desk) -> None:
     desk.layouts = (layout(), layout(name="all", files=".*"))
     desk.put("opens.csv", HEADER + ZOE)
     loaded = desk.load()
     assert [file.reason for file in loaded.files] == [
-        "more than one layout matches its name (opens, all); make their patterns stricter"
+        "more than one layout of events matches its name (opens, all); make their patterns stricter"
     ]
     assert desk.events() == []
 

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from pipeline.catalog import LOOKUPS
 from pipeline.export_dates import ExportDates
 from pipeline.exports.layouts import Layout
 from pipeline.exports.listing import ExportFile
@@ -21,8 +22,9 @@ def file(name: str) -> ExportFile:
 
 def landed(name: str, *layouts: Layout) -> MatchedFile:
     found = match(file(name), layouts or [CLICKS], LOADABLE)
-    assert isinstance(found, MatchedFile)
-    return found
+    assert not isinstance(found, Unmatched)
+    [only] = found
+    return only
 
 
 def reason(name: str, *layouts: Layout) -> str:
@@ -51,9 +53,37 @@ def test_a_file_without_a_layout_is_left_alone(name: str) -> None:
     assert reason(name) == "no layout matches its name; write one, or move the file elsewhere"
 
 
-def test_a_file_with_two_layouts_is_left_alone() -> None:
+def test_a_file_with_two_layouts_of_one_kind_is_left_alone() -> None:
     assert reason("ACME_clicks_20240611.txt", CLICKS, layout(name="all", files=".*")) == (
-        "more than one layout matches its name (clicks, all); make their patterns stricter"
+        "more than one layout of events matches its name (clicks, all); make their patterns stricter"
+    )
+    several = [of_kind("contacts", "people"), CLICKS, of_kind("contacts", "persons")]
+    assert reason("ACME_clicks_20240611.txt", *several) == (
+        "more than one layout of contacts matches its name (people, persons); make their patterns stricter"
+    )
+
+
+def of_kind(kind: str, name: str, files: str = CLICKS.files) -> Layout:
+    lookup = LOOKUPS[kind]
+    columns = {meaning: meaning for meaning in (*lookup.key, *lookup.values)}
+    return layout(name=name, files=files, kind=kind, event=None, columns=columns)
+
+
+def test_a_file_has_a_layout_of_each_kind_at_most_and_the_events_come_last() -> None:
+    several = [CLICKS, of_kind("links", "links"), of_kind("contacts", "people"), of_kind("lists", "lists", "other")]
+    found = match(file("ACME_clicks_20240611063000.txt"), several, LOADABLE)
+    assert not isinstance(found, Unmatched)
+    assert [each.layout.name for each in found] == ["people", "links", "clicks"]
+    assert {each.layouts for each in found} == {("people", "links", "clicks")}
+    assert {(each.export_date, each.exported_at) for each in found} == {
+        (date(2024, 6, 11), datetime(2024, 6, 11, 4, 30, tzinfo=UTC))
+    }
+
+
+def test_a_file_to_which_its_layouts_give_different_dates_is_left_alone() -> None:
+    assert reason("ACME_clicks_20240611.txt", CLICKS, of_kind("contacts", "people", "ACME_.*")) == (
+        "its layouts give it different export dates (people: 2024-06-12, clicks: 2024-06-11); write the group 'date' "
+        "alike in both patterns"
     )
 
 

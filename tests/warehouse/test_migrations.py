@@ -125,6 +125,37 @@ def test_what_was_cut_before_events_could_be_held_is_not_held(warehouse: Warehou
         assert sorted(rows.fetchall()) == [("a", "waiting", None), ("c", "held", True)]
 
 
+def test_lookups_and_rejected_rows_get_the_layout_that_loaded_their_file(warehouse: Warehouse) -> None:
+    """That of the loaded bytes, whatever was refused later; where no bytes are loaded, that of the newest load."""
+    with warehouse.writing() as connection:
+        newest = connection.execute(COLUMNS).fetchall()
+        for table in ("lookups", "rejected_rows"):
+            connection.execute(f"ALTER TABLE raw.{table} DROP COLUMN layout")
+            connection.execute(
+                f"INSERT INTO raw.{table} (export_date, file) VALUES ('2024-06-11', 'a.csv'), ('2024-06-12', 'a.csv'), "
+                "('2024-06-12', 'b.csv'), ('2024-06-13', 'gone.csv')"
+            )
+        connection.execute(
+            "INSERT INTO raw.export_files (export_date, name, layout, status, load_number) VALUES "
+            "('2024-06-11', 'a.csv', 'former', 'replaced', 4), ('2024-06-11', 'a.csv', 'people', 'loaded', NULL), "
+            "('2024-06-11', 'a.csv', 'wrong', 'refused', 5), ('2024-06-12', 'a.csv', 'contacts', 'loaded', 2), "
+            "('2024-06-12', 'b.csv', 'earlier', 'replaced', 1), ('2024-06-12', 'b.csv', 'later', 'replaced', 2), "
+            "('2024-06-12', 'b.csv', NULL, 'unmatched', 3)"
+        )
+        connection.execute("UPDATE raw.origin SET value = '7' WHERE name = 'schema_version'")
+    warehouse.bring_up_to_date()
+    assert columns(warehouse) == newest
+    with warehouse.reading() as connection:
+        for table in ("lookups", "rejected_rows"):
+            found = connection.execute(f"SELECT export_date::VARCHAR, file, layout FROM raw.{table} ORDER BY ALL")
+            assert found.fetchall() == [
+                ("2024-06-11", "a.csv", "people"),
+                ("2024-06-12", "a.csv", "contacts"),
+                ("2024-06-12", "b.csv", "later"),
+                ("2024-06-13", "gone.csv", None),
+            ]
+
+
 def test_there_is_nothing_to_bring_up_to_date_where_there_is_no_warehouse(warehouse: Warehouse) -> None:
     warehouse.bring_up_to_date()
     assert not warehouse.exists()

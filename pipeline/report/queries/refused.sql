@@ -1,5 +1,5 @@
 -- Files that could not be loaded, and files of whatever date that no layout matches.
-SELECT
+SELECT DISTINCT
     export_date,
     regexp_replace(name, '[^\s"''<>(]+@[^\s"''<>)]+', '(address)', 'g') AS file,
     status,

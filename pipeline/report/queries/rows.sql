@@ -1,7 +1,8 @@
 -- Every row of every loaded file is an event, a name for a lookup, skipped, rejected or suppressed. Each column is
--- counted in the table of these rows; of suppressed rows, only the number is kept.
+-- counted in the table of these rows; of suppressed rows, only the number is kept. A file's rows count once for each
+-- layout that loads it.
 WITH parts AS (
-    SELECT export_date, count(*) AS files, sum(rows) AS rows, sum(coalesce(suppressed, 0)) AS suppressed,
+    SELECT export_date, count(DISTINCT name) AS files, sum(rows) AS rows, sum(coalesce(suppressed, 0)) AS suppressed,
         0 AS event_rows, 0 AS skipped, 0 AS lookup_rows, 0 AS rejected
     FROM raw.export_files WHERE status = 'loaded' AND export_date BETWEEN $first AND $last GROUP BY export_date
     UNION ALL BY NAME

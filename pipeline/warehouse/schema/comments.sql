@@ -1,6 +1,6 @@
 -- The description of each table and column that no model makes. dbt's models describe their own.
 
-COMMENT ON TABLE raw.export_files IS 'One row for each file and content, with its status.';
+COMMENT ON TABLE raw.export_files IS 'One row for each file, layout and content, with its status.';
 COMMENT ON COLUMN raw.export_files.export_date IS 'Date in the file''s name, else its modification date (UTC).';
 COMMENT ON COLUMN raw.export_files.name IS 'Name, relative to the location.';
 COMMENT ON COLUMN raw.export_files.size IS 'Size in bytes.';
@@ -66,6 +66,7 @@ COMMENT ON COLUMN raw.rejected_rows.line IS 'Line of the row in its file; the he
 COMMENT ON COLUMN raw.rejected_rows.reason IS 'Why the row was rejected.';
 COMMENT ON COLUMN raw.rejected_rows.text IS 'The text of the row.';
 COMMENT ON COLUMN raw.rejected_rows.loaded_at IS 'When its file was loaded (UTC).';
+COMMENT ON COLUMN raw.rejected_rows.layout IS 'The layout that its file was read with.';
 
 COMMENT ON TABLE raw.lookups IS 'Names and contacts from lookup files: all snapshots, of which the newest is used.';
 COMMENT ON COLUMN raw.lookups.export_date IS 'Date of the snapshot.';
@@ -88,6 +89,7 @@ COMMENT ON COLUMN raw.lookups.email IS 'Value in the file; null for kinds withou
 COMMENT ON COLUMN raw.lookups.load_number IS 'Number of the load, as in raw.export_files.';
 COMMENT ON COLUMN raw.lookups.traits IS 'The traits of a contact that its layout declares, as JSON with their types.';
 COMMENT ON COLUMN raw.lookups.unreadable_traits IS 'Traits whose text is not of their type; they are not in traits. Null: there are none.';
+COMMENT ON COLUMN raw.lookups.layout IS 'The layout that its file was read with.';
 
 COMMENT ON TABLE raw.properties IS 'One row per event and property that a layout declares or has declared. Its column in the event''s table is never dropped.';
 COMMENT ON COLUMN raw.properties.event IS 'The event''s name; Identifies for traits of contacts.';

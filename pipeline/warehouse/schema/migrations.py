@@ -15,6 +15,11 @@ Connection = duckdb.DuckDBPyConnection
 
 # In a statement: the schema of the event tables, which a setting names.
 _SOURCE = "<source>"
+_LAYOUT_OF_FILE = (
+    "SELECT export_date, name, "
+    "arg_max(layout, {'loaded': status = 'loaded', 'number': coalesce(load_number, 0), 'at': loaded_at}) AS layout "
+    "FROM raw.export_files WHERE layout IS NOT NULL GROUP BY ALL"
+)
 # Statements by the number that the warehouse has after them. Released migrations never change.
 MIGRATIONS: Mapping[int, Sequence[str]] = {
     # A warehouse without a number may lack any of these.
@@ -79,6 +84,16 @@ MIGRATIONS: Mapping[int, Sequence[str]] = {
     7: (
         "ALTER TABLE delivery.outbox ADD COLUMN IF NOT EXISTS held_because VARCHAR",
         "DROP VIEW IF EXISTS delivery.events",  # created anew after the migrations
+    ),
+    # Several layouts can load one file. Until then, each file had one: that of its loaded bytes, or the last one.
+    8: tuple(
+        statement
+        for table in ("raw.rejected_rows", "raw.lookups")
+        for statement in (
+            f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS layout VARCHAR",
+            f"UPDATE {table} AS target SET layout = files.layout FROM ({_LAYOUT_OF_FILE}) AS files "
+            "WHERE files.export_date = target.export_date AND files.name = target.file AND target.layout IS NULL",
+        )
     ),
 }
 NEWEST = max(MIGRATIONS)

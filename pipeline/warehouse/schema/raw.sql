@@ -74,7 +74,8 @@ CREATE TABLE IF NOT EXISTS raw.rejected_rows (
     line BIGINT,
     reason VARCHAR,
     text VARCHAR,
-    loaded_at TIMESTAMPTZ
+    loaded_at TIMESTAMPTZ,
+    layout VARCHAR
 );
 
 CREATE TABLE IF NOT EXISTS raw.lookups (
@@ -97,7 +98,8 @@ CREATE TABLE IF NOT EXISTS raw.lookups (
     email VARCHAR,
     load_number BIGINT,
     traits JSON,
-    unreadable_traits VARCHAR[]
+    unreadable_traits VARCHAR[],
+    layout VARCHAR
 );
 
 CREATE TABLE IF NOT EXISTS raw.properties (
