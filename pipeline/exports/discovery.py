@@ -109,9 +109,9 @@ def is_known(matched: MatchedFile | Unmatched, known: KnownFiles) -> bool:
     return isinstance(matched, Unmatched) or not former_layouts(matched, known)
 
 
-def former_layouts(matched: MatchedFile, known: KnownFiles) -> list[str]:
-    """Layouts that loaded or refused this file and no longer match it. A refused file keeps the rows of all layouts, so
-    for its own layout those that loaded it are none.
+def former_layouts(matched: MatchedFile, known: KnownFiles) -> list[str | None]:
+    """Layouts that loaded or refused this file and no longer match it; None if it had none meanwhile. A refused file
+    keeps the rows of all layouts, so for its own layout those that loaded it are none.
     """
     of_file = known.get(matched.key, {})
     own = of_file.get(matched.layout.name)
@@ -119,7 +119,7 @@ def former_layouts(matched: MatchedFile, known: KnownFiles) -> list[str]:
     return [
         layout
         for layout, before in of_file.items()
-        if layout is not None and layout not in matched.layouts and not (is_refused and before.status == "loaded")
+        if layout not in matched.layouts and not (is_refused and before.status == "loaded")
     ]
 
 

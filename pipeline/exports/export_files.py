@@ -82,7 +82,9 @@ def record_time(connection: Connection, matched: MatchedFile) -> None:
 
 
 def record_unmatched(connection: Connection, unmatched: Sequence[Unmatched], load: Load) -> None:
-    """Record all ignored files at once: a folder can contain tens of thousands."""
+    """Record all ignored files at once: a folder can contain tens of thousands. Rows that a file had while a layout
+    matched it stay, and so does the row of their load.
+    """
     connection.execute(
         """
         CREATE OR REPLACE TEMP TABLE unmatched AS
@@ -100,7 +102,7 @@ def record_unmatched(connection: Connection, unmatched: Sequence[Unmatched], loa
     connection.execute(
         """
         UPDATE raw.export_files SET status = 'replaced'
-        WHERE status <> 'replaced' AND (
+        WHERE status NOT IN ('replaced', 'loaded') AND (
             (export_date, name) IN (SELECT (export_date, name) FROM temp.unmatched)
             OR status = 'unmatched' AND name IN (SELECT name FROM temp.unmatched)
         )

@@ -3,8 +3,9 @@
 from pipeline.export_dates import ExportDates
 from pipeline.exports.export_files import LoadedFile
 from pipeline.exports.loading import Loaded
+from pipeline.exports.row_accounting import rows_accounted_for
 from tests.exports.arrivals import HOUR, JEF, MONDAY, REFUSED, TUESDAY, WatchedLocation, names
-from tests.support.export_folder import HEADER, NO_PERSON, NOW, WRITTEN, ZOE, Desk, layout
+from tests.support.export_folder import EVERY_DATE, HEADER, NO_PERSON, NOW, WRITTEN, ZOE, Desk, layout
 
 # Refused
 
@@ -122,6 +123,21 @@ def test_a_file_that_gets_a_layout_with_a_date_in_its_name_is_a_stranger_no_more
     desk.layouts = (layout(files=r"views_(?P<date>\d{8})\.csv"),)
     desk.load(at=NOW + HOUR)
     assert "unmatched" not in desk.files("status")
+
+
+def test_a_loaded_file_that_loses_its_layout_keeps_its_rows_and_they_add_up(desk: Desk) -> None:
+    desk.put("opens.csv", HEADER + ZOE)
+    desk.load()
+    former, desk.layouts = desk.layouts, (layout(files="views.*"),)
+    assert names(desk.load(at=NOW + HOUR)) == [("opens.csv", "unmatched")]
+    assert desk.load(at=NOW + HOUR).unchanged == 1
+    assert desk.files("status") == ["loaded", "unmatched"]
+    assert (desk.events("user_id"), rows_accounted_for(desk.connection, EVERY_DATE).numbers) == (["C-1"], {"rows": 1})
+
+    desk.layouts = former
+    assert names(desk.load(at=NOW + 2 * HOUR)) == [("opens.csv", "loaded")]
+    assert desk.files("status") == ["replaced", "replaced", "loaded"]
+    assert desk.load(at=NOW + 3 * HOUR).unchanged == 1
 
 
 def test_a_stranger_is_told_whatever_dates_are_asked_for(desk: Desk) -> None:
