@@ -6,7 +6,7 @@ from datetime import date
 
 import duckdb
 
-from pipeline.exports.discovery import Discovered, KnownFiles, is_known
+from pipeline.exports.discovery import Discovered, KnownFiles, former_layouts, is_known
 from pipeline.ledger import Ledger
 from pipeline.segment.unfinished_dates import unfinished
 from pipeline.warehouse import Warehouse, one_value
@@ -21,7 +21,10 @@ def dates_with_new_files(known: KnownFiles, discovered: Discovered) -> Mapping[d
     for matched in discovered.matched:
         if not is_known(matched, known):
             file = matched.file
-            new[matched.export_date].append(f"{file.name} {file.size} {file.modified_at} {matched.layout.fingerprint}")
+            fingerprint = f"{file.name} {file.size} {file.modified_at} {matched.layout.fingerprint}"
+            # Without it, a file that loses a layout would be requested as it was before it got that.
+            former = sorted(map(str, former_layouts(matched, known)))
+            new[matched.export_date].append(" ".join([fingerprint, *former]))
     return new
 
 

@@ -76,6 +76,30 @@ def test_a_changed_export_requests_a_run_under_another_key(daemon: Daemon, proje
     assert second != first
 
 
+def test_a_file_that_gets_a_second_layout_and_loses_it_requests_runs_under_other_keys(
+    daemon: Daemon, project: Project
+) -> None:
+    """Dagster requests no run under a key that another one had."""
+    put(project, "log_20240611.csv")
+    keys = [daemon.looks()]
+    load_all(project)
+    links = project.layouts / "links.yml"
+    links.write_text(r"""
+name: links
+files: 'log_(?P<date>\d{8})(_(?P<time>\d{4}))?(_again)?\.csv'
+kind: links
+columns: {LINK: link_id, WHAT: link_name}
+""")
+    keys.append(daemon.looks())
+    load_all(project)
+    links.unlink()
+    keys.append(daemon.looks())
+    load_all(project)
+    assert [set(key) for key in keys] == [{TUESDAY}] * 3
+    assert len({key[TUESDAY] for key in keys}) == 3
+    assert daemon.looks() == {}
+
+
 @pytest.mark.parametrize(
     ("status", "tags"),
     [

@@ -24,6 +24,7 @@ from tests.report.conftest import (
     WRITE_KEY,
     Reported,
     load,
+    read_rows,
 )
 from tests.support.delivery_fixtures import opened
 from tests.support.modelled_tables import DAY, SCHEMA, day, event_row, id_of
@@ -138,6 +139,20 @@ def test_what_does_not_reconcile_is_shown(busy: Reported, loss: str, stage: str)
     assert not row_of(numbers, stage, DAY)["reconciles"]
     assert not row_of(numbers, stage, None)["reconciles"]
     assert row_of(numbers, stage, NEXT_DAY)["reconciles"]
+
+
+def test_a_file_of_several_layouts_is_one_file_whose_rows_count_for_each_of_them(nothing: Reported) -> None:
+    with opened(nothing.warehouse) as lake:
+        load(lake, "wide.csv", DAY, rows=4, rejected=1, layout="opens")
+        load(lake, "wide.csv", DAY, rows=4, rejected=1, layout="contacts", kind="contacts")
+        for kind in ("events", "contacts"):
+            load(lake, "next.csv", NEXT_DAY, status="refused", layout=kind, kind=kind, reason="layout contacts: …")
+        read_rows(lake, DAY, 3, 0, ["no list_id", "no date-time"])
+        lake.connection.execute(f"INSERT INTO raw.lookups (export_date) SELECT '{DAY}' FROM range(3)")
+    numbers = nothing.numbers()
+    rows = {"files": 1, "rows": 8, "event_rows": 3, "lookup_rows": 3, "skipped": 0, "rejected": 2, "suppressed": 0}
+    assert row_of(numbers, "rows", DAY) == {"export_date": DAY, **rows, "reconciles": True}
+    assert [(row["file"], row["reason"]) for row in numbers.rows("refused")] == [("next.csv", "layout contacts: …")]
 
 
 def test_forgotten_events_are_due_and_neither_delivered_nor_waiting(busy: Reported) -> None:
