@@ -29,8 +29,8 @@ os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
 
 # The other modules of the folder contain code that commands share.
 COMMANDS = (
-    *("check", "copy", "docs", "forget", "inspect", "reconcile", "replay", "run", "sql", "status", "tracking-plan"),
-    *("ui", "upkeep"),
+    *("backup", "check", "copy", "docs", "forget", "inspect", "reconcile", "replay", "restore", "run", "sql", "status"),
+    *("tracking-plan", "ui", "upkeep"),
 )
 
 

@@ -164,7 +164,7 @@ def _release(selection: _Selection) -> None:
         else:
             # First, so that a release that is killed can be repeated.
             accept_released(connection, ledger, table, reason, dates)
-            released = ledger.release_replacing(table, dates, reason)
+            released = ledger.release_possible_duplicates(table, dates, reason)
         mirror_into(connection, ledger, dates)
     if not released:
         out.print("No held event matches.")

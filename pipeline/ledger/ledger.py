@@ -12,6 +12,7 @@ from pipeline.ledger.earlier_deliveries import EarlierDeliveriesPart
 from pipeline.ledger.held_batches import HeldBatchesPart
 from pipeline.ledger.ledger_pairing import advance, recognise, record_generation
 from pipeline.ledger.records import CUT, DELIVERED, REPORTED, WAITING, Batch, DeadEvent, Settled
+from pipeline.ledger.restored import RestoredPart
 from pipeline.ledger.schema import batches, progress, withheld_dates
 from pipeline.ledger.standings import EVENTS_IN_OUTBOX, StandingsPart
 from pipeline.ledger.statements import insert, insert_dead, unknown, within
@@ -21,7 +22,7 @@ from pipeline.warehouse.loads import Load
 _SENDABLE = sa.and_(batches.c.status == WAITING, batches.c.export_date.not_in(sa.select(withheld_dates.c.export_date)))
 
 
-class Ledger(DeadEventsPart, EarlierDeliveriesPart, HeldBatchesPart, StandingsPart, TransferPart):
+class Ledger(DeadEventsPart, EarlierDeliveriesPart, HeldBatchesPart, RestoredPart, StandingsPart, TransferPart):
     """The ledger at a SQLAlchemy URL: batches and their sending, and the progress of export dates.
 
     Every change is one transaction. Every method raises DeliveryError if the database can't be used: it is missing,

@@ -24,7 +24,9 @@ from pipeline.ledger.schema import (
 from pipeline.ledger.statements import chunks, insert, unknown
 
 _PAIR, _GENERATION, _SEEN = "pair", "generation", "warehouse_generation"
-_FORMER = [column.name for column in former_batches.columns]
+# Names of rows with the ids of pairs that the ledger was part of before begin with this.
+_EARLIER_PAIR = "earlier_pair:"
+_FORMER = [column.name for column in former_batches.columns if column.name != "lost"]
 
 
 class PairingPart(LedgerDatabase):
@@ -35,6 +37,12 @@ class PairingPart(LedgerDatabase):
         with self._engine.connect() as connection:
             known: dict[str, str] = dict(connection.execute(sa.select(origin.c.name, origin.c.value)).tuples().all())
         return Pairing(known.get(_PAIR), int(known.get(_GENERATION, 0)), int(known.get(_SEEN, 0)))
+
+    def pairs(self) -> set[str]:
+        """The ids of the pairs that the ledger is or was part of."""
+        now = self.pairing().pair
+        names = self._values(sa.select(origin.c.name).where(origin.c.name.startswith(_EARLIER_PAIR)))
+        return {name.removeprefix(_EARLIER_PAIR) for name in names} | ({now} if now else set())
 
     def pair(self, new: Pairing) -> None:
         """Pair the ledger with another warehouse."""
@@ -101,21 +109,28 @@ def recognise(connection: Connection, new: Collection[str]) -> list[dict[str, ob
     """Delete and return the former rows of new batches that were delivered before the warehouse was lost."""
     recognised: list[dict[str, object]] = []
     for chunk in chunks(sorted(new)):
-        of_these = former_batches.c.batch_id.in_(chunk)
-        recognised += [dict(row) for row in connection.execute(sa.select(former_batches).where(of_these)).mappings()]
+        of_these = sa.and_(former_batches.c.batch_id.in_(chunk), former_batches.c.lost == 0)
+        query = sa.select(*(former_batches.c[name] for name in _FORMER)).where(of_these)
+        recognised += [dict(row) for row in connection.execute(query).mappings()]
         connection.execute(sa.delete(former_batches).where(of_these))
     return recognised
 
 
 def _pair(connection: Connection, new: Pairing) -> None:
+    former = connection.execute(sa.select(origin.c.value).where(origin.c.name == _PAIR)).scalar()
+    if former and former != new.pair:
+        name = f"{_EARLIER_PAIR}{former}"
+        connection.execute(sa.delete(origin).where(origin.c.name == name))
+        insert(connection, origin, [{"name": name, "value": ""}])
     connection.execute(sa.delete(origin).where(origin.c.name.in_((_PAIR, _GENERATION, _SEEN))))
     values = {_PAIR: new.pair or "", _GENERATION: str(new.generation), _SEEN: str(new.seen)}
     insert(connection, origin, [{"name": name, "value": value} for name, value in values.items()])
 
 
 def _retire_batches(connection: Connection, known: Collection[str]) -> tuple[int, int]:
-    """Delete batches that the warehouse does not contain: how many delivered events were in them, and how many of these
-    are kept among the former batches. Those with dead or forgotten events are not, as what was delivered is unknown.
+    """Delete batches that the warehouse does not contain, and keep delivered ones among the former batches: how many
+    delivered events were in them, and how many of these can be recognised. Those of batches with dead or forgotten
+    events can't, as what was delivered is unknown.
     """
     existing: set[str] = set(connection.execute(sa.select(batches.c.batch_id)).scalars())
     events = kept = 0
@@ -125,11 +140,10 @@ def _retire_batches(connection: Connection, known: Collection[str]) -> tuple[int
         )
         rows = [dict(row) for row in connection.execute(delivered).mappings()]
         lost = _lost(connection, [str(row["batch_id"]) for row in rows])
-        whole = [row for row in rows if row["batch_id"] not in lost]
         events += sum(row["events"] for row in rows) - sum(lost.values())
-        kept += sum(row["events"] for row in whole)
+        kept += sum(row["events"] for row in rows if row["batch_id"] not in lost)
         connection.execute(sa.delete(former_batches).where(former_batches.c.batch_id.in_(chunk)))
-        insert(connection, former_batches, whole)
+        insert(connection, former_batches, [row | {"lost": lost.get(str(row["batch_id"]), 0)} for row in rows])
         for column in (batches.c.batch_id, forgotten.c.batch_id):
             connection.execute(sa.delete(column.table).where(column.in_(chunk)))
     return events, kept

@@ -52,12 +52,19 @@ def _accepted_withdrawals(connection: Connection) -> None:
     accepted_withdrawals.create(connection, checkfirst=True)
 
 
+def _lost_events_of_former_batches(connection: Connection) -> None:
+    """Add the number of dead and forgotten events of former batches, of which none was kept before."""
+    if "lost" not in {column["name"] for column in sa.inspect(connection).get_columns("former_batches")}:
+        connection.execute(sa.text("ALTER TABLE former_batches ADD COLUMN lost INTEGER NOT NULL DEFAULT 0"))
+
+
 # By the number that the tables have afterwards. A released migration is never changed.
 MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {
     1: _number_tables,
     2: _names_that_were_missing,
     3: _earlier_deliveries,
     4: _accepted_withdrawals,
+    5: _lost_events_of_former_batches,
 }
 NEWEST = max(MIGRATIONS)
 

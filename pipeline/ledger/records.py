@@ -12,6 +12,10 @@ WAITING, DELIVERED, HELD = "waiting", "delivered", "held"
 SUPPRESSED, WITHDRAWN = "suppressed", "withdrawn"
 # The reason of held batches whose events replace delivered ones under other ids begins with this.
 NEW_IDS = "new ids"
+# The reason of held batches that may have been sent between a backup and its restore begins with this.
+IN_DOUBT = "restored"
+# The reason of batches that a restore was told were sent.
+TAKEN_AS_DELIVERED = "taken as delivered"
 # Stages of an export date, one after the other: in the event tables, in the outbox, in the report.
 MODELLED, CUT, REPORTED = "modelled", "cut", "reported"
 
@@ -60,6 +64,23 @@ class Reconciled:
     missing: int
     recognisable: int
     taken: int
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A restore of the backup of `backup_at`, which took place `at` a time.
+
+    `knows_deliveries`: the ledger has every delivery up to the restore, since it survived, or since the user stated
+    that everything exported until `delivered_until` was sent, and nothing else. Dates that were `withheld` then were
+    not sent either way. `is_complete`: what may have been sent is held.
+    """
+
+    at: datetime
+    backup_at: datetime
+    knows_deliveries: bool
+    delivered_until: datetime | None = None
+    withheld: Sequence[date] = ()
+    is_complete: bool = True
 
 
 @dataclass(frozen=True)
@@ -133,10 +154,8 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Replacing:
-    """Held events of one export date and event name that replace delivered ones under other ids, and why it is
-    assumed.
-    """
+class HeldEvents:
+    """Events of one export date and event name that are held for a reason: they may have been delivered before."""
 
     export_date: date
     event: str

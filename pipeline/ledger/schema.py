@@ -126,7 +126,7 @@ origin = sa.Table(
 )
 
 # Delivered batches that are no longer in the warehouse since it was lost: one that is cut again with the same events
-# was delivered.
+# was delivered, unless some of its events were dead or forgotten (`lost`).
 former_batches = sa.Table(
     "former_batches",
     metadata,
@@ -135,4 +135,5 @@ former_batches = sa.Table(
         for column in batches.columns
         if column.name != "reason"
     ),
+    sa.Column("lost", sa.Integer, nullable=False, server_default="0"),
 )

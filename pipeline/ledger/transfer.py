@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from pipeline.errors import DeliveryError, SettingsError
 from pipeline.ledger.ledger_pairing import PairingPart
-from pipeline.ledger.schema import metadata
+from pipeline.ledger.schema import metadata, origin
 
 # Rows in memory at a time.
 _AT_ONCE = 5_000
@@ -30,7 +30,7 @@ class TransferPart(PairingPart):
             DeliveryError: the rows differ, or a database can't be used.
         """
         self.check_copy(copy)
-        with self._engine.connect() as reading, copy._engine.begin() as writing:
+        with self._one_state() as reading, copy._engine.begin() as writing:
             for table in metadata.sorted_tables:
                 writing.execute(sa.delete(table))
                 for rows in _rows(reading, table):
@@ -40,6 +40,27 @@ class TransferPart(PairingPart):
                 if not all(copied == original for copied, original in pairs):
                     raise DeliveryError(f"LEDGER: the copy of {table.name} differs from the original; copy again")
         return len(copy.batch_ids())
+
+    def set_aside(self, schema: str) -> bool:
+        """Move the tables of a ledger on a server to a schema of another name. Returns whether anything was in them."""
+        with self._engine.begin() as connection:
+            has_rows = any(
+                connection.execute(sa.select(sa.exists(sa.select(table)))).scalar()
+                for table in metadata.sorted_tables
+                if table is not origin
+            )
+            name = self._engine.dialect.identifier_preparer.quote(schema)
+            connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {name}"))
+            for table in metadata.sorted_tables:
+                connection.execute(sa.text(f"ALTER TABLE {table.name} SET SCHEMA {name}"))
+        return has_rows
+
+    def _one_state(self) -> sa.Connection:
+        """A connection whose queries all see the ledger as it is at the first one: deliveries may go on."""
+        connection = self._engine.connect()
+        if self._engine.dialect.name == "postgresql":
+            return connection.execution_options(isolation_level="REPEATABLE READ")
+        return connection
 
 
 def _rows(connection: sa.Connection, table: sa.Table) -> Iterator[list[dict[str, object]]]:

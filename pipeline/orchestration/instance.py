@@ -43,6 +43,8 @@ run_monitoring:
   cancel_timeout_seconds: 300
   max_runtime_seconds: 172800  # a run that hangs is ended after two days; the next one completes its work
 """
+# The commands that prevent runs.
+_EXCLUSIVE = "`copy`, `forget`, `reconcile` or `restore`"
 # Runs whose lock this process holds.
 _held: set[str] = set()
 _STORAGES = ("storage", "run_storage", "event_log_storage", "schedule_storage")
@@ -141,7 +143,7 @@ def _holding(path: Path) -> Iterator[None]:
     unnamed = path.with_suffix(".unnamed")
     with _lock_of_all_runs(fcntl.LOCK_SH) as shared, FileLock(unnamed):
         if not shared:
-            raise PipelineError("`forget` or `reconcile` is running; run again when it has ended.")
+            raise PipelineError(f"{_EXCLUSIVE} is running; run again when it has ended.")
         unnamed.rename(path)
         try:
             yield
@@ -160,7 +162,7 @@ def exclusive(instance: dg.DagsterInstance) -> Iterator[None]:
         if not free:
             with _lock_of_all_runs(fcntl.LOCK_SH) as shared:
                 if not shared:
-                    raise PipelineError("`forget` or `reconcile` is already running; wait until it has ended.")
+                    raise PipelineError(f"{_EXCLUSIVE} is already running; wait until it has ended.")
         else:
             fail_dead_runs(instance)
         if not free or instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED), limit=1):

@@ -14,6 +14,7 @@ from pipeline.ledger import Ledger
 from pipeline.masking import on_one_line
 from pipeline.segment.checks import late_events
 from pipeline.segment.new_ids import release_command
+from pipeline.segment.restored import send_command
 from pipeline.segment.unwanted import withdrawn_after_delivery
 from pipeline.warehouse import has_table
 
@@ -139,6 +140,13 @@ def _held(ledger: Ledger) -> Iterator[Problem]:
             f"`{release_command(each.export_date, each.export_date)}`"
         )
         yield Problem("held", f"{counted(each.events, f'new {each.event} event')} of {each.export_date}", words)
+    for each in ledger.in_doubt(EVERY_DATE):
+        if each.event == IDENTIFIES.table:
+            identities -= each.events
+        else:
+            machines -= each.events
+        words = f"{each.reason}; if not, send them: `{send_command([each.export_date])}`"
+        yield Problem("held", f"{counted(each.events, f'{each.event} event')} of {each.export_date}", words)
     for standing in ledger.standings(EVERY_DATE):
         if standing.event == IDENTIFIES.table:
             identities += standing.held

@@ -1,7 +1,7 @@
 """Enqueue events: from the event tables into the outbox and the ledger, for runs and for replays."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import duckdb
@@ -16,6 +16,7 @@ from pipeline.segment.delivery import CURRENT_DAYS
 from pipeline.segment.new_ids import guard
 from pipeline.segment.outbox import Cut, CutRules, Limits, cut
 from pipeline.segment.rate_limiter import events_at_once
+from pipeline.segment.restored import because_of_restore, cut_before_restore
 from pipeline.segment.staged import has_identities
 from pipeline.settings import Settings
 
@@ -53,6 +54,7 @@ def register(
         replayed,
         pairing_of(connection).generation,
     )
+    ledger.settle_restored()
     # People who were listed since the last time may have waiting or held events of any date.
     everywhere = any_newly_suppressed(connection, "withdrawn_at")
     listed = unwanted.suppressed(connection, ledger.undelivered_ids(EVERY_DATE if everywhere else dates))
@@ -92,21 +94,31 @@ def cut_due(
     gone = unwanted.withdrawn(connection, dates)
     withdrawn = ledger.withdraw(gone, now) if gone else (0, 0)
     guarded = guard(connection, ledger, gone, dates) if withdrawn[1] else None
+    rules = CutRules(
+        settings.integrations,
+        withheld,
+        _limits(settings, now.date()),
+        hold_bots=settings.segment_bots == "hold",
+        identify=settings.segment_identify,
+    )
+    held_because: Mapping[date, str] = {}
+    if not replays_only:
+        cut_before_restore(connection, ledger, settings.schema_name, dates, now, rules)
+        held_because = because_of_restore(ledger, dates)
+    hold_from: Mapping[date, int] = dict.fromkeys(held_because, 1)
+    if guarded:
+        hold_from, held_because = {**hold_from, **guarded.hold_from}, {**held_because, **guarded.because}
     done = cut(
         connection,
         settings.schema_name,
         dates,
         now,
-        CutRules(
-            settings.integrations,
-            withheld,
-            _limits(settings, now.date()),
+        replace(
+            rules,
             replayed_ids=[replay.id for replay in ledger.replays()],
             replays_only=replays_only,
-            hold_bots=settings.segment_bots == "hold",
-            identify=settings.segment_identify,
-            hold_from=guarded.hold_from if guarded else None,
-            held_because=guarded.because if guarded else {},
+            hold_from=hold_from if hold_from or guarded else None,
+            held_because=held_because,
         ),
     )
     if settings.segment_identify:

@@ -15,7 +15,7 @@ import duckdb
 from pipeline.catalog import IDENTIFIES
 from pipeline.export_dates import ExportDates
 from pipeline.finding import Finding, counted, plural, some
-from pipeline.ledger import NEW_IDS, DeadEvent, Ledger, Replacing
+from pipeline.ledger import NEW_IDS, DeadEvent, HeldEvents, Ledger
 from pipeline.masking import on_one_line
 from pipeline.segment.outbox import Cut
 from pipeline.segment.unwanted import withdrawn
@@ -123,7 +123,7 @@ def release_command(first: date, last: date) -> str:
     return f'python -m pipeline replay --held --reason "{NEW_IDS}" {days}'
 
 
-def held_with_new_ids(held: Sequence[Replacing]) -> Finding:
+def held_with_new_ids(held: Sequence[HeldEvents]) -> Finding:
     """Report events that are held because they seem to replace delivered ones."""
     numbers = {"events": sum(each.events for each in held)}
     if not held:

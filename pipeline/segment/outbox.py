@@ -68,7 +68,7 @@ class CutRules:
     ones; with `replays_only`, no other events are cut. With `hold_bots`, events that machines caused are cut into
     batches of their own, which are held. With `identify`, the identities of contacts are due, too. `hold_from` are
     export dates whose new events are held if there are so many or more, and `held_because` are their reasons; None:
-    they need not be counted.
+    they need not be counted. With `only`, all events are of certain exports, and held.
     """
 
     integrations: Mapping[str, bool] | None = None
@@ -80,6 +80,15 @@ class CutRules:
     identify: bool = False
     hold_from: Mapping[date, int] | None = None
     held_because: Mapping[date, str] = field(default_factory=dict)
+    only: "HeldExports | None" = None
+
+
+@dataclass(frozen=True)
+class HeldExports:
+    """Exports that Selligent wrote until a time, and why their events are held."""
+
+    until: datetime
+    because: str
 
 
 @dataclass(frozen=True)
@@ -138,7 +147,7 @@ def cut(connection: Connection, schema: str, dates: ExportDates, now: datetime, 
         if rules.replayed_ids:
             moved = [key for (key,) in connection.execute(_MOVED).fetchall()]
             connection.execute(f"DELETE FROM delivery.outbox WHERE id IN ({_MOVED})")
-        connection.execute(_fill_outbox(held_because), [now])
+        connection.execute(_fill_outbox(_reason_to_hold(rules.only, held_because)), [now])
         if counted:
             advance_warehouse(connection)
         (batches,) = one_row(connection, "SELECT count(*) FROM temp.new_batches")
@@ -207,6 +216,7 @@ def _due_of(
 def _weighed(event: Event, source: MessageSource, between: str, rules: CutRules) -> str:
     """SQL for an event table's events in a time span, with the sizes of their messages."""
     is_held = rules.hold_bots and event is not IDENTIFIES
+    but_later = f" AND sent_at <= TIMESTAMPTZ '{rules.only.until.isoformat()}'" if rules.only else ""
     held = "coalesce(context_selligent_is_bot, false)" if is_held else "false"
     return f"""
         SELECT
@@ -215,7 +225,7 @@ def _weighed(event: Event, source: MessageSource, between: str, rules: CutRules)
         FROM (
             SELECT id, timestamp, user_id, anonymous_id, {held} AS held, {source.message_bytes(event)} AS bytes
             FROM {source.table(event)}
-            WHERE timestamp {between}
+            WHERE timestamp {between}{but_later}
         )
     """
 
@@ -315,10 +325,16 @@ _MAY_HAVE_NEW_ID = f"dead_because IS NULL AND NOT held AND event <> {literal(IDE
 _NEW = f"SELECT export_date, count(*) FROM temp.due WHERE {_MAY_HAVE_NEW_ID} GROUP BY export_date"
 
 
-def _fill_outbox(held_because: Mapping[date, str]) -> str:
-    """SQL that inserts the events with their batches; those of one batch have the same reason to be held, or none."""
+def _reason_to_hold(only: HeldExports | None, held_because: Mapping[date, str]) -> str:
+    """SQL for the reason to hold an event; it is the same for all events of a batch."""
+    if only is not None:  # held events of machines are released by themselves
+        return f"CASE WHEN dead_because IS NULL AND NOT held THEN {literal(only.because)} END"
     reasons = " ".join(f"WHEN DATE '{day}' THEN {literal(reason)}" for day, reason in held_because.items())
-    because = f"CASE WHEN {_MAY_HAVE_NEW_ID} THEN CASE export_date {reasons} END END" if reasons else "NULL::VARCHAR"
+    return f"CASE WHEN {_MAY_HAVE_NEW_ID} THEN CASE export_date {reasons} END END" if reasons else "NULL::VARCHAR"
+
+
+def _fill_outbox(because: str) -> str:
+    """SQL that inserts the events with their batches; `because` is SQL for the reason to hold an event."""
     return f"""
         INSERT INTO delivery.outbox BY NAME
         SELECT

@@ -72,6 +72,11 @@ def tables_of(connection: Connection) -> list[Table]:
     return [Table(*name, theirs[name]) for name in sorted(theirs) if name != _ORIGIN]
 
 
+def tables_in(connection: Connection, alias: str) -> list[Table]:
+    """All tables of an attached warehouse, by schema and name."""
+    return [Table(*name, columns) for name, columns in sorted(_columns(connection, alias).items())]
+
+
 def copy_table(connection: Connection, table: Table, progress: Callable[[int], None]) -> Contents:
     """Make the copy of a table equal to it; `progress` gets numbers of rows that are equal by now.
 

@@ -19,7 +19,11 @@ _START_ANEW = (
 
 def check_origin(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """Raise SettingsError for another brand, namespace, schema or kind of exports than the warehouse was made with."""
-    known = dict(connection.execute("SELECT name, value FROM raw.origin").fetchall())
+    check_known(dict(connection.execute("SELECT name, value FROM raw.origin").fetchall()), settings)
+
+
+def check_known(known: Mapping[str, str], settings: Settings) -> None:
+    """The same for what the warehouse records about itself, by name."""
     if INCOMPLETE_COPY in known:
         raise SettingsError("WAREHOUSE: is an incomplete copy; call `python -m pipeline copy` again to complete it")
     if MOVED_TO in known:

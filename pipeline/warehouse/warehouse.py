@@ -333,8 +333,10 @@ class Warehouse:
         except duckdb.Error as error:
             raise WarehouseError(_attach_failure(self, str(error))) from None
 
-    def attach_statements(self, *, read_only: bool, alias: str = ALIAS) -> list[str]:
-        """The statements that attach it to a new DuckDB connection, as `lake`; a reader attaches read-only."""
+    def attach_statements(self, *, read_only: bool, alias: str = ALIAS, snapshot: int | None = None) -> list[str]:
+        """The statements that attach it to a new DuckDB connection, as `lake`; a reader attaches read-only. A DuckLake
+        can be attached as it was at one of its snapshots.
+        """
         login = LOGIN if alias == ALIAS else f"{LOGIN}_of_{alias}"
         load = [f"LOAD {name}" for name in self.extensions]
         load += [ONE_SNAPSHOT] if "sqlite_scanner" in self.extensions else []
@@ -342,6 +344,7 @@ class Warehouse:
         load += [s3.S3Server.of().secret] if self.is_in_s3 else []
         self.import_extensions()
         options = {**self.attach_options(login), **({"read_only": True} if read_only else {})}
+        options |= {"snapshot_version": snapshot} if snapshot is not None else {}
         listed = ", ".join(
             f"{name} {literal(value) if isinstance(value, str) else str(value).lower()}"
             for name, value in options.items()

@@ -48,6 +48,8 @@ BRANDS = By(
 )
 QUESTIONS = By("layout_drafting/test_dialogue.py", "test_on_a_terminal_the_layout_is_written_and_tried_at_once")
 COPY = By("end_to_end/test_copy.py", "test_everything_moves_to_a_server_and_back")
+BACKUP = By("end_to_end/test_restore.py", "test_a_backup_during_a_delivery_lets_the_run_go_on")
+RESTORE = By("end_to_end/test_restore.py", "test_a_ledger_that_survived_recognizes_what_was_sent_after_the_backup")
 NEW_IDS = By(
     "end_to_end/test_new_ids.py",
     "test_after_the_release_all_are_sent_and_a_later_file_of_the_date_is_sent_at_once",
@@ -92,6 +94,12 @@ COMMANDS: Mapping[str, By | Only] = {
     "python -m pipeline sql": STORY,
     "python -m pipeline sql [--format FORMAT] [QUERY]": STORY,
     "python -m pipeline upkeep": STORY,
+    "python -m pipeline backup DIR [--files] [--keep NUMBER]": BACKUP,
+    "python -m pipeline backup DIR": BACKUP,
+    "python -m pipeline restore DIR": RESTORE,
+    "python -m pipeline restore DIR [--delivered-until TIME]": RESTORE,
+    "python -m pipeline replay --held --reason restored": RESTORE,
+    "python -m pipeline replay --held --reason restored [--event NAME] [--date DATE]": RESTORE,
     "python -m pipeline reconcile": By(
         "end_to_end/test_reconcile.py", "test_a_lost_warehouse_is_rebuilt_and_only_what_is_other_is_sent"
     ),

@@ -55,6 +55,7 @@ KNOWN_BLOCKS = {
     (OPERATIONS, "Run from a timer", "ini"): 2,
     (OPERATIONS, "Run from a timer", "crontab"): 1,
     (OPERATIONS, "Run in a container", "sh"): 1,
+    (OPERATIONS, "Backups", "sh"): 1,  # read by test_restore.py
     (OPERATIONS, "Move to another store", "sh"): 1,  # read by test_copy.py
     (OPERATIONS, "Several brands", "dotenv"): 1,
     (OPERATIONS, "Several brands", "sh"): 1,

@@ -71,6 +71,14 @@ SHOWN_BY: Mapping[str, tuple[str, str]] = {
         "end_to_end/test_bots.py",
         "test_events_of_machines_are_modelled_and_held_and_leave_once_when_they_are_released",
     ),
+    "The disk was lost": (
+        "end_to_end/test_restore.py",
+        "test_after_the_loss_of_both_what_may_have_been_sent_is_held_until_it_is_decided",
+    ),
+    "Events are held since a restore": (
+        "end_to_end/test_restore.py",
+        "test_a_ledger_that_survived_recognizes_what_was_sent_after_the_backup",
+    ),
     "The warehouse or the ledger": (
         "end_to_end/test_reconcile.py",
         "test_a_lost_warehouse_is_rebuilt_and_only_what_is_other_is_sent",

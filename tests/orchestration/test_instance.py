@@ -112,9 +112,9 @@ def test_an_exclusive_command_and_runs_refuse_each_other(instance: dg.DagsterIns
     ):
         pass
     with exclusive(instance):
-        with pytest.raises(PipelineError, match="`forget` or `reconcile` is already running"), exclusive(instance):
+        with pytest.raises(PipelineError, match="`reconcile` or `restore` is already running"), exclusive(instance):
             pass
-        with pytest.raises(PipelineError, match="`forget` or `reconcile` is running"), process_lock("a-run"):
+        with pytest.raises(PipelineError, match="`reconcile` or `restore` is running"), process_lock("a-run"):
             pass
     with process_lock("a-run"):
         pass
