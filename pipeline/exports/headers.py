@@ -74,7 +74,7 @@ def shown(names: Sequence[str]) -> str:
 
 
 def used_columns(layout: Layout) -> list[str]:
-    """The names of the columns that the layout reads."""
+    """The names of the columns that the layout reads, JSON pointers included."""
     return [*layout.columns, *([layout.event_column] if layout.event_column else [])]
 
 
@@ -96,7 +96,7 @@ def refuse_unusable(names: Sequence[str], layout: Layout, line: int | None = Non
     where, owner = ("", "file") if line is None else (f"line {line}: ", "header")
     keys = [key_of(name) for name in names]
     for column in _required(layout):
-        if key_of(column) not in keys:
+        if key_of(column) not in keys and not layout.is_pointer(column):
             raise FileRefused(f"{where}{_lacking(column, names, owner)}")
     repeated = unusable(names)
     for column in used_columns(layout):

@@ -293,8 +293,14 @@ class Layout(BaseModel):
         return frozenset(name for name in named if name is not None)
 
     def is_pointer(self, source: str) -> bool:
-        """Whether the source of a property is a JSON pointer into a nested value, such as `/device/os`."""
+        """Whether a column, or the source of a property, is a JSON pointer to a nested value, such as `/device/os`."""
         return self.format != "csv" and source.startswith("/") and len(source) > 1
+
+    @cached_property
+    def pointers(self) -> Sequence[str]:
+        """The JSON pointers by which the layout names columns and sources of properties, each once."""
+        sources = [*self.columns, *([self.event_column] if self.event_column else []), *self.declared]
+        return list(dict.fromkeys(filter(self.is_pointer, sources)))
 
     @cached_property
     def fingerprint(self) -> str:

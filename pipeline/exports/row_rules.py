@@ -60,7 +60,7 @@ def event_rows(rows: FileRows, layout: Layout, export_date: date) -> str:
     """SELECT of a file's rows in the columns of `raw.events`, without those that identify the file."""
     meanings = _meanings_of(rows, layout)
     by_lower = {key_of(name): expression for name, expression in rows.columns.items()}
-    code = by_lower[key_of(layout.event_column)] if layout.event_column else "CAST(NULL AS VARCHAR)"
+    code = by_lower.get(key_of(layout.event_column or ""), "CAST(NULL AS VARCHAR)")
     times = parsed(layout, "moment")
     placed = instants(layout, "naive_time", "absolute_time", near=export_date - timedelta(days=1))
     named = ", ".join(f"{expression} AS {quoted(meaning)}" for meaning, expression in meanings.items())
@@ -135,7 +135,7 @@ def _reasons(layout: Layout) -> str:
         f"|| {literal(column)} || ' cannot be read as ' || {literal(expected)}",
         f"WHEN NOT CASE WHEN {is_something_sql('user_id')} OR {is_something_sql('email')} THEN true "
         f"ELSE {is_something_sql('list_id')} AND {is_something_sql('selligent_user_id')} END "
-        "THEN 'no person identified: neither user id nor email address'",
+        "THEN 'no person identified: neither user id, email address, nor list id with Selligent user id'",
     ]
     return " ".join(clauses)
 

@@ -39,6 +39,7 @@ KNOWN_BLOCKS = {
     (LAYOUTS, "Layouts", "yaml"): 1,
     (LAYOUTS, "Properties", "yaml"): 1,
     (LAYOUTS, "Several layouts for one file", "yaml"): 1,
+    (LAYOUTS, "Nested values", "yaml"): 1,  # read by test_nested_columns.py
     (LAYOUTS, "Draft a layout from an unknown export", "yaml"): 1,
     (TABLES, "Export date and delivery", "sql"): 1,
     (TABLES, "Where an event comes from", "sql"): 1,

@@ -28,8 +28,8 @@ def test_a_file_of_which_most_rows_are_rejected_is_reported_with_the_reasons(des
     assert found.numbers == {"files": 1, "rows": 83}
     assert found.sentence.startswith(
         "1 file with many rejected rows: opens.csv (83 of 90 rows, usually 0%, layout opens). Reasons: "
-        "no person identified: neither user id nor email address: 80 rows; the row has fewer columns than the header: "
-        "3 rows. raw.rejected_rows has the rows."
+        "no person identified: neither user id, email address, nor list id with Selligent user id: 80 rows; the row "
+        "has fewer columns than the header: 3 rows. raw.rejected_rows has the rows."
     )
     assert many_rejected(desk.connection, ExportDates(date(2024, 6, 12), date(2024, 6, 30))).holds
 

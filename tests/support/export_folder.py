@@ -53,7 +53,7 @@ CODED_COLUMNS = {"CUSTOMER": "user_id", "MAIL": "email", "OPENED_AT": "timestamp
 
 FEWER = "the row has fewer columns than the header"
 NOT_DOUBLED = "the row has an unclosed quote, or an unescaped (not doubled) quote inside a value"
-UNIDENTIFIED = "no person identified: neither user id nor email address"
+UNIDENTIFIED = "no person identified: neither user id, email address, nor list id with Selligent user id"
 
 Row = dict[str, Any]
 

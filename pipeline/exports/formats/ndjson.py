@@ -105,9 +105,10 @@ def _note_keys(connection: duckdb.DuckDBPyConnection, rows: TextRows) -> None:
 
 def _with_keys(connection: duckdb.DuckDBPyConnection, rows: TextRows, layout: Layout) -> TextRows:
     """The rows with their columns: a key in all its spellings. An ambiguous or invalid row has only `extra`."""
-    used, further = used_columns(layout), [key for key in layout.declared if not layout.is_pointer(key)]
+    used = [column for column in used_columns(layout) if not layout.is_pointer(column)]
+    further = [key for key in layout.declared if not layout.is_pointer(key)]
     spelled = _spelled_keys(connection, [*used, *further])
-    lowered = ", ".join(f"lower({literal(column)})" for column in used)
+    lowered = ", ".join(f"lower({literal(column)})" for column in used) or "NULL"
 
     def repeats(keys: str) -> str:
         """SQL for whether a key is repeated; keys that the layout uses are compared without regard to case."""
@@ -118,13 +119,13 @@ def _with_keys(connection: duckdb.DuckDBPyConnection, rows: TextRows, layout: La
     if has_rows(connection, f"SELECT 1 FROM temp.json_shapes WHERE {repeats('keys')} LIMIT 1"):
         faults[REPEATED_KEY] = repeats("json_keys(document)")
     fault = " ".join(f"WHEN {found} THEN {literal(reason)}" for reason, found in faults.items())
-    pointers = [(column, key) for column in used for key in sorted(spelled[column]) or [column]]
+    mapped = [(column, key) for column in used for key in sorted(spelled[column]) or [column]]
     # Properties stay in the rest of the object: their text is kept, whatever their type makes of it.
     properties = [(column, key) for column in further for key in sorted(spelled[column]) or [column]]
-    paths = [(column, "/" + key.replace("~", "~0").replace("/", "~1")) for column, key in [*pointers, *properties]]
-    paths += [(source, source) for source in layout.declared if layout.is_pointer(source)]
+    paths = [(column, "/" + key.replace("~", "~0").replace("/", "~1")) for column, key in [*mapped, *properties]]
+    paths += [(pointer, pointer) for pointer in layout.pointers]
     wanted = ", ".join(literal(path) for _, path in paths)
-    removal = f"json_object({', '.join(f'{literal(key)}, NULL' for _, key in pointers)})"
+    removal = f"json_object({', '.join(f'{literal(key)}, NULL' for _, key in mapped)})"
     read = f"""(
         SELECT * EXCLUDE (document), document ->> [{wanted}] AS found, json_merge_patch(document, {removal}) AS rest
         FROM (
@@ -150,12 +151,14 @@ def _with_keys(connection: duckdb.DuckDBPyConnection, rows: TextRows, layout: La
 
 def _spelled_keys(connection: duckdb.DuckDBPyConnection, used: list[str]) -> dict[str, set[str]]:
     """How the lines spell the keys that a layout uses. There can be any number of other keys; they are left out."""
+    spelled: dict[str, set[str]] = defaultdict(set)
+    if not used:  # by JSON pointers only
+        return spelled
     wanted = ", ".join(f"({literal(column)})" for column in used)
     found = connection.execute(
         "SELECT DISTINCT wanted.name, key FROM (SELECT unnest(keys) AS key FROM temp.json_shapes) "
         f"JOIN (VALUES {wanted}) AS wanted(name) ON lower(key) = lower(wanted.name)"
     ).fetchall()
-    spelled: dict[str, set[str]] = defaultdict(set)
     for column, key in found:
         spelled[column].add(key)
     return spelled

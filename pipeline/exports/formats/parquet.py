@@ -105,7 +105,7 @@ def _nested_values(table: _Table, columns: Mapping[str, str], layout: Layout) ->
     """SQL for the values inside of nested columns that JSON pointers of the layout name, by pointer."""
     nested = {key_of(name): columns[name] for position, name in enumerate(table.names) if position in table.nested}
     values = {}
-    for source in filter(layout.is_pointer, layout.declared):
+    for source in layout.pointers:
         key, slash, path = source[1:].partition("/")
         column = nested.get(key_of(key.replace("~1", "/").replace("~0", "~")))
         if slash and column is not None:

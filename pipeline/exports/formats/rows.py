@@ -100,7 +100,12 @@ def unmapped(columns: Mapping[str, str], layout: Layout) -> str:
 def stored_as_json(layout: Layout) -> str:
     """SQL over `raw.events` for a row as a JSON object."""
     stored_as = layout.columns | ({layout.event_column: "event_code"} if layout.event_column else {})
-    mapped = ", ".join(f"{literal(column)}, {quoted(meaning)}" for column, meaning in stored_as.items())
+    # The objects into which JSON pointers point are in `extra` as they were.
+    mapped = ", ".join(
+        f"{literal(column)}, {quoted(meaning)}"
+        for column, meaning in stored_as.items()
+        if not layout.is_pointer(column)
+    )
     return (
         f"CASE WHEN json_type(extra) = 'VARCHAR' THEN extra ->> '$' "
         f"ELSE CAST(json_merge_patch(coalesce(extra, '{{}}'), json_object({mapped})) AS VARCHAR) END"
