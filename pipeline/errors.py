@@ -37,6 +37,14 @@ class WarehouseError(PipelineError):
     """The warehouse can't be opened or written."""
 
 
+class WarehouseLocked(WarehouseError):
+    """Another process has the file of the warehouse open; `held` names the file and the process."""
+
+    def __init__(self, file: str, holder: str) -> None:
+        self.held = f"WAREHOUSE: {file} is locked by {holder}"
+        super().__init__(f"{self.held}; wait for it, or use a DuckLake, which can be shared.")
+
+
 class NoWarehouse(WarehouseError):
     """There is no warehouse yet: nothing was ever committed at its location."""
 

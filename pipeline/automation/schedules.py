@@ -33,7 +33,7 @@ def selligent_to_segment_daily(
     today = (context.scheduled_execution_time or datetime.now(UTC)).date()
     left: set[date] = set()
     try:
-        lake, ledger = warehouse.open(), warehouse.ledger()
+        lake, ledger = warehouse.open().impatient(), warehouse.ledger()
         lake.bring_up_to_date()
         left = set(unfinished_loads(lake, ledger))
         if segment.settings().delivers:

@@ -72,7 +72,7 @@ def new_exports(
     fails if there are none. The mistake is also reported to ALERT_WEBHOOK, once.
     """
     fail_dead_runs(context.instance)  # otherwise their dates would count as running
-    lake, before = warehouse.open(), Cursor.parse(context.cursor)
+    lake, before = warehouse.open().impatient(), Cursor.parse(context.cursor)
     try:
         lake.bring_up_to_date()
         discovered = exports.discover()

@@ -28,6 +28,7 @@ from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_copy import mirror
 from pipeline.ledger.warehouse_pairing import check_pair, is_copy_behind
 from pipeline.masking import on_one_line
+from pipeline.orchestration.reader_copy import update_copy
 from pipeline.preflight.points import Outcome
 from pipeline.preflight.write_key import key_point
 from pipeline.privacy.addresses import are_outdated
@@ -116,6 +117,8 @@ def run_main_job(
     runs = [_run_job(span, everything=True) for span in work]
     runs += [_run_job(span, everything=False) for span in sending]
     has_failed = not all(run.has_succeeded for run in runs)
+    # Each run does that, too; but the last one may have been killed, or a replay may have written since.
+    update_copy(settings, lambda words: err.print(words, style="yellow"))
     if _print_result(settings, warehouse, ledger, found.last_load):
         _print_report(settings, is_new=any(run.has_reported for run in runs), has_failed=has_failed)
         _print_next(settings)

@@ -64,9 +64,9 @@ def _write_parquet(query: str) -> int:
 def open_prompt(settings: Settings, query: str | None, output: str | None = None) -> int:
     """Open the prompt, or run one query; its exit status. Raises WarehouseError: no warehouse, or no `duckdb`."""
     from pipeline.orchestration.system_errors import naming
-    from pipeline.warehouse import ALIAS, Warehouse, has_rows, literal, quoted
+    from pipeline.warehouse import ALIAS, Warehouse, has_rows, literal, quoted, readable
 
-    warehouse = Warehouse.of(settings)
+    warehouse = readable(Warehouse.of(settings)).warehouse
     of_models = f"database_name = {literal(ALIAS)} AND schema_name = {literal(settings.schema_name)}"
     with warehouse.reading() as connection:  # which reports clearly what is wrong, if anything
         has_models = has_rows(connection, f"SELECT 1 FROM duckdb_schemas() WHERE {of_models}")

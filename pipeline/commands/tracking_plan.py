@@ -15,12 +15,12 @@ def tracking_plan() -> int:
     from pipeline.exports.property_registry import check_properties, declared_by
     from pipeline.segment.messages import MessageSource
     from pipeline.segment.tracking_plan import tracking_plan as plan_of
-    from pipeline.warehouse import Warehouse
+    from pipeline.warehouse import Warehouse, readable
     from pipeline.warehouse.declared_properties import by_event, declared_properties
 
     layouts = read_layouts(settings.selligent_layouts)
     declared = declared_by(layouts)
-    with Warehouse.of(settings).reading_if_any() as connection:
+    with readable(Warehouse.of(settings)).warehouse.reading_if_any() as connection:
         if connection is not None:
             check_properties(connection, layouts)
             # Events can still have properties that no layout declares any longer.

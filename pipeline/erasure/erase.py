@@ -23,6 +23,7 @@ from pipeline.segment.bodies import BodyReader
 from pipeline.segment.messages import MessageSource
 from pipeline.settings import DBT_TARGET_DIR, DRY_RUN_DIR, REPORT_DIR, REPORT_PAGE, SPILL_DIR, Settings
 from pipeline.warehouse import Warehouse
+from pipeline.warehouse.readable_copy import copy_of, replace_in_turn, unfinished_copy_of
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ def _remove(settings: Settings, warehouse: Warehouse, ledger: Ledger) -> dict[st
         files.rewrite_duckdb(warehouse)
     elif warehouse.catalog_file is not None:
         files.compact_sqlite(warehouse.catalog_file)
+    replace_in_turn(warehouse)
     ledger.compact()
     shutil.rmtree(SPILL_DIR, ignore_errors=True)  # what DuckDB spilled for processes that were killed
     for name, paths in (("dbt's files", files.files_below(DBT_TARGET_DIR)), ("report", _pages(settings))):
@@ -126,6 +128,9 @@ def _search(settings: Settings, warehouse: Warehouse, ledger: Ledger, removed: d
         "report": _pages(settings),
         "Dagster's files": files.files_below(dagster_home()),
     }
+    if warehouse.plain_file is not None:
+        copies = (copy_of(warehouse.plain_file), unfinished_copy_of(warehouse.plain_file))
+        searched["copy for readers"] = [path for path in copies if path.is_file()]
     excluded = [Path(path) for path in (settings.selligent_suppressed, settings.selligent_exports) if path]
     files_with = verification.in_bytes(warehouse.reading, search, searched, excluded)
     for name, paths in files_with.items():

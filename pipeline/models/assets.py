@@ -27,6 +27,7 @@ from pipeline.settings import DBT_TARGET_DIR, DRY_RUN_DIR, load_settings
 from pipeline.warehouse.declared_properties import as_environment, declared_properties
 from pipeline.warehouse.immutable_settings import check_origin
 from pipeline.warehouse.loads import newest_loads
+from pipeline.warehouse.reservation import reserved
 
 # A run writes no manifest, since another process may be reading the existing one; benchmarks set it to true.
 _WRITE_JSON = "DBT_WRITE_JSON"
@@ -90,12 +91,13 @@ def models(context: dg.AssetExecutionContext, config: ModelConfig, warehouse: Wa
         window = {} if config.full_refresh else span.as_environment()
         quiet = {_WRITE_JSON: os.environ.get(_WRITE_JSON, "false")}
         values = {**window, **known, **as_environment(declared), **quiet}
-        for event in build(context, arguments, values, show, progress):
-            # Yielded when the warehouse is free, so that rows can be counted.
-            if isinstance(event, dg.Output):
-                outputs.append(event)
-            else:
-                yield event
+        with reserved(lake):
+            for event in build(context, arguments, values, show, progress):
+                # Yielded when the warehouse is free, so that rows can be counted.
+                if isinstance(event, dg.Output):
+                    outputs.append(event)
+                else:
+                    yield event
     if len(outputs) == len(models.keys):
         warehouse.ledger().reach(MODELLED, loaded)
         if span.suppressed == "new":

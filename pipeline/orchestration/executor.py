@@ -15,6 +15,7 @@ from dagster._core.execution.retries import RetryMode
 from dagster._core.executor.in_process import InProcessExecutor
 
 from pipeline.orchestration.instance import is_of_command_line
+from pipeline.orchestration.reader_copy import update_copy
 from pipeline.orchestration.run_locks import StepLocks, turn_of
 from pipeline.settings import load_settings
 
@@ -73,6 +74,7 @@ def _iterator(job_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent
                 if event.is_step_success or event.is_step_failure:
                     ended.add(str(event.step_key))
                 yield event
+    update_copy(load_settings(), job_context.log.warning)
 
 
 def _dependencies(execution_plan: Any, key: str) -> set[str]:

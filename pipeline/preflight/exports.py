@@ -74,7 +74,7 @@ def _layouts(folder: Path) -> tuple[dict[Path, Layout], Sequence[Point]]:
 def _columns(settings: Settings, layouts: Sequence[Layout]) -> Iterator[Point]:
     """What is wrong with properties whose columns the event tables have."""
     try:
-        with Warehouse.of(settings).reading_if_any() as connection:
+        with Warehouse.of(settings).impatient().reading_if_any() as connection:
             if connection is not None:
                 check_properties(connection, layouts)
     except LayoutError as error:

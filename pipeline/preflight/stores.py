@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
-from pipeline.errors import EarlierWarehouse, PipelineError
+from pipeline.errors import EarlierWarehouse, PipelineError, WarehouseLocked
 from pipeline.finding import counted
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_pairing import check_pair
@@ -21,7 +21,7 @@ _WAREHOUSE, _FILES, _LEDGER = "WAREHOUSE", "WAREHOUSE_FILES", "LEDGER"
 
 def store_points(settings: Settings) -> Iterator[Point]:
     """The warehouse, its files, and the ledger. None of them is created."""
-    warehouse = Warehouse.of(settings)
+    warehouse = Warehouse.of(settings).impatient()
     yield checked(_WAREHOUSE, lambda: _warehouse(warehouse, settings))
     if warehouse.is_ducklake and not warehouse.is_in_s3:
         yield writable(_FILES, Path(warehouse.files), "has the warehouse's Parquet files")
@@ -40,6 +40,8 @@ def _warehouse(warehouse: Warehouse, settings: Settings) -> Point:
                 return ok(_WAREHOUSE, f"{warehouse.shown} can be read, and was created with these settings")
     except EarlierWarehouse as error:
         return warning(_WAREHOUSE, str(error))
+    except WarehouseLocked as error:
+        return warning(_WAREHOUSE, f"{error.held}, as by a run; check again when it has ended")
     if warehouse.catalog_file is None:
         return ok(_WAREHOUSE, f"{warehouse.shown} can be reached; the first run creates the tables")
     return writable(_WAREHOUSE, warehouse.catalog_file, "")
@@ -51,7 +53,7 @@ def _ledger(settings: Settings, warehouse: Warehouse) -> Point:
     try:
         with warehouse.reading_if_any() as connection:
             check_pair(connection, ledger)
-    except EarlierWarehouse:
+    except (EarlierWarehouse, WarehouseLocked):
         pass  # a point of its own
     except PipelineError as error:
         return failed(_LEDGER, str(error))
@@ -60,7 +62,8 @@ def _ledger(settings: Settings, warehouse: Warehouse) -> Point:
 
 def _no_ledger(warehouse: Warehouse, file: Path) -> Point:
     """A ledger is created with the warehouse; one that is missing beside a warehouse with batches was lost."""
-    with suppress(EarlierWarehouse), warehouse.reading_if_any() as connection:  # which has a point of its own
+    # Each has a point of its own.
+    with suppress(EarlierWarehouse, WarehouseLocked), warehouse.reading_if_any() as connection:
         if connection is not None and has_rows(connection, "SELECT 1 FROM delivery.outbox LIMIT 1"):
             return failed(
                 _LEDGER,

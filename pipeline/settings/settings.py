@@ -227,6 +227,8 @@ class Settings(BaseSettings):
             path = value.removeprefix(prefix)
             if path != value and path:
                 return f"{prefix}{PROJECT_ROOT / path}" if prefix == "ducklake:sqlite:" else value
+        if value.endswith((".readable.duckdb", ".readable.db")):
+            raise fault("is the copy for readers; name the file itself")
         if value.endswith((".duckdb", ".db")) and ":" not in value:
             return str(PROJECT_ROOT / value)
         raise fault("is not one of ducklake:sqlite:FILE, ducklake:postgres:DSN and FILE.duckdb")

@@ -1,6 +1,7 @@
 """The storage of the tables: attached, read and written here only."""
 
 from pipeline.warehouse.orphans import find_orphans, remove_files
+from pipeline.warehouse.readable_copy import readable
 from pipeline.warehouse.schema.tables import RAW_TABLES, has_table
 from pipeline.warehouse.sql import (
     ALIAS,
@@ -32,6 +33,7 @@ __all__ = [
     "one_row",
     "one_value",
     "quoted",
+    "readable",
     "remove_files",
     "transaction",
 ]

@@ -7,7 +7,7 @@ attached as `lake`, so that statements are the same for all of them.
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
@@ -17,15 +17,17 @@ from filelock import FileLock
 from pipeline.errors import EarlierWarehouse, NoWarehouse, SettingsError, WarehouseError, missing_packages
 from pipeline.settings import DATA_DIR, PROJECT_ROOT, SPILL_DIR, Settings
 from pipeline.warehouse import s3
+from pipeline.warehouse.attach_errors import attach_error
 from pipeline.warehouse.attached import NAMELESS, Configuration, keep, keeps, kept
 from pipeline.warehouse.catalog_file import check_catalog, is_empty, is_incomplete, remove_incomplete
 from pipeline.warehouse.file_sync import provide_sync
 from pipeline.warehouse.ownership import claim, claims
 from pipeline.warehouse.postgres import LOGIN, PostgresServer
-from pipeline.warehouse.postgres_locks import NO_SERVER, turn_at_server
+from pipeline.warehouse.postgres_locks import turn_at_server
 from pipeline.warehouse.schema.migrations import NEWEST, version_of
 from pipeline.warehouse.schema.tables import make_tables
 from pipeline.warehouse.sql import ALIAS, literal, one_value
+from pipeline.warehouse.waiting import IMPATIENT, PATIENT, Patience
 
 # Even long transactions of analysts lock the catalog only for moments, much less than half a minute.
 BUSY_TIMEOUT_MS = 30_000
@@ -43,18 +45,18 @@ _CHECKED: set[str] = set()
 
 _ON_SERVER = "ducklake:postgres:"
 
-_LOCKED = re.compile(r"could not set lock|conflicting lock|database is locked", re.IGNORECASE)
-_NO_CREDENTIALS = re.compile(r"secret validation failure", re.IGNORECASE)
 _NOT_MADE = re.compile(r"creating a new DuckLake is explicitly disabled", re.IGNORECASE)
-_OTHER_VERSION = re.compile(r"catalog version|version number|storage version", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Warehouse:
-    """A DuckLake or a DuckDB file; `location` as in WAREHOUSE, `files` as in WAREHOUSE_FILES, absolute."""
+    """A DuckLake or a DuckDB file; `location` as in WAREHOUSE, `files` as in WAREHOUSE_FILES, absolute. `patience` is
+    for a DuckDB file that another process has open.
+    """
 
     location: str = field(repr=False)
     files: str
+    patience: Patience = field(default=PATIENT, compare=False, repr=False)
 
     @classmethod
     def of(cls, settings: Settings) -> "Warehouse":
@@ -77,6 +79,11 @@ class Warehouse:
         if self.server is not None:
             return None
         return Path(self.location.removeprefix("ducklake:sqlite:"))
+
+    @property
+    def plain_file(self) -> Path | None:
+        """The plain DuckDB file; None for a DuckLake."""
+        return None if self.is_ducklake else self.catalog_file
 
     @property
     def server(self) -> PostgresServer | None:
@@ -130,10 +137,14 @@ class Warehouse:
             options |= {"meta_secret": login}
         return options
 
+    def impatient(self) -> "Warehouse":
+        """The same, for which a locked file is an error at once."""
+        return replace(self, patience=IMPATIENT)
+
     def exists(self) -> bool:
         """Whether something was ever committed. A locked or unreachable warehouse counts as existing."""
         try:
-            with self.reading():
+            with self.impatient().reading():
                 return True
         except NoWarehouse:
             return False
@@ -272,7 +283,8 @@ class Warehouse:
                 connection.execute("SET enable_external_file_cache = false")
             if not read_only:
                 provide_sync(connection, self.files if self.is_ducklake else "")
-            self._attach(connection, read_only)
+            patience = IMPATIENT if self.is_ducklake else self.patience
+            patience.wait_for(lambda: self._attach(connection, read_only))
         except BaseException:
             connection.close()
             raise
@@ -310,7 +322,7 @@ class Warehouse:
         except duckdb.Error as error:
             if read_only and (_NOT_MADE.search(str(error)) or (file is not None and is_incomplete(file))):
                 raise NoWarehouse from None
-            raise WarehouseError(_attach_failure(self, str(error))) from None
+            raise attach_error(self.catalog_file, str(error)) from None
 
     def import_extensions(self) -> None:
         """Install the packaged extensions where DuckDB finds them. Raises SettingsError: no package of one."""
@@ -331,7 +343,7 @@ class Warehouse:
             for statement in statements:
                 connection.execute(statement)
         except duckdb.Error as error:
-            raise WarehouseError(_attach_failure(self, str(error))) from None
+            raise attach_error(self.catalog_file, str(error)) from None
 
     def attach_statements(self, *, read_only: bool, alias: str = ALIAS, snapshot: int | None = None) -> list[str]:
         """The statements that attach it to a new DuckDB connection, as `lake`; a reader attaches read-only. A DuckLake
@@ -377,17 +389,3 @@ def are_checked(extensions: Iterable[str]) -> bool:
     each; a run opens some twenty connections.
     """
     return _CHECKED.issuperset(extensions)
-
-
-def _attach_failure(warehouse: Warehouse, message: str) -> str:
-    """The message; the driver's own can contain a password and is not repeated for a server."""
-    if _NO_CREDENTIALS.search(message):
-        return "WAREHOUSE_FILES: there are no credentials for S3; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-    name = str(warehouse.catalog_file or "the PostgreSQL catalog")
-    if _LOCKED.search(message):
-        return f"WAREHOUSE: {name} is locked by another process; wait for it, or use a DuckLake, which can be shared."
-    if _OTHER_VERSION.search(message):
-        return f"WAREHOUSE: {name} was written by another version of DuckDB or DuckLake; use that version."
-    if warehouse.catalog_file is None:
-        return NO_SERVER
-    return f"WAREHOUSE: {name} can't be opened as a warehouse: {message.splitlines()[0]}"

@@ -1,6 +1,7 @@
 """`forget`: no trace of the people on the list is left, and everything still adds up."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -178,8 +179,8 @@ def test_a_plain_duckdb_file_forgets_and_being_killed_at_any_moment_is_made_good
     project.warehouse_name = "{folder}/warehouse.duckdb"
     with_list(project.with_files(EXPORTS, {"log.yml": LOG, "contacts.yml": CONTACTS}))
     project.run(SELLIGENT_SUPPRESSED="")
-    others = of_others(project)
-    assert list(traces(project))
+    others, copy = of_others(project), project.folder / "warehouse.readable.duckdb"
+    assert str(copy) in list(traces(project))
     for place in (
         "rows:forget_ledger",
         "rows:_count_again",
@@ -189,10 +190,16 @@ def test_a_plain_duckdb_file_forgets_and_being_killed_at_any_moment_is_made_good
     ):
         killed = project.killed(f"pipeline.erasure.{place}", "forget")
         assert killed.returncode == 9, killed.stdout + killed.stderr
+    for place in ("_copy", "replace_in_turn"):
+        killed = project.killed(f"pipeline.warehouse.readable_copy:{place}", "forget")
+        assert killed.returncode == 9, killed.stdout + killed.stderr
     done = project.command("forget")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^copy for readers +0 +0$", done.stdout, re.MULTILINE)
     assert list(traces(project)) == []
     assert of_others(project) == others
+    with duckdb.connect(str(copy), read_only=True) as connection:
+        assert len(connection.execute(f"FROM {SCHEMA}.tracks WHERE user_id LIKE 'user-%'").fetchall()) == len(others)
     balance_holds(project)
     bodies = [json.loads(path.read_bytes()) for path in (project.data / "dry_run").rglob("*.json")]
     assert {message["messageId"] for body in bodies for message in body["batch"]} == {row[0] for row in others}

@@ -1,10 +1,15 @@
 """From export files to delivered events, with the examples that the project ships."""
 
 import json
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
+import duckdb
+
 from tests.end_to_end.project import SCHEMA, TABLES, Project, copied_to
+from tests.end_to_end.tiny_exports import ANN, BOB, LAYOUTS, log
 from tests.fakes.segment_server import SegmentServer
 
 # Counted by hand from what `examples/make_exports.py` says of its files.
@@ -96,3 +101,37 @@ def test_a_plain_duckdb_file_gives_the_same_tables(project: Project) -> None:
     project.with_examples().run()
     assert {table: len(project.ids(table)) for table in TABLES} == EVENTS
     assert len(project.ids("tracks")) == sum(EVENTS.values())
+
+
+# An analyst whose dashboard opens the file twenty times a second, and whose stdin ends the work.
+DASHBOARD = """
+import select, sys
+import duckdb
+answers = 0
+while not select.select([sys.stdin], [], [], 0.05)[0]:
+    try:
+        with duckdb.connect(sys.argv[1], read_only=True) as connection:
+            connection.sql("SELECT count(*) FROM raw.events").fetchall()
+            answers += 1
+    except duckdb.IOException:
+        pass
+print(answers)
+"""
+
+
+def test_a_run_and_the_readers_of_a_plain_duckdb_file_do_not_disturb_each_other(project: Project) -> None:
+    project.warehouse_name = "{folder}/warehouse.duckdb"
+    file, copy = project.folder / "warehouse.duckdb", project.folder / "warehouse.readable.duckdb"
+    project.with_files({"log_20240611.csv": log([ANN])}, LAYOUTS).run()
+    count = f"SELECT count(*) FROM {SCHEMA}.email_opened"
+    command = [sys.executable, "-c", DASHBOARD, str(file)]
+    dashboard = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with duckdb.connect(str(copy), read_only=True) as notebook:
+        assert notebook.execute(count).fetchall() == [(1,)]
+        project.with_files({"log_20240612.csv": log([BOB])}, LAYOUTS).run()
+        assert notebook.execute(count).fetchall() == [(1,)]
+    answers, _ = dashboard.communicate("")
+    assert int(answers) > 0
+    with duckdb.connect(str(copy), read_only=True) as notebook:
+        assert notebook.execute(count).fetchall() == [(2,)]
+    assert (copy.stat().st_mtime_ns, copy.stat().st_mode & 0o777) == (file.stat().st_mtime_ns, 0o600)

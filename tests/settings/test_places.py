@@ -128,6 +128,12 @@ def test_a_warehouse_is_one_of_three(environment: Environment, warehouse: str) -
     )
 
 
+def test_the_copy_of_a_warehouse_is_not_written_to(environment: Environment) -> None:
+    assert environment.refusal(WAREHOUSE="data/lake.readable.duckdb") == (
+        "WAREHOUSE: is the copy for readers; name the file itself"
+    )
+
+
 def test_a_catalog_may_be_a_server(environment: Environment) -> None:
     place = "ducklake:postgres:host=db dbname=lake"
     assert environment.load(WAREHOUSE=place).warehouse == place

@@ -13,7 +13,6 @@ import psycopg
 import pytest
 from filelock import FileLock, Timeout
 
-from pipeline.errors import WarehouseError
 from pipeline.warehouse import Warehouse, transaction
 from tests.support.warehouses import ducklake_in
 from tests.warehouse.asking import FILE, FILES, one
@@ -39,23 +38,35 @@ except WarehouseError as error:
 
 
 class AnotherProcess:
-    """A second process with the warehouse open."""
+    """A second process with the warehouse open, or one that is `waiting` for it."""
 
-    def __init__(self, warehouse: Warehouse, how: str) -> None:
+    def __init__(self, warehouse: Warehouse, how: str, *, waiting: bool = False) -> None:
         command = [sys.executable, "-c", ANOTHER_PROCESS, warehouse.location, warehouse.files, how]
         self.process = subprocess.Popen(
-            command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            command,
+            cwd=PROJECT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if waiting else None,
+            text=True,
+            bufsize=1,
         )
-        self.greeting = self._read()
+        self.greeting = "" if waiting else self.answer()
 
-    def _read(self) -> str:
+    def complaint(self) -> str:
+        """The next line on stderr."""
+        assert self.process.stderr
+        return self.process.stderr.readline().strip()
+
+    def answer(self) -> str:
+        """The next line on stdout."""
         assert self.process.stdout
         return self.process.stdout.readline().strip()
 
     def ask(self, sql: str) -> str:
         assert self.process.stdin
         self.process.stdin.write(sql + "\n")
-        return self._read()
+        return self.answer()
 
     def kill(self) -> None:
         self.process.kill()
@@ -177,23 +188,6 @@ def turns_waited_for(catalog: psycopg.Connection) -> int:
         "WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted"
     ).fetchone()
     return waiting[0] if waiting else 0
-
-
-def test_a_plain_file_is_for_one_process_at_a_time_and_says_so(plain_file: Warehouse) -> None:
-    with another_process(plain_file) as reader:
-        assert reader.ask(FILES) == "(0,)"
-        with plain_file.reading() as connection:
-            assert one(connection, FILES) == 0
-        with pytest.raises(WarehouseError) as caught, plain_file.writing():
-            pass
-    assert str(caught.value) == (
-        f"WAREHOUSE: {plain_file.catalog_file} is locked by another process; "
-        "wait for it, or use a DuckLake, which can be shared."
-    )
-    with plain_file.writing() as connection:
-        connection.execute(FILE, ["a.csv"])
-        with another_process(plain_file) as reader:
-            assert "is locked by another process" in reader.greeting
 
 
 def test_a_project_folder_can_be_moved(tmp_path: Path) -> None:
