@@ -16,7 +16,7 @@ from tests.end_to_end.tiny_exports import CAMPAIGNS, LAYOUT, log
 from tests.fakes.public_api_server import PublicApiServer
 from tests.fakes.segment_server import SegmentServer
 from tests.fakes.sftp import Sftp
-from tests.support.warehouses import ducklake_in
+from tests.support.warehouses import ducklake_in, plain_file_in
 
 KEY = "Zk4tQ9vLr2Xw7Hn1Bc6Ym3Ps8Dg5Jf0A"
 TOKEN = "sgp_Tk9x-token-secret"
@@ -246,6 +246,16 @@ def test_a_warehouse_of_other_settings_fails(settings: dict[str, str], tmp_path:
     assert "MESSAGE_ID_NAMESPACE: the warehouse was created with 'example.com'" in points["WAREHOUSE"][1]
     status, points = check({**settings, **stores, "MESSAGE_ID_NAMESPACE": "example.com"})
     assert (status, points["WAREHOUSE"][0]) == (0, "ok")
+
+
+def test_a_warehouse_that_a_run_has_open_is_not_waited_for(settings: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "stores").mkdir()
+    warehouse = plain_file_in(tmp_path / "stores")
+    with warehouse.writing():
+        holder = Path(sys.executable).resolve().name
+        status, points = check({**settings, "WAREHOUSE": warehouse.location})
+        words = f"{warehouse.location} is locked by process {os.getpid()} ({holder}), as by a run; check again when it"
+    assert (status, points["WAREHOUSE"]) == (0, ("warning", f"{words} has ended"))
 
 
 @pytest.mark.parametrize(

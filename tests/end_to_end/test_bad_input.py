@@ -1,6 +1,10 @@
 """A fault is reported in one line, with the exit status of the contract, and nothing is half-done."""
 
+import os
 import sqlite3
+import subprocess
+import sys
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -81,16 +85,20 @@ def test_a_file_that_alone_is_no_reason_for_a_run_is_named_all_the_same(project:
     assert "There is nothing to load in" in " ".join(done.stdout.split())
 
 
-def test_a_warehouse_in_use_is_reported_by_its_path(project: Project) -> None:
+def test_a_warehouse_in_use_is_reported_by_its_path_and_waited_for(project: Project) -> None:
     project.with_files(ROWS, LAYOUTS)
     project.warehouse_name = "{folder}/warehouse.duckdb"
     place = project.folder / "warehouse.duckdb"
+    command, holder = [sys.executable, "-m", "pipeline", "run"], Path(sys.executable).resolve().name
     with duckdb.connect(str(place)):
-        done = project.command("run")
-    assert done.returncode == 1
-    assert done.stderr == (
-        f"WAREHOUSE: {place} is locked by another process; wait for it, or use a DuckLake, which can be shared.\n"
-    )
+        run = subprocess.Popen(command, env=project.environment, stderr=subprocess.PIPE, text=True)
+        assert run.stderr is not None
+        assert run.stderr.readline() == (
+            f"WAREHOUSE: {place} is locked by process {os.getpid()} ({holder}); waiting for it. Ctrl+C ends the wait.\n"
+        )
+    _, progress = run.communicate()
+    assert run.returncode == 0, progress
+    assert len(project.ids()) == 1
 
 
 def test_a_catalog_of_a_newer_format_is_left_alone(once: Project) -> None:
