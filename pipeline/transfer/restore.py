@@ -30,6 +30,7 @@ from pipeline.transfer.restored_ledger import Deliveries, complete, new_restore,
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.immutable_settings import check_known
 from pipeline.warehouse.locks import this_process
+from pipeline.warehouse.readable_copy import replace_in_turn
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ def restore(settings: Settings, path: Path, now: datetime, delivered_until: date
                 connection, placed, backup, restored, survived=ledger is not None, stated=delivered_until is not None
             )
             _check_rows(rows_by_table(connection), manifest)
+        replace_in_turn(warehouse)  # the copy for readers has what was there before
     return RestoredBackup(folder, manifest, aside, len(missing), deliveries)
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from pipeline.errors import NoWarehouse, PipelineError, SettingsError, WarehouseError
@@ -28,6 +29,7 @@ from pipeline.transfer.restore import RestoredBackup
 from pipeline.upkeep.maintenance import GRACE_PERIOD, tidy
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.immutable_settings import ensure_origin
+from pipeline.warehouse.readable_copy import publish
 from tests.fakes.postgres import PASSWORD, Postgres
 from tests.support.modelled_tables import DATES, NOW, Lake, event_row
 
@@ -347,3 +349,14 @@ def test_what_is_refused(ducklake: Settings, tmp_path: Path) -> None:
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"format": 99}))
     with pytest.raises(WarehouseError, match="a newer version of this program made this backup"):
         restored(ducklake)
+
+
+def test_the_copy_for_readers_of_a_plain_file_is_that_of_the_restored_state(tmp_path: Path) -> None:
+    plain = settings_in(tmp_path, "{}/warehouse.duckdb")
+    load(plain, 1)
+    backed_up(plain)
+    load(plain, 2)
+    publish(Warehouse.of(plain))
+    restored(plain)
+    with duckdb.connect(f"{tmp_path}/warehouse.readable.duckdb", read_only=True) as connection:
+        assert connection.execute("SELECT count(*) FROM staging.events").fetchall() == [(1,)]
