@@ -1,6 +1,6 @@
 """The last run, a failed one before it, and what is switched on in Dagster, in a sentence each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -9,6 +9,7 @@ from dagster._core.scheduler.instigation import InstigatorStatus
 
 from pipeline.automation.job_names import AUTOMATIONS, MAIN_JOB
 from pipeline.automation.redaction import SEE_THE_RUN, reason_of, redacted
+from pipeline.export_dates import ExportDates
 from pipeline.finding import some
 from pipeline.orchestration.brands import is_of_this_brand
 from pipeline.orchestration.instance import CODE_LOCATION
@@ -26,14 +27,17 @@ def last_run(instance: dg.DagsterInstance, settings: Settings) -> str | None:
     return _words(instance, record, settings) if record else None
 
 
-def failed_run(instance: dg.DagsterInstance, settings: Settings) -> str | None:
+def failed_run(
+    instance: dg.DagsterInstance, settings: Settings, is_open: Callable[[ExportDates], bool] = lambda _dates: True
+) -> str | None:
     """The same of the newest run that failed before the last one, and whose failed steps no later run has completed
-    for its dates; None if there is none.
+    for its dates; None if there is none. A later run need not have all of its dates: those that were complete already
+    are not repeated. `is_open` decides whether any of some dates is incomplete.
     """
     later: list[dg.DagsterRun] = []
     for record in _records(instance):
         run = record.dagster_run
-        if later and run.status in _FAILED and not _is_made_up_for(instance, run, later):
+        if later and run.status in _FAILED and not _is_made_up_for(instance, run, later, is_open):
             return _words(instance, record, settings)
         later.append(run)
     return None
@@ -55,9 +59,19 @@ def _words(instance: dg.DagsterInstance, record: dg.RunRecord, settings: Setting
     return f"{words}: {redacted(reasons, settings)}" if reasons else words
 
 
-def _is_made_up_for(instance: dg.DagsterInstance, run: dg.DagsterRun, later: Sequence[dg.DagsterRun]) -> bool:
-    """Whether later runs of its dates completed each step that failed; where none did, whether one succeeded."""
+def _is_made_up_for(
+    instance: dg.DagsterInstance,
+    run: dg.DagsterRun,
+    later: Sequence[dg.DagsterRun],
+    is_open: Callable[[ExportDates], bool],
+) -> bool:
+    """Whether later runs of its dates completed each step that failed; where none did, whether one succeeded, or one of
+    some of the dates while none of the others is incomplete.
+    """
     dates = dates_of_run(run.tags)
+    succeeded = [each for each in later if each.status is dg.DagsterRunStatus.SUCCESS and not each.asset_selection]
+    if any(_overlap(dates, dates_of_run(each.tags)) for each in succeeded) and not is_open(dates):
+        return True
     of_dates = [
         each for each in later if dates.first in dates_of_run(each.tags) and dates.last in dates_of_run(each.tags)
     ]
@@ -67,6 +81,10 @@ def _is_made_up_for(instance: dg.DagsterInstance, run: dg.DagsterRun, later: Seq
     return bool(failed) and failed <= set[str]().union(
         *(_steps(instance, each, StepEventStatus.SUCCESS) for each in of_dates)
     )
+
+
+def _overlap(one: ExportDates, other: ExportDates) -> bool:
+    return one.first <= other.last and other.first <= one.last
 
 
 def _steps(instance: dg.DagsterInstance, run: dg.DagsterRun, status: StepEventStatus) -> set[str]:

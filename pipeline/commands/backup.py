@@ -11,7 +11,7 @@ from pipeline.settings import load_settings
 _MB = 1_000_000
 
 
-@click.command()
+@click.command(short_help="Back up warehouse and ledger while runs go on.")
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
     "--files", is_flag=True, help="Copy the Parquet files of the tables, too; known ones are not copied again."

@@ -18,7 +18,7 @@ _LONGEST = 1000
 _FAULT = re.compile(r"; (?=[A-Z][A-Z_]+: )")
 
 
-@click.command()
+@click.command(short_help="Check settings, layouts, places, stores, key and region.")
 @click.option("--send-test", is_flag=True, help="Also send one event that is marked as a test to Segment.")
 @click.option("--read", "reads", is_flag=True, help="Also read the newest file of each layout, without keeping it.")
 def check(send_test: bool, reads: bool) -> int:

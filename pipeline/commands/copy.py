@@ -6,7 +6,7 @@ from pipeline.finding import counted, plural
 from pipeline.settings import load_settings
 
 
-@click.command()
+@click.command(short_help="Move the warehouse, and the ledger, to other stores.")
 @click.option("--to", required=True, metavar="WAREHOUSE", help="The new WAREHOUSE.")
 @click.option("--files", metavar="WAREHOUSE_FILES", help="The new WAREHOUSE_FILES, for a DuckLake.")
 @click.option("--ledger", metavar="LEDGER", help="The new LEDGER; without it, the ledger stays where it is.")

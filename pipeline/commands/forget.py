@@ -7,7 +7,7 @@ from pipeline.settings import load_settings
 _SHOWN_FILES = 10
 
 
-@click.command()
+@click.command(short_help="Erase the people of SELLIGENT_SUPPRESSED, and verify it.")
 def forget() -> int:
     """Erase the people of SELLIGENT_SUPPRESSED from this warehouse and its ledger, and verify it."""
     settings = load_settings()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pipeline.exports.layouts import Layout
 
 
-@click.command()
+@click.command(short_help="Draft the layout of an unknown export.")
 @click.argument("file")
 @click.option("--write", is_flag=True, help="Ask what is open, write the layout, and show what becomes of the file.")
 def inspect(file: str, write: bool) -> None:

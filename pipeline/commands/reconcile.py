@@ -10,7 +10,7 @@ import click
 from pipeline.settings import load_settings
 
 
-@click.command()
+@click.command(short_help="Pair a warehouse and a ledger after one of them was lost.")
 def reconcile() -> int:
     """Pair a warehouse and a ledger again after one of them was lost or restored from an older copy."""
     settings = load_settings()

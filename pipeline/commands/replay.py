@@ -28,7 +28,7 @@ _SHOWN = 5
 _LONGEST_MESSAGE = 200
 
 
-@click.command()
+@click.command(short_help="Set dead, delivered or held events back to waiting.")
 @click.option("--event", metavar="NAME", help="Only events of this name or table, such as email_opened.")
 @click.option("--reason", metavar="TEXT", help="Only events whose reason contains this text.")
 @click.option("--date", "day", type=DATE, metavar="DATE", help="Only events of this export date.")

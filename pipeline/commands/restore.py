@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pipeline.transfer.restored_ledger import Deliveries
 
 
-@click.command()
+@click.command(short_help="Restore a backup; nothing is sent twice.")
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
     "--delivered-until",

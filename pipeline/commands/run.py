@@ -8,7 +8,7 @@ from pipeline.commands.options import DATE, date_range
 from pipeline.settings import load_settings
 
 
-@click.command()
+@click.command(short_help="Load, model and deliver what is new, or the dates given.")
 @click.option("--from", "first", type=DATE, metavar="DATE", help="First export date; alone: up to today.")
 @click.option("--to", "last", type=DATE, metavar="DATE", help="Last export date; alone: that date.")
 @click.option(

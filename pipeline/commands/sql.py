@@ -23,7 +23,7 @@ _CLEAR_LINE = "\r\x1b[K"
 _WITHOUT_COLOURS = (".highlight off", ".highlight_results off", ".highlight_errors off")
 
 
-@click.command()
+@click.command(short_help="A SQL prompt on the warehouse, read-only.")
 @click.argument("query", required=False)
 @click.option(
     "--format",

@@ -1,8 +1,8 @@
 """`python -m pipeline status`, and the table that it and `run` print."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Sequence
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _LONGEST = 200
 
 
-@click.command()
+@click.command(short_help="What was loaded, modelled and delivered, by date and event.")
 @click.option("--problems", "problems_only", is_flag=True, help="What a person should look at, instead of the numbers.")
 def status(problems_only: bool) -> int:
     """Per export date and event: rows loaded, rejected, modelled, delivered, waiting, dead, held."""
@@ -42,10 +42,12 @@ def status(problems_only: bool) -> int:
             check_pair(connection, ledger)
         if problems_only:
             from pipeline.report.problems import problems  # which imports Dagster
+            from pipeline.segment.unfinished_dates import unfinished
 
             present, unlisted = _present_files(settings)
             listed = problems(connection, ledger, datetime.now(UTC), delivers=settings.delivers, present=present)
-            _show_problems([*unlisted, *_of_layouts(settings), *listed, *_of_dagster(settings)])
+            incomplete = {*unfinished(connection, ledger), *(ledger.waiting_dates() if settings.delivers else ())}
+            _show_problems([*unlisted, *_of_layouts(settings), *listed, *_of_dagster(settings, incomplete)])
             return 0
         lines = summary(connection, ledger, None)
         show(lines, by_date=True)
@@ -92,7 +94,7 @@ def _of_layouts(settings: Settings) -> "list[Problem]":
         return [Problem("layout", "", str(error))]
 
 
-def _of_dagster(settings: Settings) -> "list[Problem]":
+def _of_dagster(settings: Settings, incomplete: Collection[date]) -> "list[Problem]":
     """The last run, a failed one before it, and what is switched off: often the cause of a problem."""
     from pipeline.automation.overview import failed_run, last_run, switched_off
     from pipeline.orchestration.instance import fail_dead_runs, opened_instance
@@ -101,7 +103,7 @@ def _of_dagster(settings: Settings) -> "list[Problem]":
     with opened_instance() as instance:
         fail_dead_runs(instance)  # a process that was killed could not record it
         run, off = last_run(instance, settings), switched_off(instance)
-        failed = failed_run(instance, settings)
+        failed = failed_run(instance, settings, lambda dates: any(day in dates for day in incomplete))
     return [
         Problem("last run", "", run or "none yet"),
         *([Problem("failed run", "", failed)] if failed else []),

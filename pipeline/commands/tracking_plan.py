@@ -7,7 +7,7 @@ import click
 from pipeline.settings import load_settings
 
 
-@click.command("tracking-plan")
+@click.command("tracking-plan", short_help="Print the JSON Schema of every event, for Protocols.")
 def tracking_plan() -> int:
     """Print the JSON Schema of every event as configured, in the form of Segment's Public API."""
     settings = load_settings()

@@ -17,7 +17,7 @@ _NUMBERS: Sequence[tuple[str, str, Callable[[Any], str]]] = (
 )
 
 
-@click.command()
+@click.command(short_help="Keep the warehouse small and quick.")
 def upkeep() -> int:
     """Keep the warehouse small and quick: merge small files, expire old snapshots, remove orphaned files."""
     settings = load_settings()

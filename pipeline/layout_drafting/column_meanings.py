@@ -54,7 +54,9 @@ def _guess(column: Column) -> Guess:
 def _by_values(column: Column) -> Guess | None:
     """Addresses and date-times are recognized whatever the name of their column."""
     if column.is_nested:
-        return Guess(None, "CHECK: its values are objects or arrays; only a property can have what is in them")
+        return Guess(
+            None, "CHECK: its values are arrays; a JSON pointer that ends in a number, from 0, names one of them"
+        )
     if column.are_addresses:
         if vocabulary.is_sender(column.name):
             return Guess(None, "the sender's address")

@@ -17,6 +17,7 @@ from pipeline.layout_drafting.file_head import Head, IsEncrypted, decrypted_copy
 from pipeline.layout_drafting.file_name_pattern import name_pattern
 from pipeline.layout_drafting.inspected import Inspected
 from pipeline.layout_drafting.layout_kind import kind_of, refuse_aggregates
+from pipeline.layout_drafting.nested_values import with_nested
 from pipeline.layout_drafting.sample_columns import Column, columns_of, null_values
 from pipeline.openpgp import SecretKey
 
@@ -47,7 +48,7 @@ def _find_out(file: str, head: Head) -> Inspected:
         table = cut(head.name, decoded.text, head.is_whole)
     file_name = name_pattern(head.name, table.looked_at if table.is_whole else None)
     nulls = null_values(table)
-    columns = columns_of(table, [value for value, _ in nulls])
+    columns = with_nested(columns_of(table, [value for value, _ in nulls]))
     found = candidates(columns)
     code = code_column(found)
     guessed = guesses(columns, code, file_name.name, len(table.rows))

@@ -1,11 +1,9 @@
 """Proposals for the keys `properties` and `traits`: columns without a meaning, with a name and a type."""
 
-import json
 import re
 import unicodedata
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pipeline.exports.layout_properties import PropertyType, fault_of
 from pipeline.layout_drafting import vocabulary
@@ -20,13 +18,11 @@ _BOOLEANS = ({"true", "false"}, {"yes", "no"})
 # Values of a column with these ends of names are ids, even where they look like numbers.
 _IDS = ("id", "key", "uuid", "phone", "zip")
 _LONGEST_NAME = 50
-# Nested values of a column that are listed.
-_LEAVES, _DEPTH = 20, 5
 
 
 @dataclass(frozen=True)
 class PropertyProposal:
-    """A property or a trait that a column, or a nested value of it, can become.
+    """A property or a trait that a column can become.
 
     `source` is the column or a JSON pointer, `samples` are some of its values, and `why` is the reason for its name.
     """
@@ -39,18 +35,17 @@ class PropertyProposal:
 
 
 def property_proposals(columns: Sequence[Column], timestamp: Column | None) -> Iterator[PropertyProposal]:
-    """One for each column, or for each value inside of nested columns; no two have the same name.
+    """One for each column; no two have the same name.
 
     A column is a timestamp only if its values have the formats of the column with the event's time, which a layout
     reads it by.
     """
     taken: set[str] = set()
     for column in columns:
-        for part in _leaves(column) if column.is_nested else [column]:
-            name = _name(part.name, taken)
-            taken.add(name)
-            found = _type(part, timestamp.moments if timestamp else None)
-            yield PropertyProposal(part.name, name, found, samples(part), _of_a_person(part))
+        name = _name(column.name, taken)
+        taken.add(name)
+        found = _type(column, timestamp.moments if timestamp else None)
+        yield PropertyProposal(column.name, name, found, samples(column), _of_a_person(column))
 
 
 def trait_proposals(columns: Sequence[Column]) -> Iterator[PropertyProposal]:
@@ -58,15 +53,14 @@ def trait_proposals(columns: Sequence[Column]) -> Iterator[PropertyProposal]:
 
     None is a timestamp: a lookup has no column that gives the format of date-times.
     """
-    parts = [part for column in columns for part in (_leaves(column) if column.is_nested else [column])]
     taken: set[str] = set()
-    for part in sorted(parts, key=lambda part: vocabulary.trait_of(part.name) is None):
-        trait = vocabulary.trait_of(part.name)
+    for column in sorted(columns, key=lambda column: vocabulary.trait_of(column.name) is None):
+        trait = vocabulary.trait_of(column.name)
         is_known = trait is not None and snake_case(trait) not in taken
-        name = trait if trait is not None and is_known else _name(part.name, taken)
+        name = trait if trait is not None and is_known else _name(column.name, taken)
         taken.add(snake_case(name))
         why = "by its name" if is_known else ""
-        yield PropertyProposal(part.name, name, _type(part, None), samples(part), why)
+        yield PropertyProposal(column.name, name, _type(column, None), samples(column), why)
 
 
 def _of_a_person(column: Column) -> str:
@@ -105,33 +99,3 @@ def _are_times(moments: Moments | None, times: Moments | None) -> bool:
         return False
     has_zone = times.without_offset > 0 or not moments.without_offset
     return has_zone and moments.formats == times.formats
-
-
-def _leaves(column: Column) -> list[Column]:
-    """The values inside of a column's objects, as columns named by JSON pointers; the column itself without any."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for text in column.values:
-        try:
-            document = json.loads(text)
-        except ValueError:  # a text beside the objects
-            continue
-        for pointer, value in _scalars(document, f"/{_escaped(column.name)}", _DEPTH):
-            found[pointer].append(value)
-    leaves = [
-        Column(pointer, column.position, tuple(values))
-        for pointer, values in list(found.items())[:_LEAVES]
-        if pointer.count("/") > 1
-    ]
-    return leaves or [replace(column, is_nested=False)]
-
-
-def _scalars(document: object, pointer: str, depth: int) -> Iterator[tuple[str, str]]:
-    if isinstance(document, dict) and depth:
-        for key, value in document.items():
-            yield from _scalars(value, f"{pointer}/{_escaped(str(key))}", depth - 1)
-    elif document is not None:
-        yield pointer, document if isinstance(document, str) else json.dumps(document, ensure_ascii=False)
-
-
-def _escaped(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")

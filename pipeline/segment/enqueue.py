@@ -128,6 +128,9 @@ def cut_due(
     registered = register(connection, ledger, dates, now, done.replayed_ids, withdrawn)
     if guarded:
         ledger.accept_withdrawals(guarded.to_accept(done))
+        registered = replace(
+            registered, withdrawn_too_late=unwanted.withdrawn_after_delivery(connection, ledger, dates)
+        )
     record_ledger_generation(connection, ledger)
     return Due(done, registered, withheld)
 

@@ -30,12 +30,15 @@ _LONGEST_NAME = 60
 
 Withdrawn = Mapping[date, Mapping[str, int]]
 
-# Layouts of files of a date that were read again with the same bytes.
+# Layouts of files of a date that the newest load of the date has read again with the same bytes.
 _CHANGED_LAYOUTS = """
     SELECT DISTINCT files.layout FROM raw.export_files AS files
     JOIN raw.export_files AS former USING (export_date, name, kind, sha256)
     WHERE files.status = 'loaded' AND former.status = 'replaced' AND files.kind = 'events'
-        AND files.layout_fingerprint <> former.layout_fingerprint AND export_date = ?
+        AND files.layout_fingerprint <> former.layout_fingerprint AND export_date = $1
+        AND files.load_number = (
+            SELECT max(load_number) FROM raw.export_files WHERE export_date = $1 AND kind = 'events'
+        )
     ORDER BY ALL
 """
 

@@ -72,8 +72,11 @@ def withdrawn(connection: Connection, dates: ExportDates) -> list[DeadEvent]:
 
 
 def withdrawn_after_delivery(connection: Connection, ledger: Ledger, dates: ExportDates) -> int:
-    """The number of delivered events of these dates that no export contains any longer."""
-    return len(ledger.delivered_among(withdrawn(connection, dates)))
+    """The number of delivered events of these dates that no export contains any longer. Dates whose new events are held
+    since a setting or a layout changed are left out: nothing was withdrawn there if the change is undone.
+    """
+    held = {each.export_date for each in ledger.replacing(dates)}
+    return sum(each.export_date not in held for each in ledger.delivered_among(withdrawn(connection, dates)))
 
 
 def superseded(connection: Connection, batch_ids: Sequence[str]) -> list[DeadEvent]:

@@ -53,8 +53,17 @@ def test_a_failed_run_is_shown_until_a_later_one_completes_its_dates(
     assert failed_run(instance, load_settings()) is None  # it is the last run
     succeeding.execute_in_process(instance=instance, tags={PARTITION_TAG: "2024-06-11"})  # of one date
     assert " UTC: failure: raw: ValueError: login of" in str(failed_run(instance, load_settings()))
+    assert failed_run(instance, load_settings(), lambda _: False) is None  # the other dates were complete already
     succeeding.execute_in_process(instance=instance)
     assert failed_run(instance, load_settings()) is None
+
+
+def test_a_failed_run_is_shown_while_only_runs_of_other_dates_succeed(
+    instance: dg.DagsterInstance, project: Project
+) -> None:
+    fail(instance, **{PARTITION_TAG: "2024-06-12"})
+    succeeding.execute_in_process(instance=instance, tags={PARTITION_TAG: "2024-06-11"})
+    assert failed_run(instance, load_settings(), lambda _: False) is not None
 
 
 @dg.job(name=MAIN_JOB, executor_def=dg.in_process_executor)

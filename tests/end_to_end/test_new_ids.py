@@ -43,9 +43,12 @@ def test_a_changed_time_zone_sends_nothing_until_it_is_restored_or_released(
     assert f"warning: delivered_events_keep_their_ids: Held instead of sent: {HELD} log changed)" in done.stderr
     assert 'replay --held --reason "new ids" --date 2024-06-11` releases them' in done.stderr
     assert "events of machines" not in done.stdout
+    assert "no_delivered_event_is_withdrawn" not in done.stderr, "nothing has to be deleted in Segment"
     assert project.query(STATUSES) == [("delivered", 5), ("held", 5)]
+    assert "corrected export" not in project.command("status").stderr
     problems = " ".join(project.command("status", "--problems").stdout.split())
     assert "held 4 new email_opened events of 2024-06-11 new ids: 5 delivered events" in problems
+    assert "withdrawn" not in problems
     assert '<td class="text">new ids: 5 delivered events' in (project.data / "report/index.html").read_text()
     for _ in range(2):  # neither a further run nor a release of other events sends them
         project.run("--from", "2024-06-11", "--to", "2024-06-11")
