@@ -36,7 +36,6 @@ from pipeline.privacy.suppression import has_people_to_remove
 from pipeline.privacy.suppression_list import check
 from pipeline.report.location import destination_of
 from pipeline.report.summary import summary, totals
-from pipeline.segment.restored import held_in_doubt
 from pipeline.segment.unfinished_dates import unfinished
 from pipeline.settings import DRY_RUN_DIR, ENV_FILE, REPORT_PAGE, Settings
 from pipeline.warehouse import Warehouse, has_rows
@@ -220,9 +219,9 @@ def _print_result(settings: Settings, warehouse: Warehouse, ledger: Ledger, last
     if withheld := ledger.withheld():
         spans = ", ".join(str(span) for span in ranges(withheld))
         out.print(f"Withheld until released with --release: {spans}")
-    doubtful = ledger.in_doubt(EVERY_DATE)
+    in_doubt = ledger.in_doubt(EVERY_DATE)
     identities = sum(line.numbers["held"] for line in lines if line.event == IDENTIFIES.table)
-    identities -= sum(each.events for each in doubtful if each.event == IDENTIFIES.table)
+    identities -= sum(each.events for each in in_doubt if each.event == IDENTIFIES.table)
     if identities:
         out.print(
             f"{counted(identities, 'identify call')} held, since SEGMENT_IDENTIFY is false; a run sends "
@@ -233,9 +232,12 @@ def _print_result(settings: Settings, warehouse: Warehouse, ledger: Ledger, last
             f"{counted(new_ids, 'event')} {plural(new_ids, 'is', 'are')} held as delivered before under other ids; "
             "`python -m pipeline status --problems` has the reason"
         )
-    if doubtful:
-        out.print(held_in_doubt(doubtful).sentence)
-    if held := totals(lines)["held"] - identities - new_ids - sum(each.events for each in doubtful):
+    if doubtful := sum(each.events for each in in_doubt):
+        out.print(
+            f"{counted(doubtful, 'event')} {plural(doubtful, 'is', 'are')} held since a restore; "
+            "`python -m pipeline status --problems` lists them"
+        )
+    if held := totals(lines)["held"] - identities - new_ids - doubtful:
         out.print(
             f"{counted(held, 'event')} of machines {plural(held, 'is', 'are')} held; "
             "`python -m pipeline replay --held` releases them"

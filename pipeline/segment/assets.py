@@ -25,6 +25,7 @@ from pipeline.privacy.suppression import listings, mark, refresh
 from pipeline.segment.bodies import BodyReader
 from pipeline.segment.checks import (
     NO_NEW_IDS,
+    NOTHING_IN_DOUBT,
     NOTHING_WITHDRAWN,
     STAGED_IS_MODELLED,
     staged_is_modelled,
@@ -39,6 +40,7 @@ from pipeline.segment.new_ids import held_with_new_ids
 from pipeline.segment.outbox import dates_of_moved_events
 from pipeline.segment.replay import revive, samples
 from pipeline.segment.resources import SegmentResource
+from pipeline.segment.restored import held_in_doubt
 from pipeline.settings import DRY_RUN_DIR
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.immutable_settings import check_origin
@@ -54,7 +56,7 @@ _SHOWN_DEAD = 5
 @dg.asset(
     key=OUTBOX,
     deps=CALL_TABLES,
-    check_specs=[STAGED_IS_MODELLED.spec, NOTHING_WITHDRAWN.spec, NO_NEW_IDS.spec],
+    check_specs=[STAGED_IS_MODELLED.spec, NOTHING_WITHDRAWN.spec, NO_NEW_IDS.spec, NOTHING_IN_DOUBT.spec],
     group_name="delivery",
     kinds={"duckdb", "segment"},
     partitions_def=EXPORT_DATES,
@@ -114,6 +116,7 @@ def outbox(
             STAGED_IS_MODELLED.result(balance),
             NOTHING_WITHDRAWN.result(withdrawn_too_late(due.registered.withdrawn_too_late)),
             NO_NEW_IDS.result(held_with_new_ids(ledger.replacing(dates))),
+            NOTHING_IN_DOUBT.result(held_in_doubt(ledger.in_doubt(dates))),
         ],
     )
 

@@ -45,6 +45,11 @@ NO_NEW_IDS = Check(
     OUTBOX,
     "No changed layout or setting gives delivered events other ids; events that seem to have one are held.",
 )
+NOTHING_IN_DOUBT = Check(
+    "no_event_is_held_since_a_restore",
+    OUTBOX,
+    "It is known of every event whether it was delivered before the last restore; the others are held.",
+)
 NOTHING_DEAD = Check(
     "no_event_is_dead",
     REPORT,

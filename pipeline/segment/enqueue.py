@@ -13,7 +13,7 @@ from pipeline.ledger.warehouse_pairing import pairing_of, record_ledger_generati
 from pipeline.privacy.suppression import any_newly_suppressed
 from pipeline.segment import outbox, unwanted
 from pipeline.segment.delivery import CURRENT_DAYS
-from pipeline.segment.new_ids import guard
+from pipeline.segment.new_ids import Guard, guard
 from pipeline.segment.outbox import Cut, CutRules, Limits, cut
 from pipeline.segment.rate_limiter import events_at_once
 from pipeline.segment.restored import because_of_restore, cut_before_restore
@@ -101,13 +101,12 @@ def cut_due(
         hold_bots=settings.segment_bots == "hold",
         identify=settings.segment_identify,
     )
-    held_because: Mapping[date, str] = {}
+    before_restore = Cut({}, 0, 0)
+    since_restore: Mapping[date, str] = {}
     if not replays_only:
-        cut_before_restore(connection, ledger, settings.schema_name, dates, now, rules)
-        held_because = because_of_restore(ledger, dates)
-    hold_from: Mapping[date, int] = dict.fromkeys(held_because, 1)
-    if guarded:
-        hold_from, held_because = {**hold_from, **guarded.hold_from}, {**held_because, **guarded.because}
+        before_restore = cut_before_restore(connection, ledger, settings.schema_name, dates, now, rules)
+        since_restore = because_of_restore(ledger, dates)
+    rules = _holding(rules, guarded, since_restore)
     done = cut(
         connection,
         settings.schema_name,
@@ -117,10 +116,8 @@ def cut_due(
             rules,
             replayed_ids=[replay.id for replay in ledger.replays()],
             replays_only=replays_only,
-            hold_from=hold_from if hold_from or guarded else None,
-            held_because=held_because,
         ),
-    )
+    ).after(before_restore)
     if settings.segment_identify:
         ledger.release_held(IDENTIFIES.table, EVERY_DATE)
     else:  # it was switched off; no asset sends what is waiting
@@ -133,6 +130,14 @@ def cut_due(
         )
     record_ledger_generation(connection, ledger)
     return Due(done, registered, withheld)
+
+
+def _holding(rules: CutRules, guarded: Guard | None, since_restore: Mapping[date, str]) -> CutRules:
+    """The rules with the reasons to hold new events; those of a restore hold any number of events."""
+    if guarded is None and not since_restore:
+        return rules
+    hold_from = {**(guarded.hold_from if guarded else {}), **dict.fromkeys(since_restore, 1)}
+    return replace(rules, hold_from=hold_from, held_because={**since_restore, **(guarded.because if guarded else {})})
 
 
 def _limits(settings: Settings, today: date) -> Limits:

@@ -4,7 +4,7 @@ It has the place of each event, and not its message: that is made from the event
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 import duckdb
@@ -105,6 +105,13 @@ class Cut:
     held: int = 0
     new: Mapping[date, int] = field(default_factory=dict)
     replacing: Collection[date] = ()
+
+    def after(self, first: "Cut") -> "Cut":
+        """Both cuts: this one, and a `first` one of other events, which counts in the sums only."""
+        events = {
+            event: self.events.get(event, 0) + first.events.get(event, 0) for event in {**first.events, **self.events}
+        }
+        return replace(self, events=events, dead=self.dead + first.dead, batches=self.batches + first.batches)
 
     @property
     def replacing_events(self) -> int:

@@ -14,7 +14,7 @@ import duckdb
 from pipeline.export_dates import ExportDates
 from pipeline.finding import Finding, counted, some
 from pipeline.ledger import IN_DOUBT, TAKEN_AS_DELIVERED, HeldEvents, Ledger, Restored
-from pipeline.segment.outbox import CutRules, HeldExports, cut
+from pipeline.segment.outbox import Cut, CutRules, HeldExports, cut
 from pipeline.warehouse import has_rows
 
 Connection = duckdb.DuckDBPyConnection
@@ -22,19 +22,16 @@ Connection = duckdb.DuckDBPyConnection
 
 def cut_before_restore(
     connection: Connection, ledger: Ledger, schema: str, dates: ExportDates, now: datetime, rules: CutRules
-) -> None:
+) -> Cut:
     """Cut and hold what is due of exports from before the last restore, if these dates have any."""
+    done = Cut({}, 0, 0)
     if (restored := ledger.restored()) is None:
-        return
+        return done
     for exports in _exports_before(restored):
         if _are_among(connection, dates, exports):
-            cut(
-                connection,
-                schema,
-                dates,
-                now,
-                replace(rules, only=exports, withheld={*rules.withheld, *restored.withheld}),
-            )
+            withheld = {*rules.withheld, *restored.withheld}
+            done = cut(connection, schema, dates, now, replace(rules, only=exports, withheld=withheld)).after(done)
+    return done
 
 
 def because_of_restore(ledger: Ledger, dates: ExportDates) -> Mapping[date, str]:

@@ -2,15 +2,16 @@
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from pipeline.errors import WarehouseError
-from pipeline.filesystems.remote_files import open_filesystem
+from pipeline.errors import PipelineError, WarehouseError
+from pipeline.filesystems.remote_files import open_filesystem, words_of
 from pipeline.finding import counted, some
 from pipeline.warehouse import literal
 
@@ -55,36 +56,38 @@ class ParquetFiles:
 
     def missing_in(self, files: str) -> list[str]:
         """Those that WAREHOUSE_FILES, a folder or a prefix, does not have with their size."""
-        filesystem, root = open_filesystem(files, "WAREHOUSE_FILES")
-        found = _sizes_below(filesystem, root) if self.sizes else {}
-        return [path for path, size in self.sizes.items() if found.get(path) != size]
+        if not self.sizes:
+            return []
+        with _opened(files, "can't be listed") as (filesystem, root):
+            found: Mapping[str, Any] = filesystem.find(root, detail=True)
+        sizes = {path[len(root) + 1 :]: int(entry["size"]) for path, entry in found.items()}
+        return [path for path, size in self.sizes.items() if sizes.get(path) != size]
 
     def copy(self, files: str, folder: Path) -> int:
         """Copy those that a local folder lacks from WAREHOUSE_FILES. Returns their number.
 
         Raises:
-            WarehouseError: one is missing, or has another size than its catalog records.
+            WarehouseError: one can't be read, or has another size than its catalog records.
         """
-        filesystem, root = open_filesystem(files, "WAREHOUSE_FILES")
         new = [path for path, size in self.sizes.items() if not _has(folder / path, size)]
-        for path in new:
-            copy = folder / path
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = copy.with_name(f".{copy.name}.unfinished")
-            unfinished.unlink(missing_ok=True)
-            _fetch(filesystem, f"{root.rstrip('/')}/{path}", unfinished, is_local="://" not in files)
-            if unfinished.stat().st_size != self.sizes[path]:
-                raise WarehouseError(f"WAREHOUSE_FILES: {path} has another size than its catalog records")
-            unfinished.rename(copy)
+        with _opened(files, "can't be read") as (filesystem, root):
+            for path in new:
+                copy = folder / path
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                unfinished = copy.with_name(f".{copy.name}.unfinished")
+                unfinished.unlink(missing_ok=True)
+                _fetch(filesystem, f"{root}/{path}", unfinished, is_local="://" not in files)
+                if unfinished.stat().st_size != self.sizes[path]:
+                    raise WarehouseError(f"WAREHOUSE_FILES: {path} has another size than its catalog records")
+                unfinished.rename(copy)
         return len(new)
 
     def put_back(self, paths: Sequence[str], folder: Path, files: str) -> None:
-        """Copy files from a backup's folder to WAREHOUSE_FILES."""
-        filesystem, root = open_filesystem(files, "WAREHOUSE_FILES")
-        for path in paths:
-            target = f"{root.rstrip('/')}/{path}"
-            filesystem.makedirs(target.rpartition("/")[0], exist_ok=True)
-            filesystem.put_file(str(folder / path), target)
+        """Copy files from a backup's folder to WAREHOUSE_FILES. Raises WarehouseError: it can't be written."""
+        with _opened(files, "can't be written") as (filesystem, root):
+            for path in paths:
+                filesystem.makedirs(f"{root}/{path}".rpartition("/")[0], exist_ok=True)
+                filesystem.put_file(str(folder / path), f"{root}/{path}")
 
     def check(self, files: str, folder: Path | None) -> list[str]:
         """The files that have to be copied back from a backup's folder (None: it has none).
@@ -135,10 +138,20 @@ def _are(paths: Sequence[str]) -> str:
     return "is" if len(paths) == 1 else "are"
 
 
-def _sizes_below(filesystem: Any, root: str) -> dict[str, int]:
-    found: Mapping[str, Any] = filesystem.find(root.rstrip("/"), detail=True)
-    start = len(root.rstrip("/")) + 1
-    return {path[start:]: int(entry["size"]) for path, entry in found.items()}
+@contextmanager
+def _opened(files: str, failure: str) -> Iterator[tuple[Any, str]]:
+    """The file system of WAREHOUSE_FILES, and the path in it without a slash at its end. An error of a server becomes a
+    WarehouseError without its message, which may contain a secret.
+    """
+    try:
+        filesystem, path = open_filesystem(files, "WAREHOUSE_FILES")
+        yield filesystem, path.rstrip("/")
+    except PipelineError:
+        raise
+    except Exception as error:  # each file system has errors of its own
+        if "://" not in files:
+            raise
+        raise WarehouseError(f"WAREHOUSE_FILES: {files} {failure} ({words_of(error)})") from None
 
 
 def _has(path: Path, size: int) -> bool:

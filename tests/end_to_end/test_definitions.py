@@ -27,6 +27,7 @@ WARNINGS = {
     "every_person_column_is_found",
     "no_file_came_twice",
     "delivered_events_keep_their_ids",
+    "no_event_is_held_since_a_restore",
     "no_delivered_event_is_withdrawn",
     "no_event_is_dead",
     "every_event_code_is_known",

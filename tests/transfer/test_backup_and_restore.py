@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.errors import NoWarehouse, PipelineError, SettingsError, WarehouseError
 from pipeline.export_dates import EVERY_DATE
-from pipeline.ledger import Ledger, Settled
+from pipeline.ledger import DeadEvent, Ledger, Settled
 from pipeline.ledger.warehouse_copy import mirror_into
 from pipeline.ledger.warehouse_pairing import check_pair, pair_up
 from pipeline.orchestration.partitions import SEGMENT_DELIVERY
@@ -31,7 +31,8 @@ from pipeline.warehouse import Warehouse
 from pipeline.warehouse.immutable_settings import ensure_origin
 from pipeline.warehouse.readable_copy import publish
 from tests.fakes.postgres import PASSWORD, Postgres
-from tests.support.modelled_tables import DATES, NOW, Lake, event_row
+from tests.fakes.s3 import S3
+from tests.support.modelled_tables import DATES, NOW, Lake, event_row, id_of
 
 MONDAY = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 
@@ -88,11 +89,12 @@ def load(settings: Settings, *numbers: int, exported_at: datetime = MONDAY) -> N
     ledger.close()
 
 
-def deliver(settings: Settings) -> list[str]:
-    """Everything that waits is delivered: the ids that Segment got."""
+def deliver(settings: Settings, dead: int | None = None) -> list[str]:
+    """Everything that waits is delivered, but for one event that Segment rejects: the numbers that it got."""
     ledger = Ledger(settings.ledger)
     waiting = ledger.start_attempts(ledger.waiting("email_opened", DATES), NOW)
-    ledger.settle([Settled(batch, True, 1) for batch in waiting], NOW)
+    rejected = [DeadEvent(id_of(dead), each.event, each.export_date, each.batch_id, "no") for each in waiting if dead]
+    ledger.settle([Settled(batch, True, 1, rejected) for batch in waiting], NOW)
     with writing(settings) as lake:
         check_pair(lake.connection, ledger)
         mirror_into(lake.connection, ledger, EVERY_DATE)
@@ -192,6 +194,39 @@ def test_a_release_of_what_was_in_doubt_sends_it(ducklake: Settings) -> None:
     assert deliver(ducklake) == ["1"]
 
 
+def test_an_event_replayed_after_the_backup_is_dead_again_and_counted(tmp_path: Path) -> None:
+    """In the backup, it is in the batch in which it died. It was sent in another one, of which only the id is known."""
+    settings = settings_in(tmp_path, "{}/warehouse.duckdb")
+    load(settings, 1, 2)
+    assert deliver(settings, dead=2) == ["1", "2"]
+    backed_up(settings)
+    ledger = Ledger(settings.ledger)
+    assert ledger.request_replays(None, None, EVERY_DATE) == 1
+    load(settings)
+    assert deliver(settings) == ["2"]
+
+    restored(settings)
+    assert ledger.dead_reasons() == [
+        ("replayed after the backup that was restored; replay it again if Segment does not have it", 1)
+    ]
+    assert standing(settings) == (1, 0, 0)
+    load(settings)
+    assert deliver(settings) == []
+
+
+def test_a_batch_with_dead_events_that_was_sent_after_the_backup_is_held(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, "{}/warehouse.duckdb")
+    load(settings, 1)
+    deliver(settings)
+    backed_up(settings)
+    load(settings, 2, 3)
+    assert deliver(settings, dead=3) == ["2", "3"]
+    restored(settings)
+    load(settings, 2, 3)
+    assert deliver(settings) == []
+    assert standing(settings) == (1, 0, 2)
+
+
 # While others write
 
 WRITER = """
@@ -199,7 +234,7 @@ import sys
 from pathlib import Path
 from tests.transfer.test_backup_and_restore import deliver, load, settings_in
 settings = settings_in(Path(sys.argv[1]))
-for number in range(100, 112):
+for number in range(100, 105):
     load(settings, number)
     deliver(settings)
 """
@@ -215,7 +250,7 @@ def test_every_backup_is_a_pair_while_another_process_writes(ducklake: Settings,
         taken += 1
     assert process.returncode == 0
     assert taken > 1
-    assert standing(ducklake) == (13, 0, 0)
+    assert standing(ducklake) == (6, 0, 0)
     found = sorted(path for path in backups(ducklake).iterdir() if path.name[0].isdigit())
     for path in found[:: max(1, len(found) // 3)]:
         shutil.copytree(path, tmp_path / "one" / path.name)
@@ -263,6 +298,19 @@ def test_a_missing_parquet_file_is_named_or_copied_back(ducklake: Settings) -> N
     shutil.rmtree(ducklake.warehouse_files)
     assert restored(ducklake).put_back == first.copied
     assert rows(ducklake)["staging.events"] == 199
+
+
+def test_files_in_s3_are_copied_and_copied_back(tmp_path: Path, s3_environment: S3) -> None:
+    bucket = s3_environment.bucket("lake")
+    settings = settings_in(tmp_path).model_copy(update={"warehouse_files": f"s3://{bucket}/lake/"})
+    load(settings, *range(1, 200))
+    folder = tmp_path / "backups"
+    done = back_up(settings, folder, datetime.now(UTC), with_files=True, keep=None)
+    assert done.copied == done.manifest.parquet_files > 0
+    for key in s3_environment.keys(bucket):
+        s3_environment.client.delete_object(Bucket=bucket, Key=key)
+    assert restore.restore(settings, folder, datetime.now(UTC), None).put_back == done.copied
+    assert rows(settings)["staging.events"] == 199
 
 
 def test_a_list_of_files_is_valid_until_upkeep_removes_merged_ones(ducklake: Settings) -> None:
