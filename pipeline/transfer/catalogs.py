@@ -22,7 +22,8 @@ def copy_sqlite(source: Path, copy: Path) -> None:
     Raises:
         WarehouseError: it can't be read.
     """
-    copy.unlink(missing_ok=True)
+    for ending in _BESIDE:  # the log of an earlier copy would be taken for this one's
+        Path(f"{copy}{ending}").unlink(missing_ok=True)
     location = f"file:{quote(str(source))}?mode=rw"
     try:
         with (
