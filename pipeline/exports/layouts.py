@@ -39,7 +39,9 @@ MEANINGS = (
     "is_bot",
 )
 
-NAME_GROUPS = ("date", "time", "part", "rows", "md5")
+NAME_GROUPS = ("date", "day", "month", "year", "time", "part", "rows", "md5")
+# Groups of a date whose parts are in another order; they go together.
+DATE_PARTS = frozenset({"day", "month", "year"})
 # The directives that Python's and DuckDB's strptime read alike.
 DATETIME_DIRECTIVES = set("YymdHIMSfpzbBjaA%")
 
@@ -112,6 +114,9 @@ class Layout(BaseModel):
             raise _wrong(f"{value!r} is not a regular expression: {error}") from None
         unknown = (group for group in groups if group not in NAME_GROUPS)
         _refuse(f"the group {group!r} is unknown; {choice(group, NAME_GROUPS)}" for group in unknown)
+        parts = DATE_PARTS & groups.keys()
+        if parts and (parts != DATE_PARTS or "date" in groups):
+            raise _wrong("the groups 'day', 'month' and 'year' belong together, in place of the group 'date'")
         return value
 
     @field_validator("encoding")

@@ -135,7 +135,7 @@ def match(
         export_date = _common_date(matched)
     except ValueError as error:
         return Unmatched(file, str(error))
-    of = "its name says" if fitting[0][1].groupdict().get("date") else "it was last modified on"
+    of = "its name says" if _date_in_name(fitting[0][1]) else "it was last modified on"
     if export_date < loadable.first:
         return Unmatched(file, f"{of} {export_date}, which is before FIRST_EXPORT_DATE ({loadable.first})")
     if export_date > loadable.last:
@@ -204,12 +204,24 @@ def promise_of_marker(content: str) -> Promise:
     return Promise(int(rest) if rest.isdecimal() else None, md5.group().lower() if md5 else None)
 
 
-def _dates(file: ExportFile, layout: Layout, found: "regex.Match[str]") -> tuple[date, datetime]:
+def _date_in_name(found: "regex.Match[str]") -> str | None:
+    """The date in a name with the year first, from the group `date` or from `year`, `month` and `day`; None without."""
     groups = found.groupdict()
-    day_text, clock_text = groups.get("date"), groups.get("time")
+    parts = [groups.get(part) for part in ("year", "month", "day")]
+    return "-".join(filter(None, parts)) if all(parts) else groups.get("date")
+
+
+def _dates(file: ExportFile, layout: Layout, found: "regex.Match[str]") -> tuple[date, datetime]:
+    day_text, clock_text = _date_in_name(found), found.groupdict().get("time")
     if day_text is None:
         return file.modified_at.date(), file.modified_at
-    day = _digits(day_text, {8: "%Y%m%d"}, "date", "20240611")
+    try:
+        day = _digits(day_text, {8: "%Y%m%d"}, "date", "20240611")
+    except ValueError as error:
+        if found.groupdict().get("date"):
+            raise
+        words = "the groups 'day', 'month' and 'year' look like 11, 06 and 2024"
+        raise ValueError(f"{str(error).partition('; ')[0]}; {words}") from None
     if clock_text is None:
         return day.date(), file.modified_at
     clock = _digits(clock_text, {4: "%H%M", 6: "%H%M%S"}, "time", "071500")

@@ -12,10 +12,12 @@ _VARYING = re.compile(
     r"|(?P<date>(?<!\d)(?P<year>(?:19|20)\d{2})(?P<mark>[-_.]?)(?P<month>\d{2})(?P=mark)(?P<day>\d{2}))"
     r"(?:(?P<gap>[-_.T]?)(?P<time>(?P<hour>\d{2})(?P<colon>[-_.h]?)(?P<minute>\d{2})"
     r"(?:(?P=colon)(?P<second>\d{2}))?)(?P<fraction>\d{3})?)?(?!\d)"
+    r"|(?P<day_first>(?<!\d)(?P<first>\d{2})(?P<dash>[-_.]?)(?P<second_number>\d{2})(?P=dash)(?P<last>(?:19|20)\d{2}))(?!\d)"
     r"|(?:(?P<before>(?<![A-Za-z])(?:rows?|records|recs|count|lines|part|deel|seq|p(?=\d)))(?P<join>[-_]?))?(?P<number>(?<!\d)\d+)"
     r"(?P<after>rows?|records|recs|lines)?"
 )
 _LONGEST_PART = 4
+_MONTHS = 12
 _LONG_NUMBER = 5
 _NO_NAME = "export"
 
@@ -68,6 +70,8 @@ class _Pieces:
             return len(found[0])
         if found["date"]:
             return self._date(found)
+        if found["day_first"]:
+            return self._day_first(found)
         return self._number(found)
 
     def pattern(self, base: str) -> NamePattern:
@@ -104,6 +108,18 @@ class _Pieces:
         if found["fraction"]:
             self._pattern.append(r"\d{3}")
         return len(found[0])
+
+    def _day_first(self, found: re.Match[str]) -> int:
+        text, day, month, year = (found[group] for group in ("day_first", "first", "second_number", "last"))
+        if "date" in self._groups or not _is_date(year, month, day):
+            return self._unknown(text)
+        dash = _escaped(found["dash"])
+        self._pattern.append(dash.join((r"(?P<day>\d{2})", r"(?P<month>\d{2})", r"(?P<year>\d{4})")))
+        self._words.append("_")
+        self._groups["date"] = f"{year}{month}{day}"
+        if int(day) <= _MONTHS:
+            self._notes.append(f"CHECK: {text} is read with the day first; for the month first, exchange the groups")
+        return len(text)
 
     def _number(self, found: re.Match[str]) -> int:
         before, number = found["before"] or "", found["number"]

@@ -59,7 +59,7 @@ def refusal(path: Path, text: str) -> str:
         (
             "(?P<time>",
             "(?P<zzz>",
-            "files: the group 'zzz' is unknown; it is one of date, md5, part, rows, time",
+            "files: the group 'zzz' is unknown; it is one of date, day, md5, month, part, rows, time, year",
         ),
         (
             r"'ACME_clicks_(?P<date>\d{8})(?P<time>\d{6})?\.txt'",

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 
 import pytest
+from pydantic import ValidationError
 
 from pipeline.catalog import LOOKUPS
 from pipeline.export_dates import ExportDates
@@ -163,3 +164,33 @@ def test_a_file_of_today_and_of_the_first_day_is_loaded(name: str, day: date) ->
 def test_digits_that_could_mean_two_dates_mean_none(pattern: str, name: str, expected: str) -> None:
     """Python reads 240611 as the year 2406, and 2024111 as one of two days."""
     assert reason(name, layout(files=pattern)) == expected
+
+
+DAY_FIRST = r"x_(?P<day>\d{2})-?(?P<month>\d{2})-?(?P<year>\d{4})(_(?P<time>\d{4}))?"
+
+
+@pytest.mark.parametrize("name", ["x_11062024", "x_11-06-2024", "x_11062024_0715"])
+def test_a_date_in_another_order_has_a_group_for_each_part(name: str) -> None:
+    assert landed(name, layout(files=DAY_FIRST)).export_date == date(2024, 6, 11)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (
+            "x_31062024",
+            "'2024-06-31' in its name is not a date; the groups 'day', 'month' and 'year' look like 11, 06 and 2024",
+        ),
+        ("x_21062024", "its name says 2024-06-21, which is in the future; it is loaded from that day on"),
+    ],
+)
+def test_an_impossible_date_in_another_order_is_left_alone(name: str, expected: str) -> None:
+    assert reason(name, layout(files=DAY_FIRST)) == expected
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"(?P<day>\d{2})(?P<month>\d{2})", r"(?P<date>\d{8})(?P<day>\d)(?P<month>\d)(?P<year>\d)"]
+)
+def test_the_parts_of_a_date_belong_together(pattern: str) -> None:
+    with pytest.raises(ValidationError, match="belong together, in place of the group 'date'"):
+        layout(files=pattern)

@@ -161,7 +161,9 @@ def test_values_inside_of_objects_have_meanings_and_arrays_have_none(draft: Draf
         ("v2_20240611_3.csv", r"v2_(?P<date>\d{8})_\d+\.csv"),
         ("v2_20240611_1.csv", r"v2_(?P<date>\d{8})_(?P<part>\d+)\.csv"),
         ("clicks_20240611.CSV.GZ", r"clicks_(?P<date>\d{8})\.CSV"),
-        ("clicks_11062024.csv", r"clicks_\d+\.csv"),
+        ("clicks_11062024_001.csv", r"clicks_(?P<day>\d{2})(?P<month>\d{2})(?P<year>\d{4})_(?P<part>\d+)\.csv"),
+        ("clicks 31.12.2024.csv", r"clicks (?P<day>\d{2})\.(?P<month>\d{2})\.(?P<year>\d{4})\.csv"),
+        ("clicks_31022024.csv", r"clicks_\d+\.csv"),
         ("discount12_20240611.csv", r"discount12_(?P<date>\d{8})\.csv"),
     ],
 )
@@ -175,6 +177,15 @@ def test_what_changes_in_a_name_becomes_a_group(name: str, files: str) -> None:
 def test_a_short_number_behind_the_date_is_for_the_reader_to_judge(name: str) -> None:
     """Taken for a part, an export waits for its first part, for ever where there is none."""
     assert any(note.startswith("CHECK: ") for note in name_pattern(name, 20).notes)
+
+
+@pytest.mark.parametrize(("name", "is_doubtful"), [("c_11062024.csv", True), ("c_31-12-2024.csv", False)])
+def test_a_date_with_the_day_first_is_for_the_reader_to_judge_if_it_could_be_a_month(
+    name: str, is_doubtful: bool
+) -> None:
+    found = name_pattern(name, None)
+    assert found.date in ("20240611", "20241231")
+    assert any("read with the day first" in note for note in found.notes) == is_doubtful
 
 
 @given(st.from_regex(r"[A-Za-z0-9_. +()\[\]-]{1,30}", fullmatch=True))
