@@ -121,6 +121,8 @@ def run_main_job(
     if _print_result(settings, warehouse, ledger, found.last_load):
         _print_report(settings, is_new=any(run.has_reported for run in runs), has_failed=has_failed)
         _print_next(settings)
+    for layout in found.broken:  # once more, where it is read
+        err.print(on_one_line(f"Files wait for a layout: {layout.fault}", _LONGEST), style="red")
     if has_failed:
         return 1
     return 2 if found.broken else 0

@@ -1,13 +1,29 @@
 """Options that several commands have."""
 
 from datetime import date, datetime
+from typing import Any
 
 import click
 
 from pipeline.errors import SettingsError
 from pipeline.export_dates import ExportDates
 
-DATE = click.DateTime(formats=["%Y-%m-%d"])
+
+class _Day(click.DateTime):
+    """A day of the calendar, as a moment; also a day that doesn't exist is refused in words."""
+
+    def __init__(self) -> None:
+        super().__init__(formats=["%Y-%m-%d"])
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The day's beginning. Raises BadParameter: it is none."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{str(value)!r} is not a day such as 2024-06-11", param, ctx)
+
+
+DATE = _Day()
 
 
 def date_range(first: datetime | None, last: datetime | None, loadable: ExportDates) -> ExportDates | None:

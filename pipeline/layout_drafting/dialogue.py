@@ -56,7 +56,12 @@ def _columns(inspected: Inspected) -> Inspected:
             guesses[position] = Guess(meaning, "as answered")
     while True:
         missing = replace(inspected, guesses=guesses).missing
-        if missing:
+        if missing == ["user_id"]:
+            question = (
+                "No column identifies the person: user_id, email, or list_id with selligent_user_id. Which one does?"
+            )
+            name = _ask_column(question, names, None)
+        elif missing:
             name = _ask_column(f"No column means {missing[0]}. Which one does?", names, None)
         else:
             name = _ask_column("Another column to change (Enter: none)", names, "")
@@ -64,6 +69,8 @@ def _columns(inspected: Inspected) -> Inspected:
             return replace(inspected, guesses=guesses)
         position = names.index(name)
         proposal = missing[0] if missing else guesses[position].meaning or _NONE
+        if proposal == "user_id" and any(guess.meaning == "list_id" for guess in guesses):
+            proposal = "selligent_user_id"
         meaning = _ask_meaning(f"Meaning of {_shown(name)} ({_NONE}: none)", proposal)
         guesses = _with_meaning(guesses, position, meaning)
 

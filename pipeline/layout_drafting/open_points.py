@@ -10,6 +10,7 @@ from pipeline.layout_drafting.yaml_lines import BLANK, PROPOSED, scalar
 from pipeline.masking import contains_address, on_one_line
 
 _SHOWN_CODES = 12
+_ALTERNATIVES = " (or email, or list_id and selligent_user_id)"
 
 
 def open_points(inspected: Inspected) -> list[str]:
@@ -81,8 +82,8 @@ def _of(codes: Sequence[str]) -> str:
 def _of_columns(inspected: Inspected) -> Iterator[str]:
     if missing := inspected.missing:
         yield (
-            f"columns: MISSING: no column was found that means {' or '.join(missing)}; without it, this layout is "
-            "refused."
+            f"columns: MISSING: no column was found that means {' or '.join(missing)}"
+            f"{_ALTERNATIVES if 'user_id' in missing else ''}; without it, this layout is refused."
         )
     for column, guess in zip(inspected.columns, inspected.guesses, strict=True):
         if PROPOSED in guess.why and not (column is inspected.code or contains_address(column.name)):

@@ -43,7 +43,7 @@ def test_a_wrong_setting_stops_the_run_before_anything_is_touched(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--from", "yesterday"), "'yesterday' does not match the format"),
+        (("--from", "yesterday"), "'yesterday' is not a day such as 2024-06-11"),
         (("--from", "2024-06-12", "--to", "2024-06-11"), "--from: 2024-06-12 is after 2024-06-11"),
         (("--to", "2999-01-01"), "--to: 2999-01-01 is in the future"),
         (("--from", "2999-01-01"), "--from: 2999-01-01 is in the future"),

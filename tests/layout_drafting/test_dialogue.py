@@ -86,7 +86,7 @@ def test_a_file_of_one_event_a_missing_meaning_and_the_order_of_a_date(ask: Call
     assert layout.columns == {"WHO": "user_id", "X": "timestamp"}
     assert (layout.event, layout.timezone) == ("Email Link Clicked", "Europe/Paris")
     assert layout.datetime_formats == ["%m/%d/%Y %H:%M"]
-    assert "No column means user_id. Which one does?" in printed
+    assert "No column identifies the person: user_id, email, or list_id with selligent_user_id. Which one" in printed
 
 
 def test_a_lookup_asks_for_columns_only(ask: Callable[..., Asked], tmp_path: Path) -> None:

@@ -74,7 +74,9 @@ def header_of(text: Text, layout: Layout) -> tuple[list[str] | None, int]:
     try:
         cells, _ = _first_record(head[start:], layout)
     except csv.Error as error:
-        raise FileRefused(f"line {line}: the header can't be read: {error}") from None
+        is_mixed = "universal-newline" in str(error)  # advice for programmers
+        why = "it contains single carriage returns, so it may not be a text file" if is_mixed else error
+        raise FileRefused(f"line {line}: the header can't be read: {why}") from None
     return cells, line
 
 
