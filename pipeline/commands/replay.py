@@ -105,10 +105,10 @@ def _replay_dead(selection: _Selection) -> None:
     from pipeline.console import out
     from pipeline.ledger.warehouse_copy import mirror_into
     from pipeline.privacy.addresses import rewrite_addresses
+    from pipeline.segment.cut_rules import Cut
     from pipeline.segment.enqueue import cut_due
     from pipeline.segment.messages import MessageSource
     from pipeline.segment.new_ids import held_with_new_ids
-    from pipeline.segment.outbox import Cut
     from pipeline.segment.replay import dates_of, dead_again, samples
 
     settings, ledger = selection.settings, selection.ledger

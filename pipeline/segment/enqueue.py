@@ -12,9 +12,10 @@ from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_pairing import pairing_of, record_ledger_generation
 from pipeline.privacy.suppression import any_newly_suppressed
 from pipeline.segment import outbox, unwanted
+from pipeline.segment.cut_rules import Cut, CutRules, Limits
 from pipeline.segment.delivery import CURRENT_DAYS
 from pipeline.segment.new_ids import Guard, guard
-from pipeline.segment.outbox import Cut, CutRules, Limits, cut
+from pipeline.segment.outbox import cut
 from pipeline.segment.rate_limiter import events_at_once
 from pipeline.segment.restored import because_of_restore, cut_before_restore
 from pipeline.segment.staged import has_identities

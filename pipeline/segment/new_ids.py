@@ -17,7 +17,7 @@ from pipeline.export_dates import ExportDates
 from pipeline.finding import Finding, counted, plural, some
 from pipeline.ledger import NEW_IDS, DeadEvent, HeldEvents, Ledger
 from pipeline.masking import on_one_line
-from pipeline.segment.outbox import Cut
+from pipeline.segment.cut_rules import Cut
 from pipeline.segment.unwanted import withdrawn
 from pipeline.warehouse import one_column
 

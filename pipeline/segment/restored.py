@@ -14,7 +14,8 @@ import duckdb
 from pipeline.export_dates import ExportDates
 from pipeline.finding import Finding, counted, some
 from pipeline.ledger import IN_DOUBT, TAKEN_AS_DELIVERED, HeldEvents, Ledger, Restored
-from pipeline.segment.outbox import Cut, CutRules, HeldExports, cut
+from pipeline.segment.cut_rules import Cut, CutRules, HeldExports
+from pipeline.segment.outbox import cut
 from pipeline.warehouse import has_rows
 
 Connection = duckdb.DuckDBPyConnection

@@ -5,9 +5,10 @@ import pytest
 from pipeline.export_dates import EVERY_DATE, ExportDates
 from pipeline.segment import delivery, outbox
 from pipeline.segment.client import SendResult
+from pipeline.segment.cut_rules import CutRules
 from pipeline.segment.delivery import History, Transport, deliver
 from pipeline.segment.enqueue import register
-from pipeline.segment.outbox import CutRules, cut
+from pipeline.segment.outbox import cut
 from tests.support.modelled_tables import DATES, DAY, NOW, SCHEMA, day, event_row, id_of
 from tests.support.sending import Sender
 

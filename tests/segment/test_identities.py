@@ -11,9 +11,10 @@ from pipeline.catalog import IDENTIFIES
 from pipeline.export_dates import EVERY_DATE
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_copy import mirror_into
+from pipeline.segment.cut_rules import CutRules
 from pipeline.segment.enqueue import Due, cut_due
 from pipeline.segment.messages import MessageSource
-from pipeline.segment.outbox import CutRules, cut
+from pipeline.segment.outbox import cut
 from pipeline.segment.replay import revive, samples
 from pipeline.settings import Settings
 from pipeline.warehouse.declared_properties import DeclaredProperty

@@ -14,7 +14,8 @@ from pipeline.export_dates import ExportDates
 from pipeline.ledger import Ledger
 from pipeline.segment import outbox
 from pipeline.segment.client import body_of
-from pipeline.segment.outbox import CutRules, Limits, cut, cut_batches, undeliverable
+from pipeline.segment.cut_rules import CutRules, Limits
+from pipeline.segment.outbox import cut, cut_batches, undeliverable
 from pipeline.segment.unwanted import withdrawn
 from tests.fakes.segment_rules import Batch, discard_code, read_batch
 from tests.support.modelled_tables import (

@@ -16,9 +16,10 @@ from pipeline.catalog import EVENTS
 from pipeline.export_dates import ExportDates
 from pipeline.ledger import Ledger
 from pipeline.segment.bodies import BodyReader
+from pipeline.segment.cut_rules import Cut, CutRules
 from pipeline.segment.enqueue import register
 from pipeline.segment.messages import MessageSource
-from pipeline.segment.outbox import Cut, CutRules, cut
+from pipeline.segment.outbox import cut
 
 SCHEMA = "selligent_marketing_cloud"
 SOURCE = MessageSource(SCHEMA)
