@@ -37,7 +37,8 @@ def umask(mask: int) -> Iterator[None]:
 
 def test_a_local_page_is_replaced_and_can_be_read_by_those_who_can_read_its_folder(tmp_path: Path) -> None:
     private, public = tmp_path / "private" / "report", tmp_path / "public"
-    public.mkdir(mode=0o755)
+    public.mkdir()
+    public.chmod(0o755)  # whatever the umask of the tests is
     with umask(0o077):  # that of the program
         for folder, mode in ((private, 0o600), (public, 0o644)):
             for content in (b"former", b"new"):

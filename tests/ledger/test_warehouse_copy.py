@@ -9,7 +9,7 @@ from pipeline.export_dates import ExportDates
 from pipeline.http.errors import host_of
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_copy import mirror
-from pipeline.segment import outbox
+from pipeline.segment import cut_rules
 from pipeline.segment.enqueue import register
 from pipeline.warehouse import Warehouse
 from tests.fakes import segment_faults as faults
@@ -22,7 +22,7 @@ BOTH_DAYS = ExportDates(DAY, day(1).first)
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "MAX_BATCH_EVENTS", 3)
+    monkeypatch.setattr(cut_rules, "MAX_BATCH_EVENTS", 3)
 
 
 def events(warehouse: Warehouse) -> dict[str, tuple[Any, ...]]:

@@ -13,7 +13,7 @@ from pipeline.ledger import DeadEvent, Ledger, Settled
 from pipeline.report.location import publish
 from pipeline.report.numbers import Numbers, newest_dates, read_numbers
 from pipeline.report.page import Report, make_report
-from pipeline.segment import outbox
+from pipeline.segment import cut_rules
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse, literal
 from tests.support.delivery_fixtures import opened
@@ -116,7 +116,7 @@ def busy(nothing: Reported, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reporte
     delivered, three opens (two of one person, one by a machine), a click, an unsubscribe; all but the dead one, which
     Segment refused, are delivered. The second: 3 rows of which 1 is suppressed; its two events wait, it is withheld.
     """
-    monkeypatch.setattr(outbox, "MAX_BATCH_EVENTS", 3)
+    monkeypatch.setattr(cut_rules, "MAX_BATCH_EVENTS", 3)
     first = [
         *(event_row(number, "Email Delivered") for number in range(6)),
         event_row(6, "Email Opened", user_id="user-1", is_bot=False),

@@ -11,7 +11,7 @@ import pytest
 from pipeline.export_dates import ExportDates
 from pipeline.http.errors import host_of
 from pipeline.ledger import Ledger
-from pipeline.segment import outbox
+from pipeline.segment import cut_rules
 from pipeline.segment.bodies import Body, BodyReader
 from pipeline.segment.client import SendResult
 from pipeline.segment.delivery import Transport, deliver
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("small_batches")
 
 def test_what_was_due_is_what_segment_has(lake_sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
     """All six events, three dates, batches full of bytes, connections in parallel."""
-    monkeypatch.setattr(outbox, "MAX_BATCH_EVENTS", 2_500)
+    monkeypatch.setattr(cut_rules, "MAX_BATCH_EVENTS", 2_500)
     sender = lake_sender
     numbers = itertools.count(100)
     rows = [

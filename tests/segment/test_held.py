@@ -8,7 +8,7 @@ import pytest
 from pipeline.export_dates import EVERY_DATE, ExportDates
 from pipeline.ledger import Batch, DeadEvent, Settled
 from pipeline.ledger.warehouse_copy import mirror_into
-from pipeline.segment import outbox
+from pipeline.segment import cut_rules, outbox
 from pipeline.segment.checks import DELIVERY_TARGET, due_is_settled, late_events
 from pipeline.segment.dry_run import write_requests
 from pipeline.segment.enqueue import cut_due, register
@@ -147,7 +147,7 @@ def test_held_batches_keep_to_the_limits_and_share_the_numbering(
     sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox, "_STRETCH_EVENTS", 4)
-    monkeypatch.setattr(outbox, "MAX_BATCH_EVENTS", 2)
+    monkeypatch.setattr(cut_rules, "MAX_BATCH_EVENTS", 2)
     hold(sender, *(machine(number) if number % 3 else person(number) for number in range(12)))
     assert [len(batch) for batch in sender.lake.batches().values()] == [2, 2, 2, 2, 2, 2]
     batches = cut_batches(sender.lake.connection, DATES)

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.export_dates import EVERY_DATE, ExportDates
-from pipeline.segment import delivery, outbox
+from pipeline.segment import cut_rules, delivery
 from pipeline.segment.client import SendResult
 from pipeline.segment.cut_rules import CutRules
 from pipeline.segment.delivery import History, Transport, deliver
@@ -18,7 +18,7 @@ ALL = ExportDates(OLDER.first, DAY)
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "MAX_BATCH_EVENTS", 2)
+    monkeypatch.setattr(cut_rules, "MAX_BATCH_EVENTS", 2)
     monkeypatch.setattr(delivery, "HISTORY_READ_AHEAD", 1)
 
 

@@ -16,7 +16,7 @@ import trustme
 
 from pipeline.errors import DeliveryError
 from pipeline.ledger import Ledger
-from pipeline.segment import outbox
+from pipeline.segment import cut_rules
 from pipeline.segment.client import SendResult
 from tests.support.modelled_tables import event_row
 from tests.support.sending import Sender
@@ -26,7 +26,7 @@ A_BATCH = 15
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "MAX_BATCH_EVENTS", A_BATCH)
+    monkeypatch.setattr(cut_rules, "MAX_BATCH_EVENTS", A_BATCH)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.export_dates import ExportDates
 from pipeline.ledger import Ledger
-from pipeline.segment import outbox
+from pipeline.segment import cut_rules, outbox
 from pipeline.segment.client import body_of
 from pipeline.segment.cut_rules import CutRules, Limits
 from pipeline.segment.outbox import cut, cut_batches, undeliverable
@@ -85,7 +85,7 @@ def test_what_was_cut_is_never_cut_again(lake: Lake) -> None:
 def test_a_long_day_is_cut_stretch_by_stretch(plain: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bytes are summed up within a stretch only, so no batch crosses its end, and no event is lost there."""
     monkeypatch.setattr(outbox, "_STRETCH_EVENTS", 5)
-    monkeypatch.setattr(outbox, "MAX_BATCH_EVENTS", 2)
+    monkeypatch.setattr(cut_rules, "MAX_BATCH_EVENTS", 2)
     plain.stage(*(event_row(number) for number in range(12)), event_row(99, user_id=None))
     cut(plain.connection, SCHEMA, DATES, NOW)
     assert [len(ids) for ids in plain.batches().values()] == [2, 2, 1, 2, 2, 1, 2]
@@ -167,8 +167,8 @@ def test_2501_events_are_no_request_of_2501_events(plain: Lake) -> None:
 
 def test_a_batch_ends_at_the_number_of_events_as_well(plain: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """Today's messages fill a batch with bytes long before; the number is brought down to be reached first."""
-    assert outbox.MAX_BATCH_EVENTS == BATCH_LIMIT_EVENTS
-    monkeypatch.setattr(outbox, "MAX_BATCH_EVENTS", 3)
+    assert cut_rules.MAX_BATCH_EVENTS == BATCH_LIMIT_EVENTS
+    monkeypatch.setattr(cut_rules, "MAX_BATCH_EVENTS", 3)
     plain.stage(*(event_row(number) for number in range(7)))
     assert cut(plain.connection, SCHEMA, DATES, NOW).batches == 3
     assert [len(ids) for ids in plain.batches().values()] == [3, 3, 1]

@@ -7,7 +7,7 @@ import pytest
 from pipeline.export_dates import EVERY_DATE
 from pipeline.ledger import DeadEvent, Settled
 from pipeline.ledger.warehouse_copy import mirror_into
-from pipeline.segment import outbox
+from pipeline.segment import cut_rules
 from pipeline.segment.checks import due_is_settled
 from pipeline.segment.enqueue import register
 from pipeline.segment.replay import dates_with_replays, revive, samples
@@ -20,7 +20,7 @@ LATER = NOW + timedelta(hours=1)
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "MAX_BATCH_EVENTS", 3)
+    monkeypatch.setattr(cut_rules, "MAX_BATCH_EVENTS", 3)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pipeline.export_dates import EVERY_DATE, ExportDates
 from pipeline.ledger import Batch, DeadEvent, Delivered, Ledger, Remaining
 from pipeline.ledger.warehouse_copy import mirror_into
 from pipeline.ledger.warehouse_pairing import check_pair, pair_up
-from pipeline.segment import outbox
+from pipeline.segment import cut_rules
 from pipeline.segment.checks import DELIVERY_TARGET, due_is_settled, late_events
 from pipeline.segment.enqueue import register
 from pipeline.segment.reconcile import reconcile
@@ -23,7 +23,7 @@ EARLIER = "SELECT batch_id, events, attempts, delivered_at FROM delivery.earlier
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "MAX_BATCH_EVENTS", 3)
+    monkeypatch.setattr(cut_rules, "MAX_BATCH_EVENTS", 3)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_copy import mirror
-from pipeline.segment import outbox
+from pipeline.segment import cut_rules
 from pipeline.segment.dry_run import write_requests
 from pipeline.warehouse import Warehouse
 from tests.fakes import segment_faults as faults
@@ -25,7 +25,7 @@ PASSING = [faults.Answer(400), faults.Answer(413), *faults.EVERY_KIND, faults.Re
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "MAX_BATCH_EVENTS", 3)
+    monkeypatch.setattr(cut_rules, "MAX_BATCH_EVENTS", 3)
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.ledger import Ledger
-from pipeline.segment import outbox
+from pipeline.segment import cut_rules
 from pipeline.warehouse import Warehouse
 from tests.support.batches import A_BATCH
 from tests.support.modelled_tables import Lake
@@ -105,4 +105,4 @@ def lake_sender(lake: Lake, ledger: Ledger, server: RecordingServer, time: FakeT
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several batches of small messages."""
-    monkeypatch.setattr(outbox, "MAX_BATCH_EVENTS", A_BATCH)
+    monkeypatch.setattr(cut_rules, "MAX_BATCH_EVENTS", A_BATCH)
