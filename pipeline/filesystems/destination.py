@@ -19,7 +19,7 @@ from pipeline.filesystems.remote_files import (
     words_of,
 )
 
-# Object stores that show a file as what they are told that it is; without that, a browser downloads a page.
+# Object stores that keep the content type with an object; without it, a browser downloads a page.
 _WITH_CONTENT_TYPES = ("s3", "s3a")
 _READ_BY_OTHERS = stat.S_IRGRP | stat.S_IROTH
 _TRIAL = "selligent-to-segment-check"

@@ -14,7 +14,7 @@ SUPPRESSED, WITHDRAWN = "suppressed", "withdrawn"
 NEW_IDS = "new ids"
 # The reason of held batches that may have been sent between a backup and its restore begins with this.
 IN_DOUBT = "restored"
-# The reason of batches that a restore was told were sent.
+# The reason of batches that count as delivered since `restore --delivered-until` states it.
 TAKEN_AS_DELIVERED = "taken as delivered"
 # Stages of an export date, one after the other: in the event tables, in the outbox, in the report.
 MODELLED, CUT, REPORTED = "modelled", "cut", "reported"

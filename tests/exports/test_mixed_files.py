@@ -20,7 +20,7 @@ from tests.support.export_folder import EVERY_DATE, LOADABLE, NOW, WRITTEN, Desk
 HEADER = "LIST,SID,KEY,MAIL,CAMPAIGN,NAME,AT\n"
 ZOE = "12,1,C-1,zoe@example.com,c1,Soldes,2024-06-11T09:15:10\n"
 JEF = "12,2,C-2,jef@example.com,c1,Soldes,2024-06-11T10:00:00\n"
-# An event of somebody the export has no contact of, and one without a date-time, of a contact.
+# An event of a person without a contact in the export, and one without a date-time, of a contact.
 UNLISTED = ",,C-3,,c1,Soldes,2024-06-11T11:00:00\n"
 TIMELESS = "12,4,C-4,,c2,Fêtes,\n"
 WIDE = HEADER + ZOE + JEF + UNLISTED + TIMELESS
