@@ -262,9 +262,11 @@ def add_a_property(project: Project, ids: set[str], server: SegmentServer) -> No
 
     project.with_files({}, {"clicks.yml": CLICKS + OF_CLICKS.replace("integer", "text")})
     refused = project.command("run")
-    assert (refused.returncode, refused.stderr.strip()) == (
+    reason = (
+        "layout clicks: properties: '/device/screen/width': 'screen_width' is text, and the event tables have it as "
+        "integer; a column keeps its type, so write {name: screen_width, type: integer}, or choose another name"
+    )
+    assert (refused.returncode, refused.stderr.splitlines()) == (
         2,
-        "layout not used: layout clicks: properties: '/device/screen/width': 'screen_width' is text, and the event "
-        "tables have it as integer; a column keeps its type, so write {name: screen_width, type: integer}, or choose "
-        "another name",
+        [f"layout not used: {reason}", f"Files wait for a layout: {reason}"],
     )
