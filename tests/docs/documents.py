@@ -13,7 +13,7 @@ DOCUMENTS = {
 }
 README, LAYOUTS, TABLES = "README.md", "docs/layouts.md", "docs/tables.md"
 QUERIES, OPERATIONS, REFERENCE = "docs/queries.md", "docs/operations.md", "docs/reference.md"
-ARCHITECTURE = "docs/architecture.md"
+ARCHITECTURE, SCALING = "docs/architecture.md", "docs/scaling.md"
 
 HOME = "/opt/selligent-to-segment"  # the project's folder in production, as docs/operations.md has it
 FENCED = re.compile(r"^(?P<indent> *)```(?P<language>\w+)\n(?P<code>.*?)^(?P=indent)```", re.MULTILINE | re.DOTALL)

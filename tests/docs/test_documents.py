@@ -19,6 +19,7 @@ from tests.docs.documents import (
     OPERATIONS,
     QUERIES,
     README,
+    SCALING,
     TABLES,
     blocks,
     code_spans,
@@ -62,9 +63,15 @@ KNOWN_BLOCKS = {
     (OPERATIONS, "Several brands", "sh"): 1,
     (OPERATIONS, "Several brands", "python"): 1,
     (OPERATIONS, "Several brands", "yaml"): 1,
+    (SCALING, "Compose", "sh"): 2,  # these and the next: deploy/test_scaling_document.py
+    (SCALING, "Kubernetes", "sh"): 1,
+    (SCALING, "Backups of servers", "sh"): 1,
+    (SCALING, "Update several machines", "sh"): 1,
     (ARCHITECTURE, "The path of the data", "text"): 1,
 }
-PATH = re.compile(r"(?:pipeline|tests|dbt_project|benchmarks|examples|docs)/[\w./-]*|[\w.-]+\.(?:md|toml|txt)|Makefile")
+PATH = re.compile(
+    r"(?:pipeline|tests|dbt_project|benchmarks|examples|docs|deploy)/[\w./-]*|[\w.-]+\.(?:md|toml|txt)|Makefile"
+)
 
 
 def test_every_block_is_known() -> None:
