@@ -67,12 +67,6 @@ LOOKUPS: Mapping[str, Lookup] = {
     "lists": Lookup(("list_id",), ("list_name",)),
     "contacts": Lookup(("list_id", "selligent_user_id"), ("user_id", "email")),
 }
-# ORDER BY of the rows of a key: the first row counts. The export date comes before `exported_at`: if a file's name has
-# a date but no time, `exported_at` comes from the clock of the system that wrote the file. If both are equal, the later
-# load wins. Loads of an earlier version of the program have no number.
-NEWEST_LOOKUP_FIRST = (
-    "export_date DESC, exported_at DESC, load_number DESC NULLS LAST, loaded_at DESC, file DESC, row_number DESC"
-)
 # The columns of the id and the name, for lookups that map one to the other.
 NAMES = {kind: (lookup.key[0], lookup.values[0]) for kind, lookup in LOOKUPS.items() if kind != "contacts"}
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import __version__
-from pipeline.catalog import EVENTS, INTEGRATION_NAME, INTEGRATION_VERSION, LIBRARY_NAME, LOOKUPS, NEWEST_LOOKUP_FIRST
+from pipeline.catalog import EVENTS, INTEGRATION_NAME, INTEGRATION_VERSION, LIBRARY_NAME, LOOKUPS
 from pipeline.errors import EarlierWarehouse
+from pipeline.models.newest_lookups import lookup_rows, newest_lookups
 from pipeline.naming import snake_case_sql
 from pipeline.privacy.addresses import anonymous_id, traits_email
 from pipeline.privacy.digests import is_suppressed
@@ -54,7 +55,7 @@ def variables(settings: Settings) -> Mapping[str, Any]:
         "events": {event.name: {"table": event.table, "properties": event.properties} for event in EVENTS},
         "event_table_of_event_text": snake_case_sql("event_text"),
         "lookups": {kind: vars(lookup) for kind, lookup in LOOKUPS.items()},
-        "newest_lookup_first": NEWEST_LOOKUP_FIRST,
+        "newest_lookups": {kind: newest_lookups(kind, f"({lookup_rows(kind, '<where>')})") for kind in LOOKUPS},
         "is_suppressed": is_suppressed("<user_id>", "<email>", "<list_id>", "<selligent_user_id>"),
     }
 

@@ -3,16 +3,16 @@
 import dagster as dg
 import duckdb
 
-from pipeline.catalog import LOOKUPS, NEWEST_LOOKUP_FIRST
+from pipeline.catalog import LOOKUPS
 from pipeline.export_dates import ExportDates
 from pipeline.finding import Finding, counted
+from pipeline.models.newest_lookups import lookup_rows, newest_lookups
 from pipeline.orchestration.asset_checks import Check
 from pipeline.orchestration.asset_keys import IDENTITIES
 from pipeline.orchestration.partitions import WAREHOUSE_WRITERS, dates_of_run
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.settings import load_settings
 from pipeline.warehouse import one_row
-from pipeline.warehouse.trimming import identifier_sql
 
 CONTACTS_ARE_IDENTIFIED = Check(
     "every_contact_is_identified",
@@ -21,15 +21,9 @@ CONTACTS_ARE_IDENTIFIED = Check(
 )
 _KEY, _VALUES = LOOKUPS["contacts"].key, LOOKUPS["contacts"].values
 _CONTACTS = f"""
-    WITH newest AS (
-        SELECT * FROM (
-            SELECT {", ".join(f"{identifier_sql(name)} AS {name}" for name in (*_KEY, *_VALUES))},
-                export_date, exported_at, load_number, loaded_at, file, row_number
-            FROM raw.lookups WHERE kind = 'contacts' AND export_date >= $1
-        )
-        QUALIFY row_number() OVER (PARTITION BY {", ".join(_KEY)} ORDER BY {NEWEST_LOOKUP_FIRST}) = 1
+    WITH contacts AS (
+        FROM ({newest_lookups("contacts", f"({lookup_rows('contacts', 'export_date >= $1')})")}) WHERE export_date <= $2
     ),
-    contacts AS (FROM newest WHERE export_date <= $2),
     identities AS (
         FROM staging.identities QUALIFY row_number() OVER (PARTITION BY {", ".join(_KEY)} ORDER BY revision DESC) = 1
     )

@@ -6,11 +6,11 @@ from datetime import datetime
 
 import duckdb
 
-from pipeline.catalog import LOOKUPS, NAMES, NEWEST_LOOKUP_FIRST
+from pipeline.catalog import LOOKUPS, NAMES
 from pipeline.export_dates import ExportDates
+from pipeline.models.newest_lookups import lookup_rows, newest_lookups
 from pipeline.privacy.suppression import any_newly_suppressed, any_suppressed
 from pipeline.warehouse import has_table, one_column, one_row
-from pipeline.warehouse.trimming import identifier_sql, visible_sql
 
 
 @dataclass(frozen=True)
@@ -96,36 +96,17 @@ def _renamed_events(connection: duckdb.DuckDBPyConnection, dates: ExportDates) -
     return min(span[0] for span in spans), max(span[1] for span in spans)
 
 
-def _newest(kind: str) -> str:
-    """The clause after FROM that keeps the newest row of each key of `raw.lookups`."""
-    return f"QUALIFY row_number() OVER (PARTITION BY {', '.join(LOOKUPS[kind].key)} ORDER BY {NEWEST_LOOKUP_FIRST}) = 1"
-
-
-def _snapshots(kind: str) -> str:
-    """SQL for the rows of `raw.lookups` of one kind, with keys and values cleaned as in the model `stg_events`."""
-    ids = {*LOOKUPS[kind].key, "user_id", "email"}
-    cleaned = ", ".join(
-        f"{identifier_sql(column) if column in ids else visible_sql(column)} AS {column}"
-        for column in (*LOOKUPS[kind].key, *LOOKUPS[kind].values)
-    )
-    return (
-        f"SELECT {cleaned}, export_date, exported_at, load_number, loaded_at, file, row_number "
-        f"FROM raw.lookups WHERE kind = '{kind}'"
-    )
-
-
 def _renamed_by(kind: str) -> str:
     """SQL for the time span of events to which lookups of these dates give a new name."""
     key, values = LOOKUPS[kind].key, LOOKUPS[kind].values
-    keys, given = ", ".join(key), ", ".join(values)
-    newest = _newest(kind)
+    keys = ", ".join(key)
     same_key = " AND ".join(f"today.{column} = before.{column}" for column in key)
     return f"""
         WITH snapshots AS (
-            SELECT *, export_date BETWEEN $1 AND $2 AS of_this_run FROM ({_snapshots(kind)})
+            SELECT *, export_date BETWEEN $1 AND $2 AS of_this_run FROM ({lookup_rows(kind)})
         ),
-        today AS (SELECT {keys}, {given} FROM snapshots {newest}),
-        before AS (SELECT {keys}, {given} FROM snapshots WHERE NOT of_this_run {newest}),
+        today AS ({newest_lookups(kind, "snapshots")}),
+        before AS ({newest_lookups(kind, "(FROM snapshots WHERE NOT of_this_run)")}),
         changed AS (
             SELECT {", ".join(f"today.{column}" for column in key)}
             FROM today LEFT JOIN before ON {same_key}
@@ -142,8 +123,7 @@ def _given(kind: str, has_names: bool) -> str:
     """SQL for what each key gives to events: the newest lookup, else the newest name in rows of events, if there are
     such names.
     """
-    columns = ", ".join((*LOOKUPS[kind].key, *LOOKUPS[kind].values))
-    looked_up = f"SELECT {columns} FROM ({_snapshots(kind)}) {_newest(kind)}"
+    looked_up = newest_lookups(kind, f"({lookup_rows(kind)})")
     if not has_names:
         return looked_up
     id_, name = NAMES[kind]

@@ -190,11 +190,14 @@ def test_without_the_setting_no_contact_is_identified(delivering: Project, segme
     assert tables == [(0,)]
 
 
-# What a contact's rows say in one snapshot after another; None: the snapshot does not contain the contact.
+# User id, email address and a trait of a contact.
 Content = tuple[str | None, str | None, str | None]
 _VALUE = st.sampled_from(["a", "b", "A", '"', "é"])
 _CONTENT = st.tuples(st.one_of(st.none(), _VALUE), st.one_of(st.none(), _VALUE), st.one_of(st.none(), _VALUE))
-_SNAPSHOT = st.dictionaries(st.sampled_from([("12", "1"), ("12", "2"), ("13", "1")]), _CONTENT, min_size=1)
+# The rows of each contact that a file has.
+_SNAPSHOT = st.dictionaries(
+    st.sampled_from([("12", "1"), ("12", "2"), ("13", "1")]), st.lists(_CONTENT, min_size=1, max_size=3), min_size=1
+)
 
 
 @pytest.fixture
@@ -227,12 +230,18 @@ def id_of(contact: tuple[str, str], content: Content, times: int) -> UUID:
     )
 
 
+def content_of(contents: list[Content]) -> Content:
+    """What the rows of a contact in one file say together: the last user id and address, and the traits of the last."""
+    user_ids, emails = ([value for value in values if value] for values in list(zip(*contents, strict=True))[:2])
+    return (user_ids or [None])[-1], (emails or [None])[-1], contents[-1][2]
+
+
 def test_an_id_is_what_a_contact_says_and_how_often_it_has_said_it(
     model: tuple[duckdb.DuckDBPyConnection, str],
 ) -> None:
     connection, sql = model
 
-    def load(day: date, snapshot: dict[tuple[str, str], Content]) -> None:
+    def load(day: date, snapshot: dict[tuple[str, str], list[Content]]) -> None:
         rows = [
             [
                 day,
@@ -241,13 +250,15 @@ def test_an_id_is_what_a_contact_says_and_how_often_it_has_said_it(
                 user_id,
                 email,
                 json.dumps({"t": trait} if trait else {}, ensure_ascii=False, separators=(",", ":")),
+                number,
             ]
-            for (list_id, user), (user_id, email, trait) in snapshot.items()
+            for (list_id, user), contents in snapshot.items()
+            for number, (user_id, email, trait) in enumerate(contents)
         ]
         connection.executemany(
-            "INSERT INTO lake.raw.lookups (export_date, list_id, selligent_user_id, user_id, email, traits, kind, "
-            "file, row_number, exported_at, loaded_at, load_number) "
-            "VALUES (?, ?, ?, ?, ?, ?, 'contacts', 'f', 1, now(), now(), 1)",
+            "INSERT INTO lake.raw.lookups (export_date, list_id, selligent_user_id, user_id, email, traits, "
+            "row_number, kind, file, exported_at, loaded_at, load_number) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, 'contacts', 'f', '2024-06-30 00:00:00Z', '2024-06-30 00:00:00Z', 1)",
             rows,
         )
 
@@ -257,7 +268,7 @@ def test_an_id_is_what_a_contact_says_and_how_often_it_has_said_it(
 
     @settings(max_examples=60, deadline=None)
     @given(st.lists(_SNAPSHOT, min_size=1, max_size=6))
-    def holds(snapshots: list[dict[tuple[str, str], Content]]) -> None:
+    def holds(snapshots: list[dict[tuple[str, str], list[Content]]]) -> None:
         for table in ("raw.lookups", "staging.identities"):
             connection.execute(f"DELETE FROM lake.{table}")
         current: dict[tuple[str, str], Content] = {}
@@ -266,7 +277,8 @@ def test_an_id_is_what_a_contact_says_and_how_often_it_has_said_it(
         for number, snapshot in enumerate(snapshots):
             day = date(2024, 6, 12) + timedelta(days=number)
             load(day, snapshot)
-            for contact, content in snapshot.items():
+            for contact, contents in snapshot.items():
+                content = content_of(contents)
                 if content[0] is not None and current.get(contact) != content:
                     current[contact] = content
                     history.setdefault(contact, []).append(content)

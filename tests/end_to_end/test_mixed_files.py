@@ -53,6 +53,21 @@ def test_a_mixed_export_gives_the_tables_that_an_export_for_each_layout_would(pr
     assert "There is nothing new." in project.run()
 
 
+def test_a_contact_keeps_the_user_id_that_only_some_of_its_rows_have(project: Project) -> None:
+    """It does not matter which row has it. A newer file whose rows all lack it takes it away."""
+    rows = ("1,7,ann,c1,Spring,2024-06-10T08:00:00Z", "1,7,,c1,,2024-06-10T09:00:00Z")
+    header = WIDE.splitlines()[0]
+    known = [("7", "ann", "Spring"), ("7", "ann", "Spring")]
+    project.with_files({"wide_20240611.csv": "\n".join([header, *rows]) + "\n"}, MIXED).run()
+    assert people(project) == known
+    project.with_files({"wide_20240611.csv": "\n".join([header, *reversed(rows)]) + "\n"}, {}).run()
+    assert people(project) == known
+
+    # The snapshot of the next day has the contact without a user id, and the campaign with another name.
+    project.with_files({"wide_20240612.csv": f"{header}\n1,7,,c1,Summer,2024-06-11T08:00:00Z\n"}, {}).run()
+    assert people(project) == [("7", None, "Summer")] * 3
+
+
 def test_layouts_that_come_and_go_and_a_correction_leave_the_tables_of_the_last_state(project: Project) -> None:
     unsubscribed = {"unsubscribed.yml": MIXED["unsubscribed.yml"]}
     project.with_files({"wide_20240611.csv": WIDE}, unsubscribed).run()

@@ -117,6 +117,28 @@ def test_a_lookup_replaces_the_name_of_another_row_and_gives_it_back(tables: Mod
     assert writes(tables) == before
 
 
+def test_an_empty_cell_of_a_lookup_clears_the_name_of_an_earlier_file_and_not_that_of_an_earlier_row(
+    tables: ModelledWarehouse,
+) -> None:
+    named, unnamed = {"campaign_id": "c1", "campaign_name": "Spring"}, {"campaign_id": "c1", "campaign_name": " "}
+    tables.load_events(MONDAY, [opened("ann", campaign_id="c1")])
+    tables.build(MONDAY)
+    tables.load_lookup(TUESDAY, "campaigns", [named, unnamed])
+    tables.build(TUESDAY)
+    assert names(tables) == {"ann": "Spring"}
+
+    tables.load_lookup(WEDNESDAY, "campaigns", [unnamed])
+    tables.build(WEDNESDAY)
+    assert names(tables) == {"ann": None}
+    # The corrected file gives what the events had before: only a comparison with the events finds the change.
+    tables.load_lookup(WEDNESDAY, "campaigns", [named, unnamed, unnamed])
+    tables.build(WEDNESDAY)
+    assert names(tables) == {"ann": "Spring"}
+    before = writes(tables)
+    tables.build(WEDNESDAY)
+    assert writes(tables) == before
+
+
 def test_the_name_of_the_newest_export_date_counts(tables: ModelledWarehouse) -> None:
     """Tuesday comes last, so its name is older than the one that the events have."""
     tables.load_events(MONDAY, [opened("ann", campaign_id="c1"), opened("bob", 1, campaign_id="c1", campaign_name="1")])
@@ -228,7 +250,7 @@ class Load:
 
     day: date
     rows: Sequence[Row]
-    lookup: Mapping[str, str] | None
+    lookup: Sequence[tuple[str, str | None]] | None  # campaign and name of each row
 
 
 _LOADS = st.lists(
@@ -236,7 +258,7 @@ _LOADS = st.lists(
         Load,
         st.sampled_from(DAYS),
         _ROWS,
-        st.none() | st.dictionaries(st.sampled_from(["c1", "c2"]), st.sampled_from(["Looked up", "Later"])),
+        st.none() | st.lists(st.tuples(st.sampled_from(["c1", "c2"]), st.sampled_from(["Looked up", "Later", None]))),
     ),
     min_size=2,
     max_size=4,
@@ -246,11 +268,12 @@ _LOADS = st.lists(
 def expected(loads: Sequence[Load]) -> list[tuple[str, datetime, str, str | None]]:
     """Person, time, campaign and name of each event, from the rows and lookups that are left in the end."""
     rows: dict[date, Sequence[Row]] = {}
-    lookups: dict[date, Mapping[str, str]] = {}
+    lookups: dict[date, Mapping[str, str | None]] = {}
     for load in loads:
         rows[load.day] = load.rows
         if load.lookup is not None:
-            lookups[load.day] = load.lookup
+            unnamed = dict.fromkeys((campaign for campaign, _ in load.lookup), None)
+            lookups[load.day] = unnamed | {campaign: name for campaign, name in load.lookup if name}
     looked_up = {key: name for day in sorted(lookups) for key, name in lookups[day].items()}
     found: dict[str, str] = {}
     for day in sorted(rows):
@@ -276,7 +299,7 @@ def test_any_order_of_loads_and_a_rebuild_give_the_same_events(
     for load in loads:
         tables.load_events(load.day, load.rows)
         if load.lookup is not None:
-            rows = [{"campaign_id": key, "campaign_name": name} for key, name in load.lookup.items()]
+            rows = [{"campaign_id": key, "campaign_name": name} for key, name in load.lookup]
             tables.load_lookup(load.day, "campaigns", rows)
         tables.build(load.day)
     of_events = "SELECT user_id, timestamp, campaign_id, campaign_name FROM staging.events ORDER BY ALL"

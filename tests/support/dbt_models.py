@@ -46,7 +46,7 @@ class ModelledWarehouse:
                 when = {"exported_at": f"{day} 06:00:00+00", "loaded_at": f"{day} 07:00:00+00"}
                 self._insert(connection, "raw.events", {**where, **when, "event": "Email Opened", **row})
 
-    def load_lookup(self, day: date, kind: str, rows: Sequence[Mapping[str, str]]) -> None:
+    def load_lookup(self, day: date, kind: str, rows: Sequence[Mapping[str, str | None]]) -> None:
         """Replace what the lookup of a day contains. A row has columns of `raw.lookups`."""
         with self.warehouse.writing() as connection:
             connection.execute(
@@ -57,8 +57,9 @@ class ModelledWarehouse:
                 [day, f"{kind}.csv", kind],
             )
             connection.execute("DELETE FROM raw.lookups WHERE export_date = ? AND kind = ?", [day, kind])
-            for row in rows:
-                self._insert(connection, "raw.lookups", {"export_date": day, "kind": kind} | dict(row))
+            for number, row in enumerate(rows, start=1):
+                where = {"export_date": day, "kind": kind, "row_number": number}
+                self._insert(connection, "raw.lookups", where | dict(row))
 
     def build(self, day: date) -> None:
         """Model an export date, as a run does."""
