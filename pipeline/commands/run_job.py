@@ -25,7 +25,9 @@ def run_job(
     Raises PipelineError while people are being erased, and Stopped after a signal, once the run has released its locks.
     """
     # Imported here: Dagster takes seconds to import, which a run with nothing to do does not need.
-    from pipeline.orchestration.instance import dagster_home, fail_dead_runs, opened_instance, origin_of, process_lock
+    from pipeline.orchestration.dagster_home import dagster_home
+    from pipeline.orchestration.instance import fail_dead_runs, opened_instance, origin_of
+    from pipeline.orchestration.process_locks import process_lock
 
     dagster_home()
     from dagster._core.definitions.job_base import InMemoryJob

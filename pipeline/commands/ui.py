@@ -29,7 +29,8 @@ def ui(port: int, host: str, workspace: str) -> None:
         raise SettingsError(f"--workspace: {locations}: there is no such file")
     load_settings()
     _check_port(host, port)
-    from pipeline.orchestration.instance import dagster_home, fail_dead_runs, opened_instance
+    from pipeline.orchestration.dagster_home import dagster_home
+    from pipeline.orchestration.instance import fail_dead_runs, opened_instance
 
     environment |= {"DAGSTER_HOME": str(dagster_home())}
     with opened_instance() as instance:  # after a crash of the machine, Dagster would still show them as running

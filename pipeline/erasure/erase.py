@@ -15,7 +15,8 @@ from pipeline.errors import SettingsError, WarehouseError
 from pipeline.filesystems.destination import Destination
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_pairing import pair_up
-from pipeline.orchestration.instance import dagster_home, exclusive, opened_instance
+from pipeline.orchestration.dagster_home import dagster_home
+from pipeline.orchestration.instance import exclusive, opened_instance
 from pipeline.privacy.addresses import rewrite_addresses
 from pipeline.privacy.suppression import learn_contacts, refresh
 from pipeline.privacy.suppression_list import SETTING, check

@@ -1,12 +1,9 @@
 """Dagster's home, which the UI and runs of the command line share, and its active runs."""
 
-import fcntl
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from uuid import uuid4
 
 import dagster as dg
 import sqlalchemy as sa
@@ -17,50 +14,16 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 from filelock import FileLock
 
 from pipeline.errors import PipelineError
-from pipeline.orchestration.system_errors import naming, sentence
-from pipeline.settings import BRAND, INSTALLATION_DIR
+from pipeline.orchestration.dagster_home import dagster_home
+from pipeline.orchestration.process_locks import EXCLUSIVE, all_runs, forget_lock, is_held
+from pipeline.orchestration.system_errors import sentence
+from pipeline.settings import BRAND
 
 # The name of the code location in `workspace.yaml`; that of a brand has the brand's name.
 CODE_LOCATION = BRAND or "selligent_to_segment"
 _UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
-_CONFIG = """\
-# Created on first use; change it as you like.
-telemetry:
-  enabled: false
-nux:
-  enabled: false  # no dialog that asks for an email address
-concurrency:
-  runs:
-    max_concurrent_runs: 3  # history may take hours, and today must not wait for it
-    tag_concurrency_limits:
-      - key: dagster/partition  # never two runs of one date
-        value: {applyLimitPerUniqueValue: true}
-        limit: 1
-run_monitoring:
-  enabled: true
-  start_timeout_seconds: 300
-  cancel_timeout_seconds: 300
-  max_runtime_seconds: 172800  # a run that hangs is ended after two days; the next one completes its work
-"""
-# The commands that prevent runs.
-_EXCLUSIVE = "`copy`, `forget`, `reconcile` or `restore`"
-# Runs whose lock this process holds.
-_held: set[str] = set()
 _STORAGES = ("storage", "run_storage", "event_log_storage", "schedule_storage")
-
-
-def dagster_home() -> Path:
-    """DAGSTER_HOME, or `data/dagster`, with a configuration; the variable is set for this process and its children."""
-    home = Path(os.environ.setdefault("DAGSTER_HOME", str(INSTALLATION_DIR / "dagster")))
-    home.mkdir(parents=True, exist_ok=True)
-    config = home / "dagster.yaml"
-    if not config.exists():
-        whole = home / f".{uuid4().hex}.yaml"  # another process may be reading it
-        with naming(config):
-            whole.write_text(_CONFIG, "utf-8")
-            whole.rename(config)
-    return home
 
 
 @contextmanager
@@ -122,70 +85,18 @@ def is_of_command_line(run: dg.DagsterRun) -> bool:
 
 
 @contextmanager
-def process_lock(run_id: str) -> Iterator[None]:
-    """Hold the lock that marks a run's process as running: Dagster does not notice a crash. Has no effect where this
-    process holds it already. Raises PipelineError: an exclusive command is running.
-    """
-    if run_id in _held:
-        yield
-        return
-    with _holding(_lock_of(run_id)):
-        _held.add(run_id)
-        try:
-            yield
-        finally:
-            _held.discard(run_id)
-
-
-@contextmanager
-def _holding(path: Path) -> Iterator[None]:
-    # Locked before it has its name and deleted before it is released, so that it never exists without being locked.
-    unnamed = path.with_suffix(".unnamed")
-    with _lock_of_all_runs(fcntl.LOCK_SH) as shared, FileLock(unnamed):
-        if not shared:
-            raise PipelineError(f"{_EXCLUSIVE} is running; run again when it has ended.")
-        unnamed.rename(path)
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-
-
-def _lock_of(run_id: str) -> Path:
-    return _locks() / f"run-{run_id}.lock"
-
-
-@contextmanager
 def exclusive(instance: dg.DagsterInstance) -> Iterator[None]:
     """Prevent every run from starting its first step; PipelineError while a run or another such command is active."""
-    with _lock_of_all_runs(fcntl.LOCK_EX) as free:
+    with all_runs(shared=False) as free:
         if not free:
-            with _lock_of_all_runs(fcntl.LOCK_SH) as shared:
+            with all_runs(shared=True) as shared:
                 if not shared:
-                    raise PipelineError(f"{_EXCLUSIVE} is already running; wait until it has ended.")
+                    raise PipelineError(f"{EXCLUSIVE} is already running; wait until it has ended.")
         else:
             fail_dead_runs(instance)
         if not free or instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED), limit=1):
             raise PipelineError("A run is active; wait for it, or stop it in the UI, and try again.")
         yield
-
-
-@contextmanager
-def _lock_of_all_runs(operation: int) -> Iterator[bool]:
-    """Whether the lock was acquired: shared by all runs, or exclusive. The system releases it when the process ends."""
-    with (_locks() / "all-runs").open("ab") as file:
-        try:
-            fcntl.flock(file, operation | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-
-
-def _locks() -> Path:
-    folder = dagster_home() / "locks"
-    folder.mkdir(exist_ok=True)
-    return folder
 
 
 def fail_dead_runs(instance: dg.DagsterInstance) -> None:
@@ -194,25 +105,11 @@ def fail_dead_runs(instance: dg.DagsterInstance) -> None:
     A run of the service before its first step has no lock yet: Dagster gives it five minutes for that.
     """
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
-        path = _lock_of(run.run_id)
-        held = _is_held(path)
+        held = is_held(run.run_id)
         if held or (held is None and not is_of_command_line(run)):
             continue
         now = instance.get_run_by_id(run.run_id)  # it may have ended meanwhile, and released its lock
         if now is None or now.is_finished:
             continue
         instance.report_run_failed(run, "The process of this run was killed. The next run completes its work.")
-        path.unlink(missing_ok=True)
-
-
-def _is_held(path: Path) -> bool | None:
-    """Whether a process holds the lock; None where there is no such lock, or no longer."""
-    # Not by FileLock, which would create a file that was just deleted, and block other readers.
-    try:
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return False if path.exists() else None
-    except FileNotFoundError:
-        return None
-    except BlockingIOError:
-        return True
+        forget_lock(run.run_id)

@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 import dagster as dg
 
 from pipeline.ledger import Ledger
-from pipeline.orchestration.instance import process_lock
+from pipeline.orchestration.process_locks import process_lock
 from pipeline.settings import load_settings
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.attached import keep_attached

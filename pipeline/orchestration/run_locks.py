@@ -14,6 +14,7 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._utils.interrupts import check_captured_interrupt
 
 from pipeline.orchestration.partitions import SEGMENT_DELIVERY, WAREHOUSE_WRITERS
+from pipeline.orchestration.process_locks import ledger_server
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.locks import FileLocks, Locks, Turn, this_process
@@ -38,11 +39,9 @@ def _of_warehouse(settings: Settings) -> tuple[Locks, float]:
 
 
 def _of_ledger(settings: Settings) -> tuple[Locks, float]:
-    url = sa.make_url(settings.ledger)
-    if url.get_backend_name() == "sqlite":
-        return FileLocks(Path(str(url.database))), _FILE_SECONDS
-    dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    return ServerLocks(dsn, "LEDGER"), _SERVER_SECONDS
+    if (server := ledger_server(settings.ledger)) is not None:
+        return server, _SERVER_SECONDS
+    return FileLocks(Path(str(sa.make_url(settings.ledger).database))), _FILE_SECONDS
 
 
 class StepLocks:

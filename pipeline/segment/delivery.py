@@ -102,7 +102,8 @@ def deliver(
     an error, which also ends waits between retries.
 
     Raises:
-        DeliveryError: the ledger can't be read or written, or the tables and the outbox differ.
+        DeliveryError: the ledger can't be read or written, the tables and the outbox differ, or another process
+            delivers, since the server of the lock has restarted.
     """
     stop, connections = transport.stop, transport.connections
     queue = _BatchQueue(reader, ledger, event, dates, transport)
@@ -244,6 +245,7 @@ class _BatchQueue:
         self._reader = reader
         self._ledger = ledger
         self._transport = transport
+        self._sender = ledger.become_sender()
         self._waiting = ledger.waiting(event, dates)
         self._handed_out: set[str] = set()
         self.events = sum(batch.events for batch in self._waiting)
@@ -300,7 +302,7 @@ class _BatchQueue:
         is_history: bool = False,
     ) -> Iterator[_QueuedBatch]:
         """A group of a stretch, recorded as attempted before it is sent."""
-        group = self._ledger.start_attempts(waited, self._transport.clock())
+        group = self._ledger.start_attempts(waited, self._transport.clock(), self._sender)
         self._handed_out.update(batch.batch_id for batch in waited)
         if not group:
             return

@@ -1,4 +1,8 @@
-"""The rate limiter: a maximum of events per second, shared by all connections of a run."""
+"""The rate limiter: a maximum of events per second, shared by all connections of a run.
+
+One run delivers at a time, on whichever machine. It waits until its last request no longer counts before it lets
+another one begin, so the maximum holds for all of them without a clock in common.
+"""
 
 import time
 from collections import deque
@@ -46,8 +50,7 @@ class RateLimiter:
         self._clock = clock
         self._sleep = sleep
         self._lock = Lock()
-        self._free_at = clock()
-        self._paused_until = self._free_at
+        self._free_at = self._used_until = self._paused_until = clock()
         self._slowed_at: float | None = None
         self._slow_rate = self._full_rate = 0.0
         self._passed: deque[tuple[float, int]] = deque()
@@ -58,7 +61,7 @@ class RateLimiter:
             now = self._clock()
             starts_at = max(now, self._free_at)
             rate = self._rate(now)
-            self._free_at = starts_at + (events / rate if rate else 0)
+            self._free_at = self._used_until = starts_at + (events / rate if rate else 0)
             if self._ceiling is None:
                 self._measure(now, events)
         # A pause that begins during the sleep applies as well.
@@ -66,6 +69,15 @@ class RateLimiter:
             self._sleep(left)
         if self._inside is not None:
             self._inside.wait_for(events)
+
+    def wait_until_free(self) -> None:
+        """Return when the events that were sent no longer count: another limiter may begin then. Pauses that the server
+        asked for are not waited for.
+        """
+        if self._inside is not None:
+            self._inside.wait_until_free()
+        if (left := self._used_until - self._clock()) > 0:
+            self._sleep(left)
 
     def pause(self, seconds: float) -> None:
         """Let no request through for these seconds, since the server asked for a pause."""

@@ -1,7 +1,7 @@
 """Segment as a Dagster resource."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 from functools import partial
 from threading import Event
@@ -12,7 +12,7 @@ from pydantic import PrivateAttr
 from pipeline.export_dates import ExportDates
 from pipeline.ledger import Ledger
 from pipeline.ledger.warehouse_copy import mirror
-from pipeline.orchestration.shutdown import sleeping_until
+from pipeline.orchestration.shutdown import SleepStopped, sleeping_until
 from pipeline.segment.circuit_breaker import CircuitBreaker
 from pipeline.segment.client import Retries, SegmentClient
 from pipeline.segment.delivery import CURRENT_DAYS, History
@@ -87,6 +87,8 @@ class SegmentResource(dg.ConfigurableResource):
             yield client
         finally:
             client.close()
+            with suppress(SleepStopped):
+                (self._history_rate_limiter or self._rate_limiter).wait_until_free()
 
     def history(self, client: SegmentClient, today: date) -> History:
         """How old dates are sent: under a lower rate limit inside the common one, over the whole run as well."""

@@ -1,8 +1,10 @@
-"""Sync new files to disk before a catalog refers to them.
+"""The last statement of each transaction: it syncs new files to disk before a catalog refers to them.
 
 DuckDB writes Parquet files without fsync, while the catalog's commit does fsync (seen in a trace of system calls,
 DuckDB 1.5.5). After a loss of power the catalog would refer to files that are empty or truncated. So `sync_files()` is
 the last statement of each transaction, in this program as well as in dbt.
+
+It also checks that the process still has its locks: a server that restarted has given them to others.
 """
 
 import os
@@ -11,8 +13,8 @@ from pathlib import Path
 
 import duckdb
 
-FUNCTION = "sync_files"
-SYNC = f"SELECT {FUNCTION}()"
+from pipeline.warehouse.postgres_locks import check_locks
+from pipeline.warehouse.sql import SYNC_FUNCTION
 
 
 class _FileSync:
@@ -25,7 +27,12 @@ class _FileSync:
         self._folders: set[str] = set()
 
     def __call__(self) -> int:
-        """Sync new files, then the folders that contain them; the number of files."""
+        """Sync new files, then the folders that contain them; the number of files.
+
+        Raises:
+            WarehouseError: a lock is lost.
+        """
+        check_locks()
         new = [path for path in self._files() if path not in self._known]
         folders = {path.rpartition(os.sep)[0] for path in new}
         for path in new:
@@ -59,6 +66,6 @@ def _sync(path: str) -> None:
 
 
 def provide_sync(connection: duckdb.DuckDBPyConnection, files: str) -> None:
-    """Define `sync_files()` on a connection; only a local folder of Parquet `files` needs it to do anything."""
+    """Define `sync_files()` on a connection; only a local folder of Parquet `files` needs to be synced."""
     folder = Path(files).resolve() if files and "://" not in files else None
-    connection.create_function(FUNCTION, _FileSync(folder), [], "INTEGER", side_effects=True)
+    connection.create_function(SYNC_FUNCTION, _FileSync(folder), [], "INTEGER", side_effects=True)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,10 @@ from pipeline.errors import WarehouseError
 from pipeline.warehouse.locks import Held
 from pipeline.warehouse.postgres import driver
 
+LOST = (
+    "The connection to the PostgreSQL server that holds this process's lock was lost, and another process may have the "
+    "lock now. Nothing more is written; run again."
+)
 NO_SERVER = "WAREHOUSE: the PostgreSQL catalog can't be opened; check its host, database, user and password."
 
 # The writer's turn: the same on every machine, by whatever name it reaches the server. A lock belongs to one database.
@@ -34,6 +38,9 @@ _HOLDER = """
         AND locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 
+# The connections whose locks this process holds.
+_holding = set[Any]()
+
 
 @contextmanager
 def turn_at_server(dsn: str) -> Iterator[None]:
@@ -43,13 +50,34 @@ def turn_at_server(dsn: str) -> Iterator[None]:
         connection = psycopg.connect(dsn)
     except psycopg.Error:  # its message repeats the connection string
         raise WarehouseError(NO_SERVER) from None
-    with closing(connection):
+    held = _HeldConnection(connection)
+    try:
         try:
             connection.execute(_UNTIL_RELEASED)
             connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         except psycopg.Error:
             raise WarehouseError(NO_SERVER) from None
         yield
+    finally:
+        held.release()
+
+
+def check_locks() -> None:
+    """Check that this process still has all of its locks: a server that restarts gives them to others.
+
+    A transaction that is checked after its first query and before its commit is safe: a restart before the check is
+    noticed here, and one after it ends the transaction's own connection.
+
+    Raises:
+        WarehouseError: a lock is lost.
+    """
+    for connection in list(_holding):
+        import psycopg
+
+        try:
+            connection.execute("SELECT 1")
+        except psycopg.Error:
+            raise WarehouseError(LOST) from None
 
 
 @dataclass(frozen=True)
@@ -59,8 +87,9 @@ class ServerLocks:
     dsn: str = field(repr=False)
     setting: str
 
-    def take(self, name: str, holder: str) -> Held | None:
-        """The lock, if it is free; its transaction stays open as long as it is held.
+    def take(self, name: str, holder: str, *, shared: bool = False) -> Held | None:
+        """The lock, if it is free; its transaction stays open as long as it is held. One that is `shared` is free for
+        all who share it.
 
         Raises:
         SettingsError: the driver is not installed.
@@ -69,7 +98,8 @@ class ServerLocks:
         connection = self._connect(holder)
         taken = False
         try:
-            taken = self._ask(connection, _UNTIL_RELEASED, "SELECT pg_try_advisory_xact_lock(%s)", [_key(name)])
+            function = "pg_try_advisory_xact_lock_shared" if shared else "pg_try_advisory_xact_lock"
+            taken = self._ask(connection, _UNTIL_RELEASED, f"SELECT {function}(%s)", [_key(name)])
         finally:
             if not taken:
                 connection.close()
@@ -113,8 +143,13 @@ class ServerLocks:
 class _HeldConnection:
     connection: Any
 
+    def __post_init__(self) -> None:
+        _holding.add(self.connection)
+
     def release(self) -> None:
         import psycopg
+
+        _holding.discard(self.connection)
 
         # A closed connection alone leaves the lock to the server, which notices some time later.
         with suppress(psycopg.Error):  # the server is gone, and the lock with it

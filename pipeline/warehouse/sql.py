@@ -10,9 +10,9 @@ from typing import Any
 
 import duckdb
 
-from pipeline.warehouse.file_sync import SYNC
-
 ALIAS = "lake"
+# The last statement of each transaction calls it; every writer's connection has it (`pipeline/warehouse/file_sync.py`).
+SYNC_FUNCTION = "sync_files"
 # The name under which DuckDB attaches the database of a DuckLake's catalog.
 CATALOG = f"__ducklake_metadata_{ALIAS}"
 
@@ -58,7 +58,7 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.execute("BEGIN")
     try:
         yield
-        connection.execute(SYNC)
+        connection.execute(f"SELECT {SYNC_FUNCTION}()")
     except BaseException:
         connection.execute("ROLLBACK")
         raise

@@ -10,8 +10,8 @@ from pipeline.automation.alert_webhook import Alert
 from pipeline.automation.sensors import new_exports
 from pipeline.errors import LayoutError
 from pipeline.exports.resources import Exports
-from pipeline.orchestration.instance import process_lock
 from pipeline.orchestration.partitions import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
+from pipeline.orchestration.process_locks import process_lock
 from pipeline.orchestration.resources import WarehouseResource
 from tests.automation.daily import ROW, TUESDAY, WEDNESDAY, going_on, load_all, put
 from tests.end_to_end.project import Project

@@ -236,7 +236,7 @@ def test_a_file_that_cannot_be_read_is_refused_and_the_others_go_on(project: Pro
 _RUNS = """
 import json
 import dagster as dg
-from pipeline.orchestration.instance import dagster_home
+from pipeline.orchestration.dagster_home import dagster_home
 dagster_home()
 with dg.DagsterInstance.get() as instance:
     slots = instance.event_log_storage.get_concurrency_info("warehouse_writers")

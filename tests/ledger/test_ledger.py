@@ -122,6 +122,20 @@ def test_a_later_attempt_keeps_the_time_of_the_first(ledger: Ledger) -> None:
     assert tried.sort_values("batch_id").first_attempt_at.tolist() == [NOW, LATER]
 
 
+def test_only_the_newest_sender_starts_attempts(ledger: Ledger) -> None:
+    ledger.register([batch(1), batch(2)], [], NOW)
+    first = ledger.become_sender()
+    assert ledger.start_attempts([batch(1)], NOW, first) == [batch(1)]
+    second = ledger.become_sender()
+    with pytest.raises(DeliveryError, match="Another process delivers now"):
+        ledger.start_attempts([batch(2)], NOW, first)
+    # What it has sent is recorded all the same.
+    ledger.settle([Settled(batch(1), True, 1)], LATER)
+    assert ledger.start_attempts([batch(1), batch(2)], LATER, second) == [batch(2)]
+    tried = ledger.frames(DATES)["delivery.batches"].sort_values("batch_id")
+    assert tried.first_attempt_at.tolist() == [NOW, LATER]
+
+
 def test_a_dead_event_keeps_its_first_reason(ledger: Ledger) -> None:
     ledger.register([batch(1)], [], NOW)
     ledger.settle([Settled(batch(1), False, 1, [dead(1, batch(1))], "down")], NOW)

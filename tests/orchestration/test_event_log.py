@@ -8,8 +8,9 @@ import pytest
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
+from pipeline.orchestration.dagster_home import dagster_home
 from pipeline.orchestration.event_log import OpenSqliteEventLogStorage
-from pipeline.orchestration.instance import dagster_home, opened_instance
+from pipeline.orchestration.instance import opened_instance
 
 RUNS = ("first", "second", "third")
 

@@ -5,17 +5,22 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
+from uuid import uuid4
 
 import dagster as dg
 import pytest
 import yaml
+from tenacity import Retrying, stop_after_delay, wait_fixed
 
 from pipeline.errors import PipelineError
-from pipeline.orchestration.instance import dagster_home, exclusive, fail_dead_runs, origin_of, process_lock
+from pipeline.orchestration.dagster_home import dagster_home
+from pipeline.orchestration.instance import exclusive, fail_dead_runs, origin_of
+from pipeline.orchestration.process_locks import is_held, process_lock
 from pipeline.settings import PROJECT_ROOT
 from tests.automation.daily import going_on
+from tests.fakes.postgres import Postgres
 
 
 @pytest.fixture
@@ -136,9 +141,43 @@ def test_a_killed_run_no_longer_holds_off_an_exclusive_command(instance: dg.Dags
             assert status_of(instance, run) is dg.DagsterRunStatus.FAILURE
 
 
+@pytest.fixture
+def shared_ledger(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = postgres.url(postgres.create(f"runs_{uuid4().hex}"))
+    monkeypatch.setenv("LEDGER", url)
+
+
+@pytest.mark.usefixtures("shared_ledger")
+def test_a_run_of_another_machine_lives_as_long_as_its_lock_at_the_ledgers_server(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    run = going_on(instance, of_a_command=True)
+    elsewhere = dict(os.environ) | {"DAGSTER_HOME": str(tmp_path / "elsewhere")}
+    with (
+        subprocess.Popen(
+            [sys.executable, "-c", _LIVING, run.run_id], env=elsewhere, stdout=subprocess.PIPE, text=True
+        ) as process,
+        ExitStack() as stack,
+    ):
+        assert process.stdout is not None
+        stack.callback(process.kill)
+        assert process.stdout.readline() == "process_lock\n"
+        fail_dead_runs(instance)
+        assert status_of(instance, run) is dg.DagsterRunStatus.STARTED
+        with pytest.raises(PipelineError, match="A run is active"), exclusive(instance):
+            pass
+        process.kill()
+        process.wait()
+    for attempt in Retrying(stop=stop_after_delay(30), wait=wait_fixed(0.1), reraise=True):
+        with attempt:  # the server notices it a moment later
+            assert not is_held(run.run_id)
+    with exclusive(instance):
+        assert status_of(instance, run) is dg.DagsterRunStatus.FAILURE
+
+
 _LIVING = """
 import sys, threading
-from pipeline.orchestration.instance import process_lock
+from pipeline.orchestration.process_locks import process_lock
 with process_lock(sys.argv[1]):
     print("process_lock", flush=True)
     threading.Event().wait()

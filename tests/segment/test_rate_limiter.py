@@ -165,3 +165,38 @@ def test_without_a_limit_a_slow_down_halves_the_measured_rate_until_it_has_recov
     for _ in range(100):
         limiter.wait_for(2_500)
     assert time.seconds == before
+
+
+@given(
+    limit=st.integers(1, 5_000),
+    runs=st.lists(st.lists(st.integers(1, 2_500), min_size=1, max_size=6), min_size=2, max_size=6),
+    has_history=st.booleans(),
+)
+def test_one_run_after_another_keeps_the_limit_as_one_run_does(
+    limit: int, runs: list[list[int]], has_history: bool
+) -> None:
+    """Each run has a limiter of its own, as on a machine of its own, and history has one inside of it."""
+    time = FakeTime()
+    sent_at: list[float] = []
+    for batches in runs:
+        limiter = limiter_at(limit, time)
+        if has_history:
+            limiter = RateLimiter(limit, time.clock, time.sleep, inside=limiter)
+        for events in batches:
+            limiter.wait_for(events)
+            sent_at.append(time.seconds)
+        limiter.wait_until_free()
+
+    events_before = [0, *accumulate(events for batches in runs for events in batches)]
+    assert time.seconds == pytest.approx(events_before[-1] / limit)
+    for number, seconds in enumerate(sent_at):
+        assert seconds >= events_before[number] / limit - ROUNDING
+
+
+def test_a_pause_that_was_asked_for_does_not_hold_the_next_run() -> None:
+    time = FakeTime()
+    limiter = limiter_at(100, time)
+    limiter.wait_for(50)
+    limiter.pause(300)
+    limiter.wait_until_free()
+    assert time.seconds == pytest.approx(0.5)
