@@ -3,33 +3,35 @@
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
-from uuid import uuid4
 
 import sqlalchemy as sa
 
-from pipeline.errors import DeliveryError
 from pipeline.export_dates import EVERY_DATE, ExportDates
 from pipeline.ledger.dead_events import DeadEventsPart, complete_replays
 from pipeline.ledger.earlier_deliveries import EarlierDeliveriesPart
 from pipeline.ledger.held_batches import HeldBatchesPart
 from pipeline.ledger.ledger_pairing import advance, recognise, record_generation
+from pipeline.ledger.processes import ProcessesPart, check_sender
 from pipeline.ledger.records import CUT, DELIVERED, REPORTED, WAITING, Batch, DeadEvent, Settled
 from pipeline.ledger.restored import RestoredPart
-from pipeline.ledger.schema import batches, origin, progress, withheld_dates
+from pipeline.ledger.schema import batches, progress, withheld_dates
 from pipeline.ledger.standings import EVENTS_IN_OUTBOX, StandingsPart
 from pipeline.ledger.statements import insert, insert_dead, unknown, within
 from pipeline.ledger.transfer import TransferPart
 from pipeline.warehouse.loads import Load
 
-_SENDER = "sender"
-_NOT_THE_SENDER = (
-    "Another process delivers now, since the connection that held this one's lock was lost; what was not sent is still "
-    "waiting"
-)
 _SENDABLE = sa.and_(batches.c.status == WAITING, batches.c.export_date.not_in(sa.select(withheld_dates.c.export_date)))
 
 
-class Ledger(DeadEventsPart, EarlierDeliveriesPart, HeldBatchesPart, RestoredPart, StandingsPart, TransferPart):
+class Ledger(
+    DeadEventsPart,
+    EarlierDeliveriesPart,
+    HeldBatchesPart,
+    ProcessesPart,
+    RestoredPart,
+    StandingsPart,
+    TransferPart,
+):
     """The ledger at a SQLAlchemy URL: batches and their sending, and the progress of export dates.
 
     Every change is one transaction. Every method raises DeliveryError if the database can't be used: it is missing,
@@ -118,14 +120,6 @@ class Ledger(DeadEventsPart, EarlierDeliveriesPart, HeldBatchesPart, RestoredPar
         """Export dates with a batch still to be sent."""
         return set(self._values(sa.select(batches.c.export_date).where(_SENDABLE).distinct()))
 
-    def become_sender(self) -> str:
-        """Become the only sender of this ledger's batches, in place of one whose lock was lost. Returns its token."""
-        token = uuid4().hex
-        with self._engine.begin() as connection:
-            connection.execute(sa.delete(origin).where(origin.c.name == _SENDER))
-            insert(connection, origin, [{"name": _SENDER, "value": token}])
-        return token
-
     def start_attempts(self, group: Sequence[Batch], now: datetime, sender: str | None = None) -> list[Batch]:
         """Record that these batches are about to be sent, and that Segment may have received them.
 
@@ -137,10 +131,7 @@ class Ledger(DeadEventsPart, EarlierDeliveriesPart, HeldBatchesPart, RestoredPar
         of_group = batches.c.batch_id.in_([batch.batch_id for batch in group])
         with self._engine.begin() as connection:
             if sender is not None:
-                # An update, so that the other one waits until this transaction has ended, or this one sees its token.
-                own = sa.and_(origin.c.name == _SENDER, origin.c.value == sender)
-                if not connection.execute(sa.update(origin).where(own).values(value=sender)).rowcount:
-                    raise DeliveryError(_NOT_THE_SENDER)
+                check_sender(connection, sender)
             connection.execute(
                 sa.update(batches).where(of_group, batches.c.first_attempt_at.is_(None)).values(first_attempt_at=now)
             )

@@ -117,7 +117,8 @@ forgotten = sa.Table(
     sa.Index("forgotten_by_date", "export_date", "event"),
 )
 
-# Facts about the ledger by name: the version of its tables, and the warehouse that it belongs to.
+# Facts about the ledger by name: the version of its tables, the warehouse that it belongs to, and the processes that
+# use it.
 origin = sa.Table(
     "origin",
     metadata,

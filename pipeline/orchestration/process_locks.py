@@ -6,13 +6,14 @@ ledger is on a server, they are on that server as well, for the other machines.
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
 from filelock import FileLock
 
-from pipeline.errors import PipelineError
+from pipeline.errors import DeliveryError, PipelineError
+from pipeline.ledger import Ledger
 from pipeline.orchestration.dagster_home import dagster_home
 from pipeline.settings import load_settings
 from pipeline.warehouse.locks import this_process
@@ -58,10 +59,29 @@ def _holding(run_id: str) -> Iterator[None]:
         if not shared:
             raise PipelineError(f"{EXCLUSIVE} is running; run again when it has ended.")
         unnamed.rename(path)
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+        with _on_record(run_id):
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _on_record(run_id: str) -> Iterator[None]:
+    """With a record on the ledger's server, by which another machine knows a run whose process was killed from one that
+    has not begun.
+    """
+    ledger = _ledger_on_server()
+    if ledger is None:
+        yield
+        return
+    ledger.note_run(run_id)
+    try:
+        yield
+    finally:
+        with suppress(DeliveryError):  # the server is gone, and the lock with it: the run counts as killed
+            ledger.forget_run(run_id)
+        ledger.close()
 
 
 @contextmanager
@@ -103,15 +123,30 @@ def is_held(run_id: str) -> bool | None:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return False if path.exists() else None
     except FileNotFoundError:
-        server = ledger_server(load_settings().ledger)
-        return True if server is not None and server.holder(_name(run_id)) else None
+        return _is_held_elsewhere(run_id)
     except BlockingIOError:
         return True
+
+
+def _is_held_elsewhere(run_id: str) -> bool | None:
+    ledger, server = _ledger_on_server(), ledger_server(load_settings().ledger)
+    if ledger is None or server is None or not ledger.knows_run(run_id):
+        return None
+    if server.holder(_name(run_id)) is not None:
+        return True
+    return False if ledger.knows_run(run_id) else None  # it may have ended in between
+
+
+def _ledger_on_server() -> Ledger | None:
+    url = load_settings().ledger
+    return Ledger(url) if ledger_server(url) is not None else None
 
 
 def forget_lock(run_id: str) -> None:
     """Delete what a process that was killed left of its lock."""
     _lock_of(run_id).unlink(missing_ok=True)
+    if (ledger := _ledger_on_server()) is not None:
+        ledger.forget_run(run_id)
 
 
 def _name(run_id: str) -> str:

@@ -148,10 +148,11 @@ def shared_ledger(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("shared_ledger")
+@pytest.mark.parametrize("of_a_command", [True, False])
 def test_a_run_of_another_machine_lives_as_long_as_its_lock_at_the_ledgers_server(
-    instance: dg.DagsterInstance, tmp_path: Path
+    instance: dg.DagsterInstance, tmp_path: Path, of_a_command: bool
 ) -> None:
-    run = going_on(instance, of_a_command=True)
+    run = going_on(instance, of_a_command=of_a_command)
     elsewhere = dict(os.environ) | {"DAGSTER_HOME": str(tmp_path / "elsewhere")}
     with (
         subprocess.Popen(
