@@ -23,6 +23,16 @@ def test_a_command_is_the_function_that_bears_the_name_of_its_module(name: str) 
     assert command.name == name
 
 
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [("stauts", "No such command 'stauts'. Did you mean 'status'?"), ("xyz", "No such command 'xyz'.")],
+)
+def test_a_command_that_does_not_exist_is_answered_with_similar_ones(typed: str, answer: str) -> None:
+    with pytest.raises(click.UsageError) as raised:
+        app([typed], standalone_mode=False)
+    assert raised.value.format_message() == answer
+
+
 def test_help_on_all_commands_imports_neither_dagster_nor_duckdb() -> None:
     program = (
         "import sys; from pipeline.__main__ import app; app(['--help'], standalone_mode=False); "
