@@ -82,6 +82,8 @@ def open_prompt(settings: Settings, query: str | None, output: str | None = None
         if has_models:
             statements.append(f"USE {ALIAS}.{quoted(settings.schema_name)}")
         lines = [*_display(is_dialogue), *(f"{statement};" for statement in statements)]
+        # Secrets of servers answer, which would stand before the result.
+        lines = [".mode trash", *lines, f".mode {output or 'duckbox'}"]
         if output == "csv":
             lines.append(".nullvalue ''")
         with naming(start):

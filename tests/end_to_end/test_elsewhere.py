@@ -85,6 +85,7 @@ def test_the_examples_arrive_by_whatever_way(
     assert "There is nothing new" in other.run()
     assert len(segment.requests) == requests
     assert other.command("sql", f"SELECT 4 * count(*) FROM {SCHEMA}.email_bounced").stdout.count("372") == 1
+    assert other.command("sql", "--format", "csv", "SELECT 1 AS one").stdout == "one\n1\n"
 
     # A further export, from a place of another kind.
     bucket = s3.bucket(f"exports-{elsewhere.folder.name.replace('_', '-')}")
