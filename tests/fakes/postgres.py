@@ -4,9 +4,9 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,6 +22,7 @@ class Postgres:
     """A server that listens on loopback."""
 
     port: int
+    restart: Callable[[], None] = field(default=lambda: None, compare=False, repr=False)
 
     def dsn(self, database: str, password: str = PASSWORD) -> str:
         """As libpq and DuckDB have it."""
@@ -86,6 +87,6 @@ def postgres_server() -> Iterator[Postgres]:
                 options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
                 call("pg_ctl", "--pgdata", data, "--log", str(folder / "log"), "--wait", "--options", options, "start")
         try:
-            yield Postgres(port)
+            yield Postgres(port, lambda: call("pg_ctl", "--pgdata", data, "--wait", "--mode", "fast", "restart"))
         finally:
             call("pg_ctl", "--pgdata", data, "--wait", "--mode", "immediate", "stop")
