@@ -21,7 +21,7 @@ from pipeline.warehouse.locks import FileLocks, Locks, Turn, this_process
 from pipeline.warehouse.postgres_locks import ServerLocks
 
 _FILE_SECONDS = 0.2
-_SERVER_SECONDS = 1.0
+_SERVER_SECONDS = 0.3
 _LOG_EVERY_SECONDS = 60.0
 
 

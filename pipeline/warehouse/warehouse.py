@@ -246,8 +246,7 @@ class Warehouse:
         with ExitStack() as stack:
             database = kept(key)
             if database is None:
-                # A plain DuckDB file is locked while it is attached, and a server may restart between two uses.
-                is_kept = keeps() and self.is_ducklake and self.catalog_file is not None
+                is_kept = keeps() and self.is_ducklake  # a plain DuckDB file is locked while it is attached
                 name = self.memory if is_kept and not read_only else NAMELESS
                 configuration = self._configuration(read_only)
                 opened = stack.enter_context(ExitStack())

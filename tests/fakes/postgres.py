@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import psycopg
 import sqlalchemy as sa
 from tenacity import Retrying, stop_after_attempt
 
@@ -41,6 +42,16 @@ class Postgres:
             connection.execute(sa.text(f'CREATE DATABASE "{database}"'))
         engine.dispose()
         return database
+
+
+def end_connections(dsn: str, *, with_locks: bool = False) -> None:
+    """End the connections of others to a database, as a restart of its server does; or those that hold its locks."""
+    has_lock = "pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted)" if with_locks else "true"
+    with psycopg.connect(dsn) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+            f"WHERE datname = current_database() AND pid <> pg_backend_pid() AND {has_lock}"
+        )
 
 
 def binaries() -> Path | None:

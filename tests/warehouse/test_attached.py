@@ -4,7 +4,9 @@ import duckdb
 import pytest
 
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.attached import keep_attached, shared
+from pipeline.warehouse.attached import keep_attached
+from pipeline.warehouse.attached import shared as configuration_of
+from tests.fakes.postgres import end_connections
 from tests.warehouse.asking import FILE, FILES, one
 from tests.warehouse.test_readers_and_writer import AnotherProcess
 
@@ -67,6 +69,20 @@ def test_a_duckdb_file_is_not_kept_because_that_would_lock_it(plain_file: Wareho
         other.kill()
 
 
+def test_a_catalog_on_a_server_is_kept_and_can_be_used_after_a_restart(shared: Warehouse) -> None:
+    with keep_attached():
+        for opened in (shared.writing, shared.reading):
+            with opened() as connection:
+                connection.execute("SET GLOBAL default_order = 'DESC'")
+            with opened() as connection:
+                assert one(connection, ORDER) == "DESC", "another database"
+        end_connections(shared.dsn)
+        with shared.writing() as connection:
+            connection.execute(FILE, ["a.csv"])
+        with shared.reading() as connection:
+            assert one(connection, FILES) == 1
+
+
 def test_databases_are_kept_until_the_outermost_block_ends(ducklake: Warehouse) -> None:
     with keep_attached():
         with keep_attached(), ducklake.reading() as connection:
@@ -80,13 +96,13 @@ def test_databases_are_kept_until_the_outermost_block_ends(ducklake: Warehouse) 
 def test_the_database_of_the_writers_can_be_opened_by_its_name_while_it_is_kept(ducklake: Warehouse) -> None:
     with keep_attached():
         with ducklake.reading():
-            assert shared(ducklake.memory) is None
+            assert configuration_of(ducklake.memory) is None
         with ducklake.writing() as connection:
             connection.execute(FILE, ["a.csv"])
-        configuration = shared(ducklake.memory)
+        configuration = configuration_of(ducklake.memory)
         assert configuration is not None
         with duckdb.connect(ducklake.memory, config=dict(configuration)) as other:
             assert one(other, "SELECT count(*) FROM lake.raw.export_files") == 1
-    assert shared(ducklake.memory) is None
+    assert configuration_of(ducklake.memory) is None
     with duckdb.connect(ducklake.memory) as other, pytest.raises(duckdb.BinderException, match="lake"):
         other.execute("FROM lake.raw.export_files")

@@ -4,15 +4,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import duckdb
-import psycopg
 import pytest
 
 from pipeline.errors import WarehouseError
 from pipeline.warehouse import Warehouse, one_value, transaction
 from pipeline.warehouse.postgres_locks import LOST, ServerLocks, check_locks
-from tests.fakes.postgres import Postgres
-
-_END = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+from tests.fakes.postgres import Postgres, end_connections
 
 
 @pytest.fixture
@@ -20,20 +17,12 @@ def dsn(postgres: Postgres) -> str:
     return postgres.dsn(postgres.create(f"lost_{uuid4().hex}"))
 
 
-def end_connections_with_locks(dsn: str) -> None:
-    """What a restart does to them; the other connections of the server are those of other tests."""
-    with psycopg.connect(dsn) as connection:
-        connection.execute(
-            f"{_END} AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-        ).fetchall()
-
-
 def test_a_transaction_whose_lock_was_lost_is_not_committed(dsn: str, tmp_path: Path) -> None:
     warehouse = Warehouse(f"ducklake:postgres:{dsn}", f"{tmp_path}/files/")
     with warehouse.writing() as connection:
         with transaction(connection):
             connection.execute("CREATE TABLE raw.numbers AS SELECT 1 AS n")
-        end_connections_with_locks(dsn)
+        end_connections(dsn, with_locks=True)
         with pytest.raises(duckdb.Error, match="another process may have the lock"), transaction(connection):
             connection.execute("INSERT INTO raw.numbers VALUES (2)")
     with warehouse.writing() as connection:
@@ -42,11 +31,25 @@ def test_a_transaction_whose_lock_was_lost_is_not_committed(dsn: str, tmp_path: 
             connection.execute("INSERT INTO raw.numbers VALUES (3)")
 
 
+def test_a_transaction_that_was_checked_ends_with_a_restart_before_its_commit(dsn: str, tmp_path: Path) -> None:
+    warehouse = Warehouse(f"ducklake:postgres:{dsn}", f"{tmp_path}/files/")
+    with warehouse.writing() as connection:
+        connection.execute("CREATE TABLE raw.numbers AS SELECT 1 AS n")
+        connection.execute("BEGIN")
+        connection.execute("INSERT INTO raw.numbers VALUES (2)")
+        connection.execute("SELECT sync_files()")
+        end_connections(dsn)
+        with pytest.raises(duckdb.Error):
+            connection.execute("COMMIT")
+    with warehouse.reading() as connection:
+        assert one_value(connection, "SELECT list(n) FROM raw.numbers") == [1]
+
+
 def test_a_lock_is_checked_as_long_as_it_is_held(dsn: str) -> None:
     held = ServerLocks(dsn, "LEDGER").take("steps", "test")
     assert held is not None
     check_locks()
-    end_connections_with_locks(dsn)
+    end_connections(dsn, with_locks=True)
     with pytest.raises(WarehouseError) as raised:
         check_locks()
     assert str(raised.value) == LOST
