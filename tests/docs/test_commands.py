@@ -145,6 +145,7 @@ COMMANDS: Mapping[str, By | Only] = {
     "python -m benchmarks.year": Only(MINUTES, "python -m benchmarks.year --help"),
     "python -m benchmarks.soak": Only(MINUTES, "python -m benchmarks.soak --help"),
     "python -m benchmarks.two_runs": Only(MINUTES, "python -m benchmarks.two_runs --help"),
+    "python -m benchmarks.workers": Only(MINUTES, "python -m benchmarks.workers --help"),
     "python -m pip install -c constraints.txt -e '.[notebooks]'": Only("installs; its extra is looked up", "true"),
     "python -m pip install -c constraints.txt -e '.[sftp]'": Only("installs; its extra is looked up", "true"),
     "python -m pip install -c constraints.txt -e '.[pgp]'": Only("installs; its extra is looked up", "true"),

@@ -1,5 +1,6 @@
 """Several machines as processes, each with a home and a data folder of its own: a daemon, and workers that Dagster's
-`CeleryRunLauncher` gives runs to. They share a PostgreSQL server, Redis and S3, and nothing else.
+`CeleryRunLauncher` gives runs to, configured as `deploy/` does. They share a PostgreSQL server, Redis and S3, and
+nothing else.
 """
 
 import os
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -22,6 +24,7 @@ from tests.fakes.postgres import Postgres
 from tests.fakes.s3 import S3
 
 _BIN = Path(sys.executable).parent
+_DEPLOYMENT = PROJECT_ROOT / "deploy"
 _SECONDS_TO_STOP = 60
 
 
@@ -48,36 +51,27 @@ class Cluster:
         home.mkdir(parents=True, exist_ok=True)
         (home / "dagster.yaml").write_text(yaml.safe_dump(self._instance), "utf-8")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        own = {"DAGSTER_HOME": str(home), "PIPELINE_DATA_DIR": str(folder)}
-        return {**inherited, **self.s3.environment, **self.settings, **own}
+        database = self.postgres.url(self.dagster_database).replace("postgresql:", "postgresql+psycopg2:")
+        servers = {
+            "DAGSTER_POSTGRES_URL": database,
+            "CELERY_BROKER_URL": self.redis,
+            "CELERY_RESULT_BACKEND": self.redis,
+        }
+        own = {"DAGSTER_HOME": str(home), "PIPELINE_DATA_DIR": str(folder), "PYTHONPATH": str(_DEPLOYMENT)}
+        return {**inherited, **self.s3.environment, **servers, **self.settings, **own}
 
     @property
     def _instance(self) -> Mapping[str, object]:
-        url = self.postgres.url(self.dagster_database).replace("postgresql:", "postgresql+psycopg2:")
-        return {
-            "telemetry": {"enabled": False},
-            "storage": {"postgres": {"postgres_url": url}},
-            "run_launcher": {
-                "module": "dagster_celery.launcher",
-                "class": "CeleryRunLauncher",
-                "config": {"broker": self.redis, "backend": self.redis},
-            },
-            "concurrency": {
-                "runs": {
-                    "max_concurrent_runs": self.workers,
-                    "tag_concurrency_limits": [
-                        {"key": "dagster/partition", "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
-                    ],
-                }
-            },
-            "run_monitoring": {"enabled": True, "poll_interval_seconds": 10},
-        }
+        """The deployment's configuration, for this number of workers; one that was killed is noticed sooner."""
+        instance: dict[str, Any] = yaml.safe_load((_DEPLOYMENT / "dagster.yaml").read_text("utf-8"))
+        instance["concurrency"]["runs"]["max_concurrent_runs"] = self.workers
+        instance["run_monitoring"]["poll_interval_seconds"] = 10
+        return instance
 
     def start_worker(self, name: str) -> None:
         """A machine that executes one run at a time, and takes none from the queue before."""
-        broker = ("-A", "dagster_celery.app", "-b", self.redis, "--result-backend", self.redis)
-        options = ("-Q", "dagster", "--concurrency", "1", "--disable-prefetch", "-n", f"{name}@localhost")
-        self._start(name, "celery", *broker, "worker", *options, "--without-gossip", "--without-mingle")
+        options = ("--queues", "dagster", "--concurrency", "1", "--hostname", f"{name}@localhost")
+        self._start(name, "celery", "--app", "dagster_celery.app", "worker", *options)
 
     def start_daemon(self) -> None:
         """The machine with Dagster's daemon, which has its sensor on, and with the server of the code location."""
