@@ -1,10 +1,9 @@
 """Attached databases that are kept between their uses.
 
-To attach a DuckLake takes a tenth of a second, or two tenths with a catalog on a server, and a run uses it some twenty
-times. One that is kept holds no lock and no memory of its users: each gets a connection of its own, with its own
-temporary tables, and its transactions end with it. DuckDB gives another connection to the database of a name to any
-part of the process that asks for it with the same configuration; so does dbt. If a server restarts between two uses,
-DuckDB connects to it again.
+To attach a DuckLake takes a tenth of a second, and a run uses it some twenty times. One that is kept holds no lock and
+no memory of its users: each gets a connection of its own, with its own temporary tables, and its transactions end with
+it. DuckDB gives another connection to the database of a name to any part of the process that asks for it with the same
+configuration; so does dbt.
 """
 
 from collections.abc import Hashable, Iterator, Mapping

@@ -246,7 +246,9 @@ class Warehouse:
         with ExitStack() as stack:
             database = kept(key)
             if database is None:
-                is_kept = keeps() and self.is_ducklake  # a plain DuckDB file is locked while it is attached
+                # A plain DuckDB file is locked while it is attached. If a server restarts during a commit, DuckDB never
+                # lets go of the database, and waits for ever when it is opened again by its name.
+                is_kept = keeps() and self.is_ducklake and self.catalog_file is not None
                 name = self.memory if is_kept and not read_only else NAMELESS
                 configuration = self._configuration(read_only)
                 opened = stack.enter_context(ExitStack())
