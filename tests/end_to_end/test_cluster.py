@@ -103,6 +103,7 @@ def rows(text: str) -> list[list[str]]:
     return sorted(list(csv.reader(io.StringIO(text)))[1:])
 
 
+@pytest.mark.timeout(1800)  # minutes on a quiet machine, and more beside another test
 def test_two_workers_give_what_one_machine_gives(
     cluster: tuple[Cluster, SegmentServer], postgres: Postgres, tmp_path: Path
 ) -> None:

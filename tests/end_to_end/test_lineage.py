@@ -41,7 +41,9 @@ def compared(
                 for node in lineage(column, sql, schema=tables, dialect="duckdb").walk()
                 # Names in rows of events come from the same column of these rows, through a temporary table.
                 if isinstance(node.source, exp.Table) and node.source.name != "shared_names"
-            },
+            }
+            # By it, the last of several rows of a key is found, as by an ORDER BY; its values are in no column.
+            - {("lookups", "row_number")},
             {(dep.asset_key.path[-1], dep.column_name) for dep in LINEAGE[key].deps_by_column.get(column, ())},
         )
         for column in tables["lake"][schema][key.path[-1]]
