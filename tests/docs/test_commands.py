@@ -112,6 +112,9 @@ COMMANDS: Mapping[str, By | Only] = {
     "python -m pipeline --env-file FILE run": BRANDS,
     "python -m pipeline --env-file FILE reconcile": BRANDS,
     "python -m pipeline run --select ASSET": STORY,
+    "python -m pipeline run --select 'staging/*' --full-refresh": By(
+        "end_to_end/test_increments.py", "test_a_full_refresh_gives_the_tables_that_the_days_gave"
+    ),
     "python -m pipeline run --select delivery/report": By(
         "end_to_end/test_bad_days.py", "test_a_report_whose_server_is_down_fails_alone_and_the_next_run_writes_it"
     ),
