@@ -1,11 +1,8 @@
 """The main job from the command line, for what is new or for the dates given."""
 
-from collections.abc import Iterator, Sequence, Set
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-
-from duckdb import DuckDBPyConnection
 
 from pipeline.automation.job_names import MAIN_JOB
 from pipeline.automation.pending_dates import dates_with_new_files, newest_date
@@ -13,7 +10,7 @@ from pipeline.catalog import IDENTIFIES
 from pipeline.commands.run_job import run_job
 from pipeline.commands.status import show
 from pipeline.console import err, out
-from pipeline.errors import EarlierWarehouse, LayoutError
+from pipeline.errors import LayoutError
 from pipeline.export_dates import EVERY_DATE, ExportDates, ranges
 from pipeline.exports.discovery import Discovered, discover, is_known, known_files, shared_watch
 from pipeline.exports.layout_files import BrokenLayout, faults_of, read_usable_layouts
@@ -42,6 +39,7 @@ from pipeline.warehouse import Warehouse, has_rows
 from pipeline.warehouse.attached import keep_attached
 from pipeline.warehouse.immutable_settings import check_origin
 from pipeline.warehouse.loads import last_load_number
+from pipeline.warehouse.up_to_date import reading_up_to_date
 
 # Files to review although the run went well; on stderr, which cron sends by mail.
 _FILES_TO_REVIEW = """
@@ -145,7 +143,7 @@ def _look(
     settings: Settings, warehouse: Warehouse, ledger: Ledger, layouts: Sequence[Layout], discovered: Discovered
 ) -> _Found:
     """Read all of it over one connection: to open another takes longer than the queries."""
-    with _reading(warehouse) as connection:
+    with reading_up_to_date(warehouse) as connection:
         if connection is None:
             check_pair(None, ledger)
             return _Found(set(dates_with_new_files({}, discovered)), discovered.unmatched, broken=discovered.broken)
@@ -161,18 +159,6 @@ def _look(
         unmatched = [file for file in discovered.unmatched if not is_known(file, known)]
         is_behind, last_load = is_copy_behind(connection, ledger), last_load_number(connection)
         return _Found(days, unmatched, is_behind, last_load, discovered.broken)
-
-
-@contextmanager
-def _reading(warehouse: Warehouse) -> Iterator[DuckDBPyConnection | None]:
-    """As `reading_if_any`; the tables of an earlier version are migrated first."""
-    with ExitStack() as stack:
-        try:
-            connection = stack.enter_context(warehouse.reading_if_any())
-        except EarlierWarehouse:
-            warehouse.bring_up_to_date()
-            connection = stack.enter_context(warehouse.reading_if_any())
-        yield connection
 
 
 @dataclass(frozen=True)

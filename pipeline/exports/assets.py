@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from datetime import UTC, date, datetime
+from datetime import date
+from functools import cache
 
 import dagster as dg
 import duckdb
@@ -20,16 +21,17 @@ from pipeline.exports.checks import (
     unread_files,
     unusual_volumes,
 )
-from pipeline.exports.discovery import FileKey, is_known, known_files
+from pipeline.exports.discovery import FileKey, is_known
 from pipeline.exports.event_id_checks import shared_event_ids
-from pipeline.exports.export_files import LoadedFile
 from pipeline.exports.file_checks import many_rejected, repeated_files, without_person
-from pipeline.exports.loading import Loaded, load
+from pipeline.exports.loading import Loaded, load_in_turns
 from pipeline.exports.matching import MatchedFile
-from pipeline.exports.property_registry import contradicting, register_properties
+from pipeline.exports.preparing import Preparer
 from pipeline.exports.property_values import unreadable_properties
+from pipeline.exports.raw_writing import RawWriting
 from pipeline.exports.resources import Exports
 from pipeline.exports.row_accounting import rows_accounted_for
+from pipeline.exports.writer_turns import WriterTurns
 from pipeline.filesystems.remote_files import warning_of
 from pipeline.masking import file_name
 from pipeline.orchestration import markdown
@@ -37,12 +39,10 @@ from pipeline.orchestration.asset_checks import Check, results
 from pipeline.orchestration.asset_keys import raw_table
 from pipeline.orchestration.long_steps import Progress, every_minute
 from pipeline.orchestration.metadata import PARTITION_ROWS, add_by_date, preview, summed
-from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
+from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, dates_of
 from pipeline.orchestration.resources import WarehouseResource
-from pipeline.privacy.suppression import refresh
 from pipeline.privacy.suppression_list import Suppressed
-from pipeline.warehouse.immutable_settings import ensure_origin
-from pipeline.warehouse.loads import last_load_number
+from pipeline.warehouse.in_memory import in_memory
 
 _DESCRIPTIONS = {
     "export_files": "One row for each file, layout and content: its number of rows, and its status. Look here first if "
@@ -157,60 +157,53 @@ EVENT_CHECKS = {
     can_subset=True,
     partitions_def=EXPORT_DATES,
     backfill_policy=ONE_RUN,
-    pool=WAREHOUSE_WRITERS,
 )
 def raw(
     context: dg.AssetExecutionContext, config: LoadConfig, exports: Exports, warehouse: WarehouseResource
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-    """Read each export file of these dates once, identified by its bytes; known files are skipped."""
+    """Read each export file of these dates once, identified by its bytes; known files are skipped.
+
+    The step is in no pool: it takes the lock of writers only while it writes, and not while it reads files.
+    """
     dates, started = dates_of(context), time.monotonic()
     if warning := warning_of(exports.settings().selligent_exports):
         context.log.warning(f"SELLIGENT_EXPORTS: {warning}")
     with ExitStack() as stack:
         location, layouts = stack.enter_context(exports.location()), exports.layouts()
         look = exports.look(location, layouts)
-        connection = stack.enter_context(warehouse.open().writing())
-        ensure_origin(connection, exports.settings())
-        broken = contradicting(connection, layouts.usable)
-        contradicted = {layout.name for layout in broken}
-        usable = [layout for layout in layouts.usable if layout.name not in contradicted]
-        register_properties(connection, usable, exports.settings().schema_name)
-        people = refresh(connection, exports.settings().selligent_suppressed, datetime.now(UTC))
-        before, known = last_load_number(connection), known_files(connection)
-        first = look.first.without(broken).within(dates)
         progress = stack.enter_context(every_minute(context))
-        progress.watch(connection)
+        writing = RawWriting(context, exports.settings(), warehouse.open(), layouts.usable, progress)
+        known = writing.known_before()
+        first = look.first.without(writing.broken).within(dates)
         new = [matched for matched in first.matched if config.reload or not is_known(matched, known)]
 
         def log(words: str) -> None:
             context.log.info(words)
             progress.current = words
 
-        loaded = load(
-            connection,
-            location,
-            first,
-            lambda: look.settled(lambda: known).without(broken).within(dates),
-            reload=config.reload,
-            key=exports.settings().pgp_key,
-            log=log,
-            done=_noting(progress, new),
-        )
-        discovered = look.settled(lambda: known).without(broken)
+        reader = stack.enter_context(in_memory())
+        progress.watch(reader)
+        key, done = exports.settings().pgp_key, _noting(progress, new)
+        preparer = Preparer(reader, location, known, config.reload, key, log, done)
+        turns = stack.enter_context(WriterTurns(writing.turn))
+        complete = cache(lambda broken: look.settled(lambda: known).without(broken))
+        of_dates = cache(lambda broken: complete(broken).within(dates))
+        loaded = load_in_turns(turns, preparer, first, lambda: of_dates(writing.broken))
+        connection, discovered = turns.take(), complete(writing.broken)
         for file in discovered.waiting:
             context.log.info(f"{file_name(file.file.name)} waits: {file.reason}")
         accounts = rows_accounted_for(connection, dates)
-        files = unread_files(connection, dates, before, discovered.names)
-        repeated = repeated_files(connection, before, dates)
+        files = unread_files(connection, dates, writing.last_load, discovered.names)
+        repeated = repeated_files(connection, writing.last_load, dates)
         event_checks = {check: found(connection, dates) for check, found in EVENT_CHECKS.items()}
         counts = _rows_in_tables(connection, dates)
         rows = preview(
             connection, "SELECT * FROM raw.events WHERE export_date BETWEEN ? AND ?", [dates.first, dates.last]
         )
-    seconds = time.monotonic() - started
+    seconds = time.monotonic() - started - writing.waited
     for key in sorted(context.selected_asset_keys):
         table = key.path[-1]
-        metadata = _metadata(table, loaded, people) | {"seconds": round(seconds, 1)}
+        metadata = _metadata(table, loaded, writing.people) | {"seconds": round(seconds, 1)}
         if table in counts:
             numbers = {day: {PARTITION_ROWS: rows} for day, rows in counts[table].items()}
             add_by_date(context, key, numbers)
@@ -222,16 +215,19 @@ def raw(
     yield from results(checks, context.selected_asset_check_keys)
 
 
-def _noting(progress: Progress, new: Sequence[MatchedFile]) -> Callable[[MatchedFile, LoadedFile], None]:
-    """Notes each file that is loaded; bytes decide how much is left, since rows are known only afterwards."""
+def _noting(progress: Progress, new: Sequence[MatchedFile]) -> Callable[[MatchedFile, int], None]:
+    """Notes each file that is read, with its rows; bytes decide how much is left, since rows are known only afterwards.
+
+    To write the rows takes less time than to read a file, and the next file of another date is read only then.
+    """
     of_all, of_files = sum(matched.file.size for matched in new), len({matched.key for matched in new})
     files = set[FileKey]()
     read = rows = 0
 
-    def note(matched: MatchedFile, loaded: LoadedFile) -> None:
+    def note(matched: MatchedFile, of_file: int) -> None:
         nonlocal read, rows
         files.add(matched.key)
-        read, rows = read + matched.file.size, rows + loaded.rows
+        read, rows = read + matched.file.size, rows + of_file
         words = f"{len(files):,} of {max(len(files), of_files):,} files and {rows:,} rows"
         progress.note(min(read / of_all, 1.0) if of_all else 0.0, rows, "rows", words)
 

@@ -27,7 +27,7 @@ SETTLING = timedelta(seconds=5)
 
 @dataclass(frozen=True)
 class KnownFile:
-    """The newest row of a file and a layout in `raw.export_files`."""
+    """The newest row of a file and a layout in `raw.export_files`; `rows` is the number of its rows."""
 
     size: int
     modified_at: datetime
@@ -35,6 +35,7 @@ class KnownFile:
     layout_fingerprint: str | None
     status: str
     reason: str | None
+    rows: int = 0
 
     def is_loaded_from(self, sha256: str, layout: Layout) -> bool:
         """Whether these bytes were loaded with this layout."""
@@ -298,15 +299,18 @@ def _marker(matched: MatchedFile, files: Mapping[str, ExportFile]) -> ExportFile
     return next((files[name] for name in names if name in files), None)
 
 
-def known_files(connection: duckdb.DuckDBPyConnection) -> KnownFiles:
-    """The current row of every file and layout in `raw.export_files`. If newer bytes of a file were refused, that is
-    its current row, beside the one of the loaded bytes. A duplicate counts only while the other file is there, and
-    never for a lookup: earlier versions treated some lookups as duplicates.
+def known_files(connection: duckdb.DuckDBPyConnection, day: date | None = None) -> KnownFiles:
+    """The current row of every file and layout in `raw.export_files`, or of those of one export date. If newer bytes of
+    a file were refused, that is its current row, beside the one of the loaded bytes. A duplicate counts only while the
+    other file is there, and never for a lookup: earlier versions treated some lookups as duplicates.
     """
+    of_day = f"AND export_date = DATE '{day}' " if day is not None else ""
     rows = connection.execute(
-        "SELECT export_date, name, layout, size, modified_at, sha256, layout_fingerprint, status, reason "
+        "SELECT export_date, name, layout, size, modified_at, sha256, layout_fingerprint, status, reason, "
+        "coalesce(rows, 0) "
         "FROM raw.export_files WHERE status <> 'replaced' AND (status <> 'duplicate' OR kind = 'events' AND sha256 IN "
         "(SELECT sha256 FROM raw.export_files WHERE status = 'loaded' AND kind = 'events')) "
+        f"{of_day}"
         "ORDER BY status = 'refused'"
     ).fetchall()
     known: dict[FileKey, dict[str | None, KnownFile]] = defaultdict(dict)

@@ -15,7 +15,7 @@ Connection = duckdb.DuckDBPyConnection
 @dataclass(frozen=True)
 class LoadedFile:
     """The status of one file and layout. `rows` = events + `skipped` + `rejected` + `suppressed` (lookups: rows + the
-    last two); `records` and suspect rows as in `WrittenRows`.
+    last two); `records` as in `WrittenRows`, suspect rows as in `ParsedFile`.
     """
 
     name: str

@@ -165,3 +165,9 @@ def lookup_rows(rows: FileRows, layout: Layout, export_date: date) -> str:
                 AS rejected_because
         FROM understood
     """
+
+
+def rejected_rows(rows: FileRows, layout: Layout, export_date: date) -> str:
+    """SELECT of the `row_number` of the rows that are rejected."""
+    rows_of = event_rows if layout.kind == "events" else lookup_rows
+    return f"SELECT row_number FROM ({rows_of(rows, layout, export_date)}) WHERE rejected_because IS NOT NULL"

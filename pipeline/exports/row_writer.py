@@ -10,7 +10,7 @@ from pipeline.exports.matching import MatchedFile
 from pipeline.exports.row_rules import event_rows, lookup_rows, what_is_missing
 from pipeline.exports.suppression_filter import keep_out, keep_out_unread
 from pipeline.privacy.suppression import learn_contacts
-from pipeline.warehouse import literal, one_row, one_value
+from pipeline.warehouse import literal, one_row
 from pipeline.warehouse.loads import Load
 
 
@@ -18,8 +18,7 @@ from pipeline.warehouse.loads import Load
 class WrittenRows:
     """The numbers of one file's rows: `rows` = events + `skipped` + `rejected` + `suppressed`.
 
-    `records` is an independent count of the rows. `suspect_rows` counts rows in which a value looks like several rows;
-    `suspect_line` is the first such line. `warning` is what to review in a loaded file.
+    `records` is an independent count of the rows. `warning` is what to review in a loaded file.
     """
 
     rows: int = 0
@@ -27,8 +26,6 @@ class WrittenRows:
     rejected: int = 0
     suppressed: int = 0
     records: int = 0
-    suspect_rows: int = 0
-    suspect_line: int | None = None
     warning: str | None = None
 
 
@@ -51,7 +48,6 @@ def write_rows(
             f"it has {rows.records:,} rows, counted by {rows.counted_by}, but {writer.written.rows:,} were read; none "
             "of them is kept. Have it sent again, in files below 1 GB"
         )
-    writer.count_suspect_rows()
     return replace(writer.written, records=rows.records, warning=what_is_missing(rows, matched.layout))
 
 
@@ -117,17 +113,6 @@ class _RowWriter:
             "SELECT row_number, rejected_because AS reason, text FROM temp.lookup_rows "
             "WHERE rejected_because IS NOT NULL"
         )
-
-    def count_suspect_rows(self) -> None:
-        """Count the rows in which a value looks like several rows, and locate the first one."""
-        if self._rows.suspect_rows is None:
-            return
-        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE suspect_rows AS {self._rows.suspect_rows}")
-        suspect = one_value(self._connection, "SELECT count(*) FROM temp.suspect_rows")
-        if suspect:
-            first = self._rows.located("SELECT min(row_number) AS row_number FROM temp.suspect_rows")
-            line = one_value(self._connection, f"SELECT line FROM ({first})")
-            self.written = replace(self.written, suspect_rows=suspect, suspect_line=line)
 
     def _write_rejected(self, rejected_rows: str) -> None:
         """Write the records that are not rows, and the rejected rows (SQL), into `raw.rejected_rows`."""

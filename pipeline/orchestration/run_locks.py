@@ -5,10 +5,12 @@ can stay in the queue forever. A run that waits there also ignores signals.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import dagster as dg
 import sqlalchemy as sa
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._utils.interrupts import check_captured_interrupt
@@ -23,6 +25,8 @@ from pipeline.warehouse.postgres_locks import ServerLocks
 _FILE_SECONDS = 0.2
 _SERVER_SECONDS = 0.3
 _LOG_EVERY_SECONDS = 60.0
+# The locks of the runs that this process executes, by run id.
+_of_runs: dict[str, "StepLocks"] = {}
 
 
 def turn_of(pool: str, settings: Settings) -> tuple[Turn, float]:
@@ -57,6 +61,7 @@ class StepLocks:
         log: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._run_id = run_id
         self._holder = this_process(f"run {run_id[:8]}")
         self._turn_of = turn_of
         self._log = log
@@ -65,9 +70,11 @@ class StepLocks:
         self._held: dict[str, Turn] = {}
 
     def __enter__(self) -> "StepLocks":
+        _of_runs[self._run_id] = self
         return self
 
     def __exit__(self, *_exception: object) -> None:
+        _of_runs.pop(self._run_id, None)
         for turn in (*self._held.values(), *(wait.turn for wait in self._waiting.values())):
             turn.leave()
         self._held.clear()
@@ -115,6 +122,32 @@ class StepLocks:
         """Release the lock of a step that has ended."""
         if (turn := self._held.pop(step_key, None)) is not None:
             turn.leave()
+
+    @contextmanager
+    def turn(self, concurrency_key: str, step_key: str, sleep: Callable[[float], None] = time.sleep) -> Iterator[None]:
+        """Hold a lock for a part of a step, after waiting for it. Raises as `claim` does."""
+        try:
+            while not self.claim(concurrency_key, step_key):
+                sleep(self.interval_to_next_pending_claim_check())
+            yield
+        finally:
+            if (wait := self._waiting.pop(step_key, None)) is not None:
+                wait.turn.leave()
+            self.free_step(step_key)
+
+
+@contextmanager
+def steps_turn(context: dg.AssetExecutionContext) -> Iterator[None]:
+    """Hold the lock of the steps that write to the warehouse, for a step that is in no pool and writes only at times.
+
+    No effect in a run of another executor than the project's. Raises as `StepLocks.claim` does.
+    """
+    locks = _of_runs.get(context.run_id)
+    if locks is None:
+        yield
+        return
+    with locks.turn(WAREHOUSE_WRITERS, context.get_step_execution_context().step.key):
+        yield
 
 
 @dataclass

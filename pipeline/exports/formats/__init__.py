@@ -12,7 +12,7 @@ class FileFormat(Protocol):
     """How files of one format are read."""
 
     def read(self, file: ExportInput) -> FileRows | None:
-        """Read a file; None where it has no rows at all. No table of `raw` is changed.
+        """Read a file; None where it has no rows at all. The connection may have no warehouse attached.
 
         Raises:
             FileRefused: the file can't be read as this format.

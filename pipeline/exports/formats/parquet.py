@@ -28,7 +28,8 @@ from pipeline.exports.formats.rows import (
 from pipeline.exports.headers import refuse_unusable
 from pipeline.exports.layouts import Layout, key_of
 from pipeline.masking import on_one_line
-from pipeline.warehouse import MEMORY_LIMIT, literal, one_value
+from pipeline.warehouse import literal, one_value
+from pipeline.warehouse.in_memory import in_memory
 
 _NESTED = {"array", "list", "map", "struct", "union", "variant"}
 _SHOWN_LENGTH = 200
@@ -74,9 +75,9 @@ def read(file: ExportInput) -> FileRows | None:
     paths = _unpacked(found, file.folder) if is_packed(file.path) else [file.path]
     for path in paths:
         _refuse_other_files(path)
-    target = file.folder / "rows.parquet"
+    target = file.kept / "rows.parquet"
     threads = one_value(file.connection, "SELECT current_setting('threads')")
-    with _reader(file.folder, threads) as reader:
+    with in_memory(file.folder / "spill", threads) as reader:
         with _refusing_damage(file.folder, file.path):
             for path in paths:
                 refuse_unusable(_top_level_names(reader, path), file.layout)
@@ -126,7 +127,7 @@ class Sample:
 def sample(path: Path, folder: Path, most: int) -> Sample:
     """At most `most` rows of a Parquet file, or of the first one in an archive; FileRefused where it is damaged."""
     inner = _unpacked(pieces(path)[:1], folder)[0] if is_packed(path) else path
-    with _reader(folder, 1) as reader, _refusing_damage(folder, path):
+    with in_memory(folder / "spill", 1) as reader, _refusing_damage(folder, path):
         table = _table(reader, [inner])
         rows = reader.execute(f"SELECT {', '.join(table.texts)} FROM {table.scan} LIMIT {most}").fetchall()
         return Sample(table.names, tuple(rows), table.nested, _rows_in_footer(reader, inner))
@@ -146,15 +147,6 @@ def _refuse_other_files(path: Path) -> None:
     with path.open("rb") as file:
         if file.read(len(PARQUET_MAGIC)) != PARQUET_MAGIC:
             raise FileRefused("is not a Parquet file, although its layout has format: parquet")
-
-
-@contextmanager
-def _reader(folder: Path, threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB that reads Parquet files; it spills to `folder`."""
-    with duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "threads": threads}) as reader:
-        reader.execute("SET TimeZone = 'UTC'")
-        reader.execute(f"SET temp_directory = {literal(str(folder / 'spill'))}")
-        yield reader
 
 
 @contextmanager

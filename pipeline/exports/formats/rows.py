@@ -26,14 +26,17 @@ _OF_THE_DATA = (duckdb.DataError, duckdb.ProgrammingError, duckdb.NotSupportedEr
 
 @dataclass(frozen=True)
 class ExportInput:
-    """A file to read: its layout, its path on this machine, and a folder for temporary files. `first_part` opens the
-    first part of a split export, if this file is a later one.
+    """A file to read: its layout, its path on this machine, and a folder for temporary files.
+
+    `kept` is a folder for the files that its rows are read from, which outlives the file, the other folder and the
+    connection. `first_part` opens the first part of a split export, if this file is a later one.
     """
 
     connection: duckdb.DuckDBPyConnection
     layout: Layout
     path: Path
     folder: Path
+    kept: Path
     first_part: Callable[[], AbstractContextManager[Path]] | None = None
 
 
@@ -61,12 +64,18 @@ class FileRows:
     trailer: str | None = None
     counted_by: str = "their line breaks"
 
+    def detached(self, rejects: Callable[[], bool]) -> "FileRows":
+        """The same rows, for which only the folder `kept` is needed from now on, and which any connection can read.
+        `rejects` is asked, where it matters, whether any of them will have to be located.
+        """
+        return self
+
     def located(self, rows: str) -> str:
         """SQL for some rows (a column `row_number`), with their `line` and `piece` in place of the number."""
         return f"SELECT * EXCLUDE (row_number), row_number AS line, CAST(NULL AS VARCHAR) AS piece FROM ({rows})"
 
     def unread_rows(self) -> str | None:
-        """SQL for `line`, `reason`, `text` and `piece` of the unread records."""
+        """SQL for `line`, `reason`, `text` and `piece` of the unread records; None if there are none."""
         return None
 
 

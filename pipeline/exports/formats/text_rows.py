@@ -1,7 +1,7 @@
 """Texts read with DuckDB's CSV reader: rows with numbers and lines, and the lines that are not rows."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
@@ -9,7 +9,7 @@ import duckdb
 from pipeline.errors import FileRefused
 from pipeline.exports.formats.csv_repair import MAX_ROW_BYTES, OPEN_QUOTE, TOO_LONG, Notes, repair
 from pipeline.exports.formats.csv_row_grammar import FEWER, MORE, UNDECODABLE, Grammar
-from pipeline.exports.formats.rows import ExportInput, FileRows, refusing_data_errors, staged
+from pipeline.exports.formats.rows import ExportInput, FileRows, exactly, refusing_data_errors, staged
 from pipeline.exports.layouts import Layout
 from pipeline.exports.transcoding import CARRIAGE_RETURN, Text
 from pipeline.warehouse import literal, one_value
@@ -55,20 +55,34 @@ class TextTable:
 
 
 @dataclass(frozen=True)
+class _Lines:
+    """Where the records of a file are, as SQL that any connection can read: the `marks`, as `Notes` has them; the
+    `record` of each one that DuckDB rejected; and the unread records as `FileRows.unread_rows` returns them.
+    """
+
+    marks: str = "(SELECT CAST(NULL AS BIGINT) AS record, 0 AS shift, CAST(NULL AS VARCHAR) AS piece WHERE false)"
+    rejected: str = "(SELECT CAST(NULL AS BIGINT) AS record WHERE false)"
+    unread: str | None = None
+
+
+@dataclass(frozen=True)
 class TextRows(FileRows):
-    """The rows of a file of text; `reading` locates them in the file."""
+    """The rows of a file of text; `reading` locates them in the file, and `lines` once they are detached."""
 
     reading: "_Reading" = field(kw_only=True)
+    lines: _Lines = field(default=_Lines(), kw_only=True)
+
+    def detached(self, rejects: Callable[[], bool]) -> "TextRows":
+        """The same rows with the lines of their records, as far as rows or unread records will have to be located."""
+        return replace(self, lines=self.reading.lines(rejects))
 
     def located(self, rows: str) -> str:
         """SQL for some rows (a column `row_number`), with their `line` and `piece` in place of the number."""
-        self.reading.locate()
-        return _lines_of(_records_of(rows, self.reading.first_row_line))
+        return _lines_of(_records_of(rows, self.reading.first_row_line, self.lines.rejected), self.lines.marks)
 
-    def unread_rows(self) -> str:
-        """SQL for `line`, `reason`, `text` and `piece` of the unread records."""
-        self.reading.locate()
-        return self.reading.unread_rows()
+    def unread_rows(self) -> str | None:
+        """SQL for `line`, `reason`, `text` and `piece` of the unread records; None if there are none."""
+        return self.lines.unread
 
 
 def read_texts(file: ExportInput, table: TextTable) -> TextRows | None:
@@ -84,11 +98,12 @@ class _Reading:
         self._connection = file.connection
         self._encoding = file.layout.encoding
         self._folder = file.folder
+        self._kept = file.kept
         self._table = table
         self._texts = table.texts
         self._notes = Notes(file.connection)
-        self._repaired = self._located = False
-        self._records = 0
+        self._repaired = False
+        self._records = self._unread = 0
         self.first_row_line = 2 if table.header else 1
 
     def read(self) -> TextRows | None:
@@ -129,7 +144,7 @@ class _Reading:
         scan = self._table.scan(text, self._repaired)
         if scan is None:
             return None
-        rows = staged(self._connection, scan.query, len(scan.columns), self._folder / "rows.parquet")
+        rows = staged(self._connection, scan.query, len(scan.columns), self._kept / "rows.parquet")
         read = one_value(self._connection, f"SELECT count(*) FROM {rows}")
         unread = one_value(self._connection, f"SELECT count(DISTINCT line) FROM temp.{REJECTS_TABLE}")
         self._records = read + unread + self.first_row_line - 1
@@ -138,13 +153,14 @@ class _Reading:
                 f"it has {self._notes.rows:,} rows, but {read:,} were read and {unread:,} rejected; its quotes and "
                 "line breaks contradict each other. If nothing is quoted, set quote: null in the layout"
             )
+        self._unread = unread + self._notes.rejected
         return TextRows(
             rows=rows,
             columns=scan.columns,
             extra=scan.extra,
             text=scan.text,
             records=self._notes.rows + self._notes.rejected if self._repaired else read + unread,
-            unread=unread + self._notes.rejected,
+            unread=self._unread,
             reading=self,
         )
 
@@ -162,16 +178,30 @@ class _Reading:
         """Whether some value has a line break."""
         return self._notes.breaks > 0 if self._repaired else self._texts[0].scan.lines > self._records
 
-    def locate(self) -> None:
-        """Fill `line_marks` with the lines of records, if these differ from the records' numbers."""
+    def lines(self, rejects: Callable[[], bool]) -> _Lines:
+        """The lines of records. To find them takes as long as to read the file, if they differ from the records'
+        numbers: then only unread records and rows that `rejects` announces are worth it.
+        """
         text = self._texts[0]
-        is_shifted = text.lines != self._records or text.lines_above or text.lines_under_header
-        if not self._repaired and not self._located and is_shifted:
-            self._located = True
+        is_shifted = bool(text.lines != self._records or text.lines_above or text.lines_under_header)
+        if not (self._repaired or self._unread or (is_shifted and rejects())):
+            return _Lines()
+        if is_shifted and not self._repaired:
             self._repair(None)
+        return _Lines(
+            marks=self._copied("marks", "FROM temp.line_marks"),
+            rejected=self._copied("rejected", f"SELECT DISTINCT record FROM ({_REJECTED_RECORDS})"),
+            unread=self._copied("unread", self._unread_rows()) if self._unread else None,
+        )
 
-    def unread_rows(self) -> str:
-        """As `TextRows.unread_rows`, once the lines are located."""
+    def _copied(self, name: str, query: str) -> str:
+        """SQL for the result of a query, which is copied to a file."""
+        path = self._kept / f"{name}.parquet"
+        self._connection.execute(f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet)")
+        return f"(FROM read_parquet({exactly(path)}))"
+
+    def _unread_rows(self) -> str:
+        """As `TextRows.unread_rows`, once `line_marks` has the lines of records."""
         reasons = " ".join(
             f"WHEN {literal(fault)} THEN {literal(words.format(encoding=self._encoding))}"
             for fault, words in _PARSE_FAULTS.items()
@@ -180,13 +210,16 @@ class _Reading:
             SELECT line, reason, text, piece FROM temp.repair_rejects WHERE {self._repaired}
             UNION ALL BY NAME
             {
-            _lines_of(f'''
+            _lines_of(
+                f'''
                 SELECT record,
                     CASE arg_min(CAST(error_type AS VARCHAR), byte_position) {reasons}
                     ELSE 'the row ' || arg_min(error_message, byte_position) END AS reason,
                     trim(any_value(csv_line), chr(13) || chr(10)) AS text
                 FROM ({_REJECTED_RECORDS}) GROUP BY record
-            ''')
+            ''',
+                "temp.line_marks",
+            )
         }
         """
 
@@ -200,21 +233,20 @@ _REJECTED_RECORDS = f"""
 """
 
 
-def _lines_of(records: str) -> str:
+def _lines_of(records: str, marks: str) -> str:
     """SQL for some records (a column `record`, 1 is the first of the file), with their `line` and `piece` instead."""
     return f"""
         SELECT records.* EXCLUDE (record), records.record + coalesce(shift, 0) AS line, piece
-        FROM ({records}) AS records ASOF LEFT JOIN temp.line_marks ON records.record >= line_marks.record
+        FROM ({records}) AS records ASOF LEFT JOIN {marks} AS line_marks ON records.record >= line_marks.record
     """
 
 
-def _records_of(rows: str, first_row_line: int) -> str:
+def _records_of(rows: str, first_row_line: int, rejected: str) -> str:
     """SQL for some rows with their `record` instead of `row_number`: unread records before a row move it down."""
     return f"""
         WITH gaps AS (
             SELECT record - number + 1 AS first_record, max(number) AS records
-            FROM (SELECT record, row_number() OVER (ORDER BY record) AS number FROM
-                (SELECT DISTINCT record FROM ({_REJECTED_RECORDS})))
+            FROM (SELECT record, row_number() OVER (ORDER BY record) AS number FROM {rejected})
             GROUP BY ALL
         ),
         rows AS (SELECT *, row_number + {first_row_line} - 1 AS read_as FROM ({rows}))
