@@ -147,7 +147,7 @@ def a_broken_layout_stops_no_other(week: Week, segment: SegmentServer) -> None:
 def a_run_is_cut_off_and_its_date_requested_again(week: Week, segment: SegmentServer) -> None:
     """A.6: killed once its file is loaded; the sensor requests the date that did not go all the way."""
     week.put("exports/log_20240615.csv", log([BOB.replace("bob", "lea")]))
-    killed = ".venv/bin/python -m tests.end_to_end.kill_process pipeline.exports.assets:load run"
+    killed = ".venv/bin/python -m tests.end_to_end.kill_process pipeline.exports.assets:load_in_turns run"
     shutil.copytree(Path(__file__).parents[1], week.folder / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     week.does(killed, 9)
     preview = "DAGSTER_HOME=$PWD/data/dagster .venv/bin/dagster sensor preview new_exports -w workspace.yaml"

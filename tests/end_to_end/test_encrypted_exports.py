@@ -48,7 +48,7 @@ def test_an_encrypted_export_arrives_by_ftps_whole_or_not_at_all(
     assert not segment.received_ids
 
     ftps.behaviour.cut_after = None
-    killed = delivering.killed("pipeline.exports.loading:decrypted", "run")
+    killed = delivering.killed("pipeline.exports.preparing:decrypted", "run")
     assert killed.returncode == 9
     assert [path.name for path in _with(MARK, temporary)] == ["decrypted"]
 

@@ -75,7 +75,7 @@ _KILLED = """
 from tests.end_to_end.kill_process import dies_after
 from tests.end_to_end.materialize import main
 
-dies_after("pipeline.exports.assets:load")
+dies_after("pipeline.exports.assets:load_in_turns")
 main("raw/events", "2024-06-11", "2024-06-11", "{}")
 """
 
@@ -250,7 +250,7 @@ with dg.DagsterInstance.get() as instance:
 def test_a_run_that_was_killed_has_failed_and_holds_nothing(project: Project) -> None:
     """It is dead while it holds the warehouse, a slot of its pool, and its date."""
     project.with_files({"log_20240611.csv": log(["ann,m1,c1,VIEW,,2024-06-10T08:00:00Z"])}, LAYOUTS)
-    assert project.killed("pipeline.exports.assets:load", "run").returncode == 9
+    assert project.killed("pipeline.exports.assets:load_in_turns", "run").returncode == 9
     project.run()
     done = subprocess.run(
         [sys.executable, "-c", _RUNS], env=project.environment, cwd=PROJECT_ROOT, capture_output=True, text=True
@@ -259,6 +259,6 @@ def test_a_run_that_was_killed_has_failed_and_holds_nothing(project: Project) ->
     assert len(project.ids()) == 1
 
     project.with_files({"log_20240612.csv": log(["bob,m1,c1,VIEW,,2024-06-11T08:00:00Z"])}, {})
-    assert project.killed("pipeline.exports.assets:load", "run").returncode == 9
+    assert project.killed("pipeline.exports.assets:load_in_turns", "run").returncode == 9
     shown = " ".join(project.command("status", "--problems").stdout.split())
     assert "UTC: failure: The process of this run was killed. The next run completes its work." in shown

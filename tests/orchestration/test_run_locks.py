@@ -159,3 +159,31 @@ def test_a_server_that_is_gone_is_reported_without_its_password() -> None:
         gone.take("delivery", "a run")
     assert "hush" not in str(error.value)
     assert "hush" not in repr(gone)
+
+
+def test_a_part_of_a_step_waits_for_its_turn_and_releases_it(runs: tuple[Run, Run]) -> None:
+    ours, other = runs
+    assert other.claim("models")
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        other.locks.free_step("models")
+
+    with ours.locks.turn("warehouse_writers", "raw", wait):
+        assert not other.claim("models")
+    assert other.claim("models")
+    assert waits == [0.2]
+    assert ours.messages[0].startswith("raw waits for run bbbbbbbb (process ")
+    assert not ours.locks.has_pending_claims()
+
+
+def test_a_signal_ends_the_wait_of_a_part_of_a_step_and_it_leaves_the_line(runs: tuple[Run, Run]) -> None:
+    ours, other = runs
+    assert other.claim("models")
+    with capture_interrupts(), pytest.raises(DagsterExecutionInterruptedError):  # noqa: SIM117
+        with ours.locks.turn("warehouse_writers", "raw", lambda _: signal.raise_signal(signal.SIGTERM)):
+            pytest.fail("it has no turn")
+    assert not ours.locks.has_pending_claims()
+    other.locks.free_step("models")
+    assert other.claim("models")
