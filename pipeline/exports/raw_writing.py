@@ -1,6 +1,5 @@
 """The turns of the step `raw` to write: what it does before the first one, and at the beginning of each."""
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,9 +25,8 @@ from pipeline.warehouse.up_to_date import reading_up_to_date
 
 @dataclass
 class RawWriting:
-    """The turns of a step. `waited` is the number of seconds that it has waited for the lock of steps, `people` are
-    those on the list of suppressed people, and `last_load` is the number of the last load before its first turn.
-    `broken` are the layouts that contradict the tables, as far as that is known.
+    """The turns of a step. `people` are those on the list of suppressed people, `last_load` is the number of the last
+    load before its first turn, and `broken` are the layouts that contradict the tables, as far as that is known.
     """
 
     context: dg.AssetExecutionContext
@@ -36,7 +34,6 @@ class RawWriting:
     warehouse: Warehouse
     layouts: Sequence[Layout]
     progress: Progress
-    waited: float = 0.0
     people: Suppressed = field(default_factory=Suppressed)
     last_load: int = 0
     broken: tuple[BrokenLayout, ...] = ()
@@ -67,10 +64,9 @@ class RawWriting:
             LayoutError, SettingsError: a setting, a layout or the list of suppressed people can't be used.
             WarehouseError: the warehouse can't be opened.
         """
-        since, query = time.monotonic(), self.progress.query
+        query = self.progress.query
         self.progress.current = "waiting to write"
         with steps_turn(self.context):
-            self.waited += time.monotonic() - since
             with self.warehouse.writing() as connection:
                 self.progress.current = "writing"
                 self.progress.watch(connection)

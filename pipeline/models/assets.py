@@ -21,6 +21,7 @@ from pipeline.orchestration.long_steps import every_minute
 from pipeline.orchestration.metadata import add_by_date, preview
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.orchestration.resources import WarehouseResource
+from pipeline.orchestration.run_locks import release_lock
 from pipeline.privacy.addresses import rewrite_addresses
 from pipeline.privacy.suppression import listings, mark
 from pipeline.settings import DBT_TARGET_DIR, DRY_RUN_DIR, load_settings
@@ -103,10 +104,13 @@ def models(context: dg.AssetExecutionContext, config: ModelConfig, warehouse: Wa
         if span.suppressed == "new":
             with lake.writing() as connection:
                 mark(connection, "modelled_at", new_listings)
+    # A plain DuckDB file can't be read beside the next writer.
+    lock_seconds = release_lock(context) if lake.is_ducklake else {}
     shown = tables_of(lake, load_settings().schema_name, dates, span, declared)
+    lock_seconds = lock_seconds or release_lock(context)
     seconds = time.monotonic() - started
     for output in outputs:
         key = context.asset_key_for_output(output.output_name)
         add_by_date(context, key, shown.by_date(key))
         # First what a person looks for, then dbt's own.
-        yield output.with_metadata({**shown.metadata_of(key, seconds), **output.metadata})
+        yield output.with_metadata({**shown.metadata_of(key, seconds), **lock_seconds, **output.metadata})

@@ -12,7 +12,7 @@ from pipeline.finding import Finding, counted
 from pipeline.naming import snake_case_sql
 from pipeline.orchestration.asset_checks import Check, results
 from pipeline.orchestration.asset_keys import STAGED_EVENTS
-from pipeline.orchestration.partitions import WAREHOUSE_WRITERS, dates_of_run
+from pipeline.orchestration.partitions import WAREHOUSE_READERS, dates_of_run
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.warehouse import one_column, one_row
 
@@ -137,7 +137,7 @@ CHECKS = {
     name="staging__events__checks",
     specs=[check.spec for check in CHECKS],
     can_subset=True,
-    pool=WAREHOUSE_WRITERS,  # a plain DuckDB file can't be read beside a writer
+    pool=WAREHOUSE_READERS,
 )
 def event_checks(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> Iterator[dg.AssetCheckResult]:
     """Check these dates for missing names and contradictory times, and count events of machines."""

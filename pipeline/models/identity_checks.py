@@ -9,7 +9,7 @@ from pipeline.finding import Finding, counted
 from pipeline.models.newest_lookups import lookup_rows, newest_lookups
 from pipeline.orchestration.asset_checks import Check
 from pipeline.orchestration.asset_keys import IDENTITIES
-from pipeline.orchestration.partitions import WAREHOUSE_WRITERS, dates_of_run
+from pipeline.orchestration.partitions import WAREHOUSE_READERS, dates_of_run
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.settings import load_settings
 from pipeline.warehouse import one_row
@@ -56,7 +56,7 @@ def contacts_are_identified(connection: duckdb.DuckDBPyConnection, dates: Export
 @dg.multi_asset_check(
     name="staging__identities__checks",
     specs=[CONTACTS_ARE_IDENTIFIED.spec],
-    pool=WAREHOUSE_WRITERS,  # a plain DuckDB file can't be read beside a writer
+    pool=WAREHOUSE_READERS,
 )
 def _identity_check(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Compare the contacts of these dates with the identities."""

@@ -16,7 +16,7 @@ from dagster._core.executor.in_process import InProcessExecutor
 
 from pipeline.orchestration.instance import is_of_command_line
 from pipeline.orchestration.reader_copy import update_copy
-from pipeline.orchestration.run_locks import StepLocks, turn_of
+from pipeline.orchestration.run_locks import StepLocks, turn_of_step
 from pipeline.settings import load_settings
 
 # Tags of a step that also runs if steps before it failed; not if they never ran, since one before them failed.
@@ -61,7 +61,7 @@ def _iterator(job_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent
     last = [key for key in keys if execution_plan.get_step_by_key(key).tags.keys() & AFTER_FAILURES.keys()]
     first = [key for key in keys if key not in last]
     ended: set[str] = set()
-    with StepLocks(job_context.run_id, partial(turn_of, settings=load_settings()), job_context.log.info) as locks:
+    with StepLocks(job_context.run_id, partial(turn_of_step, settings=load_settings()), job_context.log.info) as locks:
         for steps in (first, last):
             due: list[str] = []
             for key in steps:  # in the order of their dependencies

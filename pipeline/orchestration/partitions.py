@@ -25,9 +25,11 @@ _SHOWN_TAG = "dates"
 # A range of dates is one run, in the UI as on the command line.
 ONE_RUN = dg.BackfillPolicy.single_run()
 
-# Pools of steps of which one runs at a time: two writers of a DuckLake on SQLite, or two deliveries of one batch, would
-# conflict. `pipeline/orchestration/run_locks.py` enforces the limit, not Dagster.
+# Pools of steps of which one runs at a time: two writers of a warehouse, or two deliveries of a batch, would conflict.
+# Steps that only read wait for writers of a plain DuckDB file, not of a DuckLake.
+# `pipeline/orchestration/run_locks.py` enforces the limits, not Dagster.
 WAREHOUSE_WRITERS = "warehouse_writers"
+WAREHOUSE_READERS = "warehouse_readers"
 SEGMENT_DELIVERY = "segment_delivery"
 
 

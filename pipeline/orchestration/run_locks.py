@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._utils.interrupts import check_captured_interrupt
 
-from pipeline.orchestration.partitions import SEGMENT_DELIVERY, WAREHOUSE_WRITERS
+from pipeline.orchestration.partitions import SEGMENT_DELIVERY, WAREHOUSE_READERS, WAREHOUSE_WRITERS
 from pipeline.orchestration.process_locks import ledger_server
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
@@ -25,14 +25,28 @@ from pipeline.warehouse.postgres_locks import ServerLocks
 _FILE_SECONDS = 0.2
 _SERVER_SECONDS = 0.3
 _LOG_EVERY_SECONDS = 60.0
+
 # The locks of the runs that this process executes, by run id.
 _of_runs: dict[str, "StepLocks"] = {}
 
 
 def turn_of(pool: str, settings: Settings) -> tuple[Turn, float]:
     """The lock of a pool, which belongs to the warehouse or the ledger, and the seconds between two tries."""
-    locks, seconds = {WAREHOUSE_WRITERS: _of_warehouse, SEGMENT_DELIVERY: _of_ledger}[pool](settings)
-    return Turn(locks, "steps" if pool == WAREHOUSE_WRITERS else "delivery"), seconds
+    if pool == SEGMENT_DELIVERY:
+        locks, seconds = _of_ledger(settings)
+        return Turn(locks, "delivery"), seconds
+    assert pool in (WAREHOUSE_WRITERS, WAREHOUSE_READERS)
+    locks, seconds = _of_warehouse(settings)
+    return Turn(locks, "steps"), seconds
+
+
+def turn_of_step(pool: str, settings: Settings) -> tuple[Turn, float] | None:
+    """The same for a step of the pool; None where it needs no lock: a DuckLake can be read beside a writer, and a plain
+    DuckDB file can't.
+    """
+    if pool == WAREHOUSE_READERS and Warehouse.of(settings).is_ducklake:
+        return None
+    return turn_of(pool, settings)
 
 
 def _of_warehouse(settings: Settings) -> tuple[Locks, float]:
@@ -57,17 +71,19 @@ class StepLocks:
     def __init__(
         self,
         run_id: str,
-        turn_of: Callable[[str], tuple[Turn, float]],
+        turn_of_step: Callable[[str], tuple[Turn, float] | None],
         log: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run_id = run_id
         self._holder = this_process(f"run {run_id[:8]}")
-        self._turn_of = turn_of
+        self._turn_of_step = turn_of_step
         self._log = log
         self._clock = clock
         self._waiting: dict[str, _Wait] = {}
-        self._held: dict[str, Turn] = {}
+        self._held: dict[str, _Held] = {}
+        # Seconds that steps have waited and held locks, of locks that are released.
+        self._seconds: dict[str, tuple[float, float]] = {}
 
     def __enter__(self) -> "StepLocks":
         _of_runs[self._run_id] = self
@@ -75,7 +91,8 @@ class StepLocks:
 
     def __exit__(self, *_exception: object) -> None:
         _of_runs.pop(self._run_id, None)
-        for turn in (*self._held.values(), *(wait.turn for wait in self._waiting.values())):
+        turns = [held.turn for held in self._held.values()] + [wait.turn for wait in self._waiting.values()]
+        for turn in turns:
             turn.leave()
         self._held.clear()
         self._waiting.clear()
@@ -90,12 +107,14 @@ class StepLocks:
         if check_captured_interrupt():
             raise DagsterExecutionInterruptedError(f"stopped while {step_key} waited")
         if step_key not in self._waiting:
-            turn, seconds = self._turn_of(concurrency_key)
-            self._waiting[step_key] = _Wait(turn, seconds, self._clock())
+            if (found := self._turn_of_step(concurrency_key)) is None:
+                return True
+            self._waiting[step_key] = _Wait(*found, self._clock())
         wait = self._waiting[step_key]
         if wait.turn.take(self._holder):
             del self._waiting[step_key]
-            self._held[step_key] = wait.turn
+            now = self._clock()
+            self._held[step_key] = _Held(wait.turn, now - wait.since, now)
             return True
         now = self._clock()
         if now >= wait.log_at:
@@ -119,9 +138,22 @@ class StepLocks:
         return bool(self._waiting)
 
     def free_step(self, step_key: str) -> None:
-        """Release the lock of a step that has ended."""
-        if (turn := self._held.pop(step_key, None)) is not None:
-            turn.leave()
+        """Release the lock of a step that has ended, unless it is released already."""
+        self.release(step_key)
+        self._seconds.pop(step_key, None)
+
+    def release(self, step_key: str) -> dict[str, float]:
+        """Release the lock of a step, if it holds one. Returns the seconds that the step has waited for its lock and
+        held it so far, by name; nothing if it never had one.
+        """
+        waited, holding = self._seconds.get(step_key, (0.0, 0.0))
+        if (held := self._held.pop(step_key, None)) is not None:
+            held.turn.leave()
+            waited, holding = waited + held.waited, holding + self._clock() - held.since
+            self._seconds[step_key] = waited, holding
+        if step_key not in self._seconds:
+            return {}
+        return {"seconds_waiting_for_lock": round(waited, 1), "seconds_holding_lock": round(holding, 1)}
 
     @contextmanager
     def turn(self, concurrency_key: str, step_key: str, sleep: Callable[[float], None] = time.sleep) -> Iterator[None]:
@@ -133,7 +165,7 @@ class StepLocks:
         finally:
             if (wait := self._waiting.pop(step_key, None)) is not None:
                 wait.turn.leave()
-            self.free_step(step_key)
+            self.release(step_key)
 
 
 @contextmanager
@@ -146,8 +178,27 @@ def steps_turn(context: dg.AssetExecutionContext) -> Iterator[None]:
     if locks is None:
         yield
         return
-    with locks.turn(WAREHOUSE_WRITERS, context.get_step_execution_context().step.key):
+    with locks.turn(WAREHOUSE_WRITERS, _step_of(context)):
         yield
+
+
+def release_lock(context: dg.AssetExecutionContext) -> dict[str, float]:
+    """Release the lock of a step, for one whose other work needs none. Returns metadata: the seconds that it has waited
+    for the lock and held it; nothing under another executor than this project's.
+    """
+    locks = _of_runs.get(context.run_id)
+    return locks.release(_step_of(context)) if locks is not None else {}
+
+
+def _step_of(context: dg.AssetExecutionContext) -> str:
+    return context.get_step_execution_context().step.key
+
+
+@dataclass(frozen=True)
+class _Held:
+    turn: Turn
+    waited: float
+    since: float
 
 
 @dataclass

@@ -11,6 +11,7 @@ from pipeline.orchestration.executor import AFTER_FAILURES
 from pipeline.orchestration.long_steps import every_minute
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, WAREHOUSE_WRITERS, dates_of
 from pipeline.orchestration.resources import WarehouseResource
+from pipeline.orchestration.run_locks import release_lock
 from pipeline.report.location import publish
 from pipeline.report.page import make_report
 from pipeline.report.summary import NUMBERS, as_markdown, summary, totals
@@ -49,6 +50,7 @@ def report(
     location = publish(made.page, segment.settings())  # after the connection is closed: a server may be slow
     added_up, nameless = totals(table), ledger.delivered_without_name(dates)
     ledger.reach(REPORTED, ledger.reached(CUT, dates))
+    lock_seconds = release_lock(context)
     return dg.MaterializeResult(
         metadata={
             "reconciliation": dg.MetadataValue.md(as_markdown(table)),
@@ -57,6 +59,7 @@ def report(
             **{f"picture/{chart.name}": dg.MetadataValue.md(chart.markdown) for chart in made.charts},
             **{number: added_up[number] for number in NUMBERS},
             **{f"delivered_without/{name}": number for name, number in nameless.items()},
+            **lock_seconds,
         },
         check_results=[DUE_IS_SETTLED.result(balance), NOTHING_DEAD.result(dead_events(ledger, dates))],
     )

@@ -19,6 +19,7 @@ from pipeline.orchestration.instance import is_of_command_line
 from pipeline.orchestration.long_steps import Progress, every_minute
 from pipeline.orchestration.partitions import EXPORT_DATES, ONE_RUN, SEGMENT_DELIVERY, WAREHOUSE_WRITERS, dates_of
 from pipeline.orchestration.resources import WarehouseResource
+from pipeline.orchestration.run_locks import release_lock
 from pipeline.orchestration.shutdown import signals_set
 from pipeline.privacy.addresses import check_addresses, rewrite_addresses
 from pipeline.privacy.suppression import listings, mark, refresh
@@ -89,6 +90,7 @@ def outbox(
             mark(connection, "withdrawn_at", new_listings)
         segment.note_registered(dates, lake.snapshot(connection))
     ledger.reach(CUT, modelled)
+    lock_seconds = release_lock(context)
     if due.cut.dead:
         context.log.warning(
             f"{counted(due.cut.dead, 'event')} dead, which Segment would drop; delivery.events has the reasons"
@@ -111,6 +113,7 @@ def outbox(
             "seconds": round(seconds, 1),
             "events_per_second": round(sum(events.values()) / seconds),
             **{f"events/{table}": number for table, number in events.items()},
+            **lock_seconds,
         },
         check_results=[
             STAGED_IS_MODELLED.result(balance),
@@ -190,6 +193,7 @@ def _deliver(
             sent = deliver(reader, ledger, event.table, dates, transport, _every_few_seconds(context, event, progress))
     delete_requests(DRY_RUN_DIR, event.table, dates)  # from before there was a key
     after = ledger.standing_of(event.table, dates)
+    lock_seconds = release_lock(context)
     is_slow = time.monotonic() - started > _COPY_SECONDS
     if sent.stopped_by is not None or after.dead or is_slow or not _report_follows(context):
         mirror(lake, ledger, dates)
@@ -205,6 +209,7 @@ def _deliver(
         "attempts": sent.attempts,
         "seconds": round(seconds, 1),
         "events_per_second": round((after.delivered - before.delivered) / seconds),
+        **lock_seconds,
     }
     if after.dead:
         metadata["dead_events"] = _dead_as_markdown(lake, source, ledger, event, dates)

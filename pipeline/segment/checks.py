@@ -18,7 +18,7 @@ from pipeline.masking import on_one_line
 from pipeline.orchestration.asset_checks import Check
 from pipeline.orchestration.asset_keys import OUTBOX, REPORT
 from pipeline.orchestration.executor import AFTER_FAILURES
-from pipeline.orchestration.partitions import WAREHOUSE_WRITERS
+from pipeline.orchestration.partitions import WAREHOUSE_READERS
 from pipeline.orchestration.resources import WarehouseResource
 from pipeline.segment.resources import SegmentResource
 from pipeline.segment.unfinished_dates import unfinished
@@ -211,7 +211,7 @@ def late_events(connection: duckdb.DuckDBPyConnection, ledger: Ledger, now: date
     name="delivery__report__checks",
     specs=[NOTHING_WAITS_FOR_LONG.spec],
     op_tags=AFTER_FAILURES,
-    pool=WAREHOUSE_WRITERS,  # a plain DuckDB file can't be read beside a writer
+    pool=WAREHOUSE_READERS,
 )
 def lateness_check(warehouse: WarehouseResource, segment: SegmentResource) -> dg.AssetCheckResult:
     """Find events of any date that wait for Segment for more than a day."""

@@ -9,6 +9,7 @@ from pipeline.orchestration.asset_keys import UPKEEP
 from pipeline.orchestration.long_steps import every_minute
 from pipeline.orchestration.partitions import WAREHOUSE_WRITERS
 from pipeline.orchestration.resources import WarehouseResource
+from pipeline.orchestration.run_locks import release_lock
 from pipeline.settings import load_settings
 from pipeline.upkeep.maintenance import Upkeep, tidy
 from pipeline.upkeep.run_history import prune_runs
@@ -31,7 +32,8 @@ def upkeep(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> d
         pruned = prune_runs(context.instance, settings.keep_runs_days, now)
     if not lake.is_ducklake:
         context.log.info("a plain DuckDB file was checkpointed; it has no snapshots and no files to merge")
-    return dg.MaterializeResult(metadata={**metadata_of(done, is_ducklake=lake.is_ducklake), "runs_deleted": pruned})
+    metadata = {**metadata_of(done, is_ducklake=lake.is_ducklake), "runs_deleted": pruned, **release_lock(context)}
+    return dg.MaterializeResult(metadata=metadata)
 
 
 def metadata_of(done: Upkeep, *, is_ducklake: bool) -> dict[str, int | str | dg.MetadataValue]:
