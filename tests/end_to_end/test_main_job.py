@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 
 from tests.end_to_end.project import SCHEMA, TABLES, Project, copied_to
@@ -56,6 +57,19 @@ def test_every_event_of_the_examples_is_delivered_once_and_a_second_run_does_not
         assert delivering.query(f"SELECT * FROM {SCHEMA}.tracks ORDER BY id") == before
 
 
+def test_each_step_shows_how_long_it_waited_for_its_lock_and_held_it(examples: Project) -> None:
+    shown: dict[bool, set[str]] = {True: set(), False: set()}
+    with dg.DagsterInstance.from_config(str(examples.data / "dagster")) as instance:
+        for key in instance.all_asset_keys():
+            event = instance.get_latest_materialization_event(key)
+            assert event is not None
+            assert event.asset_materialization is not None
+            names = {"seconds_waiting_for_lock", "seconds_holding_lock"}
+            shown[names <= event.asset_materialization.metadata.keys()].add(key.to_user_string())
+    assert len(shown[True]) > 15
+    assert shown[False] == {"delivery/confirmation"}  # which writes nothing
+
+
 def test_messages_match_the_tables(examples: Project, examples_server: SegmentServer) -> None:
     messages = examples_server.messages
     rows = examples.query(
@@ -94,13 +108,6 @@ def test_without_a_write_key_the_requests_are_written_out_and_sent_when_there_is
     assert segment.received_ids == project.ids("tracks")
     assert not segment.duplicates
     assert not segment.dropped
-
-
-def test_a_plain_duckdb_file_gives_the_same_tables(project: Project) -> None:
-    project.warehouse_name = "{folder}/warehouse.duckdb"
-    project.with_examples().run()
-    assert {table: len(project.ids(table)) for table in TABLES} == EVENTS
-    assert len(project.ids("tracks")) == sum(EVENTS.values())
 
 
 # An analyst whose dashboard opens the file twenty times a second, and whose stdin ends the work.

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,13 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._utils.interrupts import capture_interrupts
 
 from pipeline.errors import PipelineError
-from pipeline.orchestration.run_locks import StepLocks
+from pipeline.orchestration.run_locks import StepLocks, turn_of_step
+from pipeline.settings import Settings
+from pipeline.warehouse import Warehouse
 from pipeline.warehouse.locks import FileLocks, Locks, Turn
 from pipeline.warehouse.postgres_locks import ServerLocks
 from tests.fakes.postgres import Postgres
+from tests.support.warehouses import ducklake_in, plain_file_in
 
 Place = Callable[[], Locks]
 
@@ -92,6 +96,38 @@ def test_a_run_that_wants_its_next_turn_comes_after_those_who_wait(runs: tuple[R
     assert other.claim("second")
 
 
+def test_a_lock_that_a_step_needs_no_longer_is_free_for_others(runs: tuple[Run, Run]) -> None:
+    ours, other = runs
+    assert other.claim("models")
+    assert not ours.claim("raw")
+    other.clock.now, ours.clock.now = 7.25, 7.25
+    assert other.locks.release("models") == {"seconds_waiting_for_lock": 0.0, "seconds_holding_lock": 7.2}
+    assert ours.claim("raw")
+    ours.clock.now = 9.0
+    assert ours.locks.release("raw") == {"seconds_waiting_for_lock": 7.2, "seconds_holding_lock": 1.8}
+    assert ours.locks.release("raw") == {}
+
+    # The end of a step whose lock is released already leaves the locks of others alone.
+    assert ours.claim("outbox")
+    other.locks.free_step("models")
+    assert not other.claim("outbox")
+
+
+def test_readers_wait_for_the_writers_of_a_plain_file_only(tmp_path: Path) -> None:
+    def of_step(warehouse: Warehouse) -> Callable[[str], tuple[Turn, float] | None]:
+        return partial(turn_of_step, settings=Settings(warehouse=warehouse.location, warehouse_files=warehouse.files))
+
+    for warehouse, waits in ((ducklake_in(tmp_path), False), (plain_file_in(tmp_path), True)):
+        with (
+            StepLocks("writer", of_step(warehouse), lambda _: None) as writer,
+            StepLocks("reader", of_step(warehouse), lambda _: None) as reader,
+        ):
+            assert writer.claim("warehouse_writers", "models")
+            assert reader.claim("warehouse_readers", "staging__events__checks") is not waits
+            writer.free_step("models")
+            assert not waits or reader.claim("warehouse_readers", "staging__events__checks")
+
+
 def test_the_warehouse_and_the_ledger_have_turns_of_their_own(runs: tuple[Run, Run]) -> None:
     ours, other = runs
     assert other.claim("delivery", "segment_delivery")
@@ -122,6 +158,8 @@ def test_a_signal_ends_the_wait(runs: tuple[Run, Run]) -> None:
 _KILLED = """
 import sys
 from pathlib import Path
+from pipeline.settings import Settings
+from pipeline.warehouse import Warehouse
 from pipeline.warehouse.locks import FileLocks, Turn
 turn = Turn(FileLocks(Path(sys.argv[1])), "steps")
 assert turn.take("a run that is killed")
