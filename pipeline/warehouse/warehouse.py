@@ -44,6 +44,7 @@ ONE_SNAPSHOT = "SET GLOBAL sqlite_disable_multithreaded_scans = true"
 _CHECKED: set[str] = set()
 
 _ON_SERVER = "ducklake:postgres:"
+_NEWEST_SNAPSHOT = f"FROM {ALIAS}.current_snapshot()"
 
 _NOT_MADE = re.compile(r"creating a new DuckLake is explicitly disabled", re.IGNORECASE)
 
@@ -244,11 +245,11 @@ class Warehouse:
     def _connected(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         key = (self, read_only)
         with ExitStack() as stack:
-            database = kept(key)
+            database = kept(key, _NEWEST_SNAPSHOT if self.server is not None else None)
             if database is None:
                 # A plain DuckDB file is locked while it is attached. If a server restarts during a commit, DuckDB never
-                # lets go of the database, and waits for ever when it is opened again by its name.
-                is_kept = keeps() and self.is_ducklake and self.catalog_file is not None
+                # lets go of the writer's database, and waits for ever when it is opened again by its name.
+                is_kept = keeps() and self.is_ducklake and (read_only or self.catalog_file is not None)
                 name = self.memory if is_kept and not read_only else NAMELESS
                 configuration = self._configuration(read_only)
                 opened = stack.enter_context(ExitStack())
@@ -367,7 +368,7 @@ class Warehouse:
 
     def snapshot(self, connection: duckdb.DuckDBPyConnection) -> int | None:
         """The number of a DuckLake's newest snapshot, which every write increases; None for a DuckDB file."""
-        return int(one_value(connection, f"FROM {ALIAS}.current_snapshot()")) if self.is_ducklake else None
+        return int(one_value(connection, _NEWEST_SNAPSHOT)) if self.is_ducklake else None
 
     def is_alone(self, connection: duckdb.DuckDBPyConnection) -> bool:
         """Leave the marker of this DuckLake; whether no other has left one in the same folder."""

@@ -6,6 +6,7 @@ import pytest
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.attached import keep_attached
 from pipeline.warehouse.attached import shared as configuration_of
+from tests.fakes.postgres import end_connections
 from tests.warehouse.asking import FILE, FILES, one
 from tests.warehouse.test_readers_and_writer import AnotherProcess
 
@@ -68,13 +69,46 @@ def test_a_duckdb_file_is_not_kept_because_that_would_lock_it(plain_file: Wareho
         other.kill()
 
 
-def test_a_catalog_on_a_server_is_not_kept_because_a_restart_would_leave_it_behind(shared: Warehouse) -> None:
+def test_a_writer_at_a_server_is_not_kept_because_a_restart_would_leave_it_behind(shared: Warehouse) -> None:
     with keep_attached():
         with shared.writing() as connection:
             connection.execute("SET GLOBAL default_order = 'DESC'")
         assert configuration_of(shared.memory) is None
         with shared.writing() as connection:
             assert one(connection, ORDER) == "ASCENDING"
+
+
+def test_a_reader_at_a_server_is_kept_as_long_as_it_can_be_used(shared: Warehouse) -> None:
+    with keep_attached():
+        with shared.writing():
+            pass
+        with shared.reading() as connection:
+            connection.execute("SET GLOBAL default_order = 'DESC'")
+        with shared.writing() as connection:
+            connection.execute(FILE, ["a.csv"])
+        end_connections(shared.dsn)
+        with shared.reading() as connection:
+            assert (one(connection, ORDER), one(connection, FILES)) == ("DESC", 1)
+            # A restart in the middle of a query can leave a database behind that fails for ever; so does this one.
+            connection.execute("USE memory; DETACH lake")
+        with shared.reading() as connection:
+            assert (one(connection, ORDER), one(connection, FILES)) == ("ASCENDING", 1)
+
+
+def test_a_reader_at_a_server_is_not_kept_for_longer_than_its_credentials_may_last(
+    shared: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("pipeline.warehouse.attached.time.monotonic", lambda: now[0])
+    with keep_attached():
+        with shared.writing():
+            pass
+        with shared.reading() as connection:
+            connection.execute("SET GLOBAL default_order = 'DESC'")
+            now[0] = 601.0
+            with shared.reading() as other:
+                assert one(other, ORDER) == "ASCENDING"
+            assert one(connection, FILES) == 0  # who uses it goes on
 
 
 def test_databases_are_kept_until_the_outermost_block_ends(ducklake: Warehouse) -> None:
