@@ -155,7 +155,11 @@ def _deliver(
         with lake.writing() as connection:
             refresh(connection, listed, datetime.now(UTC))
     before = ledger.standing_of(event.table, dates)
-    with every_minute(context) as progress, lake.reading() as connection, segment.client() as client:
+    with (
+        every_minute(context) as progress,
+        lake.reading() as connection,
+        segment.client(lambda reason: context.log.warning(f"{reason.rstrip('.')}; trying again")) as client,
+    ):
         try:
             check_origin(connection, segment.settings())
             check_pair(connection, ledger)

@@ -8,7 +8,8 @@ import time
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from threading import Lock
 
 from isal import igzip
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt
@@ -22,6 +23,7 @@ from pipeline.segment.rate_limiter import RateLimiter
 from pipeline.segment.verdicts import Delivered, Refused, RetryLater, Verdict, verdict_of
 
 LONGEST_WAIT_SECONDS = 60
+_NOTE_EVERY = timedelta(minutes=1)
 # Higher levels take as long and save nothing on such texts.
 GZIP_LEVEL = 1
 _BEFORE, _BETWEEN = b'{"batch":[', b'],"sentAt":"'
@@ -52,13 +54,17 @@ class SendResult:
 
 @dataclass(frozen=True)
 class Retries:
-    """How a request is tried until there is a verdict: times and waits in seconds."""
+    """How a request is tried until there is a verdict: times and waits in seconds.
+
+    `note` gets the reason why requests are tried again, at most once a minute.
+    """
 
     max_attempts: int = 8
     first_wait: float = 0.5
     exchange_seconds: float = EXCHANGE_SECONDS
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], None] = time.sleep
+    note: Callable[[str], None] = lambda _: None
 
     def retrying(self, pause: Callable[[RetryLater], float | None]) -> Retrying:
         """Tries that end with another result than `RetryLater`; `pause` is the wait that one asks for, else None."""
@@ -94,6 +100,8 @@ class SegmentClient:
         self._url = f"{endpoint}/v1/batch"
         self._rate_limiter = rate_limiter
         self._retries = retries
+        self._note_at = retries.clock()
+        self._noting = Lock()
         self._session = BoundedSession(connections, seconds=retries.exchange_seconds)
         self._session.auth = (write_key, "")
         self._secrets = (write_key, b64encode(f"{write_key}:".encode()).decode())
@@ -118,6 +126,8 @@ class SegmentClient:
             (rate_limiter or self._rate_limiter).wait_for(events)
             attempts += 1
             verdict = self._post(messages)
+            if isinstance(verdict, RetryLater) and attempts < self._retries.max_attempts:
+                self._note(verdict.reason)
             return verdict
 
         try:
@@ -132,6 +142,14 @@ class SegmentClient:
             case _:
                 self._circuit_breaker.close()
         return SendResult(verdict, attempts)
+
+    def _note(self, reason: str) -> None:
+        """Note why requests are tried again: whoever watches the run should not have to wait for the last try."""
+        with self._noting:
+            if (now := self._retries.clock()) < self._note_at:
+                return
+            self._note_at = now + _NOTE_EVERY
+        self._retries.note(reason)
 
     def _pause(self, verdict: RetryLater) -> float | None:
         if verdict.too_fast:

@@ -1,6 +1,6 @@
 """Segment as a Dagster resource."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 from functools import partial
@@ -67,8 +67,10 @@ class SegmentResource(dg.ConfigurableResource):
         return self._stop
 
     @contextmanager
-    def client(self) -> Iterator[SegmentClient | None]:
-        """A client for the endpoint of the settings; None without a write key: a dry run."""
+    def client(self, note: Callable[[str], None]) -> Iterator[SegmentClient | None]:
+        """A client for the endpoint of the settings; None without a write key: a dry run. `note` gets the reason why
+        requests are tried again.
+        """
         settings = load_settings()
         if settings.segment_write_key is None:
             yield None
@@ -81,7 +83,7 @@ class SegmentResource(dg.ConfigurableResource):
             settings.segment_connections,
             self._rate_limiter,
             self._circuit_breaker,
-            Retries(sleep=sleeping_until(self._stop)),
+            Retries(sleep=sleeping_until(self._stop), note=note),
         )
         try:
             yield client

@@ -81,6 +81,21 @@ def test_what_passes_is_tried_again(server: RecordingServer, client: SegmentClie
     assert server.received_ids == {"id-1"}
 
 
+def test_why_requests_are_tried_again_is_noted_once_a_minute(server: RecordingServer, time: FakeTime) -> None:
+    notes: list[str] = []
+    client = client_for(server.url, time, note=notes.append)
+    server.misbehave(*(faults.Answer(503) for _ in range(3)))
+    client.send(MESSAGE, 1)
+    server.misbehave(faults.Answer(500))
+    client.send(MESSAGE, 1)
+    assert notes == ['Segment answered 503: {"success": false}']
+    time.sleep(60)
+    server.misbehave(faults.Answer(500))
+    client.send(MESSAGE, 1)
+    client.close()
+    assert notes == ['Segment answered 503: {"success": false}', 'Segment answered 500: {"success": false}']
+
+
 @pytest.mark.parametrize("status", [400, 422])
 def test_what_is_wrong_with_the_request_stands_in_segments_words(
     server: RecordingServer, client: SegmentClient, status: int

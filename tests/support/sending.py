@@ -130,6 +130,7 @@ def client_for(
     events_per_second: float = 0,
     cooldown_seconds: float = 300,
     exchange_seconds: float = 60,
+    note: Callable[[str], None] = lambda _: None,
 ) -> SegmentClient:
     return SegmentClient(
         endpoint,
@@ -137,5 +138,5 @@ def client_for(
         connections,
         RateLimiter(events_per_second, time.clock, time.sleep),
         CircuitBreaker(time.clock, cooldown_seconds),
-        Retries(max_attempts, exchange_seconds=exchange_seconds, clock=time.now, sleep=time.sleep),
+        Retries(max_attempts, exchange_seconds=exchange_seconds, clock=time.now, sleep=time.sleep, note=note),
     )
