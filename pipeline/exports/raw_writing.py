@@ -66,18 +66,17 @@ class RawWriting:
         """
         query = self.progress.query
         self.progress.current = "waiting to write"
-        with steps_turn(self.context):
-            with self.warehouse.writing() as connection:
-                self.progress.current = "writing"
-                self.progress.watch(connection)
-                try:
-                    if not self._has_begun:
-                        self._begin(connection)
-                    # Another run may have read a newer list.
-                    self.people = refresh(connection, self.settings.selligent_suppressed, datetime.now(UTC))
-                    yield connection
-                finally:
-                    self.progress.query = query
+        with steps_turn(self.context), self.warehouse.writing() as connection:
+            self.progress.current = "writing"
+            self.progress.watch(connection)
+            try:
+                if not self._has_begun:
+                    self._begin(connection)
+                # Another run may have read a newer list.
+                self.people = refresh(connection, self.settings.selligent_suppressed, datetime.now(UTC))
+                yield connection
+            finally:
+                self.progress.query = query
 
     def _begin(self, connection: duckdb.DuckDBPyConnection) -> None:
         ensure_origin(connection, self.settings)

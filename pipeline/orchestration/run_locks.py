@@ -191,7 +191,7 @@ def release_lock(context: dg.AssetExecutionContext) -> dict[str, float]:
 
 
 def _step_of(context: dg.AssetExecutionContext) -> str:
-    return context.get_step_execution_context().step.key
+    return str(context.get_step_execution_context().step.key)
 
 
 @dataclass(frozen=True)

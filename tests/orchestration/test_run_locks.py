@@ -105,6 +105,11 @@ def test_a_lock_that_a_step_needs_no_longer_is_free_for_others(runs: tuple[Run, 
     assert ours.claim("raw")
     ours.clock.now = 9.0
     assert ours.locks.release("raw") == {"seconds_waiting_for_lock": 7.2, "seconds_holding_lock": 1.8}
+    # A step may have several turns; its numbers are those of all of them.
+    assert ours.claim("raw")
+    ours.clock.now = 12.0
+    assert ours.locks.release("raw") == {"seconds_waiting_for_lock": 7.2, "seconds_holding_lock": 4.8}
+    ours.locks.free_step("raw")
     assert ours.locks.release("raw") == {}
 
     # The end of a step whose lock is released already leaves the locks of others alone.
