@@ -104,10 +104,10 @@ def models(context: dg.AssetExecutionContext, config: ModelConfig, warehouse: Wa
         if span.suppressed == "new":
             with lake.writing() as connection:
                 mark(connection, "modelled_at", new_listings)
-    # A plain DuckDB file can't be read beside the next writer.
-    lock_seconds = release_lock(context) if lake.is_ducklake else {}
+    if lake.is_ducklake:  # a plain DuckDB file can't be read beside the next writer
+        release_lock(context)
     shown = tables_of(lake, load_settings().schema_name, dates, span, declared)
-    lock_seconds = lock_seconds or release_lock(context)
+    lock_seconds = release_lock(context)
     seconds = time.monotonic() - started
     for output in outputs:
         key = context.asset_key_for_output(output.output_name)
