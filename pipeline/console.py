@@ -4,7 +4,8 @@ Names, codes and responses come from outside, so text is never markup, and contr
 """
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from rich.console import Console
@@ -22,6 +23,26 @@ class SafeConsole(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         """The text that rich makes of every string it prints, cells of tables included."""
         return super().render_str(printable(text, kept="\n"), **options)
+
+    @contextmanager
+    def uncaptured(self) -> Iterator[None]:
+        """Print to where the output goes now, even while this process's output is captured.
+
+        Dagster redirects the output of a run to files, and ends the `tail` that prints them without waiting for their
+        last lines.
+        """
+        try:
+            descriptor = os.dup(self.file.fileno())
+        except (OSError, ValueError):  # a file object in memory has no descriptor, and a closed one none either
+            yield
+            return
+        captured, self.file = self._file, os.fdopen(descriptor, "w", encoding=self.encoding, errors="replace")
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # a full disk, which was noticed when the line was printed
+                self.file.close()
+            self._file = captured
 
     def on_broken_pipe(self) -> None:
         """Print nothing from now on: by default, rich would end the program, and with it the run."""

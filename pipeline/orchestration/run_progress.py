@@ -118,13 +118,14 @@ def display() -> Iterator[dict[str, Any]]:
             TimeElapsedColumn(),
             console=console,
             transient=True,
+            redirect_stdout=False,  # what dbt prints there is not shown
         )
         if console.is_terminal
         else None
     )
     _display = _Display(progress)
     try:
-        with progress or nullcontext():
+        with console.uncaptured(), progress or nullcontext():
             yield {"loggers": {"progress": {}}}
     finally:
         _display = None

@@ -1,6 +1,8 @@
 """What a run shows of itself on stderr: a display that no value and no broken terminal turns into a failed step."""
 
 import io
+import os
+from contextlib import redirect_stdout
 from datetime import date
 from pathlib import Path
 
@@ -72,6 +74,41 @@ def test_a_number_agrees_with_its_noun(tmp_path: Path, monkeypatch: pytest.Monke
     written = Terminal()
     assert run_of(["reading"], tmp_path, monkeypatch, SafeConsole(file=written, width=10_000))
     assert f"{'raw':<32} 1 event\n" in written.getvalue()
+
+
+def test_no_line_waits_for_the_tail_of_the_captured_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tail = tmp_path / "bin" / "tail"
+    tail.parent.mkdir()
+    tail.write_text("#!/bin/sh\nexec cat >/dev/null\n", "utf-8")
+    tail.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tail.parent}{os.pathsep}{os.environ['PATH']}")
+    assert run_of(["reading"], tmp_path, monkeypatch, SafeConsole(stderr=True, width=10_000))
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[0] == "… raw"
+    assert lines[-2:] == [f"{'raw':<32} 1 event", "warning: codes: reading"]
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_what_is_printed_to_stdout_is_no_progress(
+    is_terminal: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @dg.asset
+    def printing() -> None:
+        print("Finished running 7 models")
+
+    written, nowhere = Terminal(), io.StringIO()
+    console = SafeConsole(file=written, force_terminal=is_terminal, width=10_000)
+    monkeypatch.setattr(run_progress, "console", console)
+    job = dg.Definitions(
+        [printing], loggers={"progress": run_progress.progress_logger}
+    ).resolve_implicit_global_asset_job_def()
+    with redirect_stdout(nowhere), run_progress.display() as run_config:
+        assert job.execute_in_process(run_config=run_config).success
+    assert nowhere.getvalue() == "Finished running 7 models\n"
+    assert "printing" in written.getvalue()
+    assert "Finished" not in written.getvalue()
 
 
 def test_a_display_that_fails_is_reported_once_and_the_step_goes_on(
