@@ -9,8 +9,30 @@ from pipeline.settings import PROJECT_ROOT
 from tests.end_to_end.copying import Copy, copy_of_the_project
 from tests.end_to_end.forked import run_module
 from tests.end_to_end.project import Prepare, Project, copied_to
+from tests.end_to_end.stores import CHOSEN, Servers, use
 from tests.end_to_end.tiny_exports import ANN, BOB, EVE, LAYOUTS, ZOE, log
+from tests.fakes.s3 import S3
 from tests.fakes.segment_server import SegmentServer
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without tests of what the chosen store does not have."""
+    others = [item for item in items for marker in item.iter_markers("stores") if CHOSEN not in marker.args]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in others]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def chosen_store(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The store of all projects that don't have another one."""
+    if CHOSEN != "servers":
+        yield
+        return
+    s3: S3 = request.getfixturevalue("s3")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        s3.in_environment(monkeypatch)
+        use(Servers(request.getfixturevalue("postgres"), s3))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +42,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def parsed(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def parsed(place: Path, chosen_store: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project that has never run, but was started once; to be copied to its place."""
     project = Project(place)
     place.mkdir()

@@ -12,6 +12,7 @@ from pathlib import Path
 from pipeline.settings import PROJECT_ROOT, Settings
 from pipeline.warehouse import Warehouse
 from tests.end_to_end.forked import run_module
+from tests.end_to_end.stores import Store, default_store
 
 SCHEMA = "selligent_marketing_cloud"
 TABLES = (
@@ -30,7 +31,7 @@ class Project:
 
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)
-    warehouse_name: str = "ducklake:sqlite:{folder}/warehouse.sqlite"
+    store: Store = field(default_factory=default_store)
 
     @property
     def exports(self) -> Path:
@@ -46,17 +47,15 @@ class Project:
 
     @property
     def warehouse(self) -> Warehouse:
-        files = self.settings.get("WAREHOUSE_FILES", f"{self.folder}/warehouse/")
-        return Warehouse(self.warehouse_name.format(folder=self.folder), files)
+        settings = {**self.store.settings(self.folder), **self.settings}
+        return Warehouse(settings["WAREHOUSE"], settings["WAREHOUSE_FILES"])
 
     @property
     def environment(self) -> dict[str, str]:
         ours = {
             "SELLIGENT_EXPORTS": str(self.exports),
             "SELLIGENT_LAYOUTS": str(self.layouts),
-            "WAREHOUSE": self.warehouse.location,
-            "WAREHOUSE_FILES": self.warehouse.files,
-            "LEDGER": f"sqlite:///{self.folder}/ledger.sqlite",
+            **self.store.settings(self.folder),
             "DAGSTER_HOME": str(self.data / "dagster"),
             "PIPELINE_DATA_DIR": str(self.data),
             "SEGMENT_EVENTS_PER_SECOND": "0",
@@ -143,6 +142,7 @@ Prepare = Callable[[Callable[[Project], object]], Path]
 def copied_to(place: Path, prepared: Path, kept: Path) -> Iterator[Project]:
     """A copy of a prepared project at its place; at the end it goes to `kept`."""
     shutil.copytree(prepared, place)
+    default_store().copy(place)
     try:
         yield Project(place)
     finally:

@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from tests.end_to_end.project import Project
+from tests.end_to_end.stores import IN_DUCKDB
 from tests.end_to_end.tiny_exports import LAYOUTS, log
 from tests.fakes.segment_server import SegmentServer
 
@@ -87,7 +88,7 @@ def test_a_file_that_alone_is_no_reason_for_a_run_is_named_all_the_same(project:
 
 def test_a_warehouse_in_use_is_reported_by_its_path_and_waited_for(project: Project) -> None:
     project.with_files(ROWS, LAYOUTS)
-    project.warehouse_name = "{folder}/warehouse.duckdb"
+    project.store = IN_DUCKDB
     place = project.folder / "warehouse.duckdb"
     command, holder = [sys.executable, "-m", "pipeline", "run"], Path(sys.executable).resolve().name
     with duckdb.connect(str(place)):

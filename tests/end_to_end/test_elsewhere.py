@@ -43,8 +43,8 @@ def elsewhere(
     name = delivering.folder.name.replace("_", "-")
     shutil.copytree(PROJECT_ROOT / "examples" / "layouts", delivering.layouts)
     shutil.copytree(PROJECT_ROOT / "examples" / "exports", known_sftp.folder / "out")
-    delivering.warehouse_name = f"ducklake:postgres:{postgres.dsn(postgres.create(f'lake-{name}'))}"
     delivering.settings |= {
+        "WAREHOUSE": f"ducklake:postgres:{postgres.dsn(postgres.create(f'lake-{name}'))}",
         "SELLIGENT_EXPORTS": known_sftp.url("/out"),
         "LEDGER": postgres.url(postgres.create(f"ledger-{name}")),
         "REPORT": known_sftp.url("/reports"),
@@ -78,7 +78,7 @@ def test_the_examples_arrive_by_whatever_way(
     assert counted == EVENTS
 
     # Another machine with the same settings has the same tables and the same ledger.
-    other = Project(elsewhere.folder / "another-machine", dict(elsewhere.settings), elsewhere.warehouse_name)
+    other = Project(elsewhere.folder / "another-machine", dict(elsewhere.settings))
     other.folder.mkdir()
     shutil.copytree(elsewhere.layouts, other.layouts)
     requests = len(segment.requests)
@@ -126,7 +126,7 @@ def test_a_server_that_turns_dbt_away_is_reported_without_its_password(unparsed:
 
     with door(postgres.port, is_shut=dbt_builds) as way:
         through = replace(postgres, port=way.port)
-        project.warehouse_name = f"ducklake:postgres:{through.dsn(database)}"
+        project.settings["WAREHOUSE"] = f"ducklake:postgres:{through.dsn(database)}"
         done = project.command("run")
     assert done.returncode != 0
     assert "failed: models: " in done.stderr

@@ -11,6 +11,7 @@ from pipeline.export_dates import EVERY_DATE
 from pipeline.ledger import Ledger
 from pipeline.segment.checks import due_is_settled
 from tests.end_to_end.project import SCHEMA, TABLES, Project
+from tests.end_to_end.stores import IN_DUCKDB
 from tests.fakes.segment_server import SegmentServer
 
 USER, EMAIL, CONTACT = "crm-4711-zelda", "Zelda.Zonder@Example.org", "88004711"
@@ -176,7 +177,7 @@ def test_a_person_on_the_list_is_not_loaded_not_sent_and_then_forgotten_everywhe
 
 
 def test_a_plain_duckdb_file_forgets_and_being_killed_at_any_moment_is_made_good(project: Project) -> None:
-    project.warehouse_name = "{folder}/warehouse.duckdb"
+    project.store = IN_DUCKDB
     with_list(project.with_files(EXPORTS, {"log.yml": LOG, "contacts.yml": CONTACTS}))
     project.run(SELLIGENT_SUPPRESSED="")
     others, copy = of_others(project), project.folder / "warehouse.readable.duckdb"

@@ -10,6 +10,7 @@ import dagster as dg
 import duckdb
 
 from tests.end_to_end.project import SCHEMA, TABLES, Project, copied_to
+from tests.end_to_end.stores import IN_DUCKDB
 from tests.end_to_end.tiny_exports import ANN, BOB, LAYOUTS, log
 from tests.fakes.segment_server import SegmentServer
 
@@ -127,7 +128,7 @@ print(answers)
 
 
 def test_a_run_and_the_readers_of_a_plain_duckdb_file_do_not_disturb_each_other(project: Project) -> None:
-    project.warehouse_name = "{folder}/warehouse.duckdb"
+    project.store = IN_DUCKDB
     file, copy = project.folder / "warehouse.duckdb", project.folder / "warehouse.readable.duckdb"
     project.with_files({"log_20240611.csv": log([ANN])}, LAYOUTS).run()
     count = f"SELECT count(*) FROM {SCHEMA}.email_opened"

@@ -2,14 +2,14 @@
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
 from pipeline.settings import PROJECT_ROOT
 from tests.end_to_end.project import SCHEMA, TABLES, Project, copied_to
+from tests.end_to_end.stores import IN_DUCKDB, IN_SQLITE, Servers, Store
 from tests.end_to_end.tiny_exports import LAYOUT, log
 from tests.fakes.postgres import Postgres
 from tests.fakes.s3 import S3
@@ -34,21 +34,8 @@ Content = Mapping[str, tuple[object, ...]]
 
 
 @pytest.fixture
-def stores(postgres: Postgres, s3_environment: S3) -> Mapping[str, Callable[[Project], None]]:
-    """What puts a project's tables, files and ledger into each of the stores."""
-
-    def on_servers(project: Project) -> None:
-        name = uuid4().hex
-        project.warehouse_name = f"ducklake:postgres:{postgres.dsn(postgres.create(f'lake-{name}'))}"
-        project.settings |= {
-            "LEDGER": postgres.url(postgres.create(f"ledger-{name}")),
-            "WAREHOUSE_FILES": f"s3://{s3_environment.bucket(name)}/lake/",
-        }
-
-    def in_a_file(project: Project) -> None:
-        project.warehouse_name = "{folder}/warehouse.duckdb"
-
-    return {"SQLite": lambda _: None, "PostgreSQL and S3": on_servers, "a DuckDB file": in_a_file}
+def stores(postgres: Postgres, s3_environment: S3) -> Mapping[str, Store]:
+    return {"SQLite": IN_SQLITE, "PostgreSQL and S3": Servers(postgres, s3_environment), "a DuckDB file": IN_DUCKDB}
 
 
 def live(project: Project) -> None:
@@ -99,15 +86,15 @@ def content(project: Project) -> Content:
 
 @pytest.mark.timeout(1800)
 def test_every_store_has_the_same_tables_and_delivers_the_same_events(
-    stores: Mapping[str, Callable[[Project], None]], parsed: Path, place: Path, tmp_path: Path
+    stores: Mapping[str, Store], parsed: Path, place: Path, tmp_path: Path
 ) -> None:
     tables: dict[str, Content] = {}
     received: dict[str, set[str]] = {}
-    for store, prepare in stores.items():
-        with SegmentServer() as segment, copied_to(place, parsed, tmp_path / store) as project:
-            prepare(project.delivering_to(segment.url))
-            live(project)
-            tables[store], received[store] = content(project), segment.received_ids
+    for name, store in stores.items():
+        with SegmentServer() as segment, copied_to(place, parsed, tmp_path / name) as project:
+            project.store = store
+            live(project.delivering_to(segment.url))
+            tables[name], received[name] = content(project), segment.received_ids
             assert not segment.dropped
             assert not segment.duplicates
     expected, *others = tables.values()

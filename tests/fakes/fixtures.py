@@ -33,10 +33,7 @@ def s3() -> Iterator[S3]:
 @pytest.fixture
 def s3_environment(s3: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
     """The server, in the environment of this process."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in s3.environment.items():
-        monkeypatch.setenv(name, value)
+    s3.in_environment(monkeypatch)
     return s3
 
 

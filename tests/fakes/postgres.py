@@ -33,13 +33,14 @@ class Postgres:
         """As SQLAlchemy has it."""
         return f"postgresql://{_USER}:{password}@127.0.0.1:{self.port}/{database}"
 
-    def create(self, database: str) -> str:
-        """A new and empty database; its name."""
+    def create(self, database: str, template: str | None = None) -> str:
+        """A new database, empty or a copy of another one without connections; its name."""
         engine = sa.create_engine(
             sa.make_url(self.url("postgres")).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
         )
         with engine.connect() as connection:
-            connection.execute(sa.text(f'CREATE DATABASE "{database}"'))
+            copied = f' TEMPLATE "{template}"' if template else ""
+            connection.execute(sa.text(f'CREATE DATABASE "{database}"{copied}'))
         engine.dispose()
         return database
 

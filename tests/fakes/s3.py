@@ -1,6 +1,7 @@
 """A server on loopback that speaks S3."""
 
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import boto3
+import pytest
 from moto.server import ThreadedMotoServer
 
 SECRET_KEY = "s3-hunter2"
@@ -29,6 +31,13 @@ class S3:
             "AWS_DEFAULT_REGION": _REGION,
         }
 
+    def in_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Have this process, and those that it starts, reach no other server."""
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            monkeypatch.delenv(name)
+        for name, value in self.environment.items():
+            monkeypatch.setenv(name, value)
+
     @property
     def client(self) -> Any:
         return boto3.client(
@@ -47,8 +56,8 @@ class S3:
 
     def keys(self, bucket: str) -> set[str]:
         """The objects in a bucket."""
-        listed = self.client.list_objects_v2(Bucket=bucket)
-        return {found["Key"] for found in listed.get("Contents", [])}
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        return {found["Key"] for page in pages for found in page.get("Contents", [])}
 
 
 @contextmanager
