@@ -129,8 +129,16 @@ class Project:
         """The ids in one of the event tables."""
         return {str(row[0]) for row in self.query(f"SELECT id FROM {SCHEMA}.{table}")}
 
+    def lose(self, *stores: str) -> None:
+        """Remove the database of the `warehouse`, of the `ledger`, or of both."""
+        for store in stores:
+            for path in self.folder.glob(f"{store}.*"):
+                path.unlink()
+
     def snapshot(self) -> int:
-        """Number of the newest snapshot: it grows with every change of any table."""
+        """A number that changes with every change of any table: that of DuckLake's newest snapshot."""
+        if not self.warehouse.is_ducklake:
+            return Path(self.warehouse.location).stat().st_mtime_ns
         return int(str(self.query("SELECT max(snapshot_id) FROM ducklake_snapshots('lake')")[0][0]))
 
 

@@ -102,6 +102,7 @@ def test_a_warehouse_in_use_is_reported_by_its_path_and_waited_for(project: Proj
     assert len(project.ids()) == 1
 
 
+@pytest.mark.stores("sqlite")
 def test_a_catalog_of_a_newer_format_is_left_alone(once: Project) -> None:
     catalog = once.folder / "warehouse.sqlite"
     with sqlite3.connect(catalog) as connection:
@@ -113,6 +114,7 @@ def test_a_catalog_of_a_newer_format_is_left_alone(once: Project) -> None:
     )
 
 
+@pytest.mark.stores("sqlite")
 def test_empty_files_are_no_warehouse_and_no_ledger_yet(project: Project) -> None:
     """As a first run leaves them on a disk that is full."""
     project.with_files(ROWS, LAYOUTS)

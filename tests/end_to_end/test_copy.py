@@ -38,8 +38,12 @@ def test_everything_moves_to_a_server_and_back(
     assert before["staging.events"].rows == 2
 
     name = home.folder.name.replace("_", "-")
-    away = Project(home.folder, dict(home.settings), f"ducklake:postgres:{postgres.dsn(postgres.create(f'c-{name}'))}")
-    away.settings |= {"LEDGER": postgres.url(postgres.create(f"l-{name}")), "WAREHOUSE_FILES": f"{tmp_path}/away/"}
+    away = Project(home.folder, dict(home.settings))
+    away.settings |= {
+        "WAREHOUSE": f"ducklake:postgres:{postgres.dsn(postgres.create(f'c-{name}'))}",
+        "WAREHOUSE_FILES": f"{tmp_path}/away/",
+        "LEDGER": postgres.url(postgres.create(f"l-{name}")),
+    }
     to_the_server = (
         *("copy", "--to", away.warehouse.location, "--files", away.warehouse.files),
         *("--ledger", away.settings["LEDGER"]),
@@ -90,7 +94,7 @@ def test_the_command_of_the_documents_has_the_options_that_there_are() -> None:
 
 def test_what_a_copy_would_overwrite_is_refused(project: Project, tmp_path: Path) -> None:
     project.with_files({"log_20240611.csv": log([ANN])}, LAYOUTS).run()
-    other = Project(tmp_path, dict(project.settings), f"{tmp_path}/other.duckdb")
+    other = Project(tmp_path, {**project.settings, "WAREHOUSE": f"{tmp_path}/other.duckdb"})
     other.exports.mkdir()
     other.with_files({"log_20240611.csv": log([BOB])}, LAYOUTS).run()
     before = contents(other)

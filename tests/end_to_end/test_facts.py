@@ -127,6 +127,7 @@ def test_each_event_has_its_file_its_row_and_what_the_export_has_beside_it(three
     ]
 
 
+@pytest.mark.stores("sqlite", "servers")
 def test_the_view_of_details_is_written_once(three_days: Project) -> None:
     """Three runs made the tables; a view that every run writes would change the catalog each time."""
     changes = str(three_days.query("SELECT changes FROM ducklake_snapshots('lake')"))

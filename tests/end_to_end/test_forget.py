@@ -129,7 +129,7 @@ def test_a_person_on_the_list_is_not_loaded_not_sent_and_then_forgotten_everywhe
     project.run("--to", "2024-06-10")
     sent_before = set(segment.received_ids)
     project.run("--to", "2024-06-11", SEGMENT_WRITE_KEY="")  # a dry run: its events wait
-    assert len(list(traces(project))) > 5
+    assert list(traces(project))
 
     with_list(project)
     (project.exports / "log_20240612.csv").write_text(day(12), "utf-8")

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 
 import dagster as dg
+import pytest
 
 from pipeline.settings import PROJECT_ROOT
 from tests.end_to_end.project import SCHEMA, Project
@@ -106,12 +107,10 @@ def test_loading_alone_again_changes_nothing_downstream(once: Project) -> None:
 
 _ANALYST = """
 import sys
-from tests.end_to_end.project import Project
-from pathlib import Path
-project = Project(Path(sys.argv[1]))
-with project.warehouse.reading() as connection:
+from pipeline import connect
+with connect() as connection:
     connection.execute("BEGIN")
-    count = "SELECT count(*) FROM selligent_marketing_cloud.tracks"
+    count = "SELECT count(*) FROM tracks"
     seen = connection.execute(count).fetchone()
     print("open", flush=True)
     for line in sys.stdin:
@@ -122,8 +121,9 @@ with project.warehouse.reading() as connection:
 
 def test_an_open_transaction_of_an_analyst_neither_fails_a_run_nor_sees_half_of_it(once: Project) -> None:
     analyst = subprocess.Popen(
-        [sys.executable, "-c", _ANALYST, str(once.folder)],
+        [sys.executable, "-c", _ANALYST],
         cwd=PROJECT_ROOT,
+        env=once.environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -147,19 +147,19 @@ _BUSY_ANALYST = """
 import json
 import sys
 import threading
-from pathlib import Path
-from tests.end_to_end.project import SCHEMA, TABLES, Project
-project, stopped, seen = Project(Path(sys.argv[1])), threading.Event(), []
+from pipeline import connect
+from tests.end_to_end.project import TABLES
+stopped, seen = threading.Event(), []
 threading.Thread(target=lambda: (sys.stdin.read(), stopped.set()), daemon=True).start()
-counts = "SELECT " + ", ".join(f"(SELECT count(*) FROM {SCHEMA}.{table})" for table in (*TABLES, "tracks"))
+counts = "SELECT " + ", ".join(f"(SELECT count(*) FROM {table})" for table in (*TABLES, "tracks"))
 looks = 0
-with project.warehouse.reading() as connection:
+with connect() as connection:
     print("open", flush=True)
     while not stopped.is_set():
         connection.execute("BEGIN")
         found = connection.execute(counts).fetchone()
         assert connection.execute(counts).fetchone() == found
-        assert connection.execute(f"SELECT count(DISTINCT id) FROM {SCHEMA}.tracks").fetchone() == found[-1:]
+        assert connection.execute("SELECT count(DISTINCT id) FROM tracks").fetchone() == found[-1:]
         connection.execute("COMMIT")
         connection.execute("SELECT status, count(*) FROM delivery.events GROUP BY ALL").fetchall()
         looks += 1
@@ -170,6 +170,7 @@ print(json.dumps({"looks": looks, "seen": seen}))
 """
 
 
+@pytest.mark.stores("sqlite", "servers")  # connections to the copy of a plain file don't see later runs
 def test_three_analysts_at_work_fail_no_run_and_see_each_table_before_or_after_and_never_between(
     project: Project,
 ) -> None:
@@ -183,8 +184,9 @@ def test_three_analysts_at_work_fail_no_run_and_see_each_table_before_or_after_a
     project.run()
     analysts = [
         subprocess.Popen(
-            [sys.executable, "-c", _BUSY_ANALYST, str(project.folder)],
+            [sys.executable, "-c", _BUSY_ANALYST],
             cwd=PROJECT_ROOT,
+            env=project.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from pipeline.warehouse import CATALOG
 from tests.end_to_end.project import Project
 from tests.end_to_end.tiny_exports import LAYOUTS, log
@@ -32,6 +34,7 @@ def synced_by(project: Project, folder: Path) -> set[str]:
     return {found["path"] for found in SYNC.finditer(trace.read_text())}
 
 
+@pytest.mark.stores("sqlite")
 def test_every_file_that_the_catalog_knows_is_on_the_disk(project: Project, tmp_path: Path) -> None:
     """Those that dbt wrote, too, and the folders that list them; catalog and ledger as well."""
     project.with_files({"log_20240611.csv": log(ROWS)}, LAYOUTS)

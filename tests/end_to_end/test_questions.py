@@ -19,13 +19,21 @@ from tests.warehouse.test_comments import comments_of, uncommented
 
 ATTACHING = blocks("sql", section(QUERIES, "Connect other tools"))
 SQL = [block for text in DOCUMENTS.values() for block in blocks("sql", text) if block not in ATTACHING]
+# Those that ask for earlier states, which a plain DuckDB file does not have.
+OF_DUCKLAKE = pytest.mark.stores("sqlite", "servers")
 
 
 def test_there_are_ten_questions() -> None:
     assert len(blocks("sql", section(QUERIES, "Ten questions"))) == 10
 
 
-@pytest.mark.parametrize("query", SQL, ids=[f"query_{number}" for number in range(1, len(SQL) + 1)])
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param(query, id=f"query_{number}", marks=OF_DUCKLAKE if " AT (" in query or "ducklake" in query else ())
+        for number, query in enumerate(SQL, 1)
+    ],
+)
 def test_a_query_of_the_documents_answers(examples: Project, query: str) -> None:
     with examples.warehouse.reading() as connection:
         connection.execute(f"USE lake.{SCHEMA}")
@@ -40,6 +48,7 @@ def test_the_prompt_answers_the_first_of_them(examples: Project) -> None:
     assert "NL_2024_06_weekly" in done.stdout
 
 
+@pytest.mark.stores("sqlite", "servers")
 def test_time_travel_goes_to_a_version_and_to_a_moment(examples: Project) -> None:
     count = f"SELECT count(*) FROM {SCHEMA}.tracks"
     filled = examples.query("SELECT snapshot_id, snapshot_time FROM ducklake_snapshots('lake') ORDER BY 1")
@@ -51,6 +60,7 @@ def test_time_travel_goes_to_a_version_and_to_a_moment(examples: Project) -> Non
     assert examples.query(f"SELECT count(*) FROM raw.events AT (VERSION => {first})") == [(0,)]
 
 
+@pytest.mark.stores("sqlite")
 def test_duckdbs_own_command_line_attaches_as_the_documents_say(examples: Project, tmp_path: Path) -> None:
     """Without INSTALL, which would download what is installed already."""
     for name in ("ducklake", "sqlite_scanner"):

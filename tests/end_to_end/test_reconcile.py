@@ -2,6 +2,8 @@
 
 import shutil
 
+import pytest
+
 from tests.end_to_end.project import Project
 from tests.end_to_end.tiny_exports import LAYOUTS, log
 from tests.fakes.segment_server import SegmentServer
@@ -10,11 +12,7 @@ MONDAY = [f"user-{number:02},m1,c1,VIEW,,2024-06-10T08:00:{number:02}Z" for numb
 TUESDAY = ["ann,m2,c1,SENT,,2024-06-11T08:00:00Z"]
 
 
-def lose(project: Project, store: str) -> None:
-    for path in project.folder.glob(f"{store}.sqlite*"):
-        path.unlink()
-    if store == "warehouse":
-        shutil.rmtree(project.folder / "warehouse")
+pytestmark = pytest.mark.stores("sqlite", "duckdb")  # files, which can be lost
 
 
 def refused(project: Project, *arguments: str) -> str:
@@ -32,7 +30,8 @@ def test_a_lost_warehouse_is_rebuilt_and_only_what_is_other_is_sent(
     project.with_files({"log_20240611.csv": log(MONDAY), "log_20240612.csv": log(TUESDAY)}, LAYOUTS)
     project.run()
     assert len(segment.messages) == 31
-    lose(project, "warehouse")
+    project.lose("warehouse")
+    shutil.rmtree(project.folder / "warehouse", ignore_errors=True)
     # Monday's export was corrected meanwhile: its first and its last row are as they were.
     corrected = [*MONDAY[:15], MONDAY[15].replace("user-15", "user-99"), *MONDAY[16:]]
     project.with_files({"log_20240611.csv": log(corrected)}, {})
@@ -62,7 +61,7 @@ def test_a_lost_ledger_is_made_of_the_warehouse_and_nothing_is_sent_again(
     project.with_files({"log_20240611.csv": log(MONDAY)}, LAYOUTS)
     project.run()
     before = project.command("status").stdout
-    lose(project, "ledger")
+    project.lose("ledger")
     refused(project, "run")
     refused(project, "replay")
     assert not project.materialize("delivery/email_opened", "2024-06-11")

@@ -14,18 +14,14 @@ from tests.end_to_end.tiny_exports import ANN, BOB, EVE, LAYOUTS, ZOE, log
 from tests.fakes.segment_faults import Slow
 from tests.fakes.segment_server import SegmentServer
 
+pytestmark = pytest.mark.stores("sqlite", "duckdb")  # files, which can be lost
+
 
 def done(project: Project, *arguments: str) -> str:
     """A command that must go well; what it printed, on one line."""
     result = project.command(*arguments)
     assert result.returncode == 0, result.stdout + result.stderr
     return " ".join(result.stdout.split())
-
-
-def lose(project: Project, *stores: str) -> None:
-    for store in stores:
-        for path in project.folder.glob(f"{store}.sqlite*"):
-            path.unlink()
 
 
 def user_ids(segment: SegmentServer) -> set[str]:
@@ -58,7 +54,7 @@ def backed_up(
 def test_a_ledger_that_survived_recognizes_what_was_sent_after_the_backup(
     backed_up: Project, segment: SegmentServer
 ) -> None:
-    lose(backed_up, "warehouse")
+    backed_up.lose("warehouse")
     printed = done(backed_up, "restore", f"{backed_up.folder}/backups")
     assert (
         "The ledger is still there, with what was delivered after the backup; nothing of it is sent again." in printed
@@ -87,7 +83,7 @@ def test_a_ledger_that_survived_recognizes_what_was_sent_after_the_backup(
 def test_after_the_loss_of_both_what_may_have_been_sent_is_held_until_it_is_decided(
     backed_up: Project, segment: SegmentServer
 ) -> None:
-    lose(backed_up, "warehouse", "ledger")
+    backed_up.lose("warehouse", "ledger")
     printed = done(backed_up, "restore", f"{backed_up.folder}/backups")
     assert "The ledger with the deliveries after the backup is lost." in printed
     backed_up.with_files({"log_20240614.csv": log([ZOE])}, {}).run()
@@ -105,7 +101,7 @@ def test_after_the_loss_of_both_what_may_have_been_sent_is_held_until_it_is_deci
 
 
 def test_what_was_exported_after_the_stated_time_is_sent(backed_up: Project, segment: SegmentServer) -> None:
-    lose(backed_up, "warehouse", "ledger")
+    backed_up.lose("warehouse", "ledger")
     bobs, eves = (backed_up.exports / f"log_202406{day}.csv" for day in (12, 13))
     until = datetime.fromtimestamp(bobs.stat().st_mtime + 1, UTC)
     eves.touch()  # its export came after the last delivery
@@ -132,8 +128,8 @@ def test_a_backup_during_a_delivery_lets_the_run_go_on(project: Project, segment
     segment.behave()
     sent = set(segment.received_ids)
 
-    lose(project, "warehouse", "ledger")
-    shutil.rmtree(project.folder / "warehouse")
+    project.lose("warehouse", "ledger")
+    shutil.rmtree(project.folder / "warehouse", ignore_errors=True)
     printed = done(project, *to_restore)
     assert "Copied back from the backup" in printed
     assert "30 email_opened events of 2024-06-11" in printed

@@ -34,6 +34,7 @@ def _begun(project: Project, until: str) -> "subprocess.Popen[str]":
     raise AssertionError("".join(lines))
 
 
+@pytest.mark.stores("sqlite")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_run_that_waits_obeys_signals_and_the_next_goes_on(
     project: Project, number: signal.Signals, status: int
