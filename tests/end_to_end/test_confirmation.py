@@ -1,6 +1,5 @@
 """What Segment kept is asked of Segment, and put beside what was delivered."""
 
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from starlette.responses import Response
 
-from tests.end_to_end.project import Project
+from tests.end_to_end.project import Project, copied_to
 from tests.end_to_end.tiny_exports import LAYOUTS, log
 from tests.fakes.public_api_server import FILTERED, RECEIVED, Happened, PublicApiServer
 from tests.fakes.segment_server import SegmentServer
@@ -38,11 +37,11 @@ class FirstRun:
 
 @pytest.fixture(scope="module")
 def first_run(place: Path, parsed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirstRun]:
-    shutil.copytree(parsed, place)
-    with SegmentServer() as segment, PublicApiServer(TOKEN) as public_api:
-        project = confirmed_by(public_api, Project(place).delivering_to(segment.url))
-        ended = project.with_files({"log_20240611.csv": log(ROWS)}, LAYOUTS).command("run")
-        folder = place.rename(tmp_path_factory.mktemp("first-run") / "project")
+    folder = tmp_path_factory.mktemp("first-run") / "project"
+    with SegmentServer() as segment:
+        with PublicApiServer(TOKEN) as public_api, copied_to(place, parsed, folder) as copied:
+            project = confirmed_by(public_api, copied.delivering_to(segment.url))
+            ended = project.with_files({"log_20240611.csv": log(ROWS)}, LAYOUTS).command("run")
         yield FirstRun(folder, segment, ended, list(public_api.asked))
 
 
@@ -60,9 +59,8 @@ def segment(first_run: FirstRun) -> SegmentServer:
 @pytest.fixture
 def confirming(first_run: FirstRun, public_api: PublicApiServer, place: Path, tmp_path: Path) -> Iterator[Project]:
     """A project that has delivered, and asks this server from now on."""
-    shutil.copytree(first_run.folder, place)
-    yield confirmed_by(public_api, Project(place).delivering_to(first_run.segment.url))
-    place.rename(tmp_path / "project")
+    with copied_to(place, first_run.folder, tmp_path / "project") as project:
+        yield confirmed_by(public_api, project.delivering_to(first_run.segment.url))
 
 
 def confirmed_by(public_api: PublicApiServer, project: Project) -> Project:

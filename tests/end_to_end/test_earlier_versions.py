@@ -23,6 +23,7 @@ def mails(segment: SegmentServer) -> Counter[str]:
     return Counter(message["properties"]["email_id"] for message in segment.messages.values())
 
 
+@pytest.mark.stores("sqlite")
 @pytest.mark.parametrize("store", sorted(path.stem for path in STORES.glob("*.zip")))
 def test_what_an_earlier_commit_made_goes_on(delivering: Project, segment: SegmentServer, store: str) -> None:
     project = delivering
