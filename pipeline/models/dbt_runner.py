@@ -4,6 +4,7 @@ Without Dagster, which takes a second to import and which the set-up does not ne
 """
 
 import json
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -106,7 +107,7 @@ def _run_dbt(
         on_event(event)
 
     folders = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR), "--target-path", str(DBT_TARGET_DIR)]
-    with in_environment(values), signals_set(INTERRUPT):
+    with in_environment(values), signals_set(INTERRUPT), _without_errors_of_logging():
         try:
             result = dbtRunner(manifest, callbacks=[note]).invoke(["--no-use-colors", *arguments, *folders])
         finally:
@@ -115,6 +116,16 @@ def _run_dbt(
         raise result.exception  # of the system, such as a full disk, or of Python
     failure = None if result.success else ModelsFailed("\n".join(errors) or str(result.exception))
     return result.result, failure
+
+
+@contextmanager
+def _without_errors_of_logging() -> Iterator[None]:
+    """Without the traceback that Python prints for each line that a full disk keeps out of dbt's log."""
+    before, logging.raiseExceptions = logging.raiseExceptions, False
+    try:
+        yield
+    finally:
+        logging.raiseExceptions = before
 
 
 @contextmanager

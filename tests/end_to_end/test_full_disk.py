@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.end_to_end.project import Project
-from tests.end_to_end.tiny_exports import LAYOUTS, log
+from tests.end_to_end.tiny_exports import BOB, LAYOUTS, log
 from tests.fakes.segment_server import SegmentServer
 
 ROWS = [f"u{n},m1,c1,{what},,2024-06-10T08:00:{n:02d}Z" for n in range(60) for what in ("SENT", "VIEW")]
@@ -41,3 +41,15 @@ def test_what_could_not_be_written_is_named_and_the_next_run_goes_on(
     delivering.run()
     assert len(delivering.ids()) == 120
     assert segment.received_ids == delivering.ids()
+
+
+def test_a_log_of_dbt_that_takes_no_line_prints_nothing_and_ends_no_run(once: Project) -> None:
+    noted = once.data / "dbt" / "dbt.log"
+    noted.unlink()
+    noted.symlink_to("/dev/full")
+    once.with_files({"log_20240612.csv": log([BOB.replace("bob", "kim")])}, {})
+    done = once.command("run")
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert noted.is_symlink(), "dbt has written to it"
+    assert len(once.ids()) == 5
